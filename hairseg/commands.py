@@ -1,0 +1,44 @@
+"""What the commands share: mistakes end with one line and exit code 2; the choice of a device."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+import torch
+
+from hairseg import InputError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaint is one line."""
+
+    def error(self, message: str):
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Run a command and exit: 2 after a user's mistake, 130 after Ctrl-C, each with one line on standard error."""
+    try:
+        sys.exit(main())
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def choose_device(name: str) -> torch.device:
+    """"auto" (CUDA where there is one, else the CPU) or a PyTorch device name.
+
+    Raises:
+        InputError: no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError):
+        raise InputError(f"the device {name!r} is not available here: expected auto, cpu or cuda.") from None
+    return device
