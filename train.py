@@ -20,9 +20,14 @@ import torchvision
 
 from hairseg import InputError, __version__
 from hairseg.commands import Parser, choose_device, run
-from hairseg.datasets import LAYOUTS, SPLITS, find_pairs, load_arrays
-from hairseg.model import BACKBONES, default_init
-from hairseg.training import RECIPES, VARIANTS, Settings, Split, Trained, train_variant
+from hairseg.datasets import LAYOUTS, SPLIT_RULES, SPLITS, find_pairs, load_arrays
+from hairseg.evaluation import evaluate, table
+from hairseg.figures import draw_history
+from hairseg.hub import render_card
+from hairseg.model import BACKBONES, INITS, default_init
+from hairseg.prediction import HairPredictor
+from hairseg.repository import Config, read_json, save_config, save_weights, write_json
+from hairseg.training import RECIPES, VARIANTS, Settings, Split, train_variant
 from hairseg.transforms import Preset
 
 
@@ -51,27 +56,89 @@ def parse() -> Parser:
 
 def main() -> None:
     args = parse().parse_args()
-    for name in ("epochs", "batch_size", "limit", "learning_rate"):
-        if getattr(args, name) is not None and not getattr(args, name) > 0:
-            raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)} does not fit: expected more than 0.")
+    overrides = {name: getattr(args, name) for name in ("epochs", "batch_size", "learning_rate")
+                 if getattr(args, name) is not None}
+    for name, value in {**overrides, "limit": args.limit or 1}.items():
+        if value <= 0:
+            raise InputError(f"--{name.replace('_', '-')} {value} does not fit: expected more than 0.")
     device = choose_device(args.device)
     preset = Preset(args.image_size)
     output = args.output or Path("runs") / f"{args.backbone}-{args.recipe}"
     checkpoints = output / "checkpoints"
+    check_output(output, checkpoints, args.resume)
 
-    dataset, pairs = find_pairs(args.data, args.dataset, args.include_hairless)
-    splits, digest = {}, hashlib.sha256()
-    pairs = {name: [pair for pair in pairs if pair.split == name][: args.limit] for name in SPLITS}
+    dataset, found = find_pairs(args.data, args.dataset, args.include_hairless)
+    pairs = {name: [pair for pair in found if pair.split == name][: args.limit] for name in SPLITS}
+    for name in ("train", "test"):
+        if not pairs[name]:
+            raise InputError(
+                f"none of the {len(found)} photos of {args.data} falls into the {name} split (each photo's id decides, "
+                "about 77 : 23): expected some of each; add photos."
+            )
     splits = {name: Split(*load_arrays(pairs[name], dataset, preset, args.workers)) for name in SPLITS}
-    digest.update("\n".join(pair.id for name in SPLITS for pair in pairs[name]).encode())
+    ids = "\n".join(pair.id for name in SPLITS for pair in pairs[name])
+    data = f"{dataset} {hashlib.sha256(ids.encode()).hexdigest()[:16]}"
 
-    for variant in args.variants:
-        recipe = RECIPES[args.recipe][variant]
-        overrides = {name: getattr(args, name) for name in ("epochs", "batch_size", "learning_rate")}
-        recipe = replace(recipe, **{name: value for name, value in overrides.items() if value is not None})
+    entries = {}
+    for variant in dict.fromkeys(args.variants):
+        recipe = replace(RECIPES[args.recipe][variant], **overrides)
         init = "random" if variant == "random" else args.init or default_init(args.backbone)
-        settings = Settings(variant, args.backbone, init, recipe, args.image_size, args.seed, f"{dataset} {digest.hexdigest()[:16]}")
-        train_variant(settings, splits, device, checkpoints / f"{variant}.pt", args.resume)
+        settings = Settings(variant, args.backbone, init, recipe, args.image_size, args.seed, data)
+        trained = train_variant(settings, splits, device, checkpoints / f"{variant}.pt", args.resume)
+        entries[variant] = {
+            "init": init if init in INITS else Path(init).name,
+            "recipe": args.recipe, "loss": "mse", "optimiser": "adam", **asdict(recipe), "seed": args.seed,
+            "datasets": [dataset],
+            "images": {name: len(pairs[name]) for name in SPLITS},
+            "split": SPLIT_RULES[dataset],
+            **summary(trained.history, trained.best_epoch),
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads",
+            "command": command_line(),
+            "versions": {"hairseg": __version__, "python": platform.python_version(), "torch": torch.__version__,
+                         "torchvision": torchvision.__version__, "timm": timm.__version__, "numpy": numpy.__version__},
+        }
+        save_weights(output, variant, args.backbone, trained.weights)
+        write_json(output / variant / "history.json", trained.history)
+
+    save_config(output, Config(
+        backbone=args.backbone, output_stride=BACKBONES[args.backbone].output_stride, image_size=preset.image_size,
+        mean=preset.mean, std=preset.std, threshold=0.5, variants=entries,
+    ))
+    for number, variant in (("4", "pretrained"), ("5", "random")):
+        if variant in entries:
+            draw_history(output / "figures" / f"figure{number}.png", read_json(output / variant / "history.json"),
+                         f"{variant}, {args.backbone}", entries[variant]["best_epoch"])
+    predictor = HairPredictor(output, device=device)
+    metrics = evaluate(predictor, dataset, "test", pairs["test"], splits["test"], output)
+    (output / "README.md").write_text(render_card(predictor.config, metrics), encoding="utf-8")
+    shutil.rmtree(checkpoints)
+    print(table(metrics))
+    print(f"written: {output}")
+
+
+def check_output(output: Path, checkpoints: Path, resume: bool) -> None:
+    """Nothing that was trained before is overwritten."""
+    if resume and (output / "config.json").exists() and not checkpoints.exists():
+        raise InputError(f"{output} is finished: there is nothing to resume; train into another --output.")
+    if not resume and (checkpoints.exists() or (output / "config.json").exists()):
+        raise InputError(f"{output} holds an earlier training: go on with --resume, or choose another --output.")
+
+
+def summary(history: list[dict], best_epoch: int) -> dict:
+    """What config.json says of the epochs: the kept one, and the best on test that the paper would quote."""
+    tested = [record for record in history if record["test"]["auroc"] is not None]
+    best_on_test = max(tested, key=lambda record: record["test"]["auroc"], default=None)
+    return {
+        "best_epoch": best_epoch,
+        "selected_by": "auroc on val" if history[0]["val"]["auroc"] is not None else "last epoch (no validation photos)",
+        "best_test_epoch": best_on_test and {"epoch": best_on_test["epoch"], "auroc": best_on_test["test"]["auroc"]},
+        "seconds": round(sum(record["seconds"] for record in history), 1),
+    }
+
+
+def command_line() -> str:
+    """The command as typed, folders and files by their names alone."""
+    return shlex.join(["python", *(Path(word).name if "/" in word else word for word in sys.argv)])
 
 
 if __name__ == "__main__":

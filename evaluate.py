@@ -1,0 +1,46 @@
+"""Score a model repository on a data set.
+
+    python evaluate.py --data CelebAMask-HQ                         the bundled repository on the test split
+    python evaluate.py --data Figaro1k --repo runs/resnet101-paper --output runs/figaro1k
+"""
+
+import os
+from pathlib import Path
+
+from hairseg import InputError
+from hairseg.commands import Parser, choose_device, run
+from hairseg.datasets import LAYOUTS, SPLITS, find_pairs, load_arrays
+from hairseg.evaluation import evaluate, table
+from hairseg.hub import default_repo, resolve
+from hairseg.prediction import HairPredictor
+from hairseg.training import Split
+
+
+def parse() -> Parser:
+    parser = Parser(prog="evaluate.py", description="Score a model repository on a data set.")
+    parser.add_argument("--data", required=True, type=Path, help="folder of the data set")
+    parser.add_argument("--dataset", default="auto", choices=["auto", *LAYOUTS], help="auto: by layout")
+    parser.add_argument("--include-hairless", action="store_true", help="also people without a hair mask, as empty masks")
+    parser.add_argument("--split", default="test", choices=["test", "val", "train", "all"])
+    parser.add_argument("--repo", default=default_repo(), help="folder or Hub id (HAIRSEG_REPO, else the bundled one)")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="threads that decode photos")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--output", type=Path, default=Path("runs/evaluation"), help="folder of metrics.json and figures")
+    return parser
+
+
+def main() -> None:
+    args = parse().parse_args()
+    device = choose_device(args.device)
+    dataset, pairs = find_pairs(args.data, args.dataset, args.include_hairless)
+    pairs = [pair for pair in pairs if args.split in (pair.split, "all")]
+    if not pairs:
+        raise InputError(f"{args.data} has no photos in the {args.split} split: expected some; try --split all.")
+    predictor = HairPredictor(resolve(args.repo).folder, device=device)
+    arrays = Split(*load_arrays(pairs, dataset, predictor.config.preset, args.workers))
+    print(table(evaluate(predictor, dataset, args.split, pairs, arrays, args.output)))
+    print(f"written: {args.output / 'metrics.json'} and {args.output / 'figures'}")
+
+
+if __name__ == "__main__":
+    run(main)

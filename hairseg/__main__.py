@@ -1,0 +1,60 @@
+"""Masks, cut-outs and recoloured pictures from the command line: python -m hairseg PHOTO... --output DIR"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from hairseg import InputError
+from hairseg.commands import Parser, choose_device, run
+from hairseg.hub import default_repo, resolve
+from hairseg.images import alpha_to_grey, encode_png, load_photo
+from hairseg.prediction import HairPredictor
+from hairseg.recolour import parse_colour, recolour
+from hairseg.training import VARIANTS
+
+FEW = 3  # photos that need no progress bar
+
+
+def parse() -> Parser:
+    parser = Parser(prog="python -m hairseg", description="Segment the hair of photos and recolour it.")
+    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    parser.add_argument("--output", type=Path, default=Path("."), help="folder of the results (this one)")
+    parser.add_argument("--colour", help="#rrggbb; also write the recoloured photo")
+    parser.add_argument("--variant", default="pretrained", choices=VARIANTS)
+    parser.add_argument("--repo", default=default_repo(), help="folder or Hub id (HAIRSEG_REPO, else the bundled one)")
+    parser.add_argument("--device", default="auto")
+    return parser
+
+
+def main() -> int:
+    args = parse().parse_args()
+    colour = parse_colour(args.colour) if args.colour else None
+    same_names = {path.stem for path in args.photos if [other.stem for other in args.photos].count(path.stem) > 1}
+    if same_names:
+        raise InputError(
+            f"several photos are called {min(same_names)} and their results would overwrite each other: "
+            "expected different names; write them to different --output folders."
+        )
+    predictor = HairPredictor(resolve(args.repo).folder, [args.variant], choose_device(args.device))
+    args.output.mkdir(parents=True, exist_ok=True)
+    failed = 0
+    for path in tqdm(args.photos, unit="photo", disable=len(args.photos) <= FEW):
+        try:
+            photo = load_photo(path)
+        except InputError as error:
+            tqdm.write(f"error: {error}", file=sys.stderr)
+            failed += 1
+            continue
+        alpha = predictor.alphas(photo)[args.variant]
+        results = {"alpha": alpha_to_grey(alpha), "cutout": np.dstack([photo, alpha_to_grey(alpha)])}
+        if colour:
+            results["recoloured"] = recolour(photo, alpha, colour)
+        for kind, picture in results.items():
+            (args.output / f"{path.stem}.{kind}.png").write_bytes(encode_png(picture))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    run(main)
