@@ -2,12 +2,14 @@
 
     python app.py
     python app.py --repo runs/resnet101-paper --share
+    python app.py --repo USER/NAME
 """
 
+import json
 import os
 import re
 import sys
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import gradio as gr
@@ -17,35 +19,59 @@ from gradio.utils import get_upload_folder
 
 from hairseg import InputError
 from hairseg.commands import Parser, choose_device, run
-from hairseg.hub import default_repo, resolve
+from hairseg.connection import HubError
+from hairseg.hub import Resolved, default_repo, resolve
 from hairseg.images import alpha_to_grey, encode_png, load_photo
+from hairseg.matting import cutout
 from hairseg.prediction import HairPredictor
-from hairseg.recolour import parse_colour, recolour
+from hairseg.recolour import PRESETS, HairRecolourer, RecolourSettings, contact_sheet, parse_colour
+from hairseg.repository import BUNDLED
 from hairseg.training import VARIANTS
 
 ASSETS = Path(__file__).parent / "assets"
-SWATCHES = {
-    "black": "#1c1a1a", "dark brown": "#3b2417", "chestnut": "#6a3a21", "copper": "#b5562b", "blond": "#d8b26e",
-    "platinum": "#e6dcc8", "pink": "#e75a9b", "purple": "#8e24aa", "blue": "#2a62d4", "green": "#2e9e5b",
-}
+FIRST_COLOUR = "copper"
+SECOND_COLOUR = "#cfae85"
 BROWSERS_SHOW = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif"}
-PHOTOS_REMEMBERED = 8  # with their alphas, 5 bytes a pixel
+PHOTOS_REMEMBERED = 4
 HOUR = 3600
 
 CSS = """
 .gradio-container { max-width: 1180px !important; margin: 0 auto !important; }
 #title p { margin: 0; }
 .picture { padding-top: 40px !important; }  /* the label stands above the picture, not on it */
-.swatches { display: grid !important; grid-template-columns: repeat(auto-fill, minmax(86px, 1fr)); gap: 6px !important; }
+.swatches { display: grid !important; gap: 6px !important; grid-template-columns: repeat(7, 1fr); }
 .swatches button { min-width: 0 !important; border: 1px solid #0003; }
 @media (max-width: 640px) {
   #figure3 > #photo { order: -1; }
   .picture { height: 92vw !important; }
+  .swatches { grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)); }
 }
 """ + "".join(
     f"#swatch-{name.replace(' ', '-')} {{ background: {colour}; "
-    f"color: {'#fff' if sum(parse_colour(colour)) < 400 else '#111'}; }}\n" for name, colour in SWATCHES.items()
+    f"color: {'#fff' if sum(parse_colour(colour)) < 400 else '#111'}; }}\n" for name, colour in PRESETS.items()
 )
+LOOK = dict(
+    css=CSS, footer_links=["api", "gradio"],
+    # Gradio's default font would be fetched from the internet.
+    theme=gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+)
+# The link to a page that opens with these settings, and the settings of the link that opened the page. A colour is a
+# preset's name or rrggbb there.
+WRITE_LINK = """(colour, variant) => {
+    const presets = %s, parts = colour.match(/^rgba?\\(([\\d.]+), *([\\d.]+), *([\\d.]+)/);
+    if (parts) colour = "#" + parts.slice(1).map(part => Math.round(part).toString(16).padStart(2, "0")).join("");
+    const link = new URL(window.location.href), preset = Object.keys(presets).find(name => presets[name] === colour);
+    link.search = new URLSearchParams({colour: preset || colour.slice(1), variant});
+    return link.href;
+}""" % json.dumps(PRESETS)
+READ_LINK = """(colour, variant) => {
+    const wanted = new URLSearchParams(window.location.search), presets = %s, variants = %s;
+    const name = (wanted.get("colour") || "").toLowerCase();
+    if (name in presets) colour = presets[name];
+    if (/^#?[0-9a-f]{6}$/.test(name)) colour = "#" + name.replace("#", "");
+    if (variants.includes(wanted.get("variant"))) variant = wanted.get("variant");
+    return [colour, variant];
+}""" % (json.dumps(PRESETS), json.dumps(VARIANTS))
 
 
 class PhotoUpload(gr.Image):
@@ -57,34 +83,65 @@ class PhotoUpload(gr.Image):
         return payload.path if payload and payload.path else super().preprocess(payload)
 
 
+class LookedAt:
+    """A photo with its alphas (uint8, per variant), ready to be recoloured by either."""
+
+    def __init__(self, photo: np.ndarray, alphas: dict[str, np.ndarray]):
+        self.photo, self.alphas = photo, alphas
+        self.recolourer = cache(lambda variant: HairRecolourer(photo, self.alpha(variant)))
+
+    def alpha(self, variant: str) -> np.ndarray:
+        return self.alphas[variant].astype(np.float32) / 255
+
+
 class Studio:
     """What the page computes: alphas, remembered for the last photos, and pictures in Gradio's cache."""
 
     def __init__(self, predictor: HairPredictor):
-        self.predictor = predictor
-        self._look_at = lru_cache(PHOTOS_REMEMBERED)(self._look_at)
+        def look_at(path: str) -> LookedAt:
+            photo = load_photo(path)
+            return LookedAt(photo, {name: alpha_to_grey(alpha) for name, alpha in predictor.alphas(photo).items()})
 
-    def _look_at(self, path: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Photo and uint8 alphas per variant. Gradio's upload paths hold a hash of the content: one path, one photo."""
-        photo = load_photo(path)
-        return photo, {variant: alpha_to_grey(alpha) for variant, alpha in self.predictor.alphas(photo).items()}
+        # Gradio's upload paths hold a hash of the content: one path, one photo.
+        self._look_at = lru_cache(PHOTOS_REMEMBERED)(look_at)
 
     def segment(self, photo: str | None):
         """Photo file -> PNG files of the random and the pretrained alpha, at the photo's own size."""
         if photo is None:
             return None, None
         with gently():
-            _, alphas = self._look_at(photo)
+            alphas = self._look_at(photo).alphas
         return tuple(save_png(f"{variant}-mask.png", alphas[variant]) for variant in ("random", "pretrained"))
 
-    def recolour(self, photo: str | None, colour: str, strength: float, variant: str):
-        """Photo file, #rrggbb, strength in [0, 1] and variant -> PNG file of the photo with recoloured hair."""
+    def recolour(self, photo: str | None, colour: str, strength: float, variant: str, vividness: float,
+                 lightness: float, natural_roots: float, second_mode: str, second_colour: str):
+        """Photo file, colour (#rrggbb or preset), strength in [0, 1], variant and finer settings -> recoloured PNG file."""
         if photo is None:
             return None
         with gently():
-            picture, alphas = self._look_at(photo)
-            alpha = alphas[variant].astype(np.float32) / 255
-            return save_png("recoloured.png", recolour(picture, alpha, parse_colour(to_hex(colour)), strength))
+            settings = RecolourSettings(
+                strength, vividness, lightness, natural_roots,
+                *((to_hex(second_colour), second_mode) if second_mode != "none" else ()),
+            )
+            recolourer = self._look_at(photo).recolourer(variant)
+            return save_png("recoloured.png", recolourer.recolour(to_hex(colour), settings))
+
+    def cutout(self, photo: str | None, variant: str):
+        """Photo file and variant -> RGBA PNG file of the hair alone."""
+        with gently():
+            if photo is None:
+                raise InputError("There is no photo yet: expected one in the middle of the upper row; upload it first.")
+            looked_at = self._look_at(photo)
+            return gr.Image(save_png("cutout.png", cutout(looked_at.photo, looked_at.alpha(variant))), visible=True)
+
+    def all_presets(self, photo: str | None, variant: str, strength: float):
+        """Photo file, variant and strength -> PNG file of a sheet with the hair in every preset."""
+        with gently():
+            if photo is None:
+                raise InputError("There is no photo yet: expected one in the middle of the upper row; upload it first.")
+            looked_at = self._look_at(photo)
+            sheet = contact_sheet(looked_at.photo, looked_at.alpha(variant), RecolourSettings(strength))
+            return gr.Image(save_png("colours.png", sheet), visible=True)
 
     def displayable(self, photo: str | None):
         """A PNG of pictures that browsers do not show, HEIC say; others stay as they are."""
@@ -115,7 +172,14 @@ def to_hex(colour: str) -> str:
     return "#%02x%02x%02x" % tuple(min(255, round(float(part))) for part in match.groups()) if match else colour
 
 
-def build_page(predictor: HairPredictor) -> gr.Blocks:
+def build_page(predictor: HairPredictor, source: Resolved = Resolved(BUNDLED), notice: str | None = None) -> gr.Blocks:
+    """The page.
+
+    Args:
+        predictor: both networks.
+        source: where they come from; a repository on the Hub is named and linked.
+        notice: something a visitor should know about them.
+    """
     studio = Studio(predictor)
     with gr.Blocks(title="HairSeg", analytics_enabled=False, delete_cache=(HOUR // 4, HOUR)) as page:
         gr.Markdown(
@@ -123,6 +187,8 @@ def build_page(predictor: HairPredictor) -> gr.Blocks:
             "trained from random weights on the left, fine-tuned from pretrained weights on the right.",
             elem_id="title",
         )
+        if notice:
+            gr.Markdown(f"**Note:** {notice}", elem_id="notice")
         with gr.Row(elem_id="figure3"):
             shown = dict(format="png", height=400, elem_classes="picture", interactive=False, buttons=["download", "fullscreen"])
             random_mask = gr.Image(label="Random-init mask", elem_id="random-mask", **shown)
@@ -133,39 +199,64 @@ def build_page(predictor: HairPredictor) -> gr.Blocks:
             pretrained_mask = gr.Image(label="Pretrained mask", elem_id="pretrained-mask", **shown)
         gr.Examples(
             [[str(ASSETS / "astronaut.jpg")]], photo, label="No photo at hand? Eileen Collins, NASA (public domain)",
-            api_visibility="private",
+            elem_id="example", api_visibility="private",
         )
+
         gr.Markdown("## Your hair in another colour")
         with gr.Row(elem_classes="swatches"):
-            swatches = {
-                name: gr.Button(name, size="sm", elem_id=f"swatch-{name.replace(' ', '-')}") for name in SWATCHES
-            }
+            swatches = {name: gr.Button(name, size="sm", elem_id=f"swatch-{name.replace(' ', '-')}") for name in PRESETS}
         with gr.Row():
-            colour = gr.ColorPicker(SWATCHES["copper"], label="Colour", elem_id="colour")
-            strength = gr.Slider(0, 1, 0.9, step=0.05, label="Strength")
+            colour = gr.ColorPicker(PRESETS[FIRST_COLOUR], label="Colour", elem_id="colour")
+            strength = gr.Slider(0, 1, RecolourSettings.strength, step=0.05, label="Strength")
             variant = gr.Radio(list(VARIANTS), value="pretrained", label="Mask that does the colouring")
+        with gr.Accordion("Finer settings", open=False):
+            with gr.Row():
+                vividness = gr.Slider(-1, 1, RecolourSettings.vividness, step=0.1, label="Natural to vivid")
+                lightness = gr.Slider(-1, 1, RecolourSettings.lightness, step=0.1, label="Darker to lighter")
+                natural_roots = gr.Slider(0, 1, RecolourSettings.natural_roots, step=0.05, label="Roots kept natural")
+            with gr.Row():
+                second_mode = gr.Radio(["none", "ombre", "streaks"], value="none", label="A second colour")
+                second_colour = gr.ColorPicker(SECOND_COLOUR, label="Second colour", elem_id="second-colour")
         with gr.Row():
             shown["height"] = 500
             original = gr.Image(label="Original", elem_id="original", **shown)
             recoloured = gr.Image(label="Recoloured", elem_id="recoloured", **shown)
-        gr.Markdown("Uploaded photos stay on the machine that serves this page and are deleted after an hour.")
+        with gr.Row():
+            sheet_button = gr.Button("All colours on one sheet", elem_id="sheet-button")
+            cutout_button = gr.Button("Cut out the hair", elem_id="cutout-button")
+        sheet = gr.Image(label="All colours", elem_id="sheet", visible=False, **shown | {"height": None})
+        hair_alone = gr.Image(label="Hair alone", elem_id="cutout", visible=False, **shown)
 
+        with gr.Row():
+            link = gr.Textbox(label="Link to this page with this colour and mask", elem_id="link", interactive=False, buttons=["copy"])
+        weights = f"[{source}]({source.url})" if source.url else "bundled with this page" if source.folder == BUNDLED else f"`{source.folder.name}`"
+        gr.Markdown(
+            f"Weights: {weights}. Uploaded photos stay on the machine that serves this page and are deleted after an hour.",
+            elem_id="about",
+        )
+
+        private = dict(api_visibility="private")
         for name, button in swatches.items():
-            button.click(None, None, colour, js=f"() => '{SWATCHES[name]}'", api_visibility="private")
-        photo.upload(studio.displayable, photo, photo, show_progress="hidden", api_visibility="private")
-        settings = [photo, colour, strength, variant]
+            button.click(None, None, colour, js=f"() => '{PRESETS[name]}'", **private)
+        settings = [photo, colour, strength, variant, vividness, lightness, natural_roots, second_mode, second_colour]
+        photo.upload(studio.displayable, photo, photo, show_progress="hidden", **private)
         segmented = photo.change(
-            None, photo, [random_mask, pretrained_mask, recoloured, original], js="photo => [null, null, null, photo]",
-            api_visibility="private",
+            None, photo, [random_mask, pretrained_mask, recoloured, original], js="photo => [null, null, null, photo]", **private,
         ).then(
             studio.segment, photo, [random_mask, pretrained_mask], api_name="segment",
         )
         segmented.success(studio.recolour, settings, recoloured, api_name="recolour")
-        segmented.failure(None, None, photo, js="() => null", api_visibility="private")  # no broken picture stays
+        segmented.failure(None, None, photo, js="() => null", **private)  # no broken picture stays
         gr.on(
-            [colour.change, strength.change, variant.change], studio.recolour, settings, recoloured,
-            trigger_mode="always_last", show_progress="hidden", api_visibility="private",
+            [setting.change for setting in settings[1:]], studio.recolour, settings, recoloured,
+            trigger_mode="always_last", show_progress="hidden", **private,
         )
+        photo.change(lambda: (gr.Image(None, visible=False),) * 2, None, [sheet, hair_alone], **private)
+        sheet_button.click(studio.all_presets, [photo, variant, strength], sheet, **private)
+        cutout_button.click(studio.cutout, [photo, variant], hair_alone, **private)
+
+        page.load(None, [colour, variant], [colour, variant], js=READ_LINK, **private)
+        gr.on([page.load, colour.change, variant.change], None, [colour, variant], link, js=WRITE_LINK, **private)
     return page
 
 
@@ -180,18 +271,26 @@ def parse() -> Parser:
     return parser
 
 
+def find_weights(repo: str) -> tuple[Resolved, str | None]:
+    """The repository to serve, and what visitors should know of it: nobody is left without a page by a silent Hub."""
+    try:
+        source = resolve(repo)
+    except HubError as error:
+        return Resolved(BUNDLED), f"the bundled weights are shown, because {str(error)[0].lower()}{str(error)[1:]}"
+    return source, source.reason and f"the weights are a cached copy of {source.repo_id}, because {source.reason}."
+
+
 def main() -> None:
     args = parse().parse_args()
     if args.auth and not re.fullmatch(r"[^:]+:.+", args.auth):
         raise InputError("--auth does not fit: expected USER:PASSWORD.")
-    predictor = HairPredictor(resolve(args.repo).folder, VARIANTS, choose_device(args.device))
-    page = build_page(predictor)
-    system_font = ["system-ui", "sans-serif"]  # Gradio's default font would be fetched from the internet
-    page.launch(
+    source, notice = find_weights(args.repo)
+    if notice:
+        print(f"note: {notice}", file=sys.stderr)
+    predictor = HairPredictor(source.folder, VARIANTS, choose_device(args.device))
+    build_page(predictor, source, notice).launch(
         server_name=args.host, server_port=args.port, share=args.share,
-        auth=tuple(args.auth.split(":", 1)) if args.auth else None,
-        theme=gr.themes.Soft(font=system_font, font_mono=["ui-monospace", "monospace"]), css=CSS, ssr_mode=False,
-        footer_links=["api", "gradio"], inbrowser=has_desktop(),
+        auth=tuple(args.auth.split(":", 1)) if args.auth else None, ssr_mode=False, inbrowser=has_desktop(), **LOOK,
     )
 
 

@@ -2,6 +2,7 @@
 
     python train.py --data CelebAMask-HQ                     the paper's recipe on DeepLabV3-ResNet101
     python train.py --data CelebAMask-HQ --backbone efficientnet_lite0 --resume
+    python train.py --data CelebAMask-HQ --push-to USER/NAME
 """
 
 import hashlib
@@ -19,13 +20,14 @@ import torch
 import torchvision
 
 from hairseg import InputError, __version__
+from hairseg.card import render_card
 from hairseg.commands import Parser, choose_device, run
 from hairseg.datasets import LAYOUTS, SPLIT_RULES, SPLITS, find_pairs, load_arrays
 from hairseg.evaluation import evaluate, table
 from hairseg.figures import draw_history
-from hairseg.hub import render_card
 from hairseg.model import BACKBONES, INITS, default_init
 from hairseg.prediction import HairPredictor
+from hairseg.publishing import check_push, push
 from hairseg.repository import Config, read_json, save_config, save_weights, write_json
 from hairseg.training import RECIPES, VARIANTS, Settings, Split, train_variant
 from hairseg.transforms import Preset
@@ -51,6 +53,8 @@ def parse() -> Parser:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --output")
     parser.add_argument("--output", type=Path, help="folder of the model repository (runs/BACKBONE-RECIPE)")
+    parser.add_argument("--push-to", metavar="USER/NAME", help="push the repository to the Hugging Face Hub")
+    parser.add_argument("--private", action="store_true", help="of --push-to: only you can see it")
     return parser
 
 
@@ -66,6 +70,9 @@ def main() -> None:
     output = args.output or Path("runs") / f"{args.backbone}-{args.recipe}"
     checkpoints = output / "checkpoints"
     check_output(output, checkpoints, args.resume)
+
+    if args.push_to:  # nobody trains for hours to learn that the token is read-only
+        check_push(args.push_to, args.private)
 
     dataset, found = find_pairs(args.data, args.dataset, args.include_hairless)
     pairs = {name: [pair for pair in found if pair.split == name][: args.limit] for name in SPLITS}
@@ -110,10 +117,13 @@ def main() -> None:
                          f"{variant}, {args.backbone}", entries[variant]["best_epoch"])
     predictor = HairPredictor(output, device=device)
     metrics = evaluate(predictor, dataset, "test", pairs["test"], splits["test"], output)
-    (output / "README.md").write_text(render_card(predictor.config, metrics), encoding="utf-8")
+    (output / "README.md").write_text(render_card(predictor.config, metrics, args.push_to or "USER/NAME"), encoding="utf-8")
     shutil.rmtree(checkpoints)
     print(table(metrics))
     print(f"written: {output}")
+    if args.push_to:
+        pushed = push(output, args.push_to, args.private)
+        print(f"pushed: {pushed.url} (tag {pushed.tag})" + (", the card edited there is kept" if pushed.card_kept else ""))
 
 
 def check_output(output: Path, checkpoints: Path, resume: bool) -> None:

@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from hairseg import InputError
@@ -11,7 +10,8 @@ from hairseg.commands import Parser, choose_device, run
 from hairseg.hub import default_repo, resolve
 from hairseg.images import alpha_to_grey, encode_png, load_photo
 from hairseg.prediction import HairPredictor
-from hairseg.recolour import parse_colour, recolour
+from hairseg.matting import cutout
+from hairseg.recolour import HairRecolourer, RecolourSettings, contact_sheet, parse_colour
 from hairseg.training import VARIANTS
 
 FEW = 3  # photos that need no progress bar
@@ -21,7 +21,14 @@ def parse() -> Parser:
     parser = Parser(prog="python -m hairseg", description="Segment the hair of photos and recolour it.")
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
     parser.add_argument("--output", type=Path, default=Path("."), help="folder of the results (this one)")
-    parser.add_argument("--colour", help="#rrggbb; also write the recoloured photo")
+    parser.add_argument("--colour", help="#rrggbb or a preset's name such as copper; also write the recoloured photo")
+    parser.add_argument("--strength", type=float, default=RecolourSettings.strength, help="0 to 1 (1)")
+    parser.add_argument("--vividness", type=float, default=RecolourSettings.vividness, help="-1 natural to 1 vivid (0)")
+    parser.add_argument("--lightness", type=float, default=RecolourSettings.lightness, help="-1 darker to 1 lighter (0)")
+    parser.add_argument("--natural-roots", type=float, default=RecolourSettings.natural_roots, help="0 to 1 of the length (0)")
+    parser.add_argument("--second-colour", help="#rrggbb or preset, for tips or streaks")
+    parser.add_argument("--second-mode", choices=["ombre", "streaks"], default=RecolourSettings.second_mode)
+    parser.add_argument("--contact-sheet", action="store_true", help="also write a sheet with the hair in every preset")
     parser.add_argument("--variant", default="pretrained", choices=VARIANTS)
     parser.add_argument("--repo", default=default_repo(), help="folder or Hub id (HAIRSEG_REPO, else the bundled one)")
     parser.add_argument("--device", default="auto")
@@ -30,7 +37,10 @@ def parse() -> Parser:
 
 def main() -> int:
     args = parse().parse_args()
-    colour = parse_colour(args.colour) if args.colour else None
+    if args.colour:
+        parse_colour(args.colour)
+    settings = RecolourSettings(
+        args.strength, args.vividness, args.lightness, args.natural_roots, args.second_colour, args.second_mode)
     same_names = {path.stem for path in args.photos if [other.stem for other in args.photos].count(path.stem) > 1}
     if same_names:
         raise InputError(
@@ -48,9 +58,11 @@ def main() -> int:
             failed += 1
             continue
         alpha = predictor.alphas(photo)[args.variant]
-        results = {"alpha": alpha_to_grey(alpha), "cutout": np.dstack([photo, alpha_to_grey(alpha)])}
-        if colour:
-            results["recoloured"] = recolour(photo, alpha, colour)
+        results = {"alpha": alpha_to_grey(alpha), "cutout": cutout(photo, alpha)}
+        if args.colour:
+            results["recoloured"] = HairRecolourer(photo, alpha).recolour(args.colour, settings)
+        if args.contact_sheet:
+            results["sheet"] = contact_sheet(photo, alpha, settings)
         for kind, picture in results.items():
             (args.output / f"{path.stem}.{kind}.png").write_bytes(encode_png(picture))
     return 1 if failed else 0

@@ -6,6 +6,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -160,13 +161,18 @@ def _empty_network(backbone: str) -> DeepLabV3:
         return build_model(backbone)
 
 
+@cache
+def _expected_shapes(backbone: str) -> dict[str, list[int]]:
+    return {name: list(tensor.shape) for name, tensor in _empty_network(backbone).state_dict().items()}
+
+
 def _check_weights(folder: str | Path, variant: str, config: Config) -> None:
     if variant not in config.variants:
         raise InputError(f"{folder} has no {variant!r} variant: expected one of {', '.join(config.variants)}.")
     path = weights_path(folder, variant)
     if not path.is_file():
         raise InputError(f"{path} is missing: expected the weights of the {variant} variant; fetch the repository again.")
-    expected = {name: list(tensor.shape) for name, tensor in _empty_network(config.backbone).state_dict().items()}
+    expected = _expected_shapes(config.backbone)
     try:
         with safe_open(path, "pt") as file:
             found = {name: file.get_slice(name).get_shape() for name in file.keys()}

@@ -1,0 +1,72 @@
+"""Drawn portraits in the published layouts, and a small model repository."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from hairseg.model import build_model
+from hairseg.repository import Config, save_config, save_weights, write_json
+from hairseg.training import VARIANTS
+from hairseg.transforms import IMAGENET_MEAN, IMAGENET_STD
+
+PROJECT = Path(__file__).parent.parent
+DATA = PROJECT.parent / "shared" / "data"
+
+
+def draw_portrait(seed: int, size: int = 96) -> tuple[np.ndarray, np.ndarray]:
+    """A drawn head: uint8 RGB photo (size, size, 3) and bool hair mask (size, size)."""
+    rng = np.random.default_rng(seed)
+    photo = np.full((size, size, 3), rng.integers(150, 230, 3), np.uint8)
+    centre = (size // 2 + int(rng.integers(-6, 7)), size // 2 + int(rng.integers(-4, 5)))
+    mask = np.zeros((size, size), np.uint8)
+    cv2.ellipse(mask, centre, (size // 3, size // 2 - 6), 0, 0, 360, 1, -1)
+    face = np.zeros_like(mask)
+    cv2.ellipse(face, (centre[0], centre[1] + size // 8), (size // 5, size // 4), 0, 0, 360, 1, -1)
+    photo[mask == 1] = rng.integers(10, 90, 3)
+    photo[face == 1] = (224, 172, 140)
+    photo = np.clip(photo + rng.normal(0, 6, photo.shape), 0, 255).astype(np.uint8)
+    return photo, (mask == 1) & (face == 0)
+
+
+def draw_celebamask_hq(root: Path, ids: list[int], hairless: tuple[int, ...] = ()) -> Path:
+    """Drawn portraits in the layout of CelebAMask-HQ."""
+    for image_id in ids:
+        photo, mask = draw_portrait(image_id)
+        photo_path = root / "CelebA-HQ-img" / f"{image_id}.jpg"
+        mask_path = root / "CelebAMask-HQ-mask-anno" / str(image_id // 2000) / f"{image_id:05d}_hair.png"
+        for path in (photo_path, mask_path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photo).save(photo_path, quality=95)
+        if image_id not in hairless:
+            Image.fromarray(mask.astype(np.uint8) * 255).convert("RGB").save(mask_path)
+    return root
+
+
+def write_repository(folder: Path, variants: tuple[str, ...] = VARIANTS) -> Path:
+    """A model repository of random weights on efficientnet_lite0."""
+    torch.manual_seed(0)
+    for variant in variants:
+        save_weights(folder, variant, "efficientnet_lite0", build_model("efficientnet_lite0").state_dict())
+        write_json(folder / variant / "history.json", [])
+    write_json(folder / "metrics.json", {})
+    save_config(folder, Config(
+        backbone="efficientnet_lite0", output_stride=16, image_size=64, mean=IMAGENET_MEAN, std=IMAGENET_STD,
+        threshold=0.5, variants={variant: {"init": "random"} for variant in variants},
+    ))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def portraits(tmp_path_factory) -> Path:
+    """Drawn CelebAMask-HQ: nine people to train on, one to validate and three to test on."""
+    return draw_celebamask_hq(tmp_path_factory.mktemp("celebamask-hq"), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 16])
+
+
+@pytest.fixture(scope="session")
+def small_repository(tmp_path_factory) -> Path:
+    """Not to be changed by tests: those that do write one of their own."""
+    return write_repository(tmp_path_factory.mktemp("repository"))

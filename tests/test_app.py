@@ -1,0 +1,102 @@
+"""The page's endpoints as gradio_client calls them."""
+
+import colorsys
+import time
+
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from PIL import Image
+
+import app
+from conftest import PROJECT, draw_portrait
+from hairseg.prediction import HairPredictor
+from hairseg.repository import BUNDLED
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return HairPredictor(BUNDLED)
+
+
+@pytest.fixture(scope="module")
+def client(predictor, tmp_path_factory):
+    page = app.build_page(predictor)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, server_port=None, ssr_mode=False)
+    yield Client(url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
+    page.close(verbose=False)
+
+
+@pytest.fixture
+def sideways(tmp_path):
+    """The example portrait as a phone stores it: lying, with the orientation in EXIF; 280 wide and 240 high once upright."""
+    with Image.open(PROJECT / "assets" / "astronaut.jpg") as portrait:
+        portrait = portrait.crop((0, 0, 280, 240))
+    exif = Image.Exif()
+    exif[274] = 6
+    path = tmp_path / "sideways.jpg"
+    portrait.rotate(90, expand=True).save(path, exif=exif, quality=95)
+    return path
+
+
+def pixels(path) -> np.ndarray:
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        return np.asarray(picture)
+
+
+def test_segment_gives_both_alphas_as_png_at_the_photos_own_size(client, sideways):
+    random, pretrained = (pixels(path) for path in client.predict(handle_file(sideways), api_name="/segment"))
+    assert random.shape == pretrained.shape == (240, 280)
+    assert pretrained[60:80, 120:160].mean() > 200 and pretrained[220:, :40].mean() < 40  # crown, and a corner
+
+
+def test_recolour_changes_the_hair_to_the_hue_and_nothing_outside(client, sideways):
+    photo = handle_file(sideways)
+    _, alpha = client.predict(photo, api_name="/segment")
+    alpha, result = pixels(alpha), pixels(client.predict(photo, "#8e24aa", 1.0, "pretrained", api_name="/recolour"))
+    original = app.load_photo(sideways)
+    assert result.shape == original.shape
+    np.testing.assert_array_equal(result[alpha == 0], original[alpha == 0])
+    hues = [colorsys.rgb_to_hsv(*pixel)[0] * 360 for pixel in result[alpha > 250] / 255]
+    assert np.median(hues) == pytest.approx(287, abs=25)
+
+
+def test_strength_zero_is_the_photo(client, sideways):
+    result = client.predict(handle_file(sideways), "#00ff00", 0, "random", api_name="/recolour")
+    np.testing.assert_array_equal(pixels(result), app.load_photo(sideways))
+
+
+def test_mistakes_come_as_one_sentence(client, sideways, tmp_path):
+    (tmp_path / "selfie.jpg").write_text("text")
+    with pytest.raises(Exception, match="^selfie.jpg is not a picture that can be read"):
+        client.predict(handle_file(tmp_path / "selfie.jpg"), api_name="/segment")
+    with pytest.raises(Exception, match="^the colour 'mauve-ish'"):
+        client.predict(handle_file(sideways), "mauve-ish", 1, "pretrained", api_name="/recolour")
+
+
+def test_another_colour_does_not_run_the_networks_again(predictor, sideways, monkeypatch):
+    studio = app.Studio(predictor)
+    calls = []
+    real = predictor.alphas
+    monkeypatch.setattr(predictor, "alphas", lambda photo: calls.append(1) or real(photo))
+    studio.segment(str(sideways))
+    for colour in ("#8e24aa", "#b5562b", "rgba(12, 120.4, 30, 1)"):
+        studio.recolour(str(sideways), colour, 0.8, "pretrained")
+    studio.recolour(str(sideways), "#8e24aa", 0.8, "random")
+    assert calls == [1]
+
+
+def test_the_colour_pickers_notation_is_understood():
+    assert app.to_hex("rgba(142, 36.2, 170, 1)") == "#8e24aa"
+    assert app.to_hex("rgb(0,0,255)") == "#0000ff"
+    assert app.to_hex("#8e24aa") == "#8e24aa"
+
+
+def test_pictures_that_browsers_do_not_show_become_png(predictor, tmp_path):
+    portrait = Image.fromarray(draw_portrait(1)[0])
+    portrait.save(tmp_path / "phone.heic", format="HEIF", quality=95)
+    portrait.save(tmp_path / "phone.jpg")
+    studio = app.Studio(predictor)
+    assert pixels(studio.displayable(str(tmp_path / "phone.heic"))).shape == (96, 96, 3)
+    assert studio.displayable(str(tmp_path / "phone.jpg")) == app.gr.skip()

@@ -1,0 +1,129 @@
+"""The commands as a user runs them: training on drawn portraits, evaluation, pictures, and mistakes."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import PROJECT, draw_portrait
+from hairseg.repository import load_network, validate
+
+
+def command(*words, rc=0) -> subprocess.CompletedProcess:
+    done = subprocess.run(
+        [sys.executable, *map(str, words)], cwd=PROJECT, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == rc, done.stdout + done.stderr
+    return done
+
+
+def mistake(*words) -> str:
+    """The one line a mistake ends with."""
+    done = command(*words, rc=2)
+    assert done.stdout == "" and "Traceback" not in done.stderr
+    lines = done.stderr.replace("\r", "\n").strip().splitlines()
+    lines = [line for line in lines if not line.startswith("reading photos")]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def trained(portraits, tmp_path_factory):
+    output = tmp_path_factory.mktemp("runs") / "drawn"
+    done = command(
+        "train.py", "--data", portraits, "--backbone", "efficientnet_lite0", "--init", "random", "--epochs", 2,
+        "--learning-rate", 2e-3, "--batch-size", 4, "--image-size", 64, "--output", output,
+    )
+    return output, done
+
+
+def test_training_leaves_a_whole_repository(trained):
+    output, done = trained
+    config = validate(output)
+    entry = config.variants["random"]
+    assert entry["images"] == {"train": 9, "val": 1, "test": 3} and entry["datasets"] == ["celebamask-hq"]
+    assert (entry["epochs"], entry["batch_size"], entry["learning_rate"], entry["loss"]) == (2, 4, 2e-3, "mse")
+    history = json.loads((output / "random" / "history.json").read_text())
+    assert [record["epoch"] for record in history] == [1, 2]
+    best = max(history, key=lambda record: record["test"]["auroc"])
+    assert entry["best_test_epoch"] == {"epoch": best["epoch"], "auroc": best["test"]["auroc"]}
+    chosen = max(reversed(history), key=lambda record: record["val"]["auroc"])
+    assert entry["best_epoch"] == chosen["epoch"] and entry["selected_by"] == "auroc on val"
+    assert str(output.parent) not in (output / "config.json").read_text()
+    metrics = json.loads((output / "metrics.json").read_text())
+    assert metrics["images"] == 3 and metrics["split"] == "test" and metrics["image_size"] == 64
+    assert f"{metrics['variants']['random']['auroc']:.4f}" in (output / "README.md").read_text()
+    for name in ("figure3", "figure4", "figure5", "roc", "precision_recall"):
+        with Image.open(output / "figures" / f"{name}.png") as figure:
+            assert np.asarray(figure.convert("L")).std() > 5
+    assert not (output / "checkpoints").exists()
+    for epoch in (1, 2):
+        assert f"pretrained epoch {epoch}/2: train loss" in done.stderr and f"random epoch {epoch}/2" in done.stderr
+    assert "0.9816" in done.stdout and "0.9683" in done.stdout  # the paper's
+
+
+def test_evaluation_repeats_what_training_wrote(trained, portraits, tmp_path):
+    output, _ = trained
+    done = command("evaluate.py", "--data", portraits, "--repo", output, "--output", tmp_path)
+    assert json.loads((tmp_path / "metrics.json").read_text()) == json.loads((output / "metrics.json").read_text())
+    assert "pretrained" in done.stdout and "0.9816" in done.stdout
+    assert (tmp_path / "figures" / "roc.png").stat().st_size > 1000
+
+
+def test_nothing_trained_is_overwritten(trained, portraits):
+    output, _ = trained
+    assert "holds an earlier training" in mistake("train.py", "--data", portraits, "--output", output)
+    assert "is finished" in mistake("train.py", "--data", portraits, "--output", output, "--resume")
+
+
+def test_a_training_that_was_killed_goes_on(portraits, tmp_path):
+    words = ["train.py", "--data", portraits, "--backbone", "efficientnet_lite0", "--init", "random", "--epochs", 3,
+             "--limit", 4, "--batch-size", 4, "--image-size", 32, "--variants", "random", "--output", tmp_path / "run"]
+    process = subprocess.Popen([sys.executable, *map(str, words)], cwd=PROJECT, stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        if "random epoch 1/3: train" in line:
+            break
+    process.kill()
+    process.wait()
+    process.stderr.close()
+    assert "holds an earlier training" in mistake(*words)
+    done = command(*words, "--resume")
+    assert "resumed after epoch" in done.stderr and "epoch 3/3: train" in done.stderr
+    assert len(json.loads((tmp_path / "run" / "random" / "history.json").read_text())) == 3
+    load_network(tmp_path / "run", "random")
+
+
+def test_pictures_of_several_photos_one_of_them_bad(trained, tmp_path):
+    output, _ = trained
+    for seed, size in ((1, 96), (2, 130)):
+        Image.fromarray(draw_portrait(seed, size)[0][: size - 20]).save(tmp_path / f"person{seed}.png")
+    (tmp_path / "text.jpg").write_text("text")
+    done = command(
+        "-m", "hairseg", tmp_path / "person1.png", tmp_path / "text.jpg", tmp_path / "person2.png",
+        "--repo", output, "--output", tmp_path / "out", "--colour", "#8e24aa", rc=1,
+    )
+    assert "text.jpg is not a picture" in done.stderr and "Traceback" not in done.stderr
+    for seed, (width, height) in ((1, (96, 76)), (2, (130, 110))):
+        for kind, mode in (("alpha", "L"), ("cutout", "RGBA"), ("recoloured", "RGB")):
+            with Image.open(tmp_path / "out" / f"person{seed}.{kind}.png") as picture:
+                assert (picture.mode, picture.size) == (mode, (width, height))
+    alpha = np.asarray(Image.open(tmp_path / "out" / "person1.alpha.png"))
+    cutout = np.asarray(Image.open(tmp_path / "out" / "person1.cutout.png"))
+    np.testing.assert_array_equal(cutout[..., 3], alpha)
+
+
+def test_mistakes_end_with_one_line(tmp_path, small_repository):
+    photo = tmp_path / "a.png"
+    Image.fromarray(draw_portrait(1)[0]).save(photo)
+    (tmp_path / "empty").mkdir()
+    assert "colour 'mauve-ish'" in mistake("-m", "hairseg", photo, "--colour", "mauve-ish")
+    assert "config.json is missing" in mistake("-m", "hairseg", photo, "--repo", tmp_path / "empty")
+    assert "has no layout that is known" in mistake("evaluate.py", "--data", tmp_path / "empty")
+    assert "is not a folder" in mistake("train.py", "--data", tmp_path / "gone")
+    assert "--epochs 0 does not fit" in mistake("train.py", "--data", tmp_path, "--epochs", 0)
+    assert "device 'warp' is not available" in mistake("evaluate.py", "--data", tmp_path, "--device", "warp")
+    assert "invalid choice: 'vgg16'" in mistake("train.py", "--data", tmp_path, "--backbone", "vgg16")
+    assert "expected USER:PASSWORD" in mistake("app.py", "--auth", "nobody")

@@ -1,0 +1,134 @@
+import io
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from hairseg import InputError, images
+from hairseg.images import alpha_to_grey, encode_png, load_photo
+
+
+def encoded(image: Image.Image, format: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def quadrants() -> np.ndarray:
+    """Red, green, blue and grey quarters, 40 wide and 20 high."""
+    photo = np.zeros((20, 40, 3), np.uint8)
+    photo[:10, :20], photo[:10, 20:], photo[10:, :20], photo[10:, 20:] = (200, 0, 0), (0, 200, 0), (0, 0, 200), (90, 90, 90)
+    return photo
+
+
+@pytest.mark.parametrize("orientation, stored", [
+    (1, lambda photo: photo), (2, lambda photo: photo[:, ::-1]), (3, lambda photo: photo[::-1, ::-1]),
+    (4, lambda photo: photo[::-1]), (5, lambda photo: photo.transpose(1, 0, 2)),
+    (6, lambda photo: np.rot90(photo)), (7, lambda photo: np.rot90(photo, 2).transpose(1, 0, 2)),
+    (8, lambda photo: np.rot90(photo, -1)),
+])
+def test_exif_orientation_makes_the_photo_upright(quadrants, orientation, stored):
+    exif = Image.Exif()
+    exif[274] = orientation
+    file = encoded(Image.fromarray(np.ascontiguousarray(stored(quadrants))), "PNG", exif=exif)
+    np.testing.assert_array_equal(load_photo(file), quadrants)
+
+
+def test_transparency_is_laid_over_white():
+    image = Image.new("RGBA", (4, 3), (200, 0, 0, 128))
+    assert load_photo(encoded(image, "PNG"))[0, 0].tolist() == pytest.approx([227, 127, 127], abs=1)
+
+
+def test_palette_with_a_transparent_colour_is_laid_over_white():
+    image = Image.new("P", (4, 3), 1)
+    image.putpalette([0, 0, 0, 10, 20, 30])
+    assert load_photo(encoded(image, "PNG"))[0, 0].tolist() == [10, 20, 30]
+    assert load_photo(encoded(image, "PNG", transparency=1))[0, 0].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("mode, colour, expected", [
+    ("L", 77, (77, 77, 77)), ("1", 1, (255, 255, 255)), ("LA", (77, 255), (77, 77, 77)), ("RGB", (1, 2, 3), (1, 2, 3)),
+])
+def test_grey_and_bilevel_become_rgb(mode, colour, expected):
+    photo = load_photo(encoded(Image.new(mode, (5, 4), colour), "PNG"))
+    assert photo.shape == (4, 5, 3) and photo.dtype == np.uint8
+    assert photo[0, 0].tolist() == list(expected)
+
+
+def test_cmyk_becomes_rgb():
+    photo = load_photo(encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG", quality=100))
+    assert photo[4, 4].tolist() == pytest.approx([255, 0, 0], abs=3)
+
+
+def test_sixteen_bit_grey_keeps_its_range():
+    values = np.array([[0, 257 * 100, 65535]], np.uint16)
+    np.testing.assert_array_equal(load_photo(encoded(Image.fromarray(values), "PNG"))[0, :, 0], [0, 100, 255])
+
+
+def test_sixteen_bit_rgb_keeps_its_range():
+    values = np.full((4, 4, 3), (65535, 257 * 100, 0), np.uint16)
+    file = cv2.imencode(".png", values[..., ::-1])[1].tobytes()
+    assert load_photo(file)[0, 0].tolist() == pytest.approx([255, 100, 0], abs=1)
+
+
+def test_float_grey_in_the_unit_interval_keeps_its_range():
+    values = np.array([[0.0, 0.5, 1.0]], np.float32)
+    np.testing.assert_allclose(load_photo(encoded(Image.fromarray(values), "TIFF"))[0, :, 0], [0, 128, 255], atol=1)
+
+
+def test_heic_of_phones_is_read(quadrants):
+    np.testing.assert_allclose(load_photo(encoded(Image.fromarray(quadrants), "HEIF", quality=95))[5, 5], [200, 0, 0], atol=12)
+
+
+def test_embedded_profile_is_converted_to_srgb():
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    # A space like sRGB whose red and green primaries are exchanged.
+    exchanged = srgb.replace(b"rXYZ", b"tmpX").replace(b"gXYZ", b"rXYZ").replace(b"tmpX", b"gXYZ")
+    exchanged = exchanged.replace("sRGB".encode("utf-16-be"), "mine".encode("utf-16-be"))
+    red = Image.new("RGB", (4, 4), (200, 0, 0))
+    assert load_photo(encoded(red, "PNG", icc_profile=exchanged))[0, 0].tolist() == pytest.approx([0, 200, 0], abs=3)
+    assert load_photo(encoded(red, "PNG", icc_profile=srgb))[0, 0].tolist() == [200, 0, 0]
+    assert load_photo(encoded(red, "PNG", icc_profile=b"broken"))[0, 0].tolist() == [200, 0, 0]
+
+
+def test_a_text_file_named_jpg_gets_one_sentence(tmp_path):
+    path = tmp_path / "selfie.jpg"
+    path.write_text("not a picture")
+    with pytest.raises(InputError, match="^selfie.jpg is not a picture that can be read: expected JPEG.*; choose another"):
+        load_photo(path)
+
+
+def test_a_missing_file_a_folder_and_an_empty_file_are_named(tmp_path):
+    (tmp_path / "empty.png").touch()
+    for path, message in ((tmp_path / "gone.png", "gone.png is not a file"), (tmp_path, "is not a file"),
+                          (tmp_path / "empty.png", "empty.png is not a picture")):
+        with pytest.raises(InputError, match=message):
+            load_photo(path)
+
+
+def test_a_cut_off_file_is_called_broken(quadrants, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    path = tmp_path / "half.jpg"
+    path.write_bytes(encoded(Image.fromarray(noise), "JPEG")[:2000])
+    with pytest.raises(InputError, match="half.jpg is broken"):
+        load_photo(path)
+
+
+def test_a_picture_beyond_the_limit_is_refused_before_it_is_decoded(monkeypatch, quadrants):
+    monkeypatch.setattr(images, "MAX_PIXELS", 100)
+    with pytest.raises(InputError, match="too large"):
+        load_photo(encoded(Image.fromarray(quadrants), "PNG"))
+
+
+@pytest.mark.parametrize("channels", [(), (3,), (4,)])
+def test_png_round_trip_is_lossless(channels):
+    picture = np.random.default_rng(0).integers(0, 256, (13, 7, *channels), dtype=np.uint8)
+    with Image.open(io.BytesIO(encode_png(picture))) as image:
+        np.testing.assert_array_equal(np.asarray(image), picture)
+
+
+def test_alpha_becomes_grey_by_rounding():
+    alpha = np.array([[0, 1, 0.5, 0.1]], np.float32)
+    assert alpha_to_grey(alpha).tolist() == [[0, 255, 128, 26]]

@@ -1,0 +1,125 @@
+import json
+import pickle
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from conftest import write_repository
+from hairseg import InputError
+from hairseg.model import build_model
+from hairseg.repository import BUNDLED, load_config, load_network, save_weights, validate, weights_path
+
+
+@pytest.fixture
+def repository(tmp_path):
+    return write_repository(tmp_path / "repo", ("random",))
+
+
+def edit_config(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def edit_weights(folder, change):
+    path = weights_path(folder, "random")
+    state = load_file(path)
+    change(state)
+    save_file(state, path)
+
+
+def test_round_trip_keeps_normalisation_exactly_and_convolutions_to_half_precision(tmp_path):
+    folder = write_repository(tmp_path, ())
+    torch.manual_seed(3)
+    network = build_model("efficientnet_lite0")
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_()
+            module.weight.data.normal_()
+    state = network.state_dict()
+    save_weights(folder, "random", "efficientnet_lite0", state)
+    config = json.loads((folder / "config.json").read_text())
+    edit_config(folder, variants={"random": {}}, **{k: config[k] for k in ("backbone",)})
+    loaded = load_network(folder, "random")
+    assert not loaded.training
+    for name, tensor in loaded.state_dict().items():
+        assert tensor.dtype == state[name].dtype
+        if state[name].ndim == 4 or name == "classifier.4.bias":
+            torch.testing.assert_close(tensor, state[name], rtol=2**-10, atol=1e-7)
+        else:
+            assert torch.equal(tensor, state[name]), name
+    kinds = {name: tensor.dtype for name, tensor in load_file(weights_path(folder, "random")).items()}
+    assert kinds["backbone.net.conv_stem.weight"] == kinds["classifier.4.bias"] == torch.float16
+    assert kinds["backbone.net.bn1.running_var"] == torch.float32
+
+
+def test_a_whole_repository_is_valid(small_repository):
+    config = validate(small_repository)
+    assert config.backbone == "efficientnet_lite0" and config.preset.image_size == 64
+    assert config.variants.keys() == {"pretrained", "random"}
+
+
+@pytest.mark.parametrize("name", ["config.json", "metrics.json", "random/history.json", "random/model.safetensors"])
+def test_a_missing_file_is_named(repository, name):
+    (repository / name).unlink()
+    with pytest.raises(InputError, match=f"{name.split('/')[-1]} is missing"):
+        validate(repository)
+
+
+@pytest.mark.parametrize("changes, message", [
+    ({"format": 2}, "has format 2: expected 1"),
+    ({"architecture": "U-Net"}, "does not describe a HairSeg model"),
+    ({"backbone": "vgg16"}, "names the backbone 'vgg16': expected one of resnet101"),
+    ({"output_stride": 8}, "names the output stride 8: expected 16"),
+    ({"colour": "red"}, "missing or unknown settings \\(colour\\)"),
+    ({"mean": [0.5]}, "has the mean \\[0.5\\]: expected three numbers"),
+    ({"threshold": 3}, "has the threshold 3"),
+    ({"image_size": "big"}, "has the image size 'big'"),
+    ({"image_size": 100}, "image size 100 does not fit"),
+    ({"variants": {"other": {}}}, "expected pretrained or random"),
+])
+def test_a_wrong_setting_is_named(repository, changes, message):
+    edit_config(repository, **changes)
+    with pytest.raises(InputError, match=message):
+        load_config(repository)
+
+
+def test_broken_json_is_named(repository):
+    (repository / "config.json").write_text("{")
+    with pytest.raises(InputError, match="config.json is not valid JSON"):
+        load_config(repository)
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda state: state.pop("classifier.4.weight"), "lacks the tensor 'classifier.4.weight'"),
+    (lambda state: state.update(extra=torch.zeros(1)), "has the unknown tensor 'extra'"),
+    (lambda state: state.update({"classifier.4.weight": torch.zeros(21, 256, 1, 1)}),
+     r"'classifier.4.weight' of shape \[21, 256, 1, 1\]: expected \[1, 256, 1, 1\]"),
+])
+def test_a_wrong_tensor_is_named(repository, change, message):
+    edit_weights(repository, change)
+    for look in (validate, lambda folder: load_network(folder, "random")):
+        with pytest.raises(InputError, match=message):
+            look(repository)
+
+
+def test_a_cut_off_file_and_a_pickle_are_refused(repository, tmp_path):
+    path = weights_path(repository, "random")
+    whole = path.read_bytes()
+    for content in (whole[: len(whole) // 2], pickle.dumps({"a": 1}), b""):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="is no whole safetensors file"):
+            load_network(repository, "random")
+
+
+def test_a_variant_that_is_not_there_is_named(repository):
+    with pytest.raises(InputError, match="has no 'pretrained' variant: expected one of random"):
+        load_network(repository, "pretrained")
+
+
+def test_the_bundled_repository_is_whole_and_small():
+    config = validate(BUNDLED)
+    assert config.variants.keys() == {"pretrained", "random"}
+    assert config.variants["random"]["init"] == "random" != config.variants["pretrained"]["init"]
+    assert sum(path.stat().st_size for path in BUNDLED.rglob("*") if path.is_file()) < 30e6
+    assert all(path.suffix in {".json", ".md", ".png", ".safetensors"} for path in BUNDLED.rglob("*") if path.is_file())

@@ -1,0 +1,145 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hairseg import InputError, training
+from hairseg.datasets import SPLITS, find_pairs, load_arrays
+from hairseg.training import RECIPES, Recipe, Settings, Split, batches, mse_loss, train_variant
+from hairseg.transforms import IGNORE, Preset
+
+SETTINGS = Settings("random", "efficientnet_lite0", "random", Recipe(3, 1e-3, 4), 64, 0, "drawn")
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def splits(portraits) -> dict[str, Split]:
+    dataset, pairs = find_pairs(portraits)
+    return {name: Split(*load_arrays([p for p in pairs if p.split == name], dataset, Preset(64), 1)) for name in SPLITS}
+
+
+@pytest.fixture
+def tiny_network(monkeypatch):
+    """A network with dropout and batch normalisation that trains in milliseconds."""
+    def build(backbone, init):
+        return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.3), nn.Conv2d(8, 1, 1))
+
+    monkeypatch.setattr(training, "build_model", build)
+
+
+def without_seconds(history):
+    return [{name: value for name, value in record.items() if name != "seconds"} for record in history]
+
+
+def test_the_papers_recipe():
+    assert RECIPES["paper"] == {"pretrained": Recipe(15, 1e-4, 6), "random": Recipe(6, 1e-2, 6)}
+
+
+def test_loss_is_the_mean_squared_error_without_padding():
+    logits = torch.tensor([[[0.0, 2.0, 50.0]]])
+    masks = torch.tensor([[[1, 0, IGNORE]]], dtype=torch.uint8)
+    assert mse_loss(logits, masks).item() == pytest.approx(((0.5 - 1) ** 2 + (1 / (1 + np.exp(-2))) ** 2) / 2)
+
+
+def test_batches_cover_an_epoch_once_and_leave_no_single_photo():
+    drawn = torch.cat(list(batches(13, 6, torch.Generator().manual_seed(0))))
+    assert len(drawn) == len(set(drawn.tolist())) == 12
+    assert [len(batch) for batch in batches(4, 6, torch.Generator())] == [4]
+
+
+def test_a_network_learns_drawn_hair(splits, tmp_path):
+    """One epoch-long step towards the masks: the loss falls and the history says so."""
+    trained = train_variant(replace(SETTINGS, recipe=Recipe(4, 2e-3, 4)), splits, CPU, tmp_path / "c.pt")
+    losses = [record["train"]["loss"] for record in trained.history]
+    assert losses[-1] < 0.7 * losses[0]
+    assert [record["epoch"] for record in trained.history] == [1, 2, 3, 4]
+    assert all(record[name].keys() == {"loss", "f1", "auroc"} for record in trained.history for name in SPLITS)
+    json.dumps(trained.history)
+
+
+def test_the_kept_epoch_has_the_best_auroc_on_validation_not_on_test(splits, tmp_path, tiny_network, monkeypatch):
+    """Validation is best after epoch 2, test after epoch 3."""
+    scores = {"val": iter([0.7, 0.9, 0.8]), "test": iter([0.7, 0.8, 0.9])}
+    weights = []
+    real_score = training.score
+
+    def score(network, photos, masks, preset, into):
+        weights.append(network[0].weight.detach().clone())
+        real_score(network, photos, masks, preset, into)
+
+    monkeypatch.setattr(training, "score", score)
+    names = iter(["train", "val", "test"] * 3)
+
+    def fake_scores(counts):
+        name = next(names)
+        return {"loss": 0.1, "f1": 0.5, "auroc": next(scores[name]) if name in scores else 0.5}
+
+    monkeypatch.setattr(training, "_scores", fake_scores)
+    trained = train_variant(SETTINGS, splits, CPU, tmp_path / "c.pt")
+    assert trained.best_epoch == 2
+    assert torch.equal(trained.weights["0.weight"], weights[2])  # scored first on val in epoch 2
+
+
+def test_a_resumed_run_gives_the_history_of_one_never_interrupted(splits, tmp_path, tiny_network, monkeypatch):
+    whole = train_variant(SETTINGS, splits, CPU, tmp_path / "whole.pt")
+    real_write = training._write_checkpoint
+
+    def write_and_die(path, state):
+        real_write(path, state)
+        if len(state["history"]) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_write_checkpoint", write_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        train_variant(SETTINGS, splits, CPU, tmp_path / "cut.pt")
+    monkeypatch.setattr(training, "_write_checkpoint", real_write)
+    resumed = train_variant(SETTINGS, splits, CPU, tmp_path / "cut.pt", resume=True)
+    assert without_seconds(resumed.history) == without_seconds(whole.history)
+    assert resumed.best_epoch == whole.best_epoch
+    for name, tensor in whole.weights.items():
+        assert torch.equal(resumed.weights[name], tensor), name
+
+
+def test_a_checkpoint_cut_off_while_writing_leaves_the_former_one(splits, tmp_path, tiny_network, monkeypatch):
+    train_variant(replace(SETTINGS, recipe=Recipe(1, 1e-3, 4)), splits, CPU, tmp_path / "c.pt")
+    before = (tmp_path / "c.pt").read_bytes()
+
+    def half_a_file(state, path):
+        path.write_bytes(before[:100])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", half_a_file)
+    with pytest.raises(KeyboardInterrupt):
+        train_variant(replace(SETTINGS, recipe=Recipe(1, 1e-3, 4)), splits, CPU, tmp_path / "c.pt")
+    assert (tmp_path / "c.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize("change, named", [
+    ({"seed": 5}, "seed 0, not 5"), ({"backbone": "resnet50"}, "backbone 'efficientnet_lite0', not 'resnet50'"),
+    ({"recipe": Recipe(3, 1e-2, 4)}, "recipe .*0.001.*, not .*0.01"), ({"data": "others"}, "data 'drawn', not 'others'"),
+])
+def test_a_checkpoint_of_other_settings_is_refused_with_the_setting_named(splits, tmp_path, tiny_network, change, named):
+    train_variant(SETTINGS, splits, CPU, tmp_path / "c.pt")
+    with pytest.raises(InputError, match=f"was written with {named}"):
+        train_variant(replace(SETTINGS, **change), splits, CPU, tmp_path / "c.pt", resume=True)
+
+
+def test_a_broken_checkpoint_is_named(splits, tmp_path, tiny_network):
+    (tmp_path / "c.pt").write_text("text")
+    with pytest.raises(InputError, match="checkpoint .*c.pt cannot be read"):
+        train_variant(SETTINGS, splits, CPU, tmp_path / "c.pt", resume=True)
+
+
+def test_without_validation_photos_the_last_epoch_is_kept(splits, tmp_path, tiny_network):
+    splits["val"] = Split(splits["val"].photos[:0], splits["val"].masks[:0])
+    trained = train_variant(SETTINGS, splits, CPU, tmp_path / "c.pt")
+    assert trained.best_epoch == 3 and trained.history[0]["val"]["auroc"] is None
+
+
+def test_one_photo_is_too_few(splits, tmp_path, tiny_network):
+    splits["train"] = Split(splits["train"].photos[:1], splits["train"].masks[:1])
+    with pytest.raises(InputError, match="1 training photos are too few"):
+        train_variant(SETTINGS, splits, CPU, tmp_path / "c.pt")
