@@ -147,8 +147,9 @@ def summary(history: list[dict], best_epoch: int) -> dict:
 
 
 def command_line() -> str:
-    """The command as typed, folders and files by their names alone."""
-    return shlex.join(["python", *(Path(word).name if "/" in word else word for word in sys.argv)])
+    """The command that trains this from the start, folders and files by their names alone."""
+    words = [word for word in sys.argv if word != "--resume"]
+    return shlex.join(["python", *(Path(word).name if "/" in word else word for word in words)])
 
 
 if __name__ == "__main__":
