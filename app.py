@@ -30,7 +30,7 @@ from hairseg.training import VARIANTS
 
 ASSETS = Path(__file__).parent / "assets"
 FIRST_COLOUR = "copper"
-SECOND_COLOUR = "#cfae85"
+SECOND_COLOUR = PRESETS["light blond"]
 BROWSERS_SHOW = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif"}
 PHOTOS_REMEMBERED = 4
 HOUR = 3600
@@ -39,6 +39,7 @@ CSS = """
 .gradio-container { max-width: 1180px !important; margin: 0 auto !important; }
 #title p { margin: 0; }
 .picture { padding-top: 40px !important; }  /* the label stands above the picture, not on it */
+.picture img { width: 100% !important; height: 100% !important; object-fit: contain !important; }  /* small photos too */
 .swatches { display: grid !important; gap: 6px !important; grid-template-columns: repeat(7, 1fr); }
 .swatches button { min-width: 0 !important; border: 1px solid #0003; }
 @media (max-width: 640px) {
@@ -113,8 +114,10 @@ class Studio:
             alphas = self._look_at(photo).alphas
         return tuple(save_png(f"{variant}-mask.png", alphas[variant]) for variant in ("random", "pretrained"))
 
-    def recolour(self, photo: str | None, colour: str, strength: float, variant: str, vividness: float,
-                 lightness: float, natural_roots: float, second_mode: str, second_colour: str):
+    def recolour(self, photo: str | None, colour: str, strength: float, variant: str,
+                 vividness: float = RecolourSettings.vividness, lightness: float = RecolourSettings.lightness,
+                 natural_roots: float = RecolourSettings.natural_roots, second_mode: str = "none",
+                 second_colour: str = SECOND_COLOUR):
         """Photo file, colour (#rrggbb or preset), strength in [0, 1], variant and finer settings -> recoloured PNG file."""
         if photo is None:
             return None

@@ -115,7 +115,7 @@ def pull(repo: str, output: str | Path | None = None) -> Resolved:
     return Resolved(output, found.repo_id, found.commit, found.reason)
 
 
-def main() -> None:
+def parse() -> Parser:
     parser = Parser(prog="python -m hairseg.hub", description="HairSeg on the Hugging Face Hub.")
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("push", help="push a model repository in one commit, and tag it")
@@ -130,7 +130,11 @@ def main() -> None:
     command.add_argument("space", metavar="USER/NAME")
     command.add_argument("--repo", required=True, help="USER/NAME or USER/NAME@REVISION of the model repository")
     command.add_argument("--private", action="store_true", help="only you can see it")
-    args = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    args = parse().parse_args()
     if args.command == "push":
         pushed = push(args.folder, args.repo, args.private, args.overwrite_card)
         if pushed.card_kept:

@@ -1,6 +1,7 @@
 """Recipes, one epoch, checkpoints and history: fine-tuning one variant."""
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -87,7 +88,8 @@ def train_epoch(network: nn.Module, optimiser: torch.optim.Optimizer, train: Spl
     counts = PixelCounts()
     network.train()
     steps = list(batches(len(train.photos), batch_size, generator))
-    with tqdm(steps, title, unit="batch", leave=False) as bar:
+    # In a log, where bars cannot overwrite themselves, a sign of life twice a minute.
+    with tqdm(steps, title, unit="batch", leave=False, mininterval=0.1 if sys.stderr.isatty() else 30) as bar:
         for indices in bar:
             photos = preset.normalise(train.photos[indices].to(device, non_blocking=True))
             masks = train.masks[indices].to(device, non_blocking=True)
@@ -98,7 +100,7 @@ def train_epoch(network: nn.Module, optimiser: torch.optim.Optimizer, train: Spl
             loss.backward()
             optimiser.step()
             counts.update(logits.detach(), masks)
-            bar.set_postfix(loss=f"{loss.item():.4f}")
+            bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
     return counts
 
 
@@ -129,7 +131,7 @@ def train_variant(settings: Settings, splits: dict[str, Split], device: torch.de
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
         history, best = state["history"], state["best"]
-        tqdm.write(f"{settings.variant}: resumed after epoch {len(history)} of {recipe.epochs}")
+        print(f"{settings.variant}: resumed after epoch {len(history)} of {recipe.epochs}", flush=True)
 
     for epoch in range(len(history) + 1, recipe.epochs + 1):
         began = time.perf_counter()
@@ -150,7 +152,7 @@ def train_variant(settings: Settings, splits: dict[str, Split], device: torch.de
             "settings": asdict(settings), "network": network.state_dict(), "optimiser": optimiser.state_dict(),
             "history": history, "best": best,
         })
-        tqdm.write(_line(title, record))
+        print(_line(title, record), flush=True)
     return Trained({name: tensor.cpu() for name, tensor in best["weights"].items()}, history, best["epoch"])
 
 

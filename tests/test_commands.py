@@ -61,7 +61,7 @@ def test_training_leaves_a_whole_repository(trained):
             assert np.asarray(figure.convert("L")).std() > 5
     assert not (output / "checkpoints").exists()
     for epoch in (1, 2):
-        assert f"pretrained epoch {epoch}/2: train loss" in done.stderr and f"random epoch {epoch}/2" in done.stderr
+        assert f"pretrained epoch {epoch}/2: train loss" in done.stdout and f"random epoch {epoch}/2: train" in done.stdout
     assert "0.9816" in done.stdout and "0.9683" in done.stdout  # the paper's
 
 
@@ -82,16 +82,15 @@ def test_nothing_trained_is_overwritten(trained, portraits):
 def test_a_training_that_was_killed_goes_on(portraits, tmp_path):
     words = ["train.py", "--data", portraits, "--backbone", "efficientnet_lite0", "--init", "random", "--epochs", 3,
              "--limit", 4, "--batch-size", 4, "--image-size", 32, "--variants", "random", "--output", tmp_path / "run"]
-    process = subprocess.Popen([sys.executable, *map(str, words)], cwd=PROJECT, stderr=subprocess.PIPE, text=True)
-    for line in process.stderr:
-        if "random epoch 1/3: train" in line:
-            break
+    process = subprocess.Popen(
+        [sys.executable, *map(str, words)], cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert "random epoch 1/3: train" in process.stdout.readline()
     process.kill()
     process.wait()
-    process.stderr.close()
+    process.stdout.close()
     assert "holds an earlier training" in mistake(*words)
     done = command(*words, "--resume")
-    assert "resumed after epoch" in done.stderr and "epoch 3/3: train" in done.stderr
+    assert "random: resumed after epoch" in done.stdout and "epoch 3/3: train" in done.stdout
     assert len(json.loads((tmp_path / "run" / "random" / "history.json").read_text())) == 3
     load_network(tmp_path / "run", "random")
 
@@ -119,7 +118,7 @@ def test_mistakes_end_with_one_line(tmp_path, small_repository):
     photo = tmp_path / "a.png"
     Image.fromarray(draw_portrait(1)[0]).save(photo)
     (tmp_path / "empty").mkdir()
-    assert "colour 'mauve-ish'" in mistake("-m", "hairseg", photo, "--colour", "mauve-ish")
+    assert "'mauve-ish' is not a colour" in mistake("-m", "hairseg", photo, "--colour", "mauve-ish")
     assert "config.json is missing" in mistake("-m", "hairseg", photo, "--repo", tmp_path / "empty")
     assert "has no layout that is known" in mistake("evaluate.py", "--data", tmp_path / "empty")
     assert "is not a folder" in mistake("train.py", "--data", tmp_path / "gone")

@@ -5,7 +5,8 @@ import torch
 from conftest import draw_portrait
 from hairseg import InputError
 from hairseg.prediction import HairPredictor
-from hairseg.repository import BUNDLED, load_network
+from hairseg.repository import load_network
+
 
 @pytest.fixture(scope="module")
 def predictor(small_repository) -> HairPredictor:

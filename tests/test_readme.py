@@ -11,12 +11,13 @@ import evaluate
 import train
 from conftest import PROJECT
 from hairseg import __main__ as pictures
+from hairseg import hub
 from hairseg.card import render_card
 from hairseg.repository import BUNDLED, load_config
 
 README = (PROJECT / "README.md").read_text()
 METRICS = json.loads((BUNDLED / "metrics.json").read_text())
-PARSERS = {"app.py": app, "train.py": train, "evaluate.py": evaluate, "-m hairseg": pictures}
+PARSERS = {"app.py": app, "train.py": train, "evaluate.py": evaluate, "-m hairseg": pictures, "-m hairseg.hub": hub}
 
 
 def test_the_results_table_is_the_bundled_metrics():
@@ -35,7 +36,7 @@ def test_the_bundled_card_is_rendered_from_its_config_and_metrics():
 @pytest.mark.parametrize("line", re.findall(r"^python .*$", README, re.MULTILINE))
 def test_commands_in_the_readme_are_understood(line):
     words = shlex.split(line)[1:]
-    name = "-m hairseg" if words[:2] == ["-m", "hairseg"] else words[0]
+    name = " ".join(words[:2]) if words[0] == "-m" else words[0]
     PARSERS[name].parse().parse_args(words[len(name.split()):])
 
 
