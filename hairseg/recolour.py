@@ -35,7 +35,7 @@ PRESETS = {
     "emerald": "#0d8168",
 }
 
-FAINTEST = 1 / 512  # alpha that can no longer change an 8-bit pixel
+HAZE = 0.03  # alpha up to which a network is sure enough of "no hair"; it lies over most of a photo
 APPROACH = 0.9  # part of the way to the colour's lightness; the rest is left to the light the photo was taken in
 LIGHTNESS_STEP = 18.0  # L* that `lightness` 1 adds
 TINT_KEPT = 0.2  # part of the hair's own play of hue that shows through the dye
@@ -142,12 +142,13 @@ class HairRecolourer:
         if photo.shape[:2] != alpha.shape:
             raise InputError(f"The alpha is {alpha.shape} and the photo {photo.shape[:2]}: expected the same size.")
         self.photo = photo
-        left, top, width, height = cv2.boundingRect((alpha > FAINTEST).astype(np.uint8))
+        alpha = np.maximum(alpha - HAZE, 0) / (1 - HAZE)
+        left, top, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
         # some of what surrounds the hair belongs to the box, to tell edges and the background's colour by
         margin = max(width, height) // 16 + 4
         self.box = np.s_[max(0, top - margin) : top + height + margin, max(0, left - margin) : left + width + margin]
         photo, alpha = photo[self.box], alpha[self.box]
-        self.hair = np.flatnonzero(alpha > FAINTEST)
+        self.hair = np.flatnonzero(alpha > 0)
         if not self.hair.size:
             return
         foreground = estimate_foreground(photo, alpha)
