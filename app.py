@@ -291,10 +291,14 @@ def main() -> None:
     if notice:
         print(f"note: {notice}", file=sys.stderr)
     predictor = HairPredictor(source.folder, VARIANTS, choose_device(args.device))
-    build_page(predictor, source, notice).launch(
-        server_name=args.host, server_port=args.port, share=args.share,
-        auth=tuple(args.auth.split(":", 1)) if args.auth else None, ssr_mode=False, inbrowser=has_desktop(), **LOOK,
-    )
+    page = build_page(predictor, source, notice)
+    try:
+        page.launch(
+            server_name=args.host, server_port=args.port, share=args.share,
+            auth=tuple(args.auth.split(":", 1)) if args.auth else None, ssr_mode=False, inbrowser=has_desktop(), **LOOK,
+        )
+    except OSError:
+        raise InputError(f"{args.host}:{args.port} cannot be used: expected a free port of this machine; choose another --port.") from None
 
 
 def has_desktop() -> bool:

@@ -1,7 +1,7 @@
 """The page's endpoints as gradio_client calls them."""
 
 import colorsys
-import time
+import json
 
 import numpy as np
 import pytest
@@ -10,6 +10,8 @@ from PIL import Image
 
 import app
 from conftest import PROJECT, draw_portrait
+from hairseg.connection import HubError
+from hairseg.hub import Resolved
 from hairseg.prediction import HairPredictor
 from hairseg.repository import BUNDLED
 
@@ -100,3 +102,22 @@ def test_pictures_that_browsers_do_not_show_become_png(predictor, tmp_path):
     studio = app.Studio(predictor)
     assert pixels(studio.displayable(str(tmp_path / "phone.heic"))).shape == (96, 96, 3)
     assert studio.displayable(str(tmp_path / "phone.jpg")) == app.gr.skip()
+
+
+def test_a_silent_hub_leaves_the_page_with_the_bundled_weights_and_a_note(predictor, monkeypatch):
+    def silent(repo):
+        raise HubError(f"{repo} is not in the cache, and the Hub did not answer in time", "expected an answer", down=True)
+
+    monkeypatch.setattr(app, "resolve", silent)
+    source, notice = app.find_weights("ada/hair")
+    assert source.folder == BUNDLED and notice.startswith("the bundled weights are shown, because ada/hair is not in the cache")
+    assert notice in json.dumps(app.build_page(predictor, source, notice).get_config_file(), default=str)
+
+
+def test_a_cached_copy_is_named_with_its_revision(predictor, monkeypatch):
+    cached = Resolved(BUNDLED, "ada/hair", "0123456789" * 4, "the Hub cannot be reached")
+    monkeypatch.setattr(app, "resolve", lambda repo: cached)
+    source, notice = app.find_weights("ada/hair")
+    assert notice == "the weights are a cached copy of ada/hair, because the Hub cannot be reached."
+    shown = json.dumps(app.build_page(predictor, source, notice).get_config_file(), default=str)
+    assert notice in shown and "ada/hair at 0123456" in shown and source.url in shown

@@ -1,6 +1,7 @@
 """The commands as a user runs them: training on drawn portraits, evaluation, pictures, and mistakes."""
 
 import json
+import socket
 import subprocess
 import sys
 
@@ -126,3 +127,5 @@ def test_mistakes_end_with_one_line(tmp_path, small_repository):
     assert "device 'warp' is not available" in mistake("evaluate.py", "--data", tmp_path, "--device", "warp")
     assert "invalid choice: 'vgg16'" in mistake("train.py", "--data", tmp_path, "--backbone", "vgg16")
     assert "expected USER:PASSWORD" in mistake("app.py", "--auth", "nobody")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert "expected a free port" in mistake("app.py", "--port", taken.getsockname()[1])
