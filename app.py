@@ -56,14 +56,16 @@ LOOK = dict(
     # Gradio's default font would be fetched from the internet.
     theme=gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
 )
-# The link to a page that opens with these settings, and the settings of the link that opened the page. A colour is a
-# preset's name or rrggbb there.
-WRITE_LINK = """(colour, variant) => {
+# The link of the page and the one that opens it with these settings; and the settings of the link that opened the page.
+# A colour is a preset's name or rrggbb there. A page with a public link gives that one.
+WRITE_LINKS = """(colour, variant, published) => {
     const presets = %s, parts = colour.match(/^rgba?\\(([\\d.]+), *([\\d.]+), *([\\d.]+)/);
     if (parts) colour = "#" + parts.slice(1).map(part => Math.round(part).toString(16).padStart(2, "0")).join("");
-    const link = new URL(window.location.href), preset = Object.keys(presets).find(name => presets[name] === colour);
+    const link = new URL(published || window.location.href), preset = Object.keys(presets).find(name => presets[name] === colour);
+    link.search = "";
+    const page = link.href;
     link.search = new URLSearchParams({colour: preset || colour.slice(1), variant});
-    return link.href;
+    return [page, link.href];
 }""" % json.dumps(PRESETS)
 READ_LINK = """(colour, variant) => {
     const wanted = new URLSearchParams(window.location.search), presets = %s, variants = %s;
@@ -231,7 +233,10 @@ def build_page(predictor: HairPredictor, source: Resolved = Resolved(BUNDLED), n
         hair_alone = gr.Image(label="Hair alone", elem_id="cutout", visible=False, **shown)
 
         with gr.Row():
-            link = gr.Textbox(label="Link to this page with this colour and mask", elem_id="link", interactive=False, buttons=["copy"])
+            copied = dict(interactive=False, buttons=["copy"])
+            page_link = gr.Textbox(label="Link to this page", elem_id="page-link", **copied)
+            link = gr.Textbox(label="Link to this page with this colour and mask", elem_id="link", **copied)
+            published = gr.Textbox(visible="hidden")
         weights = f"[{source}]({source.url})" if source.url else "bundled with this page" if source.folder == BUNDLED else f"`{source.folder.name}`"
         gr.Markdown(
             f"Weights: {weights}. Uploaded photos stay on the machine that serves this page and are deleted after an hour.",
@@ -259,7 +264,11 @@ def build_page(predictor: HairPredictor, source: Resolved = Resolved(BUNDLED), n
         cutout_button.click(studio.cutout, [photo, variant], hair_alone, **private)
 
         page.load(None, [colour, variant], [colour, variant], js=READ_LINK, **private)
-        gr.on([page.load, colour.change, variant.change], None, [colour, variant], link, js=WRITE_LINK, **private)
+        page.load(lambda: page.share_url or "", None, published, **private)
+        gr.on(
+            [page.load, colour.change, variant.change, published.change], None, [colour, variant, published],
+            [page_link, link], js=WRITE_LINKS, **private,
+        )
     return page
 
 

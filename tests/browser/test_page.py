@@ -143,6 +143,7 @@ def test_a_phones_screen_shows_the_upload_first_and_no_sideways_scroll(page):
 def test_a_link_opens_the_page_with_its_colour_and_mask(page, address):
     page.click("#swatch-rose-pink")
     link = page.locator("#link textarea, #link input").first
+    expect(page.locator("#page-link textarea, #page-link input").first).to_have_value(address, timeout=PATIENCE)
     expect(link).to_have_value(f"{address}?colour=rose+pink&variant=pretrained", timeout=PATIENCE)
     page.goto(f"{address}?colour=0a64c8&variant=random")
     expect(link).to_have_value(f"{address}?colour=0a64c8&variant=random", timeout=PATIENCE)
