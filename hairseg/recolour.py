@@ -35,7 +35,7 @@ PRESETS = {
     "emerald": "#0d8168",
 }
 
-HAZE = 0.03  # alpha up to which a network is sure enough of "no hair"; it lies over most of a photo
+HAZE = 0.03  # alpha this near to 0 or 1 is a network's way of being sure; it lies over most of a photo
 APPROACH = 0.9  # part of the way to the colour's lightness; the rest is left to the light the photo was taken in
 LIGHTNESS_STEP = 18.0  # L* that `lightness` 1 adds
 TINT_KEPT = 0.2  # part of the hair's own play of hue that shows through the dye
@@ -142,7 +142,7 @@ class HairRecolourer:
         if photo.shape[:2] != alpha.shape:
             raise InputError(f"The alpha is {alpha.shape} and the photo {photo.shape[:2]}: expected the same size.")
         self.photo = photo
-        alpha = np.maximum(alpha - HAZE, 0) / (1 - HAZE)
+        alpha = np.clip((alpha - HAZE) / (1 - 2 * HAZE), 0, 1)
         left, top, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
         # some of what surrounds the hair belongs to the box, to tell edges and the background's colour by
         margin = max(width, height) // 16 + 4
