@@ -41,5 +41,5 @@ def test_commands_in_the_readme_are_understood(line):
 
 
 def test_files_the_readme_shows_are_there():
-    for path in re.findall(r"\]\((assets/[^)]+)\)", README):
+    for path in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
         assert 5_000 < (PROJECT / path).stat().st_size < 400_000
