@@ -101,7 +101,9 @@ class Studio:
     """What the page computes: alphas, remembered for the last photos, and pictures in Gradio's cache."""
 
     def __init__(self, predictor: HairPredictor):
-        def look_at(path: str) -> LookedAt:
+        def look_at(path: str | None) -> LookedAt:
+            if path is None:
+                raise InputError("There is no photo yet: expected one in the middle of the upper row; upload it first.")
             photo = load_photo(path)
             return LookedAt(photo, {name: alpha_to_grey(alpha) for name, alpha in predictor.alphas(photo).items()})
 
@@ -134,16 +136,12 @@ class Studio:
     def cutout(self, photo: str | None, variant: str):
         """Photo file and variant -> RGBA PNG file of the hair alone."""
         with gently():
-            if photo is None:
-                raise InputError("There is no photo yet: expected one in the middle of the upper row; upload it first.")
             looked_at = self._look_at(photo)
             return gr.Image(save_png("cutout.png", cutout(looked_at.photo, looked_at.alpha(variant))), visible=True)
 
     def all_presets(self, photo: str | None, variant: str, strength: float):
         """Photo file, variant and strength -> PNG file of a sheet with the hair in every preset."""
         with gently():
-            if photo is None:
-                raise InputError("There is no photo yet: expected one in the middle of the upper row; upload it first.")
             looked_at = self._look_at(photo)
             sheet = contact_sheet(looked_at.photo, looked_at.alpha(variant), RecolourSettings(strength))
             return gr.Image(save_png("colours.png", sheet), visible=True)

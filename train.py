@@ -28,9 +28,11 @@ from hairseg.figures import draw_history
 from hairseg.model import BACKBONES, INITS, default_init
 from hairseg.prediction import HairPredictor
 from hairseg.publishing import check_push, push
-from hairseg.repository import Config, read_json, save_config, save_weights, write_json
+from hairseg.repository import Config, save_config, save_weights, write_json
 from hairseg.training import RECIPES, VARIANTS, Settings, Split, train_variant
 from hairseg.transforms import Preset
+
+HISTORY_FIGURES = {"pretrained": "figure4", "random": "figure5"}  # as the paper numbers them
 
 
 def parse() -> Parser:
@@ -60,11 +62,11 @@ def parse() -> Parser:
 
 def main() -> None:
     args = parse().parse_args()
+    for name in ("epochs", "batch_size", "learning_rate", "limit"):
+        if getattr(args, name) is not None and getattr(args, name) <= 0:
+            raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)} does not fit: expected more than 0.")
     overrides = {name: getattr(args, name) for name in ("epochs", "batch_size", "learning_rate")
                  if getattr(args, name) is not None}
-    for name, value in {**overrides, "limit": args.limit or 1}.items():
-        if value <= 0:
-            raise InputError(f"--{name.replace('_', '-')} {value} does not fit: expected more than 0.")
     device = choose_device(args.device)
     preset = Preset(args.image_size)
     output = args.output or Path("runs") / f"{args.backbone}-{args.recipe}"
@@ -106,15 +108,13 @@ def main() -> None:
         }
         save_weights(output, variant, args.backbone, trained.weights)
         write_json(output / variant / "history.json", trained.history)
+        draw_history(output / "figures" / f"{HISTORY_FIGURES[variant]}.png", trained.history,
+                     f"{variant}, {args.backbone}", trained.best_epoch)
 
     save_config(output, Config(
         backbone=args.backbone, output_stride=BACKBONES[args.backbone].output_stride, image_size=preset.image_size,
         mean=preset.mean, std=preset.std, threshold=0.5, variants=entries,
     ))
-    for number, variant in (("4", "pretrained"), ("5", "random")):
-        if variant in entries:
-            draw_history(output / "figures" / f"figure{number}.png", read_json(output / variant / "history.json"),
-                         f"{variant}, {args.backbone}", entries[variant]["best_epoch"])
     predictor = HairPredictor(output, device=device)
     metrics = evaluate(predictor, dataset, "test", pairs["test"], splits["test"], output)
     (output / "README.md").write_text(render_card(predictor.config, metrics, args.push_to or "USER/NAME"), encoding="utf-8")

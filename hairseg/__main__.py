@@ -9,9 +9,9 @@ from hairseg import InputError
 from hairseg.commands import Parser, choose_device, run
 from hairseg.hub import default_repo, resolve
 from hairseg.images import alpha_to_grey, encode_png, load_photo
-from hairseg.prediction import HairPredictor
 from hairseg.matting import cutout
-from hairseg.recolour import HairRecolourer, RecolourSettings, contact_sheet, parse_colour
+from hairseg.prediction import HairPredictor
+from hairseg.recolour import RecolourSettings, contact_sheet, parse_colour, recolour
 from hairseg.training import VARIANTS
 
 FEW = 3  # photos that need no progress bar
@@ -60,7 +60,7 @@ def main() -> int:
         alpha = predictor.alphas(photo)[args.variant]
         results = {"alpha": alpha_to_grey(alpha), "cutout": cutout(photo, alpha)}
         if args.colour:
-            results["recoloured"] = HairRecolourer(photo, alpha).recolour(args.colour, settings)
+            results["recoloured"] = recolour(photo, alpha, args.colour, settings)
         if args.contact_sheet:
             results["sheet"] = contact_sheet(photo, alpha, settings)
         for kind, picture in results.items():

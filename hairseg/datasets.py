@@ -18,10 +18,11 @@ from hairseg.transforms import Preset
 SPLITS = ("train", "val", "test")
 TEST_SHARE = 600 / 2600  # the paper's: about 2,000 photos to train on, 600 to test on
 VAL_SHARE = 0.1  # of the training photos
+_BY_ID = "per image by SHA-256 of its id, 77 : 23; a tenth of train, chosen likewise, is val"
 SPLIT_RULES = {
-    "celebamask-hq": "per image by SHA-256 of its id, 77 : 23; a tenth of train, chosen likewise, is val",
+    "celebamask-hq": _BY_ID,
     "figaro1k": "Figaro1k's Training and Testing; a tenth of Training, chosen by SHA-256 of its id, is val",
-    "borza": "per image by SHA-256 of its id, 77 : 23; a tenth of train, chosen likewise, is val",
+    "borza": _BY_ID,
 }
 
 

@@ -7,6 +7,8 @@ recolours hair needs F, the hair's own colour, or it drags the background along 
 import cv2
 import numpy as np
 
+from hairseg.images import alpha_to_grey
+
 COARSEST_SIDE = 24  # pixels, the longer side at most, of the picture where the means begin
 FINEST_SIDE = 1024  # and where they end: colours change more slowly than edges do
 ROUNDS, CHEAP_SIDE = 3, 256  # levels up to that side are gone over that often, larger ones once
@@ -56,7 +58,7 @@ def estimate_foreground(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 def cutout(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """The hair alone, uint8 RGBA of the photo's size, with the background's colour taken out of its soft edges."""
-    return np.dstack([estimate_foreground(photo, alpha), np.rint(alpha * 255).astype(np.uint8)])
+    return np.dstack([estimate_foreground(photo, alpha), alpha_to_grey(alpha)])
 
 
 def _local_mean(colour, weight):

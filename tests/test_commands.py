@@ -124,6 +124,7 @@ def test_mistakes_end_with_one_line(tmp_path, small_repository):
     assert "has no layout that is known" in mistake("evaluate.py", "--data", tmp_path / "empty")
     assert "is not a folder" in mistake("train.py", "--data", tmp_path / "gone")
     assert "--epochs 0 does not fit" in mistake("train.py", "--data", tmp_path, "--epochs", 0)
+    assert "--limit 0 does not fit" in mistake("train.py", "--data", tmp_path, "--limit", 0)
     assert "device 'warp' is not available" in mistake("evaluate.py", "--data", tmp_path, "--device", "warp")
     assert "invalid choice: 'vgg16'" in mistake("train.py", "--data", tmp_path, "--backbone", "vgg16")
     assert "expected USER:PASSWORD" in mistake("app.py", "--auth", "nobody")
