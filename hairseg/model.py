@@ -24,6 +24,7 @@ from torchvision.models.segmentation import (
 from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 
 from hairseg import InputError
+from hairseg.depthwise import DepthwiseConv2d
 
 INITS = ("coco", "imagenet", "random")
 
@@ -42,6 +43,12 @@ class DeepLabV3(nn.Module):
         return F.interpolate(logits.float(), size=photos.shape[-2:], mode="bilinear", align_corners=False)
 
 
+def autocast(device: torch.device) -> torch.autocast:
+    """Mixed precision, bfloat16, where the hardware multiplies matrices in it: CUDA, and CPUs with AMX."""
+    enabled = device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_amx_tile_supported())
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+
 class EfficientNetLite0(nn.Module):
     """timm's efficientnet_lite0 up to its last block, dilated to a stride of 16. Tensor names are timm's."""
 
@@ -50,6 +57,9 @@ class EfficientNetLite0(nn.Module):
         self.net = timm.create_model(
             "efficientnet_lite0", pretrained=False, features_only=True, out_indices=(4,), output_stride=16
         )
+        for module in self.net.modules():
+            if isinstance(module, nn.Conv2d) and module.groups > 1:
+                module.__class__ = DepthwiseConv2d
 
     def forward(self, photos: torch.Tensor) -> dict[str, torch.Tensor]:
         return {"out": self.net(photos)[0]}
