@@ -9,17 +9,17 @@ from pathlib import Path
 
 from hairseg import InputError
 from hairseg.commands import Parser, choose_device, run
-from hairseg.datasets import LAYOUTS, SPLITS, find_pairs, load_arrays
+from hairseg.datasets import LAYOUTS, SPLITS, find_pairs, find_scenes, load_split
 from hairseg.evaluation import evaluate, table
 from hairseg.hub import default_repo, resolve
 from hairseg.prediction import HairPredictor
-from hairseg.training import Split
 
 
 def parse() -> Parser:
     parser = Parser(prog="evaluate.py", description="Score a model repository on a data set.")
     parser.add_argument("--data", required=True, type=Path, help="folder of the data set")
     parser.add_argument("--dataset", default="auto", choices=["auto", *LAYOUTS], help="auto: by layout")
+    parser.add_argument("--scenes", type=Path, help="folder of photos without people: scores framing and hair-free photos too")
     parser.add_argument("--include-hairless", action="store_true", help="also people without a hair mask, as empty masks")
     parser.add_argument("--split", default="test", choices=["test", "val", "train", "all"])
     parser.add_argument("--repo", default=default_repo(), help="folder or Hub id (HAIRSEG_REPO, else the bundled one)")
@@ -37,8 +37,9 @@ def main() -> None:
     if not pairs:
         raise InputError(f"{args.data} has no photos in the {args.split} split: expected some; try --split all.")
     predictor = HairPredictor(resolve(args.repo).folder, device=device)
-    arrays = Split(*load_arrays(pairs, dataset, predictor.config.preset, args.workers))
-    print(table(evaluate(predictor, dataset, args.split, pairs, arrays, args.output)))
+    arrays = load_split(pairs, dataset, predictor.config.preset, args.workers)
+    scenes = [pair for pair in find_scenes(args.scenes) if args.split in (pair.split, "all")] if args.scenes else []
+    print(table(evaluate(predictor, dataset, args.split, pairs, arrays, args.output, scenes)))
     print(f"written: {args.output / 'metrics.json'} and {args.output / 'figures'}")
 
 

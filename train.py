@@ -2,6 +2,7 @@
 
     python train.py --data CelebAMask-HQ                     the paper's recipe on DeepLabV3-ResNet101
     python train.py --data CelebAMask-HQ --backbone efficientnet_lite0 --resume
+    python train.py --data CelebAMask-HQ Figaro1k --scenes BSDS500 --recipe modern
     python train.py --data CelebAMask-HQ --push-to USER/NAME
 """
 
@@ -12,6 +13,8 @@ import shlex
 import shutil
 import sys
 from dataclasses import asdict, replace
+from functools import reduce
+from operator import add
 from pathlib import Path
 
 import numpy
@@ -22,22 +25,25 @@ import torchvision
 from hairseg import InputError, __version__
 from hairseg.card import render_card
 from hairseg.commands import Parser, choose_device, run
-from hairseg.datasets import LAYOUTS, SPLIT_RULES, SPLITS, find_pairs, load_arrays
+from hairseg.datasets import LAYOUTS, SPLIT_RULES, SPLITS, find_pairs, find_scenes, load_split
 from hairseg.evaluation import evaluate, table
 from hairseg.figures import draw_history
 from hairseg.model import BACKBONES, INITS, default_init
 from hairseg.prediction import HairPredictor
 from hairseg.publishing import check_push, push
 from hairseg.repository import Config, save_config, save_weights, write_json
-from hairseg.training import RECIPES, VARIANTS, Settings, Split, train_variant
+from hairseg.training import RECIPES, VARIANTS, Settings, source_size, train_variant
 from hairseg.transforms import Preset
 
+OVERRIDES = ("epochs", "batch_size", "learning_rate", "image_size")
 HISTORY_FIGURES = {"pretrained": "figure4", "random": "figure5"}  # as the paper numbers them
 
 
 def parse() -> Parser:
     parser = Parser(prog="train.py", description="Fine-tune both variants of DeepLabV3 and write a model repository.")
-    parser.add_argument("--data", required=True, type=Path, help="folder of the data set")
+    parser.add_argument("--data", required=True, nargs="+", type=Path,
+                        help="folders of data sets: all are trained on, the first one's test split is scored")
+    parser.add_argument("--scenes", type=Path, help="folder of photos without people, which modern puts people into")
     parser.add_argument("--dataset", default="auto", choices=["auto", *LAYOUTS], help="auto: by layout")
     parser.add_argument("--include-hairless", action="store_true", help="also people without a hair mask, as empty masks")
     parser.add_argument("--backbone", default="resnet101", choices=list(BACKBONES))
@@ -48,7 +54,7 @@ def parse() -> Parser:
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
     parser.add_argument("--batch-size", type=int, help="instead of the recipe's")
     parser.add_argument("--learning-rate", type=float, help="instead of the recipe's")
-    parser.add_argument("--image-size", type=int, default=Preset.image_size, help="side of the network's input")
+    parser.add_argument("--image-size", type=int, help="side of the network's input, instead of the recipe's")
     parser.add_argument("--limit", type=int, help="use at most so many photos of each split")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="threads that decode photos")
@@ -62,13 +68,14 @@ def parse() -> Parser:
 
 def main() -> None:
     args = parse().parse_args()
-    for name in ("epochs", "batch_size", "learning_rate", "limit"):
+    for name in (*OVERRIDES, "limit"):
         if getattr(args, name) is not None and getattr(args, name) <= 0:
             raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)} does not fit: expected more than 0.")
-    overrides = {name: getattr(args, name) for name in ("epochs", "batch_size", "learning_rate")
-                 if getattr(args, name) is not None}
+    overrides = {name: getattr(args, name) for name in OVERRIDES if getattr(args, name) is not None}
+    recipes = {variant: replace(RECIPES[args.recipe][variant], **overrides) for variant in args.variants}
+    recipe = recipes[args.variants[0]]  # of sizes, all variants have the same
+    preset, source = Preset(recipe.image_size), Preset(source_size(recipe))
     device = choose_device(args.device)
-    preset = Preset(args.image_size)
     output = args.output or Path("runs") / f"{args.backbone}-{args.recipe}"
     checkpoints = output / "checkpoints"
     check_output(output, checkpoints, args.resume)
@@ -76,30 +83,43 @@ def main() -> None:
     if args.push_to:  # nobody trains for hours to learn that the token is read-only
         check_push(args.push_to, args.private)
 
-    dataset, found = find_pairs(args.data, args.dataset, args.include_hairless)
-    pairs = {name: [pair for pair in found if pair.split == name][: args.limit] for name in SPLITS}
+    found = {}  # data set -> its pairs
+    for folder in args.data:
+        dataset, pairs = find_pairs(folder, args.dataset, args.include_hairless)
+        if dataset in found:
+            raise InputError(f"{folder} is {dataset} once more: expected every data set once; put its photos into one folder.")
+        found[dataset] = pairs
+    first = next(iter(found))
+    scenes = [pair for pair in find_scenes(args.scenes) if pair.split != "test"] if args.scenes else []
+    pairs = {name: {dataset: [pair for pair in found[dataset] if pair.split == name][: args.limit]
+                    for dataset in (found if name != "test" else [first])} for name in SPLITS}
     for name in ("train", "test"):
-        if not pairs[name]:
+        if not any(pairs[name].values()):
             raise InputError(
-                f"none of the {len(found)} photos of {args.data} falls into the {name} split (each photo's id decides, "
-                "about 77 : 23): expected some of each; add photos."
+                f"none of the {len(found[first])} photos of {args.data[0]} falls into the {name} split (each photo's id "
+                "decides, about 77 : 23): expected some of each; add photos."
             )
-    splits = {name: Split(*load_arrays(pairs[name], dataset, preset, args.workers)) for name in SPLITS}
-    ids = "\n".join(pair.id for name in SPLITS for pair in pairs[name])
-    data = f"{dataset} {hashlib.sha256(ids.encode()).hexdigest()[:16]}"
+
+    splits = {}
+    for name in SPLITS:
+        size = source if name == "train" else preset
+        splits[name] = reduce(add, (load_split(some, dataset, size, args.workers) for dataset, some in pairs[name].items()))
+    splits["scenes"] = load_split(scenes[: args.limit], "scenes", source, args.workers)
+    ids = "\n".join(f"{name} {dataset} {pair.id}" for name in SPLITS for dataset in pairs[name] for pair in pairs[name][dataset])
+    ids += "\n".join(pair.id for pair in scenes[: args.limit])
+    data = f"{', '.join(found)} {hashlib.sha256(ids.encode()).hexdigest()[:16]}"
 
     entries = {}
     for variant in dict.fromkeys(args.variants):
-        recipe = replace(RECIPES[args.recipe][variant], **overrides)
         init = "random" if variant == "random" else args.init or default_init(args.backbone)
-        settings = Settings(variant, args.backbone, init, recipe, args.image_size, args.seed, data)
-        trained = train_variant(settings, splits, device, checkpoints / f"{variant}.pt", args.resume)
+        settings = Settings(variant, args.backbone, init, recipes[variant], args.seed, data)
+        trained = train_variant(settings, splits, device, checkpoints / f"{variant}.pt", args.resume, args.workers)
         entries[variant] = {
             "init": init if init in INITS else Path(init).name,
-            "recipe": args.recipe, "loss": "mse", "optimiser": "adam", **asdict(recipe), "seed": args.seed,
-            "datasets": [dataset],
-            "images": {name: len(pairs[name]) for name in SPLITS},
-            "split": SPLIT_RULES[dataset],
+            "recipe": args.recipe, **asdict(recipes[variant]), "seed": args.seed,
+            "datasets": list(found),
+            "images": {name: len(splits[name]) for name in (*SPLITS, "scenes")},
+            "split": {dataset: SPLIT_RULES[dataset] for dataset in found},
             **summary(trained.history, trained.best_epoch),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads",
             "command": command_line(),
@@ -116,7 +136,7 @@ def main() -> None:
         mean=preset.mean, std=preset.std, threshold=0.5, variants=entries,
     ))
     predictor = HairPredictor(output, device=device)
-    metrics = evaluate(predictor, dataset, "test", pairs["test"], splits["test"], output)
+    metrics = evaluate(predictor, first, "test", pairs["test"][first], splits["test"], output)
     (output / "README.md").write_text(render_card(predictor.config, metrics, args.push_to or "USER/NAME"), encoding="utf-8")
     shutil.rmtree(checkpoints)
     print(table(metrics))

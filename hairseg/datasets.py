@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from hairseg import InputError
@@ -24,6 +25,8 @@ SPLIT_RULES = {
     "figaro1k": "Figaro1k's Training and Testing; a tenth of Training, chosen by SHA-256 of its id, is val",
     "borza": _BY_ID,
 }
+FIGARO1K_TYPES = ("straight", "wavy", "curly", "kinky", "braids", "dreadlocks", "short")
+FIGARO1K_FRAMES_PER_TYPE = 150
 
 
 @dataclass(frozen=True)
@@ -46,20 +49,20 @@ class Layout:
     read_mask: Callable[[Path], np.ndarray]  # mask file -> bool (height, width), True is hair
 
 
-def _share(key: str) -> float:
+def share_of(key: str) -> float:
     """A number in [0, 1) that depends on the key alone."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) / 2**64
 
 
 def split_of(dataset: str, image_id: str) -> str:
     """Split of an image by its id alone, so that it never depends on which other images are present."""
-    if _share(f"{dataset}/{image_id}/test") < TEST_SHARE:
+    if share_of(f"{dataset}/{image_id}/test") < TEST_SHARE:
         return "test"
     return _train_or_val(dataset, image_id)
 
 
 def _train_or_val(dataset: str, image_id: str) -> str:
-    return "val" if _share(f"{dataset}/{image_id}/val") < VAL_SHARE else "train"
+    return "val" if share_of(f"{dataset}/{image_id}/val") < VAL_SHARE else "train"
 
 
 def _complain(problems: list[str], what: str, remedy: str) -> None:
@@ -187,12 +190,44 @@ def load_pair(pair: Pair, dataset: str) -> tuple[np.ndarray, np.ndarray]:
     return photo, mask
 
 
-def load_arrays(pairs: list[Pair], dataset: str, preset: Preset, workers: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Decode all pairs once, at the network's input size (a quarter megabyte each at 256 x 256).
+def find_scenes(root: str | Path) -> list[Pair]:
+    """Photos without any person, as pairs without a mask, in the order of their names.
 
-    Returns:
-        Photos, uint8 (pairs, image_size, image_size, 3), and masks, uint8 (pairs, image_size, image_size) of
-        {0, 1, `transforms.IGNORE`}.
+    Raises:
+        InputError: no such folder, or no .jpg or .png in it.
+    """
+    paths = sorted(path for suffix in ("jpg", "png") for path in Path(root).rglob(f"*.{suffix}"))
+    if not paths:
+        raise InputError(f"{root} holds no scenes: expected a folder with photos (.jpg or .png) that show no person.")
+    return [Pair(path.stem, path, None, split_of("scenes", path.stem)) for path in paths]
+
+
+def hair_type(dataset: str, image_id: str) -> str | None:
+    """Type of hair of a Figaro1k frame, which its number tells; None for other data sets."""
+    if dataset != "figaro1k":
+        return None
+    return FIGARO1K_TYPES[(int(image_id.removeprefix("Frame")) - 1) // FIGARO1K_FRAMES_PER_TYPE]
+
+
+@dataclass
+class Split(Dataset):
+    """Photos and masks in memory, at the network's input size or larger."""
+
+    photos: torch.Tensor  # uint8 (images, side, side, 3)
+    masks: torch.Tensor  # uint8 (images, side, side) of {0, 1, transforms.IGNORE}
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.photos[index], self.masks[index]
+
+    def __add__(self, other: "Split") -> "Split":
+        return Split(torch.cat([self.photos, other.photos]), torch.cat([self.masks, other.masks]))
+
+
+def load_split(pairs: list[Pair], dataset: str, preset: Preset, workers: int) -> Split:
+    """Decode all pairs once, at the preset's size (a quarter megabyte each at 256 x 256).
 
     Raises:
         InputError: lists every pair that cannot be read.
@@ -212,6 +247,6 @@ def load_arrays(pairs: list[Pair], dataset: str, preset: Preset, workers: int) -
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
         results = pool.map(load, range(len(pairs)))
-        problems = [problem for problem in tqdm(results, "reading photos", len(pairs), unit="photo") if problem]
+        problems = [problem for problem in tqdm(results, "reading photos", len(pairs), unit="photo", disable=not pairs) if problem]
     _complain(problems, "pairs cannot be used", "repair or remove these files")
-    return photos, masks
+    return Split(photos, masks)

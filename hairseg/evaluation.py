@@ -1,50 +1,48 @@
-"""Score a model repository on the photos of a data set: metrics.json, figure 3, and the curves."""
+"""Score a model repository on the photos of a data set: metrics.json, figure 3, curves, and where it fails."""
 
 from pathlib import Path
 
-from hairseg.datasets import Pair, load_pair
-from hairseg.figures import PAPER_AUROC, draw_comparison, draw_precision_recall, draw_roc
-from hairseg.metrics import BoundaryScores, PixelCounts, score
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from hairseg.datasets import Pair, Split, hair_type, load_pair, share_of
+from hairseg.figures import (
+    PAPER_AUROC, draw_comparison, draw_precision_recall, draw_reliability, draw_roc, draw_worst,
+)
+from hairseg.metrics import BoundaryScores, MaskScores, PixelCounts, score
 from hairseg.prediction import HairPredictor
 from hairseg.repository import write_json
-from hairseg.training import Split
 
-FIGURE3_PHOTOS = 4
+FIGURE3_PHOTOS, WORST_PHOTOS = 4, 12
+FRAMINGS = (1, 2, 3, 5)  # sides of the canvas in longer sides of the photo
+CANVAS_SIDE = 1024  # pixels
 
 
-def evaluate(predictor: HairPredictor, dataset: str, split: str, pairs: list[Pair], arrays: Split, output: Path) -> dict:
+def evaluate(predictor: HairPredictor, dataset: str, split: str, pairs: list[Pair], arrays: Split, output: Path,
+             scenes: list[Pair] = ()) -> dict:
     """Score every variant and write metrics.json and figures below `output`.
-
-    Pixels of all images are pooled, at the network's input size; Boundary IoU is the mean over images.
 
     Args:
         dataset, split: what the scores are called.
         pairs: the photos scored.
-        arrays: the same photos as `datasets.load_arrays` gives them.
+        arrays: the same photos as `datasets.load_split` gives them.
+        scenes: photos without people; with them, framing and hair-free photos are scored too.
 
     Returns:
         The contents of metrics.json.
     """
-    threshold, preset = predictor.config.threshold, predictor.config.preset
-    counts, scores = {}, {}
-    for variant, network in predictor.networks.items():
-        pixels, boundaries = PixelCounts(), BoundaryScores(threshold)
-        score(network, arrays.photos, arrays.masks, preset, [pixels, boundaries])
-        counts[variant] = pixels
-        scores[variant] = {
-            "auroc": pixels.auroc, "f1": pixels.f1(threshold), "iou": pixels.iou(threshold), "mse": pixels.mse,
-            "boundary_iou": boundaries.mean,
-        }
+    counts = {variant: PixelCounts() for variant in predictor.networks}
     metrics = {
-        "dataset": dataset, "split": split, "images": len(pairs), "image_size": preset.image_size, "variants": scores,
+        "dataset": dataset, "split": split, "images": len(pairs), "image_size": predictor.config.image_size,
+        "variants": network_scores(predictor, arrays, counts),
     }
-    write_json(output / "metrics.json", metrics)
-
     figures = output / "figures"
     with_both_classes = {variant: pixels for variant, pixels in counts.items() if pixels.auroc is not None}
     if with_both_classes:
         draw_roc(figures / "roc.png", with_both_classes)
         draw_precision_recall(figures / "precision_recall.png", with_both_classes)
+        draw_reliability(figures / "reliability.png", with_both_classes)
     if counts.keys() == {"pretrained", "random"}:
         rows = []
         for pair in pairs[:: max(1, len(pairs) // FIGURE3_PHOTOS)][:FIGURE3_PHOTOS]:
@@ -52,7 +50,112 @@ def evaluate(predictor: HairPredictor, dataset: str, split: str, pairs: list[Pai
             alphas = predictor.alphas(photo)
             rows.append((alphas["random"], photo, alphas["pretrained"]))
         draw_comparison(figures / "figure3.png", rows)
+
+    metrics["own_size"], hair_types, per_photo = own_size_scores(predictor, dataset, pairs)
+    if hair_types:
+        metrics["hair_types"] = hair_types
+    first = next(iter(predictor.networks))
+    worst = sorted(range(len(pairs)), key=lambda index: per_photo[first][index])[:WORST_PHOTOS]
+    rows = []
+    for index in worst:
+        photo, mask = _pair_at_size_of_photo(pairs[index], dataset)
+        found = predictor.alphas(photo)[first] >= predictor.config.threshold
+        rows.append((f"{pairs[index].id}, F1 {per_photo[first][index]:.2f}", photo, mask, found))
+    draw_worst(figures / "worst.png", rows)
+    if scenes:
+        metrics["framing"] = framing_scores(predictor, dataset, pairs, scenes)
+        metrics["hairless"] = hairless_scores(predictor, scenes)
+    write_json(output / "metrics.json", metrics)
     return metrics
+
+
+def network_scores(predictor: HairPredictor, arrays: Split, counts: dict[str, PixelCounts]) -> dict[str, dict]:
+    """As in the paper: pixels of all images pooled, at the network's input size, one look at each; fills `counts`."""
+    threshold, scores = predictor.config.threshold, {}
+    for variant, network in predictor.networks.items():
+        pixels, boundaries = counts[variant], BoundaryScores(threshold)
+        score(network, arrays.photos, arrays.masks, predictor.config.preset, [pixels, boundaries])
+        scores[variant] = {
+            "auroc": pixels.auroc, "f1": pixels.f1(threshold), "iou": pixels.iou(threshold), "mse": pixels.mse,
+            "boundary_iou": boundaries.mean, "calibration_error": pixels.calibration_error,
+        }
+    return scores
+
+
+def own_size_scores(predictor: HairPredictor, dataset: str, pairs: list[Pair]) -> tuple[dict, dict, dict]:
+    """What a user gets: alphas at the photos' own sizes, with and without refined edges.
+
+    Returns:
+        Scores per variant; per type of hair, where the data set tells it; and F1 of each photo, per variant.
+    """
+    threshold = predictor.config.threshold
+    variants = list(predictor.networks)
+    refined, plain = ({variant: MaskScores() for variant in variants} for _ in range(2))
+    types, per_photo = {}, {variant: [] for variant in variants}
+    for pair in tqdm(pairs, "own size", unit="photo", leave=False):
+        photo, mask = _pair_at_size_of_photo(pair, dataset)
+        kind = hair_type(dataset, pair.id)
+        if kind:
+            images, by_variant = types.setdefault(kind, ([], {variant: MaskScores() for variant in variants}))
+            images.append(pair.id)
+        coarse = predictor.alphas(photo, refined=False)
+        for variant, alpha in predictor.alphas(photo).items():
+            per_photo[variant].append(refined[variant].add(alpha >= threshold, mask))
+            plain[variant].add(coarse[variant] >= threshold, mask)
+            if kind:
+                by_variant[variant].add(alpha >= threshold, mask)
+    scores = {variant: refined[variant].scores() | {"unrefined": plain[variant].scores()} for variant in variants}
+    hair_types = {
+        kind: {"images": len(images), "variants": {variant: part.scores() for variant, part in by_variant.items()}}
+        for kind, (images, by_variant) in types.items()
+    }
+    return scores, hair_types, per_photo
+
+
+def framing_scores(predictor: HairPredictor, dataset: str, pairs: list[Pair], scenes: list[Pair]) -> dict:
+    """F1 when the photos' longer sides are a whole, a half, a third and a fifth of a scene around them."""
+    backdrops = [load_pair(scene, "scenes")[0] for scene in scenes]
+    results = {}
+    for part in FRAMINGS:
+        scores = {variant: MaskScores() for variant in predictor.networks}
+        for index, pair in enumerate(tqdm(pairs, f"framing 1/{part}", unit="photo", leave=False)):
+            photo, mask = in_scene(*_pair_at_size_of_photo(pair, dataset), backdrops[index % len(backdrops)], part, pair.id)
+            for variant, alpha in predictor.alphas(photo).items():
+                scores[variant].add(alpha >= predictor.config.threshold, mask)
+        results[f"1/{part}"] = {variant: part_scores.scores() for variant, part_scores in scores.items()}
+    return results
+
+
+def in_scene(photo: np.ndarray, mask: np.ndarray, scene: np.ndarray, part: int, key: str) -> tuple[np.ndarray, np.ndarray]:
+    """A photo and its mask in the middle of a scene's square, the longer side `CANVAS_SIDE / part`, at a place by `key`."""
+    side = min(scene.shape[:2])
+    top, left = (scene.shape[0] - side) // 2, (scene.shape[1] - side) // 2
+    canvas = cv2.resize(scene[top:top + side, left:left + side], (CANVAS_SIDE, CANVAS_SIDE), interpolation=cv2.INTER_CUBIC)
+    scale = CANVAS_SIDE / part / max(mask.shape)
+    height, width = (max(1, round(length * scale)) for length in mask.shape)
+    top, left = (int(share_of(f"{key}/{axis}") * (CANVAS_SIDE - length + 1)) for axis, length in zip("yx", (height, width)))
+    window = slice(top, top + height), slice(left, left + width)
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    canvas[window] = cv2.resize(photo, (width, height), interpolation=way)
+    canvas_mask = np.zeros((CANVAS_SIDE, CANVAS_SIDE), bool)
+    canvas_mask[window] = cv2.resize(mask.astype(np.float32), (width, height), interpolation=way) >= 0.5
+    return canvas, canvas_mask
+
+
+def hairless_scores(predictor: HairPredictor, scenes: list[Pair]) -> dict:
+    """Share of pixels called hair in photos without people: the mean, and of the worst photo."""
+    shares = {variant: [] for variant in predictor.networks}
+    for scene in tqdm(scenes, "hairless", unit="photo", leave=False):
+        for variant, alpha in predictor.alphas(load_pair(scene, "scenes")[0]).items():
+            shares[variant].append(float(np.mean(alpha >= predictor.config.threshold)))
+    return {"images": len(scenes), "variants": {
+        variant: {"mean": float(np.mean(some)), "worst": max(some)} for variant, some in shares.items()
+    }}
+
+
+def _pair_at_size_of_photo(pair: Pair, dataset: str) -> tuple[np.ndarray, np.ndarray]:
+    photo, mask = load_pair(pair, dataset)
+    return photo, cv2.resize(mask.astype(np.float32), photo.shape[1::-1], interpolation=cv2.INTER_LINEAR) >= 0.5
 
 
 def table(metrics: dict) -> str:
@@ -60,13 +163,27 @@ def table(metrics: dict) -> str:
     size = metrics["image_size"]
     lines = [
         f"{metrics['dataset']}, split {metrics['split']}, {metrics['images']} photos at {size} x {size}",
-        f"{'variant':<12}{'AUROC':>8}{'paper':>8}{'F1':>8}{'IoU':>8}{'MSE':>8}{'Boundary IoU':>14}",
+        f"{'variant':<12}{'AUROC':>8}{'paper':>8}{'F1':>8}{'IoU':>8}{'MSE':>8}{'Boundary IoU':>14}{'ECE':>8}",
     ]
     for variant, scores in metrics["variants"].items():
         auroc = f"{scores['auroc']:>8.4f}" if scores["auroc"] is not None else f"{'-':>8}"
         lines.append(
             f"{variant:<12}{auroc}{PAPER_AUROC[variant]:>8.4f}{scores['f1']:>8.4f}{scores['iou']:>8.4f}"
-            f"{scores['mse']:>8.4f}{scores['boundary_iou']:>14.4f}"
+            f"{scores['mse']:>8.4f}{scores['boundary_iou']:>14.4f}{scores['calibration_error']:>8.4f}"
         )
     lines.append("paper: AUROC on its own 600 test photos of CelebAMask-HQ, DeepLabV3-ResNet101")
+
+    parts = {"own size": metrics["own_size"],
+             "own size, edges not refined": {variant: scores["unrefined"] for variant, scores in metrics["own_size"].items()}}
+    parts |= {f"{kind}, {part['images']} photos": part["variants"] for kind, part in metrics.get("hair_types", {}).items()}
+    parts |= {f"photo {part} of a scene": variants for part, variants in metrics.get("framing", {}).items()}
+    lines += ["", f"{'':<28}{'variant':<12}{'F1':>8}{'IoU':>8}{'Boundary IoU':>14}"]
+    for title, variants in parts.items():
+        for variant, scores in variants.items():
+            lines.append(f"{title:<28}{variant:<12}{scores['f1']:>8.4f}{scores['iou']:>8.4f}{scores['boundary_iou']:>14.4f}")
+            title = ""
+    if "hairless" in metrics:
+        lines += ["", f"called hair in {metrics['hairless']['images']} scenes without people:"]
+        lines += [f"{variant:<12}{shares['mean']:.3%} of the pixels, {shares['worst']:.1%} in the worst scene"
+                  for variant, shares in metrics["hairless"]["variants"].items()]
     return "\n".join(lines)

@@ -81,6 +81,42 @@ def draw_precision_recall(path: Path, counts: dict[str, PixelCounts]) -> None:
     _save(figure, path)
 
 
+def draw_reliability(path: Path, counts: dict[str, PixelCounts]) -> None:
+    """Reliability: the share of hair among pixels of some alpha, and how many pixels have that alpha."""
+    figure = Figure(figsize=(4.5, 4.8), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    for variant, scores in counts.items():
+        confidence, frequency, share = scores.reliability()
+        upper.plot(confidence, frequency, marker="o", markersize=3, color=COLOURS[variant],
+                   label=f"{variant}, ECE {scores.calibration_error:.4f}")
+        lower.plot(confidence, share, marker="o", markersize=3, color=COLOURS[variant])
+    upper.plot([0, 1], [0, 1], color="0.7", linestyle=":")
+    upper.set(ylabel="share of hair", title="Reliability of alpha")
+    upper.legend(loc="upper left", fontsize=9)
+    lower.set(xlabel="alpha", ylabel="share of pixels", yscale="log")
+    _save(figure, path)
+
+
+def draw_worst(path: Path, rows: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]], columns: int = 4) -> None:
+    """Photos with the true hair's contour in white and the found hair's in magenta.
+
+    Args:
+        rows: (title, uint8 RGB photo, true mask, found mask), the last three of one height and width.
+    """
+    lines = -(-len(rows) // columns)
+    figure = Figure(figsize=(2.6 * columns, 2.8 * lines), layout="constrained")
+    figure.suptitle("white: true hair, magenta: found", fontsize=10)
+    for axis in figure.subplots(lines, columns, squeeze=False).flat:
+        axis.set_axis_off()
+    for axis, (title, photo, mask, found) in zip(figure.axes, rows):
+        axis.imshow(photo)
+        for region, colour in ((mask, "white"), (found, "magenta")):
+            if region.any() and not region.all():
+                axis.contour(region, [0.5], colors=colour, linewidths=1)
+        axis.set_title(title, fontsize=8)
+    _save(figure, path)
+
+
 def _thin(*curves: np.ndarray, points: int = 2000) -> tuple[np.ndarray, ...]:
     """At most `points` of each curve, evenly along it, both ends kept."""
     kept = np.unique(np.linspace(0, len(curves[0]) - 1, points).astype(int))

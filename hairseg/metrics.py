@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import cv2
 import numpy as np
 import torch
 from torch import nn
 
+from hairseg.model import autocast
 from hairseg.transforms import IGNORE, Preset
 
 # Magnitudes of logits from 2^-16 to 2^8, each octave in 2^14 bins; in float32 an octave is 2^23 consecutive integers.
@@ -21,6 +23,18 @@ def _bin_of(logits: torch.Tensor) -> torch.Tensor:
     magnitude = (logits.float().contiguous().view(torch.int32) & 0x7FFFFFFF).clamp(LOWEST, HIGHEST)
     offset = (magnitude - LOWEST) >> FINENESS
     return torch.where(logits < 0, BINS // 2 - 1 - offset, BINS // 2 + offset)
+
+
+def f1_score(true_positives: int, false_positives: int, false_negatives: int) -> float:
+    """F1, the Dice coefficient; 1 when there is no hair and none was found."""
+    denominator = 2 * true_positives + false_positives + false_negatives
+    return 2 * true_positives / denominator if denominator else 1.0
+
+
+def iou_score(true_positives: int, false_positives: int, false_negatives: int) -> float:
+    """Intersection over union, the Jaccard index; 1 when there is no hair and none was found."""
+    union = true_positives + false_positives + false_negatives
+    return true_positives / union if union else 1.0
 
 
 @dataclass
@@ -57,15 +71,10 @@ class PixelCounts:
         return true_positives, false_positives, int(self.histogram[1].sum()) - true_positives
 
     def f1(self, threshold: float = 0.5) -> float:
-        """F1, the Dice coefficient; 1 when there is no hair and none was found."""
-        true_positives, false_positives, false_negatives = self.confusion(threshold)
-        denominator = 2 * true_positives + false_positives + false_negatives
-        return 2 * true_positives / denominator if denominator else 1.0
+        return f1_score(*self.confusion(threshold))
 
     def iou(self, threshold: float = 0.5) -> float:
-        """Intersection over union, the Jaccard index; 1 when there is no hair and none was found."""
-        counts = self.confusion(threshold)
-        return counts[0] / sum(counts) if sum(counts) else 1.0
+        return iou_score(*self.confusion(threshold))
 
     def curve(self) -> tuple[np.ndarray, np.ndarray]:
         """Cumulative false and true positives, float64 (points,), from the highest threshold (0, 0) downwards."""
@@ -81,6 +90,34 @@ class PixelCounts:
         if not false_positives[-1] or not true_positives[-1]:
             return None
         return float(np.trapezoid(true_positives / true_positives[-1], false_positives / false_positives[-1]))
+
+    def reliability(self, bins: int = 15) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """How often pixels of some alpha are hair, for equal ranges of alpha.
+
+        Returns:
+            Mean alpha and share of hair (nan where a range is empty), and the range's share of all pixels: float64 (bins,).
+        """
+        counts = self.histogram.cpu().numpy().astype(np.float64)
+        alphas = _alphas_of_bins()
+        ranges = np.minimum((alphas * bins).astype(int), bins - 1)
+        total = np.bincount(ranges, counts.sum(0), bins)
+        with np.errstate(invalid="ignore"):
+            confidence = np.bincount(ranges, counts.sum(0) * alphas, bins) / total
+            return confidence, np.bincount(ranges, counts[1], bins) / total, total / total.sum()
+
+    @property
+    def calibration_error(self) -> float:
+        """Expected calibration error of alpha as the probability of hair (C. Guo et al., arXiv 1706.04599, equation 3)."""
+        confidence, frequency, share = self.reliability()
+        return float(np.nansum(share * np.abs(confidence - frequency)))
+
+
+@cache
+def _alphas_of_bins() -> np.ndarray:
+    """Alpha in the middle of each bin of `_bin_of`, float64 (BINS,)."""
+    bits = LOWEST + (np.arange(BINS // 2, dtype=np.int32) << FINENESS) + (1 << (FINENESS - 1))
+    magnitudes = bits.astype(np.int32).view(np.float32).astype(np.float64)
+    return 1 / (1 + np.exp(-np.concatenate([-magnitudes[::-1], magnitudes])))
 
 
 def boundary_iou(prediction: np.ndarray, mask: np.ndarray, share: float = BOUNDARY_SHARE) -> float:
@@ -99,6 +136,29 @@ def boundary_iou(prediction: np.ndarray, mask: np.ndarray, share: float = BOUNDA
     ours, theirs = boundary(prediction), boundary(mask)
     union = np.count_nonzero(ours | theirs)
     return np.count_nonzero(ours & theirs) / union if union else 1.0
+
+
+@dataclass
+class MaskScores:
+    """Scores of masks at the photos' own sizes: F1 and IoU pooled over pixels, Boundary IoU the mean over images."""
+
+    true_positives: int = 0
+    false_positives: int = 0
+    false_negatives: int = 0
+    boundaries: list[float] = field(default_factory=list)
+
+    def add(self, prediction: np.ndarray, mask: np.ndarray) -> float:
+        """Add an image: bool (height, width) each. Returns its own F1."""
+        counts = [np.count_nonzero(both) for both in (prediction & mask, prediction & ~mask, ~prediction & mask)]
+        self.true_positives += counts[0]
+        self.false_positives += counts[1]
+        self.false_negatives += counts[2]
+        self.boundaries.append(boundary_iou(prediction, mask))
+        return f1_score(*counts)
+
+    def scores(self) -> dict[str, float]:
+        counts = self.true_positives, self.false_positives, self.false_negatives
+        return {"f1": f1_score(*counts), "iou": iou_score(*counts), "boundary_iou": float(np.mean(self.boundaries))}
 
 
 @dataclass
@@ -129,7 +189,7 @@ def score(network: nn.Module, photos: torch.Tensor, masks: torch.Tensor, preset:
     device = next(network.parameters()).device
     for start in range(0, len(photos), batch_size):
         squares = photos[start:start + batch_size].to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with autocast(device):
             logits = network(preset.normalise(squares))[:, 0].float()
         for scores in into:
             scores.update(logits, masks[start:start + batch_size].to(device))

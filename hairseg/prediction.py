@@ -3,12 +3,22 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
 from hairseg import InputError
+from hairseg.matting import refine_alpha
+from hairseg.model import DeepLabV3, autocast
 from hairseg.repository import Config, load_config, load_network
 from hairseg.training import VARIANTS
+
+SUSPICION = -1.4  # logit from which a pixel may be hair: alpha 0.2
+SMALLEST_FIND = 12  # pixels of the network's input
+SURROUNDINGS = 1.9  # side of a closer look, in longer sides of the hair
+LARGEST_LOOK = 0.7  # of the photo's longer side: beyond it the whole photo shows as much
+MAX_LOOKS = 6
+FADE = 0.08  # of a closer look's sides, over which it gives way to the look at the whole
 
 
 class HairPredictor:
@@ -31,12 +41,14 @@ class HairPredictor:
             for variant in (variants or [name for name in VARIANTS if name in self.config.variants])
         }
 
-    @torch.inference_mode()
-    def alphas(self, photo: np.ndarray) -> dict[str, np.ndarray]:
+    def alphas(self, photo: np.ndarray, refined: bool = True) -> dict[str, np.ndarray]:
         """Segment one photo with every loaded variant.
+
+        The network sees the photo as a whole, then closer wherever it suspects hair that fills little of the frame.
 
         Args:
             photo: uint8 RGB, (height, width, 3), upright.
+            refined: whether edges follow the photo (`matting.refine_alpha`), or are the network's, scaled.
 
         Returns:
             Alpha per variant: float32 in [0, 1], (height, width), how much of each pixel is hair.
@@ -49,13 +61,74 @@ class HairPredictor:
                 f"an array of {photo.dtype} and shape {photo.shape} is no photo: expected uint8 (height, width, 3); "
                 "read files with hairseg.images.load_photo."
             )
+        return {variant: self._alpha(network, photo, refined) for variant, network in self.networks.items()}
+
+    def _alpha(self, network: DeepLabV3, photo: np.ndarray, refined: bool) -> np.ndarray:
+        whole = self._look(network, [photo])[0]
+        windows = closer_windows(whole, photo.shape[:2])
+        alpha = self._at_size_of(photo, whole, refined and not windows)
+        closer = self._look(network, [photo[window] for window in windows])
+        for window, small in zip(windows, closer):
+            weight = _fading(window, alpha.shape)
+            alpha[window] += weight * (self._at_size_of(photo[window], small, refined) - alpha[window])
+        return alpha
+
+    @torch.inference_mode()
+    def _look(self, network: DeepLabV3, photos: list[np.ndarray]) -> list[np.ndarray]:
+        """Hair logits of photos at the network's input size, padding cut off: float32 (height, width) each."""
+        if not photos:
+            return []
         preset = self.config.preset
-        square = torch.from_numpy(preset.fit_photo(photo))[None].to(self.device)
-        squares = preset.normalise(square)
-        results = {}
-        for variant, network in self.networks.items():
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-                logits = network(squares)
-            alpha = preset.restore_logits(logits, *photo.shape[:2]).sigmoid_()
-            results[variant] = alpha[0].cpu().numpy()
-        return results
+        squares = torch.from_numpy(np.stack([preset.fit_photo(photo) for photo in photos])).to(self.device)
+        with autocast(self.device):
+            logits = network(preset.normalise(squares))
+        return [square[preset.window(*photo.shape[:2])] for square, photo in zip(logits[:, 0].cpu().numpy(), photos)]
+
+    def _at_size_of(self, photo: np.ndarray, logits: np.ndarray, refined: bool) -> np.ndarray:
+        height, width = photo.shape[:2]
+        alpha = _sigmoid(cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR))
+        return refine_alpha(photo, alpha, max(height, width) / self.config.image_size) if refined else alpha
+
+
+def closer_windows(logits: np.ndarray, shape: tuple[int, int]) -> list[tuple[slice, slice]]:
+    """Where to look closer: at hair, or what may be hair, that fills little of the frame.
+
+    Args:
+        logits: hair logits of the whole photo, (height, width) in the network's pixels.
+        shape: height and width of the photo.
+
+    Returns:
+        Rows and columns of at most `MAX_LOOKS` windows, those of the largest finds first.
+    """
+    scale = max(shape) / max(logits.shape)
+    _, _, finds, _ = cv2.connectedComponentsWithStats((logits > SUSPICION).astype(np.uint8))
+    windows = []
+    for left, top, width, height, area in sorted(finds[1:].tolist(), key=lambda find: -find[4]):
+        side = round(SURROUNDINGS * max(width, height) * scale)
+        row, column = (top + height / 2) * scale, (left + width / 2) * scale
+        covered = any(rows.start <= row < rows.stop and columns.start <= column < columns.stop for rows, columns in windows)
+        if area < SMALLEST_FIND or side > LARGEST_LOOK * max(shape) or covered:
+            continue
+        windows.append(tuple(_around(centre, side, length) for centre, length in zip((row, column), shape)))
+    return windows[:MAX_LOOKS]
+
+
+def _around(centre: float, side: int, length: int) -> slice:
+    """The part of [0, length) of that side around a centre, moved inwards where it would reach beyond."""
+    start = max(0, min(round(centre - side / 2), length - side))
+    return slice(start, min(length, start + side))
+
+
+def _fading(window: tuple[slice, slice], shape: tuple[int, int]) -> np.ndarray:
+    """float32 of a window's size: 1 inside, towards 0 within `FADE` of the sides that are not the photo's own."""
+    ramps = []
+    for part, length in zip(window, shape):
+        from_start = np.arange(1, part.stop - part.start + 1) if part.start else np.inf
+        from_stop = np.arange(part.stop - part.start, 0, -1) if part.stop < length else np.inf
+        ramp = np.minimum(from_start, from_stop) / (FADE * (part.stop - part.start))
+        ramps.append(np.broadcast_to(np.minimum(1, ramp), part.stop - part.start))
+    return np.minimum(ramps[0][:, None], ramps[1][None]).astype(np.float32)
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return torch.from_numpy(logits).sigmoid_().numpy()

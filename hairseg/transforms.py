@@ -1,11 +1,10 @@
-"""How photos and masks enter the network and logits leave it; the only owner of size, mean and standard deviation."""
+"""How photos and masks enter the network; the only owner of size, mean and standard deviation."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from hairseg import InputError
 
@@ -61,12 +60,6 @@ class Preset:
         mean = torch.tensor(self.mean, device=squares.device) * 255
         std = torch.tensor(self.std, device=squares.device) * 255
         return ((squares - mean) / std).permute(0, 3, 1, 2)
-
-    def restore_logits(self, logits: torch.Tensor, height: int, width: int) -> torch.Tensor:
-        """Logits (batch, 1, image_size, image_size) -> (batch, height, width) at the photo's own size, bilinear."""
-        rows, columns = self.window(height, width)
-        inner = logits[:, :, rows, columns]
-        return F.interpolate(inner, size=(height, width), mode="bilinear", align_corners=False)[:, 0]
 
 
 def _resize(picture: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:

@@ -1,16 +1,51 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import nn
 
 from conftest import draw_portrait
 from hairseg import InputError
-from hairseg.prediction import HairPredictor
+from hairseg.prediction import MAX_LOOKS, HairPredictor, closer_windows
 from hairseg.repository import load_network
 
 
 @pytest.fixture(scope="module")
 def predictor(small_repository) -> HairPredictor:
     return HairPredictor(small_repository)
+
+
+class Red(nn.Module):
+    """Takes red for hair, as coarsely as a network with a stride of 16."""
+
+    def forward(self, photos):
+        redness = photos[:, :1] - photos[:, 1:2].clamp(min=0) - 1
+        return F.interpolate(F.avg_pool2d(redness, 16), size=photos.shape[2:], mode="bilinear") * 4
+
+
+@pytest.fixture
+def finds_red(small_repository) -> HairPredictor:
+    predictor = HairPredictor(small_repository, ["pretrained"])
+    predictor.config = replace(predictor.config, image_size=256)
+    predictor.networks["pretrained"] = Red()
+    return predictor
+
+
+def field_with_red(height, width, *discs) -> tuple[np.ndarray, np.ndarray]:
+    """A green photo with red discs (row, column, radius), and their mask."""
+    photo = np.full((height, width, 3), (40, 150, 60), np.uint8)
+    y, x = np.mgrid[:height, :width]
+    mask = np.zeros((height, width), bool)
+    for row, column, radius in discs:
+        mask |= np.hypot(y - row, x - column) < radius
+    photo[mask] = (250, 20, 20)
+    return photo, mask
+
+
+def iou(one, other) -> float:
+    return (one & other).sum() / (one | other).sum()
 
 
 @pytest.mark.parametrize("height, width", [(96, 96), (50, 200), (300, 40), (1, 1), (1, 700)])
@@ -23,14 +58,15 @@ def test_alphas_have_the_photos_own_size(predictor, height, width):
         assert 0 <= alpha.min() and alpha.max() <= 1
 
 
-def test_alpha_is_the_sigmoid_of_the_networks_logits(predictor, small_repository):
-    """At the network's own size nothing is scaled: a plain forward pass must agree."""
+def test_unrefined_alpha_is_the_sigmoid_of_the_networks_logits(predictor, small_repository):
+    """At the network's own size nothing is scaled: a plain forward pass must agree, within bfloat16 where that is used."""
     photo, _ = draw_portrait(1, 64)
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     tensor = torch.from_numpy(((photo / 255 - mean) / std).transpose(2, 0, 1)[None]).float()
     with torch.inference_mode():
-        expected = torch.sigmoid(load_network(small_repository, "random")(tensor))[0, 0]
-    np.testing.assert_allclose(predictor.alphas(photo)["random"], expected, atol=1e-5)
+        expected = torch.sigmoid(load_network(small_repository, "random")(tensor))[0, 0].numpy()
+    alpha = predictor.alphas(photo, refined=False)["random"]
+    assert np.abs(alpha - expected).mean() < 0.005 and np.abs(alpha - expected).max() < 0.05
 
 
 def test_a_padded_photo_is_segmented_as_within_its_padding(predictor):
@@ -39,7 +75,63 @@ def test_a_padded_photo_is_segmented_as_within_its_padding(predictor):
     padded = np.empty((64, 64, 3), np.uint8)
     padded[:] = (124, 116, 104)
     padded[16:48] = photo
-    np.testing.assert_allclose(predictor.alphas(photo)["random"], predictor.alphas(padded)["random"][16:48], atol=1e-5)
+    alphas = [predictor.alphas(picture, refined=False)["random"] for picture in (photo, padded)]
+    np.testing.assert_allclose(alphas[0], alphas[1][16:48], atol=1e-5)
+
+
+@pytest.mark.parametrize("height, width, disc", [
+    (800, 800, (200, 600, 70)), (600, 1200, (500, 1100, 60)), (1200, 500, (90, 90, 80)),
+])
+def test_small_hair_is_looked_at_closer(finds_red, height, width, disc):
+    photo, mask = field_with_red(height, width, disc)
+    logits, = finds_red._look(finds_red.networks["pretrained"], [photo])
+    whole = finds_red._at_size_of(photo, logits, refined=False)
+    closer = finds_red.alphas(photo, refined=False)["pretrained"]
+    assert iou(closer >= 0.5, mask) > iou(whole >= 0.5, mask) + 0.1
+    assert iou(finds_red.alphas(photo)["pretrained"] >= 0.5, mask) > 0.95
+    (rows, columns), = closer_windows(logits, (height, width))
+    inner = [side - 1 for side in (rows.start, rows.stop) if 0 < side < height]
+    assert np.abs(np.diff(closer, axis=0))[inner, columns].max() < 0.02
+
+
+def test_people_far_apart_are_all_looked_at(finds_red):
+    photo, mask = field_with_red(900, 900, (150, 150, 60), (150, 700, 70), (700, 400, 65))
+    assert iou(finds_red.alphas(photo)["pretrained"] >= 0.5, mask) > 0.95
+
+
+def test_a_photo_without_hair_stays_empty(finds_red):
+    photo, _ = field_with_red(700, 500)
+    photo[::7] //= 2
+    assert finds_red.alphas(photo)["pretrained"].max() < 0.1
+
+
+def logits_with(height, width, *boxes) -> np.ndarray:
+    logits = np.full((height, width), -6, np.float32)
+    for top, left, bottom, right in boxes:
+        logits[top:bottom, left:right] = 3
+    return logits
+
+
+def test_closer_windows_surround_small_finds_within_the_photo():
+    (rows, columns), = closer_windows(logits_with(100, 200, (0, 180, 20, 200)), (500, 1000))
+    assert rows.start == 0 and columns.stop == 1000  # moved inwards at the corner
+    assert rows.stop - rows.start == columns.stop - columns.start == 190  # 1.9 times 20 cells of 5 pixels
+
+
+def test_what_fills_the_frame_is_not_looked_at_again():
+    assert closer_windows(logits_with(200, 200, (40, 40, 150, 150)), (1000, 1000)) == []
+    assert closer_windows(logits_with(200, 200), (1000, 1000)) == []
+
+
+def test_specks_and_parts_of_one_head_need_no_window_of_their_own():
+    assert closer_windows(logits_with(200, 200, (10, 10, 13, 13)), (200, 200)) == []
+    parts = logits_with(200, 200, (50, 50, 80, 80), (82, 60, 90, 70))
+    assert len(closer_windows(parts, (200, 200))) == 1
+
+
+def test_a_crowd_is_bounded():
+    boxes = [(20 + 40 * i, 20 + 40 * j, 30 + 40 * i, 30 + 40 * j) for i in range(4) for j in range(4)]
+    assert len(closer_windows(logits_with(200, 200, *boxes), (200, 200))) == MAX_LOOKS
 
 
 def test_only_the_wanted_variant_is_loaded(small_repository):

@@ -7,18 +7,19 @@ import torch
 from torch import nn
 
 from hairseg import InputError, training
-from hairseg.datasets import SPLITS, find_pairs, load_arrays
-from hairseg.training import RECIPES, Recipe, Settings, Split, batches, mse_loss, train_variant
+from hairseg.datasets import SPLITS, Split, find_pairs, load_split
+from hairseg.training import RECIPES, Recipe, Settings, batches, bce_dice_loss, mse_loss, source_size, train_variant
 from hairseg.transforms import IGNORE, Preset
 
-SETTINGS = Settings("random", "efficientnet_lite0", "random", Recipe(3, 1e-3, 4), 64, 0, "drawn")
+SETTINGS = Settings("random", "efficientnet_lite0", "random", Recipe(3, 1e-3, 4, 64), 0, "drawn")
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
 def splits(portraits) -> dict[str, Split]:
     dataset, pairs = find_pairs(portraits)
-    return {name: Split(*load_arrays([p for p in pairs if p.split == name], dataset, Preset(64), 1)) for name in SPLITS}
+    by_name = {name: load_split([pair for pair in pairs if pair.split == name], dataset, Preset(64), 1) for name in SPLITS}
+    return by_name | {"scenes": by_name["val"]}
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_batches_cover_an_epoch_once_and_leave_no_single_photo():
 
 def test_a_network_learns_drawn_hair(splits, tmp_path):
     """One epoch-long step towards the masks: the loss falls and the history says so."""
-    trained = train_variant(replace(SETTINGS, recipe=Recipe(4, 2e-3, 4)), splits, CPU, tmp_path / "c.pt")
+    trained = train_variant(replace(SETTINGS, recipe=Recipe(4, 2e-3, 4, 64)), splits, CPU, tmp_path / "c.pt")
     losses = [record["train"]["loss"] for record in trained.history]
     assert losses[-1] < 0.7 * losses[0]
     assert [record["epoch"] for record in trained.history] == [1, 2, 3, 4]
@@ -104,7 +105,7 @@ def test_a_resumed_run_gives_the_history_of_one_never_interrupted(splits, tmp_pa
 
 
 def test_a_checkpoint_cut_off_while_writing_leaves_the_former_one(splits, tmp_path, tiny_network, monkeypatch):
-    train_variant(replace(SETTINGS, recipe=Recipe(1, 1e-3, 4)), splits, CPU, tmp_path / "c.pt")
+    train_variant(replace(SETTINGS, recipe=Recipe(1, 1e-3, 4, 64)), splits, CPU, tmp_path / "c.pt")
     before = (tmp_path / "c.pt").read_bytes()
 
     def half_a_file(state, path):
@@ -113,13 +114,13 @@ def test_a_checkpoint_cut_off_while_writing_leaves_the_former_one(splits, tmp_pa
 
     monkeypatch.setattr(torch, "save", half_a_file)
     with pytest.raises(KeyboardInterrupt):
-        train_variant(replace(SETTINGS, recipe=Recipe(1, 1e-3, 4)), splits, CPU, tmp_path / "c.pt")
+        train_variant(replace(SETTINGS, recipe=Recipe(1, 1e-3, 4, 64)), splits, CPU, tmp_path / "c.pt")
     assert (tmp_path / "c.pt").read_bytes() == before
 
 
 @pytest.mark.parametrize("change, named", [
     ({"seed": 5}, "seed 0, not 5"), ({"backbone": "resnet50"}, "backbone 'efficientnet_lite0', not 'resnet50'"),
-    ({"recipe": Recipe(3, 1e-2, 4)}, "recipe .*0.001.*, not .*0.01"), ({"data": "others"}, "data 'drawn', not 'others'"),
+    ({"recipe": Recipe(3, 1e-2, 4, 64)}, "recipe .*0.001.*, not .*0.01"), ({"data": "others"}, "data 'drawn', not 'others'"),
 ])
 def test_a_checkpoint_of_other_settings_is_refused_with_the_setting_named(splits, tmp_path, tiny_network, change, named):
     train_variant(SETTINGS, splits, CPU, tmp_path / "c.pt")
@@ -143,3 +144,79 @@ def test_one_photo_is_too_few(splits, tmp_path, tiny_network):
     splits["train"] = Split(splits["train"].photos[:1], splits["train"].masks[:1])
     with pytest.raises(InputError, match="1 training photos are too few"):
         train_variant(SETTINGS, splits, CPU, tmp_path / "c.pt")
+
+
+def test_cross_entropy_counts_thrice_near_the_contour_and_dice_is_added():
+    """One row of hair left, other right; uncertain everywhere: with equal errors the weights cancel in the mean."""
+    logits, masks = torch.zeros(1, 4, 40), torch.zeros(1, 4, 40, dtype=torch.uint8)
+    masks[..., :20] = 1
+    dice = 1 - (2 * 0.5 * 80 + 1) / (0.25 * 160 + 80 + 1)
+    assert bce_dice_loss(logits, masks).item() == pytest.approx(np.log(2) + dice, abs=1e-5)
+
+    def entropy_of_an_error_at(column):
+        wrong = torch.where(masks == 1, 20.0, -20.0)
+        wrong[..., column] *= -1
+        alphas = torch.sigmoid(wrong)
+        dice = 1 - (2 * (alphas * masks).sum() + 1) / (alphas.square().sum() + masks.sum() + 1)
+        return (bce_dice_loss(wrong, masks) - dice).item()
+
+    assert entropy_of_an_error_at(20) == pytest.approx(3 * entropy_of_an_error_at(35), rel=1e-3)
+
+
+def test_the_modern_loss_leaves_padding_out():
+    logits, masks = torch.randn(2, 8, 8), torch.randint(0, 2, (2, 8, 8), dtype=torch.uint8)
+    padded_logits = torch.cat([logits, torch.full((2, 8, 12), 30.0)], dim=2)
+    padded_masks = torch.cat([masks, torch.full((2, 8, 12), IGNORE, dtype=torch.uint8)], dim=2)
+    assert bce_dice_loss(padded_logits, padded_masks).item() == pytest.approx(bce_dice_loss(logits, masks).item(), abs=1e-6)
+
+
+@pytest.fixture
+def modern(portraits) -> tuple[Settings, dict[str, Split]]:
+    recipe = replace(RECIPES["modern"]["random"], epochs=4, image_size=96, batch_size=4)
+    dataset, pairs = find_pairs(portraits)
+    sizes = {"train": source_size(recipe), "val": 96, "test": 96}
+    splits = {name: load_split([pair for pair in pairs if pair.split == name], dataset, Preset(size), 1)
+              for name, size in sizes.items()}
+    return replace(SETTINGS, recipe=recipe), splits | {"scenes": splits["train"]}
+
+
+def test_the_modern_recipe_resumes_exactly_and_grows_its_photos(modern, tmp_path, tiny_network, monkeypatch):
+    settings, splits = modern
+    sizes, real = [], training.train_epoch
+
+    def train_epoch(network, frames, preset, *others):
+        sizes.append(preset.image_size)
+        return real(network, frames, preset, *others)
+
+    monkeypatch.setattr(training, "train_epoch", train_epoch)
+    whole = train_variant(settings, splits, CPU, tmp_path / "whole.pt")
+    assert sizes == [64, 64, 96, 96]
+
+    real_write = training._write_checkpoint
+
+    def write_and_die(path, state):
+        real_write(path, state)
+        if len(state["history"]) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_write_checkpoint", write_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        train_variant(settings, splits, CPU, tmp_path / "cut.pt")
+    monkeypatch.setattr(training, "_write_checkpoint", real_write)
+    resumed = train_variant(settings, splits, CPU, tmp_path / "cut.pt", resume=True)
+    assert without_seconds(resumed.history) == without_seconds(whole.history)
+    for name, tensor in whole.weights.items():
+        assert torch.equal(resumed.weights[name], tensor), name
+
+
+def test_the_kept_weights_are_a_moving_average(splits, tmp_path, tiny_network):
+    """With a decay the kept weights lag behind the last step's; without, they are those."""
+    def trained(decay):
+        recipe = Recipe(3, 1e-2, 4, 64, averaging=decay)
+        weights = train_variant(replace(SETTINGS, recipe=recipe), splits, CPU, tmp_path / f"{decay}.pt")
+        return torch.load(tmp_path / f"{decay}.pt", weights_only=True), weights
+
+    state, _ = trained(0.0)
+    assert torch.equal(state["averaged"]["module.0.weight"], state["network"]["0.weight"])
+    state, _ = trained(0.9)
+    assert not torch.equal(state["averaged"]["module.0.weight"], state["network"]["0.weight"])
