@@ -13,6 +13,7 @@ from hairseg.datasets import LAYOUTS, SPLITS, find_pairs, find_scenes, load_spli
 from hairseg.evaluation import evaluate, table
 from hairseg.hub import default_repo, resolve
 from hairseg.prediction import HairPredictor
+from hairseg.repository import write_json
 
 
 def parse() -> Parser:
@@ -39,8 +40,10 @@ def main() -> None:
     predictor = HairPredictor(resolve(args.repo).folder, device=device)
     arrays = load_split(pairs, dataset, predictor.config.preset, args.workers)
     scenes = [pair for pair in find_scenes(args.scenes) if args.split in (pair.split, "all")] if args.scenes else []
-    print(table(evaluate(predictor, dataset, args.split, pairs, arrays, args.output, scenes)))
-    print(f"written: {args.output / 'metrics.json'} and {args.output / 'figures'}")
+    metrics = evaluate(predictor, dataset, args.split, pairs, arrays, scenes, args.output)
+    write_json(args.output / "metrics.json", metrics)
+    print(table(metrics))
+    print(f"written: metrics.json, figures and worst.png in {args.output}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import platform
 import shlex
 import shutil
 import sys
+from argparse import Namespace
 from dataclasses import asdict, replace
 from functools import reduce
 from operator import add
@@ -25,7 +26,7 @@ import torchvision
 from hairseg import InputError, __version__
 from hairseg.card import render_card
 from hairseg.commands import Parser, choose_device, run
-from hairseg.datasets import LAYOUTS, SPLIT_RULES, SPLITS, find_pairs, find_scenes, load_split
+from hairseg.datasets import LAYOUTS, SPLIT_RULES, SPLITS, Pair, Split, find_pairs, find_scenes, load_split
 from hairseg.evaluation import evaluate, table
 from hairseg.figures import draw_history
 from hairseg.model import BACKBONES, INITS, default_init
@@ -57,7 +58,7 @@ def parse() -> Parser:
     parser.add_argument("--image-size", type=int, help="side of the network's input, instead of the recipe's")
     parser.add_argument("--limit", type=int, help="use at most so many photos of each split")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="threads that decode photos")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="threads that decode photos, processes that vary them")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --output")
     parser.add_argument("--output", type=Path, help="folder of the model repository (runs/BACKBONE-RECIPE)")
@@ -83,31 +84,16 @@ def main() -> None:
     if args.push_to:  # nobody trains for hours to learn that the token is read-only
         check_push(args.push_to, args.private)
 
-    found = {}  # data set -> its pairs
-    for folder in args.data:
-        dataset, pairs = find_pairs(folder, args.dataset, args.include_hairless)
-        if dataset in found:
-            raise InputError(f"{folder} is {dataset} once more: expected every data set once; put its photos into one folder.")
-        found[dataset] = pairs
-    first = next(iter(found))
-    scenes = [pair for pair in find_scenes(args.scenes) if pair.split != "test"] if args.scenes else []
-    pairs = {name: {dataset: [pair for pair in found[dataset] if pair.split == name][: args.limit]
-                    for dataset in (found if name != "test" else [first])} for name in SPLITS}
-    for name in ("train", "test"):
-        if not any(pairs[name].values()):
-            raise InputError(
-                f"none of the {len(found[first])} photos of {args.data[0]} falls into the {name} split (each photo's id "
-                "decides, about 77 : 23): expected some of each; add photos."
-            )
-
-    splits = {}
-    for name in SPLITS:
-        size = source if name == "train" else preset
-        splits[name] = reduce(add, (load_split(some, dataset, size, args.workers) for dataset, some in pairs[name].items()))
-    splits["scenes"] = load_split(scenes[: args.limit], "scenes", source, args.workers)
-    ids = "\n".join(f"{name} {dataset} {pair.id}" for name in SPLITS for dataset in pairs[name] for pair in pairs[name][dataset])
-    ids += "\n".join(pair.id for pair in scenes[: args.limit])
-    data = f"{', '.join(found)} {hashlib.sha256(ids.encode()).hexdigest()[:16]}"
+    pairs, scenes = find_photos(args)
+    first = next(iter(pairs["test"]))
+    tests = load(pairs["test"], preset, args.workers)
+    splits = {
+        "train": reduce(add, load(pairs["train"], source, args.workers).values()),
+        "val": reduce(add, load(pairs["val"], preset, args.workers).values()),
+        "test": tests[first],  # the other data sets' are scored once, at the end
+        "scenes": load_split(scenes["train"], "scenes", source, args.workers),
+    }
+    data = digest(pairs | {"test": {first: pairs["test"][first]}}, scenes["train"])
 
     entries = {}
     for variant in dict.fromkeys(args.variants):
@@ -117,9 +103,9 @@ def main() -> None:
         entries[variant] = {
             "init": init if init in INITS else Path(init).name,
             "recipe": args.recipe, **asdict(recipes[variant]), "seed": args.seed,
-            "datasets": list(found),
-            "images": {name: len(splits[name]) for name in (*SPLITS, "scenes")},
-            "split": {dataset: SPLIT_RULES[dataset] for dataset in found},
+            "datasets": list(pairs["train"]),
+            "images": {name: len(split) for name, split in splits.items()},
+            "split": {dataset: SPLIT_RULES[dataset] for dataset in pairs["train"]},
             **summary(trained.history, trained.best_epoch),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads",
             "command": command_line(),
@@ -136,14 +122,54 @@ def main() -> None:
         mean=preset.mean, std=preset.std, threshold=0.5, variants=entries,
     ))
     predictor = HairPredictor(output, device=device)
-    metrics = evaluate(predictor, first, "test", pairs["test"][first], splits["test"], output)
+    metrics, *others = (
+        evaluate(predictor, dataset, "test", some, tests[dataset], scenes["test"], output if dataset == first else None)
+        for dataset, some in pairs["test"].items() if some)
+    metrics["others"] = others
+    write_json(output / "metrics.json", metrics)
     (output / "README.md").write_text(render_card(predictor.config, metrics, args.push_to or "USER/NAME"), encoding="utf-8")
     shutil.rmtree(checkpoints)
-    print(table(metrics))
+    print("\n\n".join(table(part) for part in (metrics, *others)))
     print(f"written: {output}")
     if args.push_to:
         pushed = push(output, args.push_to, args.private)
         print(f"pushed: {pushed.url} (tag {pushed.tag})" + (", the card edited there is kept" if pushed.card_kept else ""))
+
+
+def find_photos(args: Namespace) -> tuple[dict[str, dict[str, list[Pair]]], dict[str, list[Pair]]]:
+    """Pairs by split and data set, and scenes to train and to test with.
+
+    Raises:
+        InputError: a data set given twice, or nothing to train or to test on.
+    """
+    found = {}
+    for folder in args.data:
+        dataset, pairs = find_pairs(folder, args.dataset, args.include_hairless)
+        if dataset in found:
+            raise InputError(f"{folder} is {dataset} once more: expected every data set once; put its photos into one folder.")
+        found[dataset] = pairs
+    by_split = {name: {dataset: [pair for pair in pairs if pair.split == name][: args.limit] for dataset, pairs in found.items()}
+                for name in SPLITS}
+    for name, some in (("train", sum(by_split["train"].values(), [])), ("test", next(iter(by_split["test"].values())))):
+        if not some:
+            raise InputError(
+                f"no photo of {' and '.join(map(str, args.data[: None if name == 'train' else 1]))} falls into the {name} split "
+                "(each photo's id decides, about 77 : 23): expected some of each; add photos."
+            )
+    scenes = find_scenes(args.scenes) if args.scenes else []
+    return by_split, {"train": [scene for scene in scenes if scene.split != "test"][: args.limit],
+                      "test": [scene for scene in scenes if scene.split == "test"][: args.limit]}
+
+
+def load(pairs: dict[str, list[Pair]], preset: Preset, workers: int) -> dict[str, Split]:
+    return {dataset: load_split(some, dataset, preset, workers) for dataset, some in pairs.items()}
+
+
+def digest(pairs: dict[str, dict[str, list[Pair]]], scenes: list[Pair]) -> str:
+    """Names the data sets, and tells other photos or another split of them apart."""
+    ids = "\n".join(f"{name} {dataset} {pair.id}" for name in SPLITS for dataset, some in pairs[name].items() for pair in some)
+    ids += "\n".join(scene.id for scene in scenes)
+    return f"{', '.join(pairs['train'])} {hashlib.sha256(ids.encode()).hexdigest()[:16]}"
 
 
 def check_output(output: Path, checkpoints: Path, resume: bool) -> None:

@@ -22,6 +22,7 @@ import app
 from hairseg.commands import Parser, run
 from hairseg.hub import default_repo, resolve
 from hairseg.images import load_photo
+from hairseg.model import autocast
 from hairseg.prediction import HairPredictor
 from hairseg.repository import write_json
 
@@ -48,6 +49,7 @@ def main() -> None:
     squares = preset.normalise(torch.from_numpy(preset.fit_photo(portrait))[None])
 
     @torch.inference_mode()
+    @autocast(predictor.device)
     def forward_passes():
         for network in predictor.networks.values():
             network(squares)

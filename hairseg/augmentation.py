@@ -23,6 +23,8 @@ class Augmentation:
     far_size: tuple[float, float] = (0.14, 0.7)
     company: float = 0.3  # share of those that show a second person
     hairless: float = 0.05  # share of frames that show a scene and nobody
+    crop: tuple[float, float] = (0.5, 1.0)  # part of a scene that fills the frame, of its shorter side
+    any_colour: float = 0.0  # how far hue (half as far) and saturation of frames without people are changed on top
     scene: float = 0.6  # share of the others with a scene around the photo; the rest have the padding of a preset
     stretch: float = 0.1  # aspect ratio, times or divided by one more than that
     rotation: float = 20.0  # degrees to either side
@@ -66,6 +68,9 @@ class Varied(Dataset):
         in_scene = len(self.scenes) and (far or hairless or _uniform(0, 1) < settings.scene)
         frame = self._backdrop() if in_scene else self._padding()
         if hairless and in_scene:
+            if settings.any_colour:
+                repainted = v2.ColorJitter(saturation=settings.any_colour, hue=settings.any_colour / 2)(frame[0])
+                frame = repainted, frame[1]
             return frame
         people = [index]
         if far and _uniform(0, 1) < settings.company:
@@ -85,7 +90,7 @@ class Varied(Dataset):
         """Part of a scene that fills the frame."""
         photo, mask = _cut(*self.scenes[int(torch.randint(len(self.scenes), ()))])
         height, width = mask.shape[1:]
-        side = int(_uniform(0.5, 1) * min(height, width))
+        side = int(_uniform(*self.augmentation.crop) * min(height, width))
         top, left = int(_uniform(0, height - side)), int(_uniform(0, width - side))
         size = self.preset.image_size
         photo = V.resized_crop(photo, top, left, side, side, [size, size], antialias=True)

@@ -10,7 +10,8 @@ from hairseg.figures import PAPER_AUROC
 from hairseg.repository import Config
 
 TEMPLATE = Path(__file__).parents[1] / "model_card.md"
-METRICS = {"auroc": "AUROC", "f1": "F1", "iou": "IoU", "mse": "MSE", "boundary_iou": "Boundary IoU"}
+METRICS = {"auroc": "AUROC", "f1": "F1", "iou": "IoU", "mse": "MSE", "boundary_iou": "Boundary IoU",
+           "calibration_error": "Calibration error"}
 INDEXED = {"auroc": "roc_auc", "f1": "f1", "iou": "iou"}  # what the Hub shows beside the card, and its names for it
 DATASETS = {"celebamask-hq": "CelebAMask-HQ", "figaro1k": "Figaro1k", "borza": "Borza et al. 2018 (CelebA)"}
 BASES = {  # what a pretrained variant started from, as the Hub calls it; torchvision's COCO weights are not there
@@ -44,7 +45,7 @@ def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME") -> st
     )
     card = ModelCard.from_template(
         data, template_path=str(TEMPLATE), config=config, results=metrics, repo_id=repo_id, metric_names=METRICS,
-        paper_auroc=PAPER_AUROC, dataset_name=DATASETS.get(metrics.get("dataset"), metrics.get("dataset")),
+        paper_auroc=PAPER_AUROC, dataset_name=DATASETS.get(metrics.get("dataset"), metrics.get("dataset")), dataset_names=DATASETS,
         trained_on=[DATASETS.get(name, name) for name in datasets], score=_score,
     )
     text = card.content.rstrip("\n") + "\n"

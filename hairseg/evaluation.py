@@ -1,4 +1,4 @@
-"""Score a model repository on the photos of a data set: metrics.json, figure 3, curves, and where it fails."""
+"""Score a model repository on the photos of a data set: what metrics.json holds, figure 3, curves, and where it fails."""
 
 from pathlib import Path
 
@@ -12,22 +12,22 @@ from hairseg.figures import (
 )
 from hairseg.metrics import BoundaryScores, MaskScores, PixelCounts, score
 from hairseg.prediction import HairPredictor
-from hairseg.repository import write_json
 
 FIGURE3_PHOTOS, WORST_PHOTOS = 4, 12
 FRAMINGS = (1, 2, 3, 5)  # sides of the canvas in longer sides of the photo
 CANVAS_SIDE = 1024  # pixels
 
 
-def evaluate(predictor: HairPredictor, dataset: str, split: str, pairs: list[Pair], arrays: Split, output: Path,
-             scenes: list[Pair] = ()) -> dict:
-    """Score every variant and write metrics.json and figures below `output`.
+def evaluate(predictor: HairPredictor, dataset: str, split: str, pairs: list[Pair], arrays: Split, scenes: list[Pair] = (),
+             output: Path | None = None) -> dict:
+    """Score every variant.
 
     Args:
         dataset, split: what the scores are called.
         pairs: the photos scored.
         arrays: the same photos as `datasets.load_split` gives them.
         scenes: photos without people; with them, framing and hair-free photos are scored too.
+        output: where to draw figures, in its folder figures, and the worst photos; nowhere by default.
 
     Returns:
         The contents of metrics.json.
@@ -37,36 +37,49 @@ def evaluate(predictor: HairPredictor, dataset: str, split: str, pairs: list[Pai
         "dataset": dataset, "split": split, "images": len(pairs), "image_size": predictor.config.image_size,
         "variants": network_scores(predictor, arrays, counts),
     }
-    figures = output / "figures"
-    with_both_classes = {variant: pixels for variant, pixels in counts.items() if pixels.auroc is not None}
-    if with_both_classes:
-        draw_roc(figures / "roc.png", with_both_classes)
-        draw_precision_recall(figures / "precision_recall.png", with_both_classes)
-        draw_reliability(figures / "reliability.png", with_both_classes)
-    if counts.keys() == {"pretrained", "random"}:
-        rows = []
-        for pair in pairs[:: max(1, len(pairs) // FIGURE3_PHOTOS)][:FIGURE3_PHOTOS]:
-            photo, _ = load_pair(pair, dataset)
-            alphas = predictor.alphas(photo)
-            rows.append((alphas["random"], photo, alphas["pretrained"]))
-        draw_comparison(figures / "figure3.png", rows)
-
     metrics["own_size"], hair_types, per_photo = own_size_scores(predictor, dataset, pairs)
     if hair_types:
         metrics["hair_types"] = hair_types
-    first = next(iter(predictor.networks))
-    worst = sorted(range(len(pairs)), key=lambda index: per_photo[first][index])[:WORST_PHOTOS]
-    rows = []
-    for index in worst:
-        photo, mask = _pair_at_size_of_photo(pairs[index], dataset)
-        found = predictor.alphas(photo)[first] >= predictor.config.threshold
-        rows.append((f"{pairs[index].id}, F1 {per_photo[first][index]:.2f}", photo, mask, found))
-    draw_worst(figures / "worst.png", rows)
     if scenes:
         metrics["framing"] = framing_scores(predictor, dataset, pairs, scenes)
         metrics["hairless"] = hairless_scores(predictor, scenes)
-    write_json(output / "metrics.json", metrics)
+    if output:
+        draw_curves(output / "figures", counts)
+        draw_masks(output / "figures" / "figure3.png", predictor, dataset, pairs)
+        draw_failures(output / "worst.png", predictor, dataset, pairs, per_photo)
     return metrics
+
+
+def draw_curves(folder: Path, counts: dict[str, PixelCounts]) -> None:
+    with_both_classes = {variant: pixels for variant, pixels in counts.items() if pixels.auroc is not None}
+    if with_both_classes:
+        draw_roc(folder / "roc.png", with_both_classes)
+        draw_precision_recall(folder / "precision_recall.png", with_both_classes)
+        draw_reliability(folder / "reliability.png", with_both_classes)
+
+
+def draw_masks(path: Path, predictor: HairPredictor, dataset: str, pairs: list[Pair]) -> None:
+    """Figure 3, when both variants are there."""
+    if predictor.networks.keys() != {"pretrained", "random"}:
+        return
+    rows = []
+    for pair in pairs[:: max(1, len(pairs) // FIGURE3_PHOTOS)][:FIGURE3_PHOTOS]:
+        photo, _ = load_pair(pair, dataset)
+        alphas = predictor.alphas(photo)
+        rows.append((alphas["random"], photo, alphas["pretrained"]))
+    draw_comparison(path, rows)
+
+
+def draw_failures(path: Path, predictor: HairPredictor, dataset: str, pairs: list[Pair],
+                  per_photo: dict[str, list[float]]) -> None:
+    """The photos with the lowest F1 of the first variant, so that the next improvement is visible."""
+    variant, scores = next(iter(per_photo.items()))
+    rows = []
+    for index in sorted(range(len(pairs)), key=lambda index: scores[index])[:WORST_PHOTOS]:
+        photo, mask = pair_at_size_of_photo(pairs[index], dataset)
+        found = predictor.alphas(photo)[variant] >= predictor.config.threshold
+        rows.append((f"{pairs[index].id}, F1 {scores[index]:.2f}", photo, mask, found))
+    draw_worst(path, rows)
 
 
 def network_scores(predictor: HairPredictor, arrays: Split, counts: dict[str, PixelCounts]) -> dict[str, dict]:
@@ -93,7 +106,7 @@ def own_size_scores(predictor: HairPredictor, dataset: str, pairs: list[Pair]) -
     refined, plain = ({variant: MaskScores() for variant in variants} for _ in range(2))
     types, per_photo = {}, {variant: [] for variant in variants}
     for pair in tqdm(pairs, "own size", unit="photo", leave=False):
-        photo, mask = _pair_at_size_of_photo(pair, dataset)
+        photo, mask = pair_at_size_of_photo(pair, dataset)
         kind = hair_type(dataset, pair.id)
         if kind:
             images, by_variant = types.setdefault(kind, ([], {variant: MaskScores() for variant in variants}))
@@ -119,7 +132,7 @@ def framing_scores(predictor: HairPredictor, dataset: str, pairs: list[Pair], sc
     for part in FRAMINGS:
         scores = {variant: MaskScores() for variant in predictor.networks}
         for index, pair in enumerate(tqdm(pairs, f"framing 1/{part}", unit="photo", leave=False)):
-            photo, mask = in_scene(*_pair_at_size_of_photo(pair, dataset), backdrops[index % len(backdrops)], part, pair.id)
+            photo, mask = in_scene(*pair_at_size_of_photo(pair, dataset), backdrops[index % len(backdrops)], part, pair.id)
             for variant, alpha in predictor.alphas(photo).items():
                 scores[variant].add(alpha >= predictor.config.threshold, mask)
         results[f"1/{part}"] = {variant: part_scores.scores() for variant, part_scores in scores.items()}
@@ -153,7 +166,8 @@ def hairless_scores(predictor: HairPredictor, scenes: list[Pair]) -> dict:
     }}
 
 
-def _pair_at_size_of_photo(pair: Pair, dataset: str) -> tuple[np.ndarray, np.ndarray]:
+def pair_at_size_of_photo(pair: Pair, dataset: str) -> tuple[np.ndarray, np.ndarray]:
+    """uint8 RGB photo (height, width, 3) and its bool mask (height, width)."""
     photo, mask = load_pair(pair, dataset)
     return photo, cv2.resize(mask.astype(np.float32), photo.shape[1::-1], interpolation=cv2.INTER_LINEAR) >= 0.5
 

@@ -18,6 +18,7 @@ REACHES = (16, 6)  # cells to either side over which alpha and colour are relate
 SUBSAMPLED = 4  # pixels of a reach in the reduced photo where they are
 EPSILON = 1e-4  # variance of colour, of channels in [0, 1], below which it says nothing of alpha
 CONTRAST = 1.25  # given back to alpha, which the means take from it
+NONE = 0.01  # alpha below which there is nothing to refine
 TRUST = 12  # times that alpha, or 1 - alpha, may grow
 
 
@@ -37,15 +38,22 @@ def refine_alpha(photo: np.ndarray, alpha: np.ndarray, cell: float) -> np.ndarra
         float32 in [0, 1], (height, width). Nowhere more than `TRUST` times the given alpha, nor 1 - alpha more than
         `TRUST` times what it was: where the network is sure, there is nothing to refine.
     """
-    line, target = None, alpha
+    result = alpha.copy()
+    left, top, width, height = cv2.boundingRect((alpha > NONE).astype(np.uint8))
+    if not width:
+        return result
+    margin = round(REACHES[0] * cell)
+    window = slice(max(0, top - margin), top + height + margin), slice(max(0, left - margin), left + width + margin)
+    photo, alpha = photo[window], alpha[window]
+    line = None
     for reach in REACHES:
         step = max(1.0, reach * cell / SUBSAMPLED)
         size = tuple(max(1, round(length / step)) for length in alpha.shape[::-1])
         guide = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
         target = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) if line is None else _along(line, guide)
         line = _local_line(guide, target, max(1, round(reach * cell / step)))
-    refined = _along(line, photo)
-    return np.clip(refined, np.maximum(0, 1 - TRUST * (1 - alpha)), np.minimum(1, TRUST * alpha))
+    result[window] = np.clip(_along(line, photo), np.maximum(0, 1 - TRUST * (1 - alpha)), np.minimum(1, TRUST * alpha))
+    return result
 
 
 def _along(line: np.ndarray, guide: np.ndarray) -> np.ndarray:

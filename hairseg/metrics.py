@@ -149,7 +149,7 @@ class MaskScores:
 
     def add(self, prediction: np.ndarray, mask: np.ndarray) -> float:
         """Add an image: bool (height, width) each. Returns its own F1."""
-        counts = [np.count_nonzero(both) for both in (prediction & mask, prediction & ~mask, ~prediction & mask)]
+        counts = [int(np.count_nonzero(both)) for both in (prediction & mask, prediction & ~mask, ~prediction & mask)]
         self.true_positives += counts[0]
         self.false_positives += counts[1]
         self.false_negatives += counts[2]

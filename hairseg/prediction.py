@@ -15,7 +15,7 @@ from hairseg.training import VARIANTS
 
 SUSPICION = -1.4  # logit from which a pixel may be hair: alpha 0.2
 SMALLEST_FIND = 12  # pixels of the network's input
-SURROUNDINGS = 1.9  # side of a closer look, in longer sides of the hair
+SURROUNDINGS = 1.5  # side of a closer look, in longer sides of the hair
 LARGEST_LOOK = 0.7  # of the photo's longer side: beyond it the whole photo shows as much
 MAX_LOOKS = 6
 FADE = 0.08  # of a closer look's sides, over which it gives way to the look at the whole
@@ -66,7 +66,7 @@ class HairPredictor:
     def _alpha(self, network: DeepLabV3, photo: np.ndarray, refined: bool) -> np.ndarray:
         whole = self._look(network, [photo])[0]
         windows = closer_windows(whole, photo.shape[:2])
-        alpha = self._at_size_of(photo, whole, refined and not windows)
+        alpha = self._at_size_of(photo, whole, refined)
         closer = self._look(network, [photo[window] for window in windows])
         for window, small in zip(windows, closer):
             weight = _fading(window, alpha.shape)

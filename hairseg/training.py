@@ -41,11 +41,15 @@ class Recipe:
     averaging: float = 0.0  # decay per step of the exponential moving average that is scored and kept; 0: none
     small_share: float = 0.0  # share of the epochs, the first ones, that train at two thirds of the image size
     augmentation: Augmentation | None = None
+    closing_share: float = 0.0  # share of the epochs, the last ones, that are augmented in another way:
+    closing: Augmentation | None = None
 
 
 MODERN = Recipe(
     epochs=26, learning_rate=1e-3, batch_size=12, image_size=320, loss="bce-dice", optimiser="adamw", weight_decay=1e-2,
     schedule="one-cycle", averaging=0.995, small_share=0.6, augmentation=Augmentation(),
+    # many frames without people, close up and of any colour, at the end: flowers and wood must not pass for hair
+    closing_share=0.3, closing=Augmentation(hairless=0.2, crop=(0.3, 1.0), any_colour=0.8),
 )
 RECIPES = {
     # B. Cesnik, "Segmentation of human hair" (2019/20): what its table gives for the two networks.
@@ -129,8 +133,10 @@ def batches(images: int, batch_size: int, generator: torch.Generator) -> Iterato
 
 def epoch_frames(settings: Settings, splits: dict[str, Split], preset: Preset, epoch: int, workers: int) -> DataLoader:
     """The training batches of one epoch: photos, uint8 (batch, side, side, 3), and masks, uint8 (batch, side, side)."""
-    seed, frames, augmentation = epoch_seed(settings, epoch), splits["train"], settings.recipe.augmentation
-    order = batches(len(frames), settings.recipe.batch_size, torch.Generator().manual_seed(seed))
+    recipe, seed, frames = settings.recipe, epoch_seed(settings, epoch), splits["train"]
+    closes = epoch > (1 - recipe.closing_share) * recipe.epochs
+    augmentation = recipe.closing if closes else recipe.augmentation
+    order = batches(len(frames), recipe.batch_size, torch.Generator().manual_seed(seed))
     if augmentation:
         frames = Varied(frames, splits["scenes"], preset, augmentation, seed)
     return DataLoader(frames, batch_sampler=[indices.tolist() for indices in order], num_workers=workers)

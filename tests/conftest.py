@@ -46,6 +46,18 @@ def draw_celebamask_hq(root: Path, ids: list[int], hairless: tuple[int, ...] = (
     return root
 
 
+def draw_figaro1k(root: Path, training: list[int], testing: list[int]) -> Path:
+    """Drawn portraits in the layout of Figaro1k, by the numbers of its frames."""
+    for folder, numbers in (("Training", training), ("Testing", testing)):
+        for part in ("Original", "GT"):
+            (root / part / folder).mkdir(parents=True, exist_ok=True)
+        for number in numbers:
+            photo, mask = draw_portrait(number)
+            Image.fromarray(photo).save(root / "Original" / folder / f"Frame{number:05d}-org.jpg", quality=95)
+            Image.fromarray(mask).save(root / "GT" / folder / f"Frame{number:05d}-gt.pbm")
+    return root
+
+
 def write_repository(folder: Path, variants: tuple[str, ...] = VARIANTS) -> Path:
     """A model repository of random weights on efficientnet_lite0."""
     torch.manual_seed(0)

@@ -83,6 +83,15 @@ def test_hairless_frames_show_a_scene_and_nobody(people, scenes):
     assert not mask.any() and (photo[..., 1] > 200).all()
 
 
+def test_frames_without_people_may_take_any_colour(people, scenes):
+    settings = replace(PLAIN, hairless=1.0, any_colour=1.0)
+    hues = {int(Varied(people, scenes, PRESET, settings, seed)[0][0].float().mean((0, 1)).argmax()) for seed in range(12)}
+    assert len(hues) > 1  # the scene is green
+    for seed in range(6):
+        photo, _ = Varied(people, NOBODY, PRESET, settings, seed)[0]
+        assert (photo[..., 0] > 200).any()  # people keep their colours: this red is somebody's
+
+
 def test_without_scenes_people_stand_in_the_padding(people):
     for seed in range(6):
         _, mask = Varied(people, NOBODY, PRESET, replace(Augmentation(), far=0.5, hairless=0.3), seed)[0]

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import PROJECT, draw_portrait
+from conftest import PROJECT, draw_figaro1k, draw_portrait
+from hairseg.augmentation import Augmentation
 from hairseg.repository import load_network, validate
 
 
@@ -45,7 +46,7 @@ def test_training_leaves_a_whole_repository(trained):
     output, done = trained
     config = validate(output)
     entry = config.variants["random"]
-    assert entry["images"] == {"train": 9, "val": 1, "test": 3} and entry["datasets"] == ["celebamask-hq"]
+    assert entry["images"] == {"train": 9, "val": 1, "test": 3, "scenes": 0} and entry["datasets"] == ["celebamask-hq"]
     assert (entry["epochs"], entry["batch_size"], entry["learning_rate"], entry["loss"]) == (2, 4, 2e-3, "mse")
     history = json.loads((output / "random" / "history.json").read_text())
     assert [record["epoch"] for record in history] == [1, 2]
@@ -57,7 +58,7 @@ def test_training_leaves_a_whole_repository(trained):
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["images"] == 3 and metrics["split"] == "test" and metrics["image_size"] == 64
     assert f"{metrics['variants']['random']['auroc']:.4f}" in (output / "README.md").read_text()
-    for name in ("figure3", "figure4", "figure5", "roc", "precision_recall"):
+    for name in ("figure3", "figure4", "figure5", "roc", "precision_recall", "reliability"):
         with Image.open(output / "figures" / f"{name}.png") as figure:
             assert np.asarray(figure.convert("L")).std() > 5
     assert not (output / "checkpoints").exists()
@@ -69,7 +70,8 @@ def test_training_leaves_a_whole_repository(trained):
 def test_evaluation_repeats_what_training_wrote(trained, portraits, tmp_path):
     output, _ = trained
     done = command("evaluate.py", "--data", portraits, "--repo", output, "--output", tmp_path)
-    assert json.loads((tmp_path / "metrics.json").read_text()) == json.loads((output / "metrics.json").read_text())
+    of_training = json.loads((output / "metrics.json").read_text())
+    assert json.loads((tmp_path / "metrics.json").read_text()) | {"others": []} == of_training
     assert "pretrained" in done.stdout and "0.9816" in done.stdout
     assert (tmp_path / "figures" / "roc.png").stat().st_size > 1000
 
@@ -78,6 +80,31 @@ def test_nothing_trained_is_overwritten(trained, portraits):
     output, _ = trained
     assert "holds an earlier training" in mistake("train.py", "--data", portraits, "--output", output)
     assert "is finished" in mistake("train.py", "--data", portraits, "--output", output, "--resume")
+
+
+def test_the_modern_recipe_on_two_data_sets_and_scenes(portraits, tmp_path):
+    draw_figaro1k(tmp_path / "figaro", [1, 2, 3], [500, 501])
+    for index in (1, 2, 8, 36):  # train, train, test, val
+        path = tmp_path / "scenes" / f"{index}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.random.default_rng(index).integers(0, 256, (60, 90, 3), dtype=np.uint8)).save(path)
+    output = tmp_path / "run"
+    words = ("train.py", "--data", portraits, tmp_path / "figaro", "--scenes", tmp_path / "scenes", "--recipe", "modern",
+             "--backbone", "efficientnet_lite0", "--epochs", 2, "--batch-size", 4, "--image-size", 64, "--variants", "random")
+    done = command(*words, "--output", output)
+    entry = validate(output).variants["random"]
+    assert entry["datasets"] == ["celebamask-hq", "figaro1k"] and entry["images"]["train"] >= 9 + 2
+    assert entry["images"]["test"] == entry["images"]["scenes"] == 3
+    assert (entry["loss"], entry["optimiser"], entry["schedule"], entry["augmentation"]["far"]) == (
+        "bce-dice", "adamw", "one-cycle", Augmentation.far)
+    metrics = json.loads((output / "metrics.json").read_text())
+    assert metrics["dataset"] == "celebamask-hq" and metrics["framing"].keys() == {"1/1", "1/2", "1/3", "1/5"}
+    assert [part["dataset"] for part in metrics["others"]] == ["figaro1k"] and metrics["others"][0]["images"] == 2
+    assert metrics["others"][0]["hair_types"]["kinky"]["images"] == 2
+    card = (output / "README.md").read_text()
+    assert f"{metrics['own_size']['random']['boundary_iou']:.4f}" in card and "| kinky | 2 |" in card and "| 1/5 |" in card
+    assert "figaro1k, split test, 2 photos" in done.stdout and "scenes without people" in done.stdout
+    assert "is celebamask-hq once more" in mistake("train.py", "--data", portraits, portraits, "--output", tmp_path / "other")
 
 
 def test_a_training_that_was_killed_goes_on(portraits, tmp_path):

@@ -5,18 +5,18 @@ import pytest
 from PIL import Image
 from sklearn.metrics import f1_score, jaccard_score, mean_squared_error, roc_auc_score
 
-from conftest import draw_portrait
+from conftest import draw_figaro1k, draw_portrait
 from hairseg.datasets import find_pairs, find_scenes, load_pair, load_split
 from hairseg.evaluation import evaluate, in_scene, own_size_scores, table
 from hairseg.metrics import boundary_iou
 from hairseg.prediction import HairPredictor
 
 
-def test_scores_are_those_of_the_single_pixels(small_repository, portraits, tmp_path):
+def test_scores_are_those_of_the_single_pixels(small_repository, portraits):
     predictor = HairPredictor(small_repository)
     dataset, pairs = find_pairs(portraits)
     arrays = load_split(pairs, dataset, predictor.config.preset, workers=1)
-    metrics = evaluate(predictor, dataset, "all", pairs, arrays, tmp_path)
+    metrics = evaluate(predictor, dataset, "all", pairs, arrays)
 
     truth, alphas = [], []
     for pair in pairs:  # drawn at 96 x 96; fitted to the network's 64 x 64 here by hand
@@ -33,11 +33,11 @@ def test_scores_are_those_of_the_single_pixels(small_repository, portraits, tmp_
     bins = np.digitize(alphas, np.linspace(0, 1, 16)[1:-1])
     gaps = [abs(alphas[bins == b].mean() - truth[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)]
     assert scores["calibration_error"] == pytest.approx(sum(gaps), abs=1e-3)
-    assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
+    json.dumps(metrics)
     assert metrics["images"] == len(pairs) and metrics["image_size"] == 64
 
 
-def test_own_size_scores_are_those_of_the_alphas_a_user_gets(small_repository, portraits, tmp_path):
+def test_own_size_scores_are_those_of_the_alphas_a_user_gets(small_repository, portraits):
     predictor = HairPredictor(small_repository)
     dataset, pairs = find_pairs(portraits)
     scores, hair_types, per_photo = own_size_scores(predictor, dataset, pairs)
@@ -74,23 +74,17 @@ def test_scenes_add_framing_and_hair_free_photos(small_repository, portraits, tm
     predictor.networks["random"].classifier[-1].bias.data.fill_(-20)  # sure that there is no hair anywhere
     dataset, pairs = find_pairs(portraits)
     arrays = load_split(pairs[:2], dataset, predictor.config.preset, workers=1)
-    metrics = evaluate(predictor, dataset, "all", pairs[:2], arrays, tmp_path / "out", find_scenes(tmp_path))
+    metrics = evaluate(predictor, dataset, "all", pairs[:2], arrays, find_scenes(tmp_path), tmp_path / "out")
     assert metrics["hairless"] == {"images": 2, "variants": {"random": {"mean": 0.0, "worst": 0.0}}}
     assert metrics["framing"].keys() == {"1/1", "1/2", "1/3", "1/5"} and metrics["framing"]["1/5"]["random"]["f1"] == 0
-    for name in ("worst", "reliability", "roc"):
-        with Image.open(tmp_path / "out" / "figures" / f"{name}.png") as figure:
+    for name in ("worst", "figures/reliability", "figures/roc"):
+        with Image.open(tmp_path / "out" / f"{name}.png") as figure:
             assert np.asarray(figure.convert("L")).std() > 5
     assert "photo 1/3 of a scene" in table(metrics) and "scenes without people" in table(metrics)
 
 
 def test_hair_types_are_scored_apart(small_repository, tmp_path):
-    for frame in (1, 460, 461):
-        photo, mask = draw_portrait(frame)
-        for folder in ("Original", "GT"):
-            (tmp_path / folder / "Testing").mkdir(parents=True, exist_ok=True)
-            (tmp_path / folder / "Training").mkdir(exist_ok=True)
-        Image.fromarray(photo).save(tmp_path / "Original" / "Testing" / f"Frame{frame:05d}-org.jpg")
-        Image.fromarray(mask.astype(np.uint8) * 255).convert("1").save(tmp_path / "GT" / "Testing" / f"Frame{frame:05d}-gt.pbm")
+    draw_figaro1k(tmp_path, [], [1, 460, 461])
     predictor = HairPredictor(small_repository, ["random"])
     dataset, pairs = find_pairs(tmp_path)
     _, hair_types, per_photo = own_size_scores(predictor, dataset, pairs)

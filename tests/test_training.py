@@ -8,7 +8,7 @@ from torch import nn
 
 from hairseg import InputError, training
 from hairseg.datasets import SPLITS, Split, find_pairs, load_split
-from hairseg.training import RECIPES, Recipe, Settings, batches, bce_dice_loss, mse_loss, source_size, train_variant
+from hairseg.training import RECIPES, Recipe, Settings, batches, bce_dice_loss, epoch_frames, mse_loss, source_size, train_variant
 from hairseg.transforms import IGNORE, Preset
 
 SETTINGS = Settings("random", "efficientnet_lite0", "random", Recipe(3, 1e-3, 4, 64), 0, "drawn")
@@ -178,6 +178,13 @@ def modern(portraits) -> tuple[Settings, dict[str, Split]]:
     splits = {name: load_split([pair for pair in pairs if pair.split == name], dataset, Preset(size), 1)
               for name, size in sizes.items()}
     return replace(SETTINGS, recipe=recipe), splits | {"scenes": splits["train"]}
+
+
+def test_the_last_epochs_are_augmented_in_their_own_way(modern):
+    settings, splits = modern
+    recipe = settings.recipe
+    augmentations = [epoch_frames(settings, splits, Preset(64), epoch, 0).dataset.augmentation for epoch in (1, 2, 3, 4)]
+    assert augmentations == [recipe.augmentation] * 2 + [recipe.closing] * 2  # the last three tenths, rounded up
 
 
 def test_the_modern_recipe_resumes_exactly_and_grows_its_photos(modern, tmp_path, tiny_network, monkeypatch):
