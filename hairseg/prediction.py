@@ -15,8 +15,8 @@ from hairseg.training import VARIANTS
 
 SUSPICION = -1.4  # logit from which a pixel may be hair: alpha 0.2
 SMALLEST_FIND = 12  # pixels of the network's input
-SURROUNDINGS = 1.5  # side of a closer look, in longer sides of the hair
-LARGEST_LOOK = 0.7  # of the photo's longer side: beyond it the whole photo shows as much
+SURROUNDINGS = 1.3  # side of a closer look, in longer sides of the hair
+LARGEST_LOOK = 0.9  # of the photo's longer side: beyond it the whole photo shows as much
 MAX_LOOKS = 6
 FADE = 0.08  # of a closer look's sides, over which it gives way to the look at the whole
 

@@ -125,11 +125,11 @@ def logits_with(height, width, *boxes) -> np.ndarray:
 def test_closer_windows_surround_small_finds_within_the_photo():
     (rows, columns), = closer_windows(logits_with(100, 200, (0, 180, 20, 200)), (500, 1000))
     assert rows.start == 0 and columns.stop == 1000  # moved inwards at the corner
-    assert rows.stop - rows.start == columns.stop - columns.start == 150  # 1.5 times 20 cells of 5 pixels
+    assert rows.stop - rows.start == columns.stop - columns.start == 130  # 1.3 times 20 cells of 5 pixels
 
 
 def test_what_fills_the_frame_is_not_looked_at_again():
-    assert closer_windows(logits_with(200, 200, (40, 40, 150, 150)), (1000, 1000)) == []
+    assert closer_windows(logits_with(200, 200, (20, 20, 170, 170)), (1000, 1000)) == []
     assert closer_windows(logits_with(200, 200), (1000, 1000)) == []
 
 
