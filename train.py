@@ -24,7 +24,7 @@ import torch
 import torchvision
 
 from hairseg import InputError, __version__
-from hairseg.card import render_card
+from hairseg.card import DATASETS, render_card
 from hairseg.commands import Parser, choose_device, run
 from hairseg.datasets import LAYOUTS, SPLIT_RULES, SPLITS, Pair, Split, find_pairs, find_scenes, load_split
 from hairseg.evaluation import evaluate, table
@@ -105,7 +105,7 @@ def main() -> None:
             "recipe": args.recipe, **asdict(recipes[variant]), "seed": args.seed,
             "datasets": list(pairs["train"]),
             "images": {name: len(split) for name, split in splits.items()},
-            "split": {dataset: SPLIT_RULES[dataset] for dataset in pairs["train"]},
+            "split": "; ".join(f"{DATASETS[dataset]}: {SPLIT_RULES[dataset]}" for dataset in pairs["train"]),
             **summary(trained.history, trained.best_epoch),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads",
             "command": command_line(),

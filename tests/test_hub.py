@@ -42,8 +42,10 @@ def training_entry(init: str) -> dict:
 
 METRICS = {
     "dataset": "celebamask-hq", "split": "test", "images": 205, "image_size": 64, "variants": {
-        "pretrained": {"auroc": 0.98741, "f1": 0.91234, "iou": 0.83882, "mse": 0.02345, "boundary_iou": 0.51234},
-        "random": {"auroc": 0.96123, "f1": 0.85234, "iou": 0.74234, "mse": 0.05432, "boundary_iou": 0.41234},
+        "pretrained": {"auroc": 0.98741, "f1": 0.91234, "iou": 0.83882, "mse": 0.02345, "boundary_iou": 0.51234,
+                       "calibration_error": 0.01234},
+        "random": {"auroc": 0.96123, "f1": 0.85234, "iou": 0.74234, "mse": 0.05432, "boundary_iou": 0.41234,
+                   "calibration_error": 0.02345},
     },
 }
 
