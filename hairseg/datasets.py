@@ -203,10 +203,12 @@ def find_scenes(root: str | Path) -> list[Pair]:
 
 
 def hair_type(dataset: str, image_id: str) -> str | None:
-    """Type of hair of a Figaro1k frame, which its number tells; None for other data sets."""
-    if dataset != "figaro1k":
+    """Type of hair of a Figaro1k frame, which its number tells; None for other frames and data sets."""
+    number = image_id.removeprefix("Frame")
+    if dataset != "figaro1k" or not number.isdecimal():
         return None
-    return FIGARO1K_TYPES[(int(image_id.removeprefix("Frame")) - 1) // FIGARO1K_FRAMES_PER_TYPE]
+    kind = (int(number) - 1) // FIGARO1K_FRAMES_PER_TYPE
+    return FIGARO1K_TYPES[kind] if 0 <= kind < len(FIGARO1K_TYPES) else None
 
 
 @dataclass

@@ -130,7 +130,7 @@ def test_scenes_are_photos_without_hair(tmp_path):
 ])
 def test_frames_of_figaro1k_tell_the_type_of_hair(frame, expected):
     assert hair_type("figaro1k", frame) == expected
-    assert hair_type("celebamask-hq", "27636") is None
+    assert hair_type("celebamask-hq", "27636") is hair_type("figaro1k", "Frame01051") is hair_type("figaro1k", "mine") is None
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="the real photos are not on this machine")
