@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hairseg import InputError
 from hairseg.commands import Parser, choose_device, run
-from hairseg.datasets import LAYOUTS, SPLITS, find_pairs, find_scenes, load_split
+from hairseg.datasets import LAYOUTS, SPLITS, find_pairs, find_scenes, load_scenes, load_split
 from hairseg.evaluation import evaluate, table
 from hairseg.hub import default_repo, resolve
 from hairseg.prediction import HairPredictor
@@ -37,10 +37,13 @@ def main() -> None:
     pairs = [pair for pair in pairs if args.split in (pair.split, "all")]
     if not pairs:
         raise InputError(f"{args.data} has no photos in the {args.split} split: expected some; try --split all.")
+    scenes = [pair for pair in find_scenes(args.scenes) if args.split in (pair.split, "all")] if args.scenes else []
+    if args.scenes and not scenes:
+        raise InputError(f"{args.scenes} has no scenes in the {args.split} split: expected some; add scenes or try --split all.")
+    backdrops = load_scenes(scenes)
     predictor = HairPredictor(resolve(args.repo).folder, device=device)
     arrays = load_split(pairs, dataset, predictor.config.preset, args.workers)
-    scenes = [pair for pair in find_scenes(args.scenes) if args.split in (pair.split, "all")] if args.scenes else []
-    metrics = evaluate(predictor, dataset, args.split, pairs, arrays, scenes, args.output)
+    metrics = evaluate(predictor, dataset, args.split, pairs, arrays, backdrops, args.output)
     write_json(args.output / "metrics.json", metrics)
     print(table(metrics))
     print(f"written: metrics.json, figures and worst.png in {args.output}")

@@ -26,7 +26,7 @@ import torchvision
 from hairseg import InputError, __version__
 from hairseg.card import DATASETS, render_card
 from hairseg.commands import Parser, choose_device, run
-from hairseg.datasets import LAYOUTS, SPLIT_RULES, SPLITS, Pair, Split, find_pairs, find_scenes, load_split
+from hairseg.datasets import LAYOUTS, SPLIT_RULES, SPLITS, Pair, Split, find_pairs, find_scenes, load_scenes, load_split
 from hairseg.evaluation import evaluate, table
 from hairseg.figures import draw_history
 from hairseg.model import BACKBONES, INITS, default_init
@@ -93,6 +93,7 @@ def main() -> None:
         "test": tests[first],  # the other data sets' are scored once, at the end
         "scenes": load_split(scenes["train"], "scenes", source, args.workers),
     }
+    backdrops = load_scenes(scenes["test"])
     data = digest(pairs | {"test": {first: pairs["test"][first]}}, scenes["train"])
 
     entries = {}
@@ -123,7 +124,7 @@ def main() -> None:
     ))
     predictor = HairPredictor(output, device=device)
     metrics, *others = (
-        evaluate(predictor, dataset, "test", some, tests[dataset], scenes["test"], output if dataset == first else None)
+        evaluate(predictor, dataset, "test", some, tests[dataset], backdrops, output if dataset == first else None)
         for dataset, some in pairs["test"].items() if some)
     metrics["others"] = others
     write_json(output / "metrics.json", metrics)

@@ -18,6 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from hairseg import InputError
 from hairseg.commands import Parser, run
 from hairseg.datasets import find_pairs
 from hairseg.evaluation import pair_at_size_of_photo
@@ -30,9 +31,13 @@ from hairseg.repository import write_json
 SURE = 0.05  # alpha from 0 or 1 within which the trimap of closed-form matting is decided
 
 
-def closed_form(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+try:
     from pymatting import estimate_alpha_cf
+except ImportError:
+    estimate_alpha_cf = None
 
+
+def closed_form(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     trimap = np.where(alpha > 1 - SURE, 1.0, np.where(alpha < SURE, 0.0, 0.5))
     return estimate_alpha_cf(photo / 255.0, trimap).astype(np.float32)
 
@@ -45,6 +50,8 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=20)
     parser.add_argument("--output", type=Path, help="JSON file of the result")
     args = parser.parse_args()
+    if estimate_alpha_cf is None:
+        raise InputError("PyMatting is not installed: expected it to compare with; pip install pymatting.")
     predictor = HairPredictor(resolve(args.repo).folder, ["pretrained"])
     dataset, pairs = find_pairs(args.data)
     ways = {
@@ -53,7 +60,10 @@ def main() -> None:
         "closed form": closed_form,
     }
     scores, errors, seconds = ({way: kind() for way in ways} for kind in (MaskScores, list, list))
-    for pair in [pair for pair in pairs if pair.split == args.split][: args.limit]:
+    chosen = [pair for pair in pairs if pair.split == args.split][: args.limit]
+    if not chosen:
+        raise InputError(f"{args.data} has no photos in the {args.split} split: expected train, val or test with some.")
+    for pair in chosen:
         photo, mask = pair_at_size_of_photo(pair, dataset)
         alpha = predictor.alphas(photo, refined=False)["pretrained"]
         for way, sharpen in ways.items():

@@ -202,6 +202,22 @@ def find_scenes(root: str | Path) -> list[Pair]:
     return [Pair(path.stem, path, None, split_of("scenes", path.stem)) for path in paths]
 
 
+def load_scenes(scenes: list[Pair]) -> list[np.ndarray]:
+    """Scenes at their own sizes: uint8 RGB (height, width, 3) each.
+
+    Raises:
+        InputError: lists every scene that cannot be read.
+    """
+    photos, problems = [], []
+    for scene in scenes:
+        try:
+            photos.append(load_photo(scene.photo))
+        except InputError as error:
+            problems.append(str(error).rstrip("."))
+    _complain(problems, "scenes cannot be used", "repair or remove these files")
+    return photos
+
+
 def hair_type(dataset: str, image_id: str) -> str | None:
     """Type of hair of a Figaro1k frame, which its number tells; None for other frames and data sets."""
     number = image_id.removeprefix("Frame")

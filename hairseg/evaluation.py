@@ -18,7 +18,7 @@ FRAMINGS = (1, 2, 3, 5)  # sides of the canvas in longer sides of the photo
 CANVAS_SIDE = 1024  # pixels
 
 
-def evaluate(predictor: HairPredictor, dataset: str, split: str, pairs: list[Pair], arrays: Split, scenes: list[Pair] = (),
+def evaluate(predictor: HairPredictor, dataset: str, split: str, pairs: list[Pair], arrays: Split, scenes: list[np.ndarray] = (),
              output: Path | None = None) -> dict:
     """Score every variant.
 
@@ -26,7 +26,7 @@ def evaluate(predictor: HairPredictor, dataset: str, split: str, pairs: list[Pai
         dataset, split: what the scores are called.
         pairs: the photos scored.
         arrays: the same photos as `datasets.load_split` gives them.
-        scenes: photos without people; with them, framing and hair-free photos are scored too.
+        scenes: photos without people, as `datasets.load_scenes` gives them; with them, framing and hair-free photos are scored too.
         output: where to draw figures, in its folder figures, and the worst photos; nowhere by default.
 
     Returns:
@@ -125,14 +125,13 @@ def own_size_scores(predictor: HairPredictor, dataset: str, pairs: list[Pair]) -
     return scores, hair_types, per_photo
 
 
-def framing_scores(predictor: HairPredictor, dataset: str, pairs: list[Pair], scenes: list[Pair]) -> dict:
+def framing_scores(predictor: HairPredictor, dataset: str, pairs: list[Pair], scenes: list[np.ndarray]) -> dict:
     """F1 when the photos' longer sides are a whole, a half, a third and a fifth of a scene around them."""
-    backdrops = [load_pair(scene, "scenes")[0] for scene in scenes]
     results = {}
     for part in FRAMINGS:
         scores = {variant: MaskScores() for variant in predictor.networks}
         for index, pair in enumerate(tqdm(pairs, f"framing 1/{part}", unit="photo", leave=False)):
-            photo, mask = in_scene(*pair_at_size_of_photo(pair, dataset), backdrops[index % len(backdrops)], part, pair.id)
+            photo, mask = in_scene(*pair_at_size_of_photo(pair, dataset), scenes[index % len(scenes)], part, pair.id)
             for variant, alpha in predictor.alphas(photo).items():
                 scores[variant].add(alpha >= predictor.config.threshold, mask)
         results[f"1/{part}"] = {variant: part_scores.scores() for variant, part_scores in scores.items()}
@@ -155,11 +154,11 @@ def in_scene(photo: np.ndarray, mask: np.ndarray, scene: np.ndarray, part: int, 
     return canvas, canvas_mask
 
 
-def hairless_scores(predictor: HairPredictor, scenes: list[Pair]) -> dict:
+def hairless_scores(predictor: HairPredictor, scenes: list[np.ndarray]) -> dict:
     """Share of pixels called hair in photos without people: the mean, and of the worst photo."""
     shares = {variant: [] for variant in predictor.networks}
     for scene in tqdm(scenes, "hairless", unit="photo", leave=False):
-        for variant, alpha in predictor.alphas(load_pair(scene, "scenes")[0]).items():
+        for variant, alpha in predictor.alphas(scene).items():
             shares[variant].append(float(np.mean(alpha >= predictor.config.threshold)))
     return {"images": len(scenes), "variants": {
         variant: {"mean": float(np.mean(some)), "worst": max(some)} for variant, some in shares.items()

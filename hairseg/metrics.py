@@ -116,7 +116,7 @@ class PixelCounts:
 def _alphas_of_bins() -> np.ndarray:
     """Alpha in the middle of each bin of `_bin_of`, float64 (BINS,)."""
     bits = LOWEST + (np.arange(BINS // 2, dtype=np.int32) << FINENESS) + (1 << (FINENESS - 1))
-    magnitudes = bits.astype(np.int32).view(np.float32).astype(np.float64)
+    magnitudes = bits.view(np.float32).astype(np.float64)
     return 1 / (1 + np.exp(-np.concatenate([-magnitudes[::-1], magnitudes])))
 
 

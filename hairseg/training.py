@@ -139,7 +139,7 @@ def epoch_frames(settings: Settings, splits: dict[str, Split], preset: Preset, e
     order = batches(len(frames), recipe.batch_size, torch.Generator().manual_seed(seed))
     if augmentation:
         frames = Varied(frames, splits["scenes"], preset, augmentation, seed)
-    return DataLoader(frames, batch_sampler=[indices.tolist() for indices in order], num_workers=workers)
+    return DataLoader(frames, batch_sampler=[indices.tolist() for indices in order], num_workers=workers if augmentation else 0)
 
 
 def epoch_seed(settings: Settings, epoch: int) -> int:
@@ -216,7 +216,7 @@ def train_variant(settings: Settings, splits: dict[str, Split], device: torch.de
         title = f"{settings.variant} epoch {epoch}/{recipe.epochs}"
         small = epoch <= recipe.small_share * recipe.epochs
         seen = Preset(two_thirds(recipe.image_size)) if small else preset
-        frames = epoch_frames(settings, splits, seen, epoch, workers if recipe.augmentation else 0)
+        frames = epoch_frames(settings, splits, seen, epoch, workers)
         train_counts = train_epoch(network, frames, seen, LOSSES[recipe.loss], step, title)
         record = {"epoch": epoch, "train": _scores(train_counts)}
         for name in ("val", "test"):

@@ -7,7 +7,7 @@ from PIL import Image
 
 from conftest import DATA, draw_celebamask_hq, draw_figaro1k, draw_portrait
 from hairseg import InputError
-from hairseg.datasets import find_pairs, find_scenes, hair_type, load_pair, load_split, split_of
+from hairseg.datasets import find_pairs, find_scenes, hair_type, load_pair, load_scenes, load_split, split_of
 from hairseg.transforms import Preset
 
 
@@ -120,6 +120,9 @@ def test_scenes_are_photos_without_hair(tmp_path):
     assert [scene.id for scene in scenes] == ["b", "a"] and all(scene.mask is None for scene in scenes)
     split = load_split(scenes, "scenes", Preset(64), workers=1)
     assert not (split.masks == 1).any() and (split.masks == 0).sum() == 2 * 64 * 32
+    (tmp_path / "c.jpg").write_text("text")
+    with pytest.raises(InputError, match="1 scenes cannot be used: c.jpg is not a picture"):
+        load_scenes(find_scenes(tmp_path))
     with pytest.raises(InputError, match="holds no scenes: expected a folder with photos"):
         find_scenes(tmp_path / "gone")
 

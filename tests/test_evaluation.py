@@ -6,7 +6,7 @@ from PIL import Image
 from sklearn.metrics import f1_score, jaccard_score, mean_squared_error, roc_auc_score
 
 from conftest import draw_figaro1k, draw_portrait
-from hairseg.datasets import find_pairs, find_scenes, load_pair, load_split
+from hairseg.datasets import find_pairs, find_scenes, load_pair, load_scenes, load_split
 from hairseg.evaluation import evaluate, in_scene, own_size_scores, table
 from hairseg.metrics import boundary_iou
 from hairseg.prediction import HairPredictor
@@ -74,7 +74,7 @@ def test_scenes_add_framing_and_hair_free_photos(small_repository, portraits, tm
     predictor.networks["random"].classifier[-1].bias.data.fill_(-20)  # sure that there is no hair anywhere
     dataset, pairs = find_pairs(portraits)
     arrays = load_split(pairs[:2], dataset, predictor.config.preset, workers=1)
-    metrics = evaluate(predictor, dataset, "all", pairs[:2], arrays, find_scenes(tmp_path), tmp_path / "out")
+    metrics = evaluate(predictor, dataset, "all", pairs[:2], arrays, load_scenes(find_scenes(tmp_path)), tmp_path / "out")
     assert metrics["hairless"] == {"images": 2, "variants": {"random": {"mean": 0.0, "worst": 0.0}}}
     assert metrics["framing"].keys() == {"1/1", "1/2", "1/3", "1/5"} and metrics["framing"]["1/5"]["random"]["f1"] == 0
     for name in ("worst", "figures/reliability", "figures/roc"):

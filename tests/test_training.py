@@ -84,8 +84,9 @@ def test_the_kept_epoch_has_the_best_auroc_on_validation_not_on_test(splits, tmp
     assert torch.equal(trained.weights["0.weight"], weights[2])  # scored first on val in epoch 2
 
 
-def test_a_resumed_run_gives_the_history_of_one_never_interrupted(splits, tmp_path, tiny_network, monkeypatch):
-    whole = train_variant(SETTINGS, splits, CPU, tmp_path / "whole.pt")
+def assert_resumes_exactly(settings, splits, folder, monkeypatch):
+    """A run that dies after its second checkpoint and is resumed ends as one that was never interrupted."""
+    whole = train_variant(settings, splits, CPU, folder / "whole.pt")
     real_write = training._write_checkpoint
 
     def write_and_die(path, state):
@@ -95,13 +96,17 @@ def test_a_resumed_run_gives_the_history_of_one_never_interrupted(splits, tmp_pa
 
     monkeypatch.setattr(training, "_write_checkpoint", write_and_die)
     with pytest.raises(KeyboardInterrupt):
-        train_variant(SETTINGS, splits, CPU, tmp_path / "cut.pt")
+        train_variant(settings, splits, CPU, folder / "cut.pt")
     monkeypatch.setattr(training, "_write_checkpoint", real_write)
-    resumed = train_variant(SETTINGS, splits, CPU, tmp_path / "cut.pt", resume=True)
+    resumed = train_variant(settings, splits, CPU, folder / "cut.pt", resume=True)
     assert without_seconds(resumed.history) == without_seconds(whole.history)
     assert resumed.best_epoch == whole.best_epoch
     for name, tensor in whole.weights.items():
         assert torch.equal(resumed.weights[name], tensor), name
+
+
+def test_a_resumed_run_gives_the_history_of_one_never_interrupted(splits, tmp_path, tiny_network, monkeypatch):
+    assert_resumes_exactly(SETTINGS, splits, tmp_path, monkeypatch)
 
 
 def test_a_checkpoint_cut_off_while_writing_leaves_the_former_one(splits, tmp_path, tiny_network, monkeypatch):
@@ -196,34 +201,18 @@ def test_the_modern_recipe_resumes_exactly_and_grows_its_photos(modern, tmp_path
         return real(network, frames, preset, *others)
 
     monkeypatch.setattr(training, "train_epoch", train_epoch)
-    whole = train_variant(settings, splits, CPU, tmp_path / "whole.pt")
-    assert sizes == [64, 64, 96, 96]
-
-    real_write = training._write_checkpoint
-
-    def write_and_die(path, state):
-        real_write(path, state)
-        if len(state["history"]) == 2:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(training, "_write_checkpoint", write_and_die)
-    with pytest.raises(KeyboardInterrupt):
-        train_variant(settings, splits, CPU, tmp_path / "cut.pt")
-    monkeypatch.setattr(training, "_write_checkpoint", real_write)
-    resumed = train_variant(settings, splits, CPU, tmp_path / "cut.pt", resume=True)
-    assert without_seconds(resumed.history) == without_seconds(whole.history)
-    for name, tensor in whole.weights.items():
-        assert torch.equal(resumed.weights[name], tensor), name
+    assert_resumes_exactly(settings, splits, tmp_path, monkeypatch)
+    assert sizes == [64, 64, 96, 96] + [64, 64] + [96, 96]  # whole, cut off, resumed
 
 
 def test_the_kept_weights_are_a_moving_average(splits, tmp_path, tiny_network):
     """With a decay the kept weights lag behind the last step's; without, they are those."""
     def trained(decay):
         recipe = Recipe(3, 1e-2, 4, 64, averaging=decay)
-        weights = train_variant(replace(SETTINGS, recipe=recipe), splits, CPU, tmp_path / f"{decay}.pt")
-        return torch.load(tmp_path / f"{decay}.pt", weights_only=True), weights
+        train_variant(replace(SETTINGS, recipe=recipe), splits, CPU, tmp_path / f"{decay}.pt")
+        return torch.load(tmp_path / f"{decay}.pt", weights_only=True)
 
-    state, _ = trained(0.0)
+    state = trained(0.0)
     assert torch.equal(state["averaged"]["module.0.weight"], state["network"]["0.weight"])
-    state, _ = trained(0.9)
+    state = trained(0.9)
     assert not torch.equal(state["averaged"]["module.0.weight"], state["network"]["0.weight"])
