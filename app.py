@@ -23,10 +23,10 @@ from hairseg.connection import HubError
 from hairseg.hub import Resolved, default_repo, resolve
 from hairseg.images import alpha_to_grey, encode_png, load_photo
 from hairseg.matting import cutout
+from hairseg.model import VARIANTS
 from hairseg.prediction import HairPredictor
 from hairseg.recolour import PRESETS, HairRecolourer, RecolourSettings, contact_sheet, parse_colour
 from hairseg.repository import BUNDLED
-from hairseg.training import VARIANTS
 
 ASSETS = Path(__file__).parent / "assets"
 FIRST_COLOUR = "copper"

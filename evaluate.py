@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 
 from hairseg import InputError
+from hairseg.arrays import load_split
 from hairseg.commands import Parser, choose_device, run
-from hairseg.datasets import LAYOUTS, SPLITS, find_pairs, find_scenes, load_scenes, load_split
+from hairseg.datasets import LAYOUTS, SPLITS, find_pairs, find_scenes, load_scenes
 from hairseg.evaluation import evaluate, table
 from hairseg.hub import default_repo, resolve
 from hairseg.prediction import HairPredictor
@@ -42,7 +43,7 @@ def main() -> None:
         raise InputError(f"{args.scenes} has no scenes in the {args.split} split: expected some; add scenes or try --split all.")
     backdrops = load_scenes(scenes)
     predictor = HairPredictor(resolve(args.repo).folder, device=device)
-    arrays = load_split(pairs, dataset, predictor.config.preset, args.workers)
+    arrays = load_split({dataset: pairs}, predictor.config.preset, args.workers)
     metrics = evaluate(predictor, dataset, args.split, pairs, arrays, backdrops, args.output)
     write_json(args.output / "metrics.json", metrics)
     print(table(metrics))

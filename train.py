@@ -4,6 +4,7 @@
     python train.py --data CelebAMask-HQ --backbone efficientnet_lite0 --resume
     python train.py --data CelebAMask-HQ Figaro1k --scenes BSDS500 --recipe modern
     python train.py --data CelebAMask-HQ --push-to USER/NAME
+    accelerate launch --multi_gpu --num_processes 8 train.py --data CelebAMask-HQ --batch-size 48
 """
 
 import hashlib
@@ -14,29 +15,31 @@ import shutil
 import sys
 from argparse import Namespace
 from dataclasses import asdict, replace
-from functools import reduce
-from operator import add
 from pathlib import Path
 
 import numpy
 import timm
 import torch
 import torchvision
+from accelerate import Accelerator
 
 from hairseg import InputError, __version__
+from hairseg.arrays import load_split
 from hairseg.card import DATASETS, render_card
 from hairseg.commands import Parser, choose_device, run
-from hairseg.datasets import LAYOUTS, SPLIT_RULES, SPLITS, Pair, Split, find_pairs, find_scenes, load_scenes, load_split
+from hairseg.datasets import LAYOUTS, SPLIT_RULES, SPLITS, Pair, find_pairs, find_scenes, load_scenes
 from hairseg.evaluation import evaluate, table
 from hairseg.figures import draw_history
-from hairseg.model import BACKBONES, INITS, default_init
+from hairseg.model import BACKBONES, INITS, VARIANTS, default_init
 from hairseg.prediction import HairPredictor
 from hairseg.publishing import check_push, push
+from hairseg.recipes import RECIPES
 from hairseg.repository import Config, save_config, save_weights, write_json
-from hairseg.training import RECIPES, VARIANTS, Settings, source_size, train_variant
+from hairseg.training import Settings, source_size, train_variant
 from hairseg.transforms import Preset
 
-OVERRIDES = ("epochs", "batch_size", "learning_rate", "image_size")
+COUNTS = ("epochs", "batch_size", "learning_rate", "image_size")
+OVERRIDES = (*COUNTS, "precision")
 HISTORY_FIGURES = {"pretrained": "figure4", "random": "figure5"}  # as the paper numbers them
 
 
@@ -56,10 +59,11 @@ def parse() -> Parser:
     parser.add_argument("--batch-size", type=int, help="instead of the recipe's")
     parser.add_argument("--learning-rate", type=float, help="instead of the recipe's")
     parser.add_argument("--image-size", type=int, help="side of the network's input, instead of the recipe's")
+    parser.add_argument("--precision", choices=["mixed", "float32"], help="mixed: bfloat16 where the hardware is made for it")
     parser.add_argument("--limit", type=int, help="use at most so many photos of each split")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="threads that decode photos, processes that vary them")
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="threads that decode photos; processes that read them for a GPU")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --output")
     parser.add_argument("--output", type=Path, help="folder of the model repository (runs/BACKBONE-RECIPE)")
     parser.add_argument("--push-to", metavar="USER/NAME", help="push the repository to the Hugging Face Hub")
@@ -69,30 +73,31 @@ def parse() -> Parser:
 
 def main() -> None:
     args = parse().parse_args()
-    for name in (*OVERRIDES, "limit"):
+    for name in (*COUNTS, "limit"):
         if getattr(args, name) is not None and getattr(args, name) <= 0:
             raise InputError(f"--{name.replace('_', '-')} {getattr(args, name)} does not fit: expected more than 0.")
     overrides = {name: getattr(args, name) for name in OVERRIDES if getattr(args, name) is not None}
     recipes = {variant: replace(RECIPES[args.recipe][variant], **overrides) for variant in args.variants}
     recipe = recipes[args.variants[0]]  # of sizes, all variants have the same
     preset, source = Preset(recipe.image_size), Preset(source_size(recipe))
-    device = choose_device(args.device)
+    accelerator = Accelerator(cpu=choose_device(args.device).type == "cpu")
     output = args.output or Path("runs") / f"{args.backbone}-{args.recipe}"
     checkpoints = output / "checkpoints"
-    check_output(output, checkpoints, args.resume)
-
-    if args.push_to:  # nobody trains for hours to learn that the token is read-only
-        check_push(args.push_to, args.private)
+    if accelerator.is_main_process:
+        check_output(output, checkpoints, args.resume)
+        if args.push_to:  # nobody trains for hours to learn that the token is read-only
+            check_push(args.push_to, args.private)
 
     pairs, scenes = find_photos(args)
     first = next(iter(pairs["test"]))
-    tests = load(pairs["test"], preset, args.workers)
-    splits = {
-        "train": reduce(add, load(pairs["train"], source, args.workers).values()),
-        "val": reduce(add, load(pairs["val"], preset, args.workers).values()),
-        "test": tests[first],  # the other data sets' are scored once, at the end
-        "scenes": load_split(scenes["train"], "scenes", source, args.workers),
-    }
+    with accelerator.local_main_process_first():  # the others find everything decoded
+        tests = {dataset: load_split({dataset: some}, preset, args.workers) for dataset, some in pairs["test"].items()}
+        splits = {
+            "train": load_split(pairs["train"], source, args.workers),
+            "val": load_split(pairs["val"], preset, args.workers),
+            "test": tests[first],  # the other data sets' are scored once, at the end
+            "scenes": load_split({"scenes": scenes["train"]}, source, args.workers),
+        }
     backdrops = load_scenes(scenes["test"])
     data = digest(pairs | {"test": {first: pairs["test"][first]}}, scenes["train"])
 
@@ -100,7 +105,7 @@ def main() -> None:
     for variant in dict.fromkeys(args.variants):
         init = "random" if variant == "random" else args.init or default_init(args.backbone)
         settings = Settings(variant, args.backbone, init, recipes[variant], args.seed, data)
-        trained = train_variant(settings, splits, device, checkpoints / f"{variant}.pt", args.resume, args.workers)
+        trained = train_variant(settings, splits, accelerator, checkpoints / f"{variant}.pt", args.resume, args.workers)
         entries[variant] = {
             "init": init if init in INITS else Path(init).name,
             "recipe": args.recipe, **asdict(recipes[variant]), "seed": args.seed,
@@ -108,28 +113,33 @@ def main() -> None:
             "images": {name: len(split) for name, split in splits.items()},
             "split": "; ".join(f"{DATASETS[dataset]}: {SPLIT_RULES[dataset]}" for dataset in pairs["train"]),
             **summary(trained.history, trained.best_epoch),
-            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads",
+            "device": describe(accelerator),
             "command": command_line(),
             "versions": {"hairseg": __version__, "python": platform.python_version(), "torch": torch.__version__,
                          "torchvision": torchvision.__version__, "timm": timm.__version__, "numpy": numpy.__version__},
         }
+        if not accelerator.is_main_process:
+            continue
         save_weights(output, variant, args.backbone, trained.weights)
         write_json(output / variant / "history.json", trained.history)
         draw_history(output / "figures" / f"{HISTORY_FIGURES[variant]}.png", trained.history,
                      f"{variant}, {args.backbone}", trained.best_epoch)
 
+    accelerator.end_training()
+    if not accelerator.is_main_process:
+        return
     save_config(output, Config(
         backbone=args.backbone, output_stride=BACKBONES[args.backbone].output_stride, image_size=preset.image_size,
         mean=preset.mean, std=preset.std, threshold=0.5, variants=entries,
     ))
-    predictor = HairPredictor(output, device=device)
+    predictor = HairPredictor(output, device=accelerator.device)
     metrics, *others = (
         evaluate(predictor, dataset, "test", some, tests[dataset], backdrops, output if dataset == first else None)
         for dataset, some in pairs["test"].items() if some)
     metrics["others"] = others
     write_json(output / "metrics.json", metrics)
     (output / "README.md").write_text(render_card(predictor.config, metrics, args.push_to or "USER/NAME"), encoding="utf-8")
-    shutil.rmtree(checkpoints)
+    shutil.rmtree(checkpoints.rename(output / "finished"))  # at once: a half-removed folder would be taken up by --resume
     print("\n\n".join(table(part) for part in (metrics, *others)))
     print(f"written: {output}")
     if args.push_to:
@@ -162,10 +172,6 @@ def find_photos(args: Namespace) -> tuple[dict[str, dict[str, list[Pair]]], dict
                       "test": [scene for scene in scenes if scene.split == "test"][: args.limit]}
 
 
-def load(pairs: dict[str, list[Pair]], preset: Preset, workers: int) -> dict[str, Split]:
-    return {dataset: load_split(some, dataset, preset, workers) for dataset, some in pairs.items()}
-
-
 def digest(pairs: dict[str, dict[str, list[Pair]]], scenes: list[Pair]) -> str:
     """Names the data sets, and tells other photos or another split of them apart."""
     ids = "\n".join(f"{name} {dataset} {pair.id}" for name in SPLITS for dataset, some in pairs[name].items() for pair in some)
@@ -191,6 +197,12 @@ def summary(history: list[dict], best_epoch: int) -> dict:
         "best_test_epoch": best_on_test and {"epoch": best_on_test["epoch"], "auroc": best_on_test["test"]["auroc"]},
         "seconds": round(sum(record["seconds"] for record in history), 1),
     }
+
+
+def describe(accelerator: Accelerator) -> str:
+    device, processes = accelerator.device, accelerator.num_processes
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
+    return name if processes == 1 else f"{processes} x {name}"
 
 
 def command_line() -> str:

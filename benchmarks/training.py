@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from hairseg.commands import Parser, choose_device, run
 from hairseg.depthwise import DepthwiseConv2d
 from hairseg.model import BACKBONES, autocast, build_model
+from hairseg.recipes import MODERN, bce_dice_loss
 from hairseg.repository import write_json
-from hairseg.training import MODERN, bce_dice_loss
 
 
 def plain(network: nn.Module) -> nn.Module:

@@ -1,6 +1,6 @@
 """HairSeg: hair masks of DeepLabV3 with and without pretraining, and hair in another colour."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 class InputError(ValueError):

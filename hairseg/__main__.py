@@ -10,9 +10,9 @@ from hairseg.commands import Parser, choose_device, run
 from hairseg.hub import default_repo, resolve
 from hairseg.images import alpha_to_grey, encode_png, load_photo
 from hairseg.matting import cutout
+from hairseg.model import VARIANTS
 from hairseg.prediction import HairPredictor
 from hairseg.recolour import RecolourSettings, contact_sheet, parse_colour, recolour
-from hairseg.training import VARIANTS
 
 FEW = 3  # photos that need no progress bar
 

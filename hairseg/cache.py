@@ -12,8 +12,8 @@ from huggingface_hub.utils import validate_repo_id
 
 from hairseg import InputError
 from hairseg.connection import Damaged
+from hairseg.model import VARIANTS
 from hairseg.repository import validate
-from hairseg.training import VARIANTS
 
 NEEDED = ["config.json", "metrics.json",
           *(f"{variant}/{name}" for variant in VARIANTS for name in ("model.safetensors", "history.json"))]

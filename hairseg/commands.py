@@ -1,6 +1,7 @@
 """What the commands share: mistakes end with one line and exit code 2; the choice of a device."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 
@@ -21,14 +22,17 @@ def run(main: Callable[[], int | None]) -> None:
     try:
         sys.exit(main())
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        _end(f"error: {error}", 2)
     except OSError as error:  # an output folder that cannot be written, a full disk
-        print(f"error: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}", file=sys.stderr)
-        sys.exit(2)
+        _end(f"error: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}", 2)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        _end("interrupted", 130)
+
+
+def _end(line: str, code: int) -> None:
+    if os.environ.get("RANK", "0") == "0":  # of several processes that train together, one speaks
+        print(line, file=sys.stderr)
+    sys.exit(code)
 
 
 def choose_device(name: str) -> torch.device:

@@ -2,19 +2,14 @@
 
 import hashlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
-from torch.utils.data import Dataset
-from tqdm import tqdm
 
 from hairseg import InputError
 from hairseg.images import load_photo
-from hairseg.transforms import Preset
 
 SPLITS = ("train", "val", "test")
 TEST_SHARE = 600 / 2600  # the paper's: about 2,000 photos to train on, 600 to test on
@@ -65,7 +60,8 @@ def _train_or_val(dataset: str, image_id: str) -> str:
     return "val" if share_of(f"{dataset}/{image_id}/val") < VAL_SHARE else "train"
 
 
-def _complain(problems: list[str], what: str, remedy: str) -> None:
+def complain(problems: list[str], what: str, remedy: str) -> None:
+    """Raise InputError with the list of problems, if there are any."""
     if problems:
         listed = "; ".join(problems[:20]) + (f"; and {len(problems) - 20} more" if len(problems) > 20 else "")
         raise InputError(f"{len(problems)} {what}: {listed}; {remedy}.")
@@ -74,7 +70,7 @@ def _complain(problems: list[str], what: str, remedy: str) -> None:
 def _celebamask_hq_pairs(root: Path) -> list[Pair]:
     photos = {path.stem: path for path in (root / "CelebA-HQ-img").glob("*.jpg")}
     masks = {str(int(path.name[:5])): path for path in (root / "CelebAMask-HQ-mask-anno").glob("*/*_hair.png")}
-    _complain(
+    complain(
         sorted(path.name for image_id, path in masks.items() if image_id not in photos),
         "hair masks have no photo of their id in CelebA-HQ-img", "add the photos or remove the masks",
     )
@@ -95,14 +91,14 @@ def _figaro1k_pairs(root: Path) -> list[Pair]:
                  "test" if folder == "Testing" else _train_or_val("figaro1k", frame))
             for frame in sorted(photos.keys() & masks.keys())
         ]
-    _complain(unpaired, "frames lack the photo in Original or the mask in GT", "add the missing files or remove the others")
+    complain(unpaired, "frames lack the photo in Original or the mask in GT", "add the missing files or remove the others")
     return pairs
 
 
 def _borza_pairs(root: Path) -> list[Pair]:
     photos = {path.stem: path for suffix in ("png", "jpg") for path in root.rglob(f"*.{suffix}")}
     masks = {path.stem: path for path in root.rglob("*.bmp")}
-    _complain(
+    complain(
         sorted(photos.keys() ^ masks.keys()), "base names lack the photo (.png or .jpg) or the mask (.bmp)",
         "add the missing files or remove the others",
     )
@@ -169,13 +165,16 @@ def _expected_layouts() -> str:
     return ", or ".join(f"{name}: {layout.expected}" for name, layout in LAYOUTS.items())
 
 
-def load_pair(pair: Pair, dataset: str) -> tuple[np.ndarray, np.ndarray]:
+def load_pair(pair: Pair, dataset: str, longer_side: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Read one pair at its own size: uint8 RGB photo (height, width, 3) and bool mask (mask's height and width).
+
+    Args:
+        longer_side: in pixels; a JPEG may then come smaller than its own size, but not smaller than that (`load_photo`).
 
     Raises:
         InputError: a file cannot be read, or photo and mask differ in shape by more than a scaling.
     """
-    photo = load_photo(pair.photo)
+    photo = load_photo(pair.photo, longer_side=longer_side)
     if pair.mask is None:
         return photo, np.zeros(photo.shape[:2], bool)
     try:
@@ -214,7 +213,7 @@ def load_scenes(scenes: list[Pair]) -> list[np.ndarray]:
             photos.append(load_photo(scene.photo))
         except InputError as error:
             problems.append(str(error).rstrip("."))
-    _complain(problems, "scenes cannot be used", "repair or remove these files")
+    complain(problems, "scenes cannot be used", "repair or remove these files")
     return photos
 
 
@@ -225,46 +224,3 @@ def hair_type(dataset: str, image_id: str) -> str | None:
         return None
     kind = (int(number) - 1) // FIGARO1K_FRAMES_PER_TYPE
     return FIGARO1K_TYPES[kind] if 0 <= kind < len(FIGARO1K_TYPES) else None
-
-
-@dataclass
-class Split(Dataset):
-    """Photos and masks in memory, at the network's input size or larger."""
-
-    photos: torch.Tensor  # uint8 (images, side, side, 3)
-    masks: torch.Tensor  # uint8 (images, side, side) of {0, 1, transforms.IGNORE}
-
-    def __len__(self) -> int:
-        return len(self.photos)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.photos[index], self.masks[index]
-
-    def __add__(self, other: "Split") -> "Split":
-        return Split(torch.cat([self.photos, other.photos]), torch.cat([self.masks, other.masks]))
-
-
-def load_split(pairs: list[Pair], dataset: str, preset: Preset, workers: int) -> Split:
-    """Decode all pairs once, at the preset's size (a quarter megabyte each at 256 x 256).
-
-    Raises:
-        InputError: lists every pair that cannot be read.
-    """
-    size = preset.image_size
-    photos = torch.empty(len(pairs), size, size, 3, dtype=torch.uint8)
-    masks = torch.empty(len(pairs), size, size, dtype=torch.uint8)
-
-    def load(index: int) -> str | None:
-        try:
-            photo, mask = load_pair(pairs[index], dataset)
-        except InputError as error:
-            return str(error).rstrip(".")
-        photos[index] = torch.from_numpy(preset.fit_photo(photo))
-        masks[index] = torch.from_numpy(preset.fit_mask(mask))
-        return None
-
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        results = pool.map(load, range(len(pairs)))
-        problems = [problem for problem in tqdm(results, "reading photos", len(pairs), unit="photo", disable=not pairs) if problem]
-    _complain(problems, "pairs cannot be used", "repair or remove these files")
-    return Split(photos, masks)

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from hairseg.datasets import Pair, Split, hair_type, load_pair, share_of
+from hairseg.arrays import Split
+from hairseg.datasets import Pair, hair_type, load_pair, share_of
 from hairseg.figures import (
     PAPER_AUROC, draw_comparison, draw_precision_recall, draw_reliability, draw_roc, draw_worst,
 )
@@ -25,14 +26,14 @@ def evaluate(predictor: HairPredictor, dataset: str, split: str, pairs: list[Pai
     Args:
         dataset, split: what the scores are called.
         pairs: the photos scored.
-        arrays: the same photos as `datasets.load_split` gives them.
+        arrays: the same photos as `arrays.load_split` gives them.
         scenes: photos without people, as `datasets.load_scenes` gives them; with them, framing and hair-free photos are scored too.
         output: where to draw figures, in its folder figures, and the worst photos; nowhere by default.
 
     Returns:
         The contents of metrics.json.
     """
-    counts = {variant: PixelCounts() for variant in predictor.networks}
+    counts = {variant: PixelCounts(predictor.device) for variant in predictor.networks}
     metrics = {
         "dataset": dataset, "split": split, "images": len(pairs), "image_size": predictor.config.image_size,
         "variants": network_scores(predictor, arrays, counts),

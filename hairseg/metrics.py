@@ -41,19 +41,25 @@ def iou_score(true_positives: int, false_positives: int, false_negatives: int) -
 class PixelCounts:
     """Histogram of logits per class, pooled over any number of pixels in 13 MB, from which every score follows.
 
-    Curves and AUROC differ from those of the single pixels by the ties within a bin, less than 1e-4 in AUROC.
+    It lies on one device and is added to without waiting for it, so that a GPU never idles over its scores. Curves and
+    AUROC differ from those of the single pixels by the ties within a bin, less than 1e-4 in AUROC.
     """
 
-    histogram: torch.Tensor = field(default_factory=lambda: torch.zeros(2, BINS, dtype=torch.int64))  # not hair, hair
-    squared_error: float = 0.0  # sum over pixels of (sigmoid(logit) - mask)^2
+    device: torch.device | str = "cpu"
+    histogram: torch.Tensor = field(init=False)  # int64 (2, BINS): not hair, hair
+    squared_error: torch.Tensor = field(init=False)  # float64, sum over pixels of (sigmoid(logit) - mask)^2
+
+    def __post_init__(self):
+        self.histogram = torch.zeros(2, BINS, dtype=torch.int64, device=self.device)
+        self.squared_error = torch.zeros((), dtype=torch.float64, device=self.device)
 
     def update(self, logits: torch.Tensor, masks: torch.Tensor) -> None:
-        """Add pixels: float logits and {0, 1, IGNORE} masks, both of any one shape and on one device."""
+        """Add pixels: float logits and {0, 1, IGNORE} masks, both of any one shape and on the counts' device."""
         keep = masks != IGNORE
-        logits, masks = logits[keep], masks[keep]
-        counts = torch.bincount(_bin_of(logits) + masks.to(torch.int32) * BINS, minlength=2 * BINS)
-        self.histogram = self.histogram.to(counts.device) + counts.view(2, BINS)
-        self.squared_error += (torch.sigmoid(logits.float()) - masks).square().sum(dtype=torch.float64).item()
+        hair = (masks == 1).long()
+        self.histogram.view(-1).scatter_add_(0, (_bin_of(logits) + hair * BINS).flatten(), keep.long().flatten())
+        error = (torch.sigmoid(logits.float()) - hair) * keep
+        self.squared_error += error.square().sum(dtype=torch.float64)
 
     @property
     def pixels(self) -> int:
@@ -62,7 +68,7 @@ class PixelCounts:
     @property
     def mse(self) -> float:
         """Mean squared error of the sigmoid, the paper's loss."""
-        return self.squared_error / self.pixels
+        return float(self.squared_error) / self.pixels
 
     def confusion(self, threshold: float = 0.5) -> tuple[int, int, int]:
         """True positives, false positives and false negatives when alpha >= threshold is hair."""
@@ -183,13 +189,13 @@ class BoundaryScores:
 
 @torch.inference_mode()
 def score(network: nn.Module, photos: torch.Tensor, masks: torch.Tensor, preset: Preset,
-          into: Sequence[PixelCounts | BoundaryScores], batch_size: int = 16) -> None:
-    """Run the network over a data set as `datasets.load_arrays` gives it and add the outcome to each of `into`."""
+          into: Sequence[PixelCounts | BoundaryScores], batch_size: int = 16, precision: str = "mixed") -> None:
+    """Run the network over a data set as `arrays.load_split` gives it and add the outcome to each of `into`."""
     network.eval()
     device = next(network.parameters()).device
     for start in range(0, len(photos), batch_size):
         squares = photos[start:start + batch_size].to(device)
-        with autocast(device):
+        with autocast(device, precision):
             logits = network(preset.normalise(squares))[:, 0].float()
         for scores in into:
             scores.update(logits, masks[start:start + batch_size].to(device))

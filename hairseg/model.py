@@ -26,6 +26,7 @@ from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 from hairseg import InputError
 from hairseg.depthwise import DepthwiseConv2d
 
+VARIANTS = ("pretrained", "random")  # what the paper compares
 INITS = ("coco", "imagenet", "random")
 
 
@@ -43,10 +44,11 @@ class DeepLabV3(nn.Module):
         return F.interpolate(logits.float(), size=photos.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def autocast(device: torch.device) -> torch.autocast:
-    """Mixed precision, bfloat16, where the hardware multiplies matrices in it: CUDA, and CPUs with AMX."""
-    enabled = device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_amx_tile_supported())
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+def autocast(device: torch.device, precision: str = "mixed") -> torch.autocast:
+    """"mixed": bfloat16 where the hardware multiplies matrices in it, CUDA and CPUs with AMX or AVX512-BF16; or "float32"."""
+    quick = device.type == "cuda" or (device.type == "cpu" and (
+        torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()))
+    return torch.autocast(device.type, torch.bfloat16, enabled=quick and precision == "mixed")
 
 
 class EfficientNetLite0(nn.Module):

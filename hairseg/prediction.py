@@ -9,9 +9,8 @@ import torch
 
 from hairseg import InputError
 from hairseg.matting import refine_alpha
-from hairseg.model import DeepLabV3, autocast
+from hairseg.model import VARIANTS, DeepLabV3, autocast
 from hairseg.repository import Config, load_config, load_network
-from hairseg.training import VARIANTS
 
 SUSPICION = -1.4  # logit from which a pixel may be hair: alpha 0.2
 SMALLEST_FIND = 12  # pixels of the network's input

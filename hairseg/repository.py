@@ -15,8 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from hairseg import InputError
-from hairseg.model import BACKBONES, DeepLabV3, build_model
-from hairseg.training import VARIANTS
+from hairseg.model import BACKBONES, VARIANTS, DeepLabV3, build_model
 from hairseg.transforms import Preset
 
 FORMAT = 1

@@ -1,62 +1,31 @@
-"""Recipes, one epoch, checkpoints and history: fine-tuning one variant."""
+"""Fine-tuning one variant: one step, one epoch, checkpoints and history."""
 
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
+import torch.distributed as dist
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list, send_to_device
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
-from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from hairseg import InputError
-from hairseg.augmentation import SOURCE_SIZE, Augmentation, Varied
-from hairseg.datasets import Split
+from hairseg.arrays import Split
+from hairseg.augmentation import SOURCE_SIZE, Batch, Varied, render
 from hairseg.metrics import PixelCounts, score
 from hairseg.model import autocast, build_model
-from hairseg.transforms import IGNORE, Preset
+from hairseg.parallel import as_one, backward, whole_batch
+from hairseg.recipes import LOSSES, OPTIMISERS, SCHEDULES, Recipe
+from hairseg.transforms import Preset
 
-VARIANTS = ("pretrained", "random")
-CONTOUR_WEIGHT, CONTOUR_REACH = 3, 3  # in bce_dice_loss; reach in pixels
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """The choices of one training run; the defaults are the paper's."""
-
-    epochs: int
-    learning_rate: float  # the highest one of a one-cycle schedule
-    batch_size: int
-    image_size: int = Preset.image_size  # side of the network's square input, in pixels
-    loss: str = "mse"  # a name in LOSSES
-    optimiser: str = "adam"  # a name in OPTIMISERS
-    weight_decay: float = 0.0
-    schedule: str = "constant"  # or "one-cycle", L. N. Smith and N. Topin, arXiv 1708.07120
-    averaging: float = 0.0  # decay per step of the exponential moving average that is scored and kept; 0: none
-    small_share: float = 0.0  # share of the epochs, the first ones, that train at two thirds of the image size
-    augmentation: Augmentation | None = None
-    closing_share: float = 0.0  # share of the epochs, the last ones, that are augmented in another way:
-    closing: Augmentation | None = None
-
-
-MODERN = Recipe(
-    epochs=26, learning_rate=1e-3, batch_size=12, image_size=320, loss="bce-dice", optimiser="adamw", weight_decay=1e-2,
-    schedule="one-cycle", averaging=0.995, small_share=0.6, augmentation=Augmentation(),
-    # many frames without people, close up and of any colour, at the end: flowers and wood must not pass for hair
-    closing_share=0.3, closing=Augmentation(hairless=0.2, crop=(0.3, 1.0), any_colour=0.8),
-)
-RECIPES = {
-    # B. Cesnik, "Segmentation of human hair" (2019/20): what its table gives for the two networks.
-    "paper": {"pretrained": Recipe(epochs=15, learning_rate=1e-4, batch_size=6),
-              "random": Recipe(epochs=6, learning_rate=1e-2, batch_size=6)},
-    "modern": {"pretrained": MODERN, "random": MODERN},
-}
+WARM_UPS = 3  # steps taken one kernel at a time before a CUDA graph is captured, as PyTorch's notes on them ask for
 
 
 @dataclass(frozen=True)
@@ -72,7 +41,7 @@ class Settings:
 
 
 def source_size(recipe: Recipe) -> int:
-    """Side at which training photos are held in memory, in pixels."""
+    """Side at which training photos are held, in pixels."""
     return SOURCE_SIZE if recipe.augmentation else recipe.image_size
 
 
@@ -85,40 +54,48 @@ class Trained:
     best_epoch: int
 
 
-def mse_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """Mean squared error between sigmoid(logits) and {0, 1} masks, both (batch, height, width), without padding."""
-    keep = masks != IGNORE
-    return (torch.sigmoid(logits[keep].float()) - masks[keep]).square().mean()
+class Pass:
+    """Forward and backward pass over one batch; gradients are left in the network.
 
-
-def bce_dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """Binary cross-entropy, three times as much near the contour, plus soft Dice over the batch, without padding.
-
-    Dice as in F. Milletari et al., "V-Net", arXiv 1606.04797, equation 4; pooled, since a frame may hold no hair.
+    On one GPU a captured CUDA graph, which is launched at once instead of kernel by kernel: a small batch leaves a GPU
+    waiting for Python otherwise.
     """
-    keep = masks != IGNORE
-    near = keep & _near_contour(masks)
-    logits, targets = logits[keep].float(), masks[keep].float()
-    weights = 1 + (CONTOUR_WEIGHT - 1) * near[keep].float()
-    entropy = F.binary_cross_entropy_with_logits(logits, targets, weights, reduction="sum") / weights.sum()
-    alphas = torch.sigmoid(logits)
-    dice = (2 * (alphas * targets).sum() + 1) / (alphas.square().sum() + targets.sum() + 1)
-    return entropy + 1 - dice
 
+    def __init__(self, network: nn.Module, recipe: Recipe, preset: Preset, device: torch.device):
+        self.network, self.recipe, self.preset, self.device = network, recipe, preset, device
+        self.captures = device.type == "cuda" and not dist.is_initialized()
+        self.graph, self.taken = None, 0
 
-def _near_contour(masks: torch.Tensor) -> torch.Tensor:
-    """Where the square window of CONTOUR_REACH pixels around a pixel holds both hair and other pixels."""
-    hair, other = (F.max_pool2d((masks == value)[:, None].float(), 2 * CONTOUR_REACH + 1, 1, CONTOUR_REACH)[:, 0]
-                   for value in (1, 0))
-    return (hair > 0) & (other > 0)
+    def __call__(self, photos: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """This process's part of a batch, uint8 photos (part, side, side, 3) and masks (part, side, side), always of one size
+        -> logits and masks of the whole batch, (batch, side, side), and its loss; overwritten by the next pass."""
+        if not self.captures:
+            return self._pass(photos, masks)
+        if self.taken < WARM_UPS:
+            self.taken += 1
+            aside = torch.cuda.Stream()
+            aside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(aside):
+                result = self._pass(photos, masks)
+            torch.cuda.current_stream().wait_stream(aside)
+            return result
+        if self.graph is None:
+            self.photos, self.masks, self.graph = photos.clone(), masks.clone(), torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph):
+                self.result = self._pass(self.photos, self.masks)
+        self.photos.copy_(photos)
+        self.masks.copy_(masks)
+        self.graph.replay()
+        return self.result
 
-
-LOSSES = {"mse": mse_loss, "bce-dice": bce_dice_loss}
-OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-SCHEDULES = {
-    "constant": lambda optimiser, peak, steps: LambdaLR(optimiser, lambda step: 1.0),
-    "one-cycle": lambda optimiser, peak, steps: OneCycleLR(optimiser, peak, total_steps=steps),
-}
+    def _pass(self, photos: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        self.network.zero_grad(set_to_none=True)
+        with autocast(self.device, self.recipe.precision):
+            logits = self.network(self.preset.normalise(photos))[:, 0]
+        logits, masks = whole_batch(logits), whole_batch(masks)
+        loss = LOSSES[self.recipe.loss](logits, masks)
+        backward(loss)
+        return logits.detach(), masks, loss.detach()
 
 
 def batches(images: int, batch_size: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
@@ -127,113 +104,127 @@ def batches(images: int, batch_size: int, generator: torch.Generator) -> Iterato
     Batch normalisation cannot learn from the single photo that may be left over.
     """
     order = torch.randperm(images, generator=generator)
-    batch_size = min(batch_size, images)
     return iter(order[: images // batch_size * batch_size].split(batch_size))
 
 
-def epoch_frames(settings: Settings, splits: dict[str, Split], preset: Preset, epoch: int, workers: int) -> DataLoader:
-    """The training batches of one epoch: photos, uint8 (batch, side, side, 3), and masks, uint8 (batch, side, side)."""
+def batch_size_of(recipe: Recipe, images: int, processes: int) -> int:
+    """The recipe's batch size, or as many images as there are, in equal parts for the processes."""
+    if recipe.batch_size % processes:
+        raise InputError(f"a batch of {recipe.batch_size} photos does not divide among {processes} processes: expected a "
+                         "multiple; choose another --batch-size or --num_processes.")
+    return min(recipe.batch_size, images // processes * processes)
+
+
+def epoch_frames(settings: Settings, splits: dict[str, Split], preset: Preset, epoch: int, workers: int = 0,
+                 rank: int = 0, processes: int = 1) -> DataLoader:
+    """One process's part of the training batches of one epoch, for `render` where the recipe augments: else photos,
+    uint8 (part, side, side, 3), and masks, uint8 (part, side, side)."""
     recipe, seed, frames = settings.recipe, epoch_seed(settings, epoch), splits["train"]
     closes = epoch > (1 - recipe.closing_share) * recipe.epochs
     augmentation = recipe.closing if closes else recipe.augmentation
-    order = batches(len(frames), recipe.batch_size, torch.Generator().manual_seed(seed))
+    batch_size = batch_size_of(recipe, len(frames), processes)
+    part = slice(rank * batch_size // processes, (rank + 1) * batch_size // processes)
+    order = batches(len(frames), batch_size, torch.Generator().manual_seed(seed))
     if augmentation:
         frames = Varied(frames, splits["scenes"], preset, augmentation, seed)
-    return DataLoader(frames, batch_sampler=[indices.tolist() for indices in order], num_workers=workers if augmentation else 0)
+    return DataLoader(frames, batch_size=None, sampler=[indices[part].tolist() for indices in order], num_workers=workers,
+                      pin_memory=torch.cuda.is_available())
 
 
 def epoch_seed(settings: Settings, epoch: int) -> int:
     return settings.seed * 1_000_003 + epoch
 
 
-def train_epoch(network: nn.Module, frames: DataLoader, preset: Preset, loss_of: Callable, step: Callable[[], None],
-                title: str) -> PixelCounts:
-    """One pass over the training photos, with a progress bar; counts the predictions made on the way."""
-    device = next(network.parameters()).device
-    counts = PixelCounts()
-    network.train()
-    # In a log, where bars cannot overwrite themselves, a sign of life twice a minute.
-    with tqdm(frames, title, unit="batch", leave=False, mininterval=0.1 if sys.stderr.isatty() else 30) as bar:
-        for photos, masks in bar:
-            photos = preset.normalise(photos.to(device, non_blocking=True))
-            masks = masks.to(device, non_blocking=True)
-            with autocast(device):
-                logits = network(photos)[:, 0]
-            loss = loss_of(logits, masks)
-            network.zero_grad(set_to_none=True)
-            loss.backward()
-            step()
-            counts.update(logits.detach(), masks)
-            bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
-    return counts
-
-
-def train_variant(settings: Settings, splits: dict[str, Split], device: torch.device, checkpoint: Path,
+def train_variant(settings: Settings, splits: dict[str, Split], accelerator: Accelerator, checkpoint: Path,
                   resume: bool = False, workers: int = 0) -> Trained:
     """Train one variant, writing a checkpoint after each epoch.
 
     The epoch kept is the one with the best AUROC on the validation photos (the last one when there are none); test
     scores are recorded per epoch and choose nothing. On the CPU, a run that was interrupted and resumed gives the
-    history of one that was not: each epoch draws from random numbers of its own.
+    history of one that was not: each epoch draws from random numbers of its own. Several processes do together what one
+    would do, batch for batch; the first of them writes.
 
     Args:
         splits: "train" and "scenes" at `source_size`, "val" and "test" at the image size; all but "train" may be empty.
+        accelerator: the device, and this process's place among others.
         checkpoint: file to write; with `resume`, continued from where it exists.
-        workers: processes that vary the photos, besides this one.
+        workers: processes that read photos for a GPU.
 
     Raises:
-        InputError: fewer than two training photos, or a checkpoint that other settings have written.
+        InputError: fewer than two training photos, a batch that does not divide among the processes, or a checkpoint that
+            other settings have written.
     """
-    photos = len(splits["train"])
-    if photos < 2:
-        raise InputError(f"{photos} training photos are too few: expected two or more; add photos.")
+    photos, device = len(splits["train"]), accelerator.device
+    rank, processes = accelerator.process_index, accelerator.num_processes
     recipe, preset = settings.recipe, Preset(settings.recipe.image_size)
+    if photos < 2 * processes:
+        raise InputError(f"{photos} training photos are too few: expected two or more per process; add photos.")
+    steps = photos // batch_size_of(recipe, photos, processes)
+    torch.backends.cudnn.benchmark = True  # every batch has one size
     torch.manual_seed(settings.seed)
     network = build_model(settings.backbone, settings.init).to(device, memory_format=torch.channels_last)
+    if processes > 1:
+        network = as_one(network)
+    averaged = deepcopy(network) if recipe.averaging else network
     optimiser = OPTIMISERS[recipe.optimiser](
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
-    steps = recipe.epochs * (photos // min(recipe.batch_size, photos))
-    schedule = SCHEDULES[recipe.schedule](optimiser, recipe.learning_rate, steps)
-    averaged = AveragedModel(network, multi_avg_fn=_moving_average(recipe.averaging), use_buffers=True)
-
-    def step() -> None:
-        optimiser.step()
-        schedule.step()
-        averaged.update_parameters(network)
+    schedule = SCHEDULES[recipe.schedule](optimiser, recipe.learning_rate, recipe.epochs * steps)
+    parts = {"network": network, "averaged": averaged, "optimiser": optimiser, "schedule": schedule}
+    if averaged is network:
+        del parts["averaged"]
 
     history, best = [], None
-    parts = {"network": network, "averaged": averaged, "optimiser": optimiser, "schedule": schedule}
-    if resume and checkpoint.exists():
-        state = _read_checkpoint(checkpoint, settings, device)
+    state = [_read_checkpoint(checkpoint, settings) if resume and accelerator.is_main_process else None]
+    broadcast_object_list(state)  # other machines need not have the file
+    if state[0]:
         for name, part in parts.items():
-            part.load_state_dict(state[name])
-        history, best = state["history"], state["best"]
-        print(f"{settings.variant}: resumed after epoch {len(history)} of {recipe.epochs}", flush=True)
+            part.load_state_dict(state[0][name])
+        history, best = state[0]["history"], state[0]["best"]
+        accelerator.print(f"{settings.variant}: resumed after epoch {len(history)} of {recipe.epochs}", flush=True)
+    del state
+    prepared = accelerator.prepare_model(network)
+    held_out = {name: splits[name].to(device) for name in ("val", "test")}
 
+    taken, seen = None, None
     for epoch in range(len(history) + 1, recipe.epochs + 1):
         began = time.perf_counter()
         torch.manual_seed(epoch_seed(settings, epoch))  # for dropout
         title = f"{settings.variant} epoch {epoch}/{recipe.epochs}"
         small = epoch <= recipe.small_share * recipe.epochs
-        seen = Preset(two_thirds(recipe.image_size)) if small else preset
-        frames = epoch_frames(settings, splits, seen, epoch, workers)
-        train_counts = train_epoch(network, frames, seen, LOSSES[recipe.loss], step, title)
-        record = {"epoch": epoch, "train": _scores(train_counts)}
-        for name in ("val", "test"):
-            counts = PixelCounts()
-            score(averaged.module, splits[name].photos, splits[name].masks, preset, [counts])
-            record[name] = _scores(counts)
+        size = two_thirds(recipe.image_size) if small else recipe.image_size
+        if seen is None or seen.image_size != size:
+            seen = Preset(size)
+            taken = Pass(prepared, recipe, seen, device)
+        frames = epoch_frames(settings, splits, seen, epoch, workers if device.type == "cuda" else 0, rank, processes)
+        counts, step = PixelCounts(device), (epoch - 1) * steps
+        network.train()
+        # In a log, where bars cannot overwrite themselves, a sign of life twice a minute.
+        with tqdm(total=steps, desc=title, unit="batch", leave=False, disable=not accelerator.is_main_process,
+                  mininterval=0.1 if sys.stderr.isatty() else 30) as bar:
+            for batch in frames:
+                batch = send_to_device(batch, device, non_blocking=True)
+                logits, masks, loss = taken(*(render(batch, seen) if isinstance(batch, Batch) else batch))
+                optimiser.step()
+                schedule.step()
+                if averaged is not network:
+                    _move_average(averaged, network, recipe.averaging, step)
+                counts.update(logits, masks)
+                step += 1
+                if bar.update():  # reading the loss makes the CPU wait for the GPU: only for what is shown
+                    bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
+        record = {"epoch": epoch, "train": _scores(counts)}
+        record |= {name: _scores(_score(averaged, held_out[name], preset, recipe, accelerator)) for name in held_out}
         record["seconds"] = round(time.perf_counter() - began, 2)
         history.append(record)
         if best is None or _selection(record) >= _selection(history[best["epoch"] - 1]):
-            best = {"epoch": epoch,
-                    "weights": {name: tensor.clone() for name, tensor in averaged.module.state_dict().items()}}
-        _write_checkpoint(checkpoint, {
-            "settings": asdict(settings), "history": history, "best": best,
-            **{name: part.state_dict() for name, part in parts.items()},
-        })
-        print(_line(title, record), flush=True)
-    return Trained({name: tensor.cpu() for name, tensor in best["weights"].items()}, history, best["epoch"])
+            best = {"epoch": epoch, "weights": {name: tensor.to("cpu", copy=True) for name, tensor in averaged.state_dict().items()}}
+        if accelerator.is_main_process:
+            _write_checkpoint(checkpoint, {
+                "settings": asdict(settings), "history": history, "best": best,
+                **{name: part.state_dict() for name, part in parts.items()},
+            })
+        accelerator.print(_line(title, record), flush=True)
+    return Trained(best["weights"], history, best["epoch"])
 
 
 def two_thirds(image_size: int) -> int:
@@ -241,15 +232,24 @@ def two_thirds(image_size: int) -> int:
     return max(32, round(image_size * 2 / 96) * 32)
 
 
-def _moving_average(decay: float) -> Callable:
-    """Exponential moving average of weights that forgets its first steps sooner; with a decay of 0, no average."""
-    def update(averages: list[torch.Tensor], values: list[torch.Tensor], steps: torch.Tensor) -> None:
-        if averages[0].is_floating_point():
-            torch._foreach_lerp_(averages, values, 1 - min(decay, (1 + int(steps)) / (10 + int(steps))))
-        else:
-            torch._foreach_copy_(averages, values)
+@torch.no_grad()
+def _move_average(averaged: nn.Module, network: nn.Module, decay: float, step: int) -> None:
+    """Exponential moving average of weights that forgets its first steps sooner."""
+    pairs = list(zip(averaged.state_dict().values(), network.state_dict().values()))
+    weights = [pair for pair in pairs if pair[0].is_floating_point()]
+    torch._foreach_lerp_(*map(list, zip(*weights)), 1 - min(decay, (1 + step) / (10 + step)))
+    for average, value in pairs:
+        if not average.is_floating_point():
+            average.copy_(value)
 
-    return update
+
+def _score(network: nn.Module, split: Split, preset: Preset, recipe: Recipe, accelerator: Accelerator) -> PixelCounts:
+    """Every photo scored once, by one of the processes."""
+    counts = PixelCounts(accelerator.device)
+    part = slice(accelerator.process_index, None, accelerator.num_processes)
+    score(network, split.photos[part], split.masks[part], preset, [counts], precision=recipe.precision)
+    counts.histogram, counts.squared_error = accelerator.reduce((counts.histogram, counts.squared_error), "sum")
+    return counts
 
 
 def _scores(counts: PixelCounts) -> dict[str, float | None]:
@@ -278,9 +278,11 @@ def _write_checkpoint(path: Path, state: dict) -> None:
     os.replace(beside, path)
 
 
-def _read_checkpoint(path: Path, settings: Settings, device: torch.device) -> dict:
+def _read_checkpoint(path: Path, settings: Settings) -> dict | None:
+    if not path.exists():
+        return None
     try:
-        state = torch.load(path, device, weights_only=True)
+        state = torch.load(path, "cpu", weights_only=True)
     except Exception as error:
         raise InputError(f"the checkpoint {path} cannot be read ({error}): remove it and train again.") from None
     for name, value in asdict(settings).items():

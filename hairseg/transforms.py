@@ -1,6 +1,7 @@
 """How photos and masks enter the network; the only owner of size, mean and standard deviation."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -57,9 +58,14 @@ class Preset:
 
     def normalise(self, squares: torch.Tensor) -> torch.Tensor:
         """uint8 (batch, image_size, image_size, 3) -> float32 (batch, 3, image_size, image_size), channels last."""
-        mean = torch.tensor(self.mean, device=squares.device) * 255
-        std = torch.tensor(self.std, device=squares.device) * 255
-        return ((squares - mean) / std).permute(0, 3, 1, 2)
+        mean, std = _on_device(self.mean, squares.device), _on_device(self.std, squares.device)
+        return ((squares - 255 * mean) / (255 * std)).permute(0, 3, 1, 2)
+
+
+@cache
+def _on_device(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
+    """Copied there once: a copy at every step would make the CPU wait for a GPU."""
+    return torch.tensor(values, device=device)
 
 
 def _resize(picture: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:

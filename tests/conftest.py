@@ -8,9 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from hairseg.model import build_model
+from hairseg.model import VARIANTS, build_model
 from hairseg.repository import Config, save_config, save_weights, write_json
-from hairseg.training import VARIANTS
 from hairseg.transforms import IMAGENET_MEAN, IMAGENET_STD
 
 PROJECT = Path(__file__).parent.parent
@@ -70,6 +69,14 @@ def write_repository(folder: Path, variants: tuple[str, ...] = VARIANTS) -> Path
         threshold=0.5, variants={variant: {"init": "random"} for variant in variants},
     ))
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_decoded_photos(tmp_path_factory):
+    """Of the tests alone, also in the commands that they start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HAIRSEG_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

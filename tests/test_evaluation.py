@@ -6,7 +6,8 @@ from PIL import Image
 from sklearn.metrics import f1_score, jaccard_score, mean_squared_error, roc_auc_score
 
 from conftest import draw_figaro1k, draw_portrait
-from hairseg.datasets import find_pairs, find_scenes, load_pair, load_scenes, load_split
+from hairseg.arrays import load_split
+from hairseg.datasets import find_pairs, find_scenes, load_pair, load_scenes
 from hairseg.evaluation import evaluate, in_scene, own_size_scores, table
 from hairseg.metrics import boundary_iou
 from hairseg.prediction import HairPredictor
@@ -15,7 +16,7 @@ from hairseg.prediction import HairPredictor
 def test_scores_are_those_of_the_single_pixels(small_repository, portraits):
     predictor = HairPredictor(small_repository)
     dataset, pairs = find_pairs(portraits)
-    arrays = load_split(pairs, dataset, predictor.config.preset, workers=1)
+    arrays = load_split({dataset: pairs}, predictor.config.preset, workers=1)
     metrics = evaluate(predictor, dataset, "all", pairs, arrays)
 
     truth, alphas = [], []
@@ -73,7 +74,7 @@ def test_scenes_add_framing_and_hair_free_photos(small_repository, portraits, tm
     predictor = HairPredictor(small_repository, ["random"])
     predictor.networks["random"].classifier[-1].bias.data.fill_(-20)  # sure that there is no hair anywhere
     dataset, pairs = find_pairs(portraits)
-    arrays = load_split(pairs[:2], dataset, predictor.config.preset, workers=1)
+    arrays = load_split({dataset: pairs[:2]}, predictor.config.preset, workers=1)
     metrics = evaluate(predictor, dataset, "all", pairs[:2], arrays, load_scenes(find_scenes(tmp_path)), tmp_path / "out")
     assert metrics["hairless"] == {"images": 2, "variants": {"random": {"mean": 0.0, "worst": 0.0}}}
     assert metrics["framing"].keys() == {"1/1", "1/2", "1/3", "1/5"} and metrics["framing"]["1/5"]["random"]["f1"] == 0

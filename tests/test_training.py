@@ -4,21 +4,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from torch import nn
 
 from hairseg import InputError, training
-from hairseg.datasets import SPLITS, Split, find_pairs, load_split
-from hairseg.training import RECIPES, Recipe, Settings, batches, bce_dice_loss, epoch_frames, mse_loss, source_size, train_variant
+from hairseg.arrays import Split, load_split
+from hairseg.datasets import SPLITS, find_pairs
+from hairseg.recipes import RECIPES, Recipe, bce_dice_loss, mse_loss
+from hairseg.training import Settings, batch_size_of, batches, epoch_frames, source_size, train_variant
 from hairseg.transforms import IGNORE, Preset
 
 SETTINGS = Settings("random", "efficientnet_lite0", "random", Recipe(3, 1e-3, 4, 64), 0, "drawn")
-CPU = torch.device("cpu")
+CPU = Accelerator(cpu=True)
 
 
 @pytest.fixture
 def splits(portraits) -> dict[str, Split]:
     dataset, pairs = find_pairs(portraits)
-    by_name = {name: load_split([pair for pair in pairs if pair.split == name], dataset, Preset(64), 1) for name in SPLITS}
+    by_name = {name: load_split({dataset: [pair for pair in pairs if pair.split == name]}, Preset(64), 1) for name in SPLITS}
     return by_name | {"scenes": by_name["val"]}
 
 
@@ -48,7 +51,15 @@ def test_loss_is_the_mean_squared_error_without_padding():
 def test_batches_cover_an_epoch_once_and_leave_no_single_photo():
     drawn = torch.cat(list(batches(13, 6, torch.Generator().manual_seed(0))))
     assert len(drawn) == len(set(drawn.tolist())) == 12
-    assert [len(batch) for batch in batches(4, 6, torch.Generator())] == [4]
+    assert [len(batch) for batch in batches(4, batch_size_of(RECIPES["paper"]["random"], 4, 1), torch.Generator())] == [4]
+
+
+def test_a_batch_divides_among_the_processes():
+    recipe = RECIPES["paper"]["random"]
+    assert [batch_size_of(recipe, 13, processes) for processes in (1, 2, 3)] == [6, 6, 6]
+    assert batch_size_of(recipe, 5, 2) == 4
+    with pytest.raises(InputError, match="a batch of 6 photos does not divide among 4 processes"):
+        batch_size_of(recipe, 13, 4)
 
 
 def test_a_network_learns_drawn_hair(splits, tmp_path):
@@ -67,9 +78,9 @@ def test_the_kept_epoch_has_the_best_auroc_on_validation_not_on_test(splits, tmp
     weights = []
     real_score = training.score
 
-    def score(network, photos, masks, preset, into):
+    def score(network, *others, **options):
         weights.append(network[0].weight.detach().clone())
-        real_score(network, photos, masks, preset, into)
+        real_score(network, *others, **options)
 
     monkeypatch.setattr(training, "score", score)
     names = iter(["train", "val", "test"] * 3)
@@ -180,7 +191,7 @@ def modern(portraits) -> tuple[Settings, dict[str, Split]]:
     recipe = replace(RECIPES["modern"]["random"], epochs=4, image_size=96, batch_size=4)
     dataset, pairs = find_pairs(portraits)
     sizes = {"train": source_size(recipe), "val": 96, "test": 96}
-    splits = {name: load_split([pair for pair in pairs if pair.split == name], dataset, Preset(size), 1)
+    splits = {name: load_split({dataset: [pair for pair in pairs if pair.split == name]}, Preset(size), 1)
               for name, size in sizes.items()}
     return replace(SETTINGS, recipe=recipe), splits | {"scenes": splits["train"]}
 
@@ -188,31 +199,34 @@ def modern(portraits) -> tuple[Settings, dict[str, Split]]:
 def test_the_last_epochs_are_augmented_in_their_own_way(modern):
     settings, splits = modern
     recipe = settings.recipe
-    augmentations = [epoch_frames(settings, splits, Preset(64), epoch, 0).dataset.augmentation for epoch in (1, 2, 3, 4)]
+    augmentations = [epoch_frames(settings, splits, Preset(64), epoch).dataset.augmentation for epoch in (1, 2, 3, 4)]
     assert augmentations == [recipe.augmentation] * 2 + [recipe.closing] * 2  # the last three tenths, rounded up
 
 
 def test_the_modern_recipe_resumes_exactly_and_grows_its_photos(modern, tmp_path, tiny_network, monkeypatch):
     settings, splits = modern
-    sizes, real = [], training.train_epoch
+    sizes, real = [], training.epoch_frames
 
-    def train_epoch(network, frames, preset, *others):
+    def frames(settings, splits, preset, *others):
         sizes.append(preset.image_size)
-        return real(network, frames, preset, *others)
+        return real(settings, splits, preset, *others)
 
-    monkeypatch.setattr(training, "train_epoch", train_epoch)
+    monkeypatch.setattr(training, "epoch_frames", frames)
     assert_resumes_exactly(settings, splits, tmp_path, monkeypatch)
     assert sizes == [64, 64, 96, 96] + [64, 64] + [96, 96]  # whole, cut off, resumed
 
 
 def test_the_kept_weights_are_a_moving_average(splits, tmp_path, tiny_network):
     """With a decay the kept weights lag behind the last step's; without, they are those."""
+    splits["val"] = Split(splits["val"].photos[:0], splits["val"].masks[:0])  # so that the last epoch is kept
+
     def trained(decay):
         recipe = Recipe(3, 1e-2, 4, 64, averaging=decay)
         train_variant(replace(SETTINGS, recipe=recipe), splits, CPU, tmp_path / f"{decay}.pt")
         return torch.load(tmp_path / f"{decay}.pt", weights_only=True)
 
     state = trained(0.0)
-    assert torch.equal(state["averaged"]["module.0.weight"], state["network"]["0.weight"])
+    assert torch.equal(state["best"]["weights"]["0.weight"], state["network"]["0.weight"])
     state = trained(0.9)
-    assert not torch.equal(state["averaged"]["module.0.weight"], state["network"]["0.weight"])
+    assert torch.equal(state["best"]["weights"]["0.weight"], state["averaged"]["0.weight"])
+    assert not torch.equal(state["averaged"]["0.weight"], state["network"]["0.weight"])
