@@ -16,8 +16,8 @@ with suppress(ImportError):  # machines that only train need no HEIC
     pillow_heif.register_heif_opener()
 
 MAX_PIXELS = 120_000_000
-# People wait for these files: speed counts more than the last fifth of their size.
-FAST_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 2, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_FILTERED,
+# People wait for these files. Runs alone, after differences to the row above: faster than strings, and as small for photos.
+FAST_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE,
             cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
 
 

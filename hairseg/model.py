@@ -44,11 +44,16 @@ class DeepLabV3(nn.Module):
         return F.interpolate(logits.float(), size=photos.shape[-2:], mode="bilinear", align_corners=False)
 
 
+def is_made_for_bfloat16(device: torch.device) -> bool:
+    """Does the hardware multiply matrices in bfloat16: CUDA, and CPUs with AMX or AVX512-BF16?"""
+    if device.type == "cpu":
+        return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return device.type == "cuda"
+
+
 def autocast(device: torch.device, precision: str = "mixed") -> torch.autocast:
-    """"mixed": bfloat16 where the hardware multiplies matrices in it, CUDA and CPUs with AMX or AVX512-BF16; or "float32"."""
-    quick = device.type == "cuda" or (device.type == "cpu" and (
-        torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()))
-    return torch.autocast(device.type, torch.bfloat16, enabled=quick and precision == "mixed")
+    """"mixed" precision, bfloat16 where the hardware is made for it; or "float32"."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "mixed" and is_made_for_bfloat16(device))
 
 
 class EfficientNetLite0(nn.Module):

@@ -9,6 +9,7 @@ from torch import nn
 from conftest import PROJECT, draw_portrait
 from hairseg import InputError, prediction
 from hairseg.images import load_photo
+from hairseg.model import is_made_for_bfloat16
 from hairseg.prediction import MAX_LOOKS, HairPredictor, closer_windows
 from hairseg.repository import BUNDLED, load_network
 
@@ -70,7 +71,7 @@ def test_unrefined_alpha_is_the_sigmoid_of_the_networks_logits(predictor, small_
     assert np.abs(alpha - expected).mean() < 0.005 and np.abs(alpha - expected).max() < 0.05
 
 
-@pytest.mark.skipif(not torch.cpu._is_amx_tile_supported(), reason="this CPU has no matrix units for bfloat16")
+@pytest.mark.skipif(not is_made_for_bfloat16(torch.device("cpu")), reason="this CPU multiplies no matrices in bfloat16")
 def test_in_bfloat16_the_alphas_are_those_of_float32(monkeypatch):
     predictor, photo = HairPredictor(BUNDLED), load_photo(PROJECT / "assets" / "astronaut.jpg")
     fast = predictor.alphas(photo)

@@ -1,0 +1,107 @@
+"""Resident memory: of the page at rest and over many requests, and of training per backbone.
+
+    python benchmarks/memory.py [--requests 200] [--output memory.json]
+
+The page is `python app.py` with the bundled repository, asked by gradio_client for both masks and a change of colour of one
+12-megapixel JPEG after another, no two alike. Training is steps of the paper's recipe at 256 x 256, batch 6, in a process of
+its own per backbone, on the CPU (a GPU's memory is in benchmarks/gpu.py). All in MiB of resident set, as Linux counts it.
+"""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from gradio_client import Client, handle_file
+from tqdm import tqdm
+
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT))
+
+from hairseg.commands import Parser, run
+from hairseg.images import load_photo
+from hairseg.model import BACKBONES, build_model
+from hairseg.recipes import RECIPES
+from hairseg.repository import write_json
+from hairseg.training import Pass
+from hairseg.transforms import Preset
+
+WIDTH, HEIGHT = 3000, 4000
+
+
+def resident(process: int | str = "self", peak: bool = False) -> int:
+    status = Path(f"/proc/{process}/status").read_text()
+    return round(int(re.search(rf"Vm{'HWM' if peak else 'RSS'}:\s+(\d+) kB", status)[1]) / 1024)
+
+
+def photos(count: int, folder: Path):
+    """Portraits of 12 megapixels, each with a patch of its own colour."""
+    portrait = cv2.resize(load_photo(PROJECT / "assets" / "astronaut.jpg"), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    for index in range(count):
+        portrait[:50, :50] = np.random.default_rng(index).integers(0, 256, 3)
+        path = folder / f"{index}.jpg"
+        cv2.imwrite(str(path), portrait[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+        yield path
+        path.unlink()
+
+
+def of_page(requests: int) -> dict:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = os.environ | {"GRADIO_ANALYTICS_ENABLED": "False"}
+    page = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=PROJECT, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        while "Running on" not in page.stdout.readline():
+            if page.poll() is not None:
+                raise RuntimeError("the page did not start")
+        with tempfile.TemporaryDirectory() as folder:
+            client = Client(f"http://127.0.0.1:{port}", verbose=False, download_files=folder)
+            rest, curve = resident(page.pid), []
+            for path in tqdm(photos(requests, Path(folder)), total=requests):
+                client.predict(handle_file(path), api_name="/segment")
+                client.predict(handle_file(path), "#8e24aa", 0.9, "pretrained", api_name="/recolour")
+                curve.append(resident(page.pid))
+        return {"megapixels": WIDTH * HEIGHT / 1e6, "requests": requests, "at_rest": rest, "after_tenth": curve[min(9, requests - 1)],
+                "after_last": curve[-1], "peak": resident(page.pid, peak=True), "every_tenth": curve[9::10]}
+    finally:
+        page.terminate()
+        page.wait()
+
+
+def of_training(backbone: str) -> int:
+    network = build_model(backbone).to(memory_format=torch.channels_last).train()
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
+    taken = Pass(network, RECIPES["paper"]["pretrained"], Preset(), torch.device("cpu"))
+    batch = torch.randint(0, 256, (6, 256, 256, 3), dtype=torch.uint8), torch.randint(0, 2, (6, 256, 256), dtype=torch.uint8)
+    for _ in range(3):
+        taken(*batch)
+        optimiser.step()
+    return resident(peak=True)
+
+
+def main() -> None:
+    parser = Parser(prog="memory.py", description=__doc__.splitlines()[0])
+    parser.add_argument("--requests", type=int, default=200)
+    parser.add_argument("--train", choices=list(BACKBONES), help="only print the peak of training this backbone here")
+    parser.add_argument("--output", type=Path, help="JSON file of the result")
+    args = parser.parse_args()
+    if args.train:
+        print(of_training(args.train))
+        return
+    training = {backbone: int(subprocess.run([sys.executable, __file__, "--train", backbone], check=True, capture_output=True, text=True).stdout)
+                for backbone in BACKBONES}
+    result = {"training_peak": training, "page": of_page(args.requests)}
+    print(json.dumps(result, indent=2))
+    if args.output:
+        write_json(args.output, result)
+
+
+if __name__ == "__main__":
+    run(main)
