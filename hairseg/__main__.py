@@ -1,25 +1,29 @@
-"""Masks, cut-outs and recoloured pictures from the command line: python -m hairseg PHOTO... --output DIR"""
+"""Masks, cut-outs and recoloured pictures from the command line: python -m hairseg PHOTO_OR_FOLDER... --output DIR"""
 
 import sys
 from pathlib import Path
 
+import cv2
+import torch
 from tqdm import tqdm
 
 from hairseg import InputError
 from hairseg.commands import Parser, choose_device, run
+from hairseg.folder import Room, find_photos, in_threads, result_path, write_picture
 from hairseg.hub import default_repo, resolve
-from hairseg.images import alpha_to_grey, encode_png, load_photo
+from hairseg.images import alpha_to_grey, load_photo
 from hairseg.matting import cutout
 from hairseg.model import VARIANTS
 from hairseg.prediction import HairPredictor
 from hairseg.recolour import RecolourSettings, contact_sheet, parse_colour, recolour
 
 FEW = 3  # photos that need no progress bar
+PIXELS_AT_ONCE = 48_000_000  # a cut-out takes some 80 bytes for each while it is made: 4 GB
 
 
 def parse() -> Parser:
     parser = Parser(prog="python -m hairseg", description="Segment the hair of photos and recolour it.")
-    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="files, and folders with all below them")
     parser.add_argument("--output", type=Path, default=Path("."), help="folder of the results (this one)")
     parser.add_argument("--colour", help="#rrggbb or a preset's name such as copper; also write the recoloured photo")
     parser.add_argument("--strength", type=float, default=RecolourSettings.strength, help="0 to 1 (1)")
@@ -29,6 +33,7 @@ def parse() -> Parser:
     parser.add_argument("--second-colour", help="#rrggbb or preset, for tips or streaks")
     parser.add_argument("--second-mode", choices=["ombre", "streaks"], default=RecolourSettings.second_mode)
     parser.add_argument("--contact-sheet", action="store_true", help="also write a sheet with the hair in every preset")
+    parser.add_argument("--skip-existing", action="store_true", help="leave out photos whose results are all there")
     parser.add_argument("--variant", default="pretrained", choices=VARIANTS)
     parser.add_argument("--repo", default=default_repo(), help="folder or Hub id (HAIRSEG_REPO, else the bundled one)")
     parser.add_argument("--device", default="auto")
@@ -41,31 +46,52 @@ def main() -> int:
         parse_colour(args.colour)
     settings = RecolourSettings(
         args.strength, args.vividness, args.lightness, args.natural_roots, args.second_colour, args.second_mode)
-    same_names = {path.stem for path in args.photos if [other.stem for other in args.photos].count(path.stem) > 1}
-    if same_names:
-        raise InputError(
-            f"several photos are called {min(same_names)} and their results would overwrite each other: "
-            "expected different names; write them to different --output folders."
-        )
+    photos = find_photos(args.photos, args.output)
+    draw = {"alpha": lambda photo, alpha: alpha_to_grey(alpha), "cutout": cutout}
+    if args.colour:
+        draw["recoloured"] = lambda photo, alpha: recolour(photo, alpha, args.colour, settings)
+    if args.contact_sheet:
+        draw["sheet"] = lambda photo, alpha: contact_sheet(photo, alpha, settings)
+    unfinished = [target for target in photos
+                  if not (args.skip_existing and all(result_path(target, kind).exists() for kind in draw))]
     predictor = HairPredictor(resolve(args.repo).folder, [args.variant], choose_device(args.device))
     args.output.mkdir(parents=True, exist_ok=True)
-    failed = 0
-    for path in tqdm(args.photos, unit="photo", disable=len(args.photos) <= FEW):
+    threads = one_photo_a_thread(len(photos))
+    room = Room(PIXELS_AT_ONCE)
+
+    def finish(target: Path) -> bool:
         try:
-            photo = load_photo(path)
+            photo = load_photo(photos[target], str(photos[target]))
         except InputError as error:
             tqdm.write(f"error: {error}", file=sys.stderr)
-            failed += 1
-            continue
-        alpha = predictor.alphas(photo)[args.variant]
-        results = {"alpha": alpha_to_grey(alpha), "cutout": cutout(photo, alpha)}
-        if args.colour:
-            results["recoloured"] = recolour(photo, alpha, args.colour, settings)
-        if args.contact_sheet:
-            results["sheet"] = contact_sheet(photo, alpha, settings)
-        for kind, picture in results.items():
-            (args.output / f"{path.stem}.{kind}.png").write_bytes(encode_png(picture))
+            return False
+        with room.taken(photo.shape[0] * photo.shape[1]):
+            alpha = predictor.alphas(photo)[args.variant]
+            for kind, picture in draw.items():
+                write_picture(result_path(target, kind), picture(photo, alpha))
+        return True
+
+    done = sum(tqdm(
+        in_threads(finish, unfinished, threads), total=len(unfinished), unit="photo", disable=len(unfinished) <= FEW,
+        mininterval=0.1 if sys.stderr.isatty() else 30,
+    ))
+    failed = len(unfinished) - done
+    if len(photos) > 1:
+        print(f"{done} photos done, {len(photos) - len(unfinished)} skipped, {failed} unreadable", file=sys.stderr)
     return 1 if failed else 0
+
+
+def one_photo_a_thread(photos: int) -> int:
+    """Share the cores among as many threads as there is work for, and return their number.
+
+    A core that sees to one photo from reading to writing idles less than several that share every step. The number of
+    photos alone decides, not how many are unfinished: on other numbers of cores the networks round differently.
+    """
+    cores = torch.get_num_threads()
+    threads = min(cores, photos)
+    torch.set_num_threads(cores // threads)
+    cv2.setNumThreads(cores // threads)
+    return threads
 
 
 if __name__ == "__main__":
