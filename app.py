@@ -9,7 +9,9 @@ import json
 import os
 import re
 import sys
-from functools import cache, lru_cache
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 
 import gradio as gr
@@ -30,6 +32,7 @@ from hairseg.repository import BUNDLED
 
 ASSETS = Path(__file__).parent / "assets"
 FIRST_COLOUR = "copper"
+FIRST_VARIANT = "pretrained"
 SECOND_COLOUR = PRESETS["light blond"]
 BROWSERS_SHOW = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif"}
 PHOTOS_REMEMBERED = 4
@@ -87,25 +90,39 @@ class PhotoUpload(gr.Image):
 
 
 class LookedAt:
-    """A photo with its alphas (uint8, per variant), ready to be recoloured by either."""
+    """A photo with its masks (uint8, per variant), ready to be recoloured by either.
 
-    def __init__(self, photo: np.ndarray, alphas: dict[str, np.ndarray]):
-        self.photo, self.alphas = photo, alphas
-        self.recolourer = cache(lambda variant: HairRecolourer(photo, self.alpha(variant)))
+    All of it is under way at once: the page's variant is made ready for recolouring while the other is still looked for.
+    """
+
+    def __init__(self, photo: np.ndarray, alphas: dict[str, Future], threads: ThreadPoolExecutor):
+        self.photo, self.threads, self.lock = photo, threads, threading.Lock()
+        self.masks = {variant: threads.submit(lambda alpha: alpha_to_grey(alpha.result()), alpha) for variant, alpha in alphas.items()}
+        self.pngs = {variant: threads.submit(lambda mask: encode_png(mask.result()), mask) for variant, mask in self.masks.items()}
+        self.recolourers = {}
+        self.recolourer(FIRST_VARIANT)
 
     def alpha(self, variant: str) -> np.ndarray:
-        return self.alphas[variant].astype(np.float32) / 255
+        return self.masks[variant].result().astype(np.float32) / 255
+
+    def recolourer(self, variant: str) -> Future:
+        with self.lock:
+            if variant not in self.recolourers:
+                self.recolourers[variant] = self.threads.submit(lambda: HairRecolourer(self.photo, self.alpha(variant)))
+            return self.recolourers[variant]
 
 
 class Studio:
     """What the page computes: alphas, remembered for the last photos, and pictures in Gradio's cache."""
 
     def __init__(self, predictor: HairPredictor):
+        threads = ThreadPoolExecutor(thread_name_prefix="studio")
+
         def look_at(path: str | None) -> LookedAt:
             if path is None:
                 raise InputError("There is no photo yet: expected one in the middle of the upper row; upload it first.")
             photo = load_photo(path)
-            return LookedAt(photo, {name: alpha_to_grey(alpha) for name, alpha in predictor.alphas(photo).items()})
+            return LookedAt(photo, predictor.begin(photo), threads)
 
         # Gradio's upload paths hold a hash of the content: one path, one photo.
         self._look_at = lru_cache(PHOTOS_REMEMBERED)(look_at)
@@ -115,8 +132,8 @@ class Studio:
         if photo is None:
             return None, None
         with gently():
-            alphas = self._look_at(photo).alphas
-        return tuple(save_png(f"{variant}-mask.png", alphas[variant]) for variant in ("random", "pretrained"))
+            pngs = self._look_at(photo).pngs
+            return tuple(to_cache(f"{variant}-mask.png", pngs[variant].result()) for variant in ("random", "pretrained"))
 
     def recolour(self, photo: str | None, colour: str, strength: float, variant: str,
                  vividness: float = RecolourSettings.vividness, lightness: float = RecolourSettings.lightness,
@@ -130,7 +147,7 @@ class Studio:
                 strength, vividness, lightness, natural_roots,
                 *((to_hex(second_colour), second_mode) if second_mode != "none" else ()),
             )
-            recolourer = self._look_at(photo).recolourer(variant)
+            recolourer = self._look_at(photo).recolourer(variant).result()
             return save_png("recoloured.png", recolourer.recolour(to_hex(colour), settings))
 
     def cutout(self, photo: str | None, variant: str):
@@ -166,7 +183,11 @@ class gently:
 
 
 def save_png(name: str, picture: np.ndarray) -> str:
-    return save_bytes_to_cache(encode_png(picture), name, get_upload_folder())
+    return to_cache(name, encode_png(picture))
+
+
+def to_cache(name: str, png: bytes) -> str:
+    return save_bytes_to_cache(png, name, get_upload_folder())
 
 
 def to_hex(colour: str) -> str:
@@ -211,7 +232,7 @@ def build_page(predictor: HairPredictor, source: Resolved = Resolved(BUNDLED), n
         with gr.Row():
             colour = gr.ColorPicker(PRESETS[FIRST_COLOUR], label="Colour", elem_id="colour")
             strength = gr.Slider(0, 1, RecolourSettings.strength, step=0.05, label="Strength")
-            variant = gr.Radio(list(VARIANTS), value="pretrained", label="Mask that does the colouring")
+            variant = gr.Radio(list(VARIANTS), value=FIRST_VARIANT, label="Mask that does the colouring")
         with gr.Accordion("Finer settings", open=False):
             with gr.Row():
                 vividness = gr.Slider(-1, 1, RecolourSettings.vividness, step=0.1, label="Natural to vivid")
@@ -298,6 +319,7 @@ def main() -> None:
     if notice:
         print(f"note: {notice}", file=sys.stderr)
     predictor = HairPredictor(source.folder, VARIANTS, choose_device(args.device))
+    warm_up(predictor)
     page = build_page(predictor, source, notice)
     try:
         page.launch(
@@ -306,6 +328,13 @@ def main() -> None:
         )
     except OSError:
         raise InputError(f"{args.host}:{args.port} cannot be used: expected a free port of this machine; choose another --port.") from None
+
+
+def warm_up(predictor: HairPredictor) -> None:
+    """One photo's work in the background, so that the first visitor does not wait for kernels to be prepared."""
+    photo = load_photo(ASSETS / "astronaut.jpg")
+    for alpha in predictor.begin(photo).values():
+        alpha.add_done_callback(lambda alpha: HairRecolourer(photo, alpha.result()).recolour(FIRST_COLOUR))
 
 
 def has_desktop() -> bool:

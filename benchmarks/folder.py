@@ -30,6 +30,7 @@ from pathlib import Path
 
 import cv2
 import torch
+from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -59,7 +60,7 @@ def main() -> None:
     result = read_json(args.output) if args.output and args.output.exists() else {}
     with tempfile.TemporaryDirectory() as scratch:
         for backbone in args.backbones:
-            predictor = load(backbone, args.device)
+            predictor = load(backbone, args.device, [VARIANT])
             for side in args.sides:
                 folder = photos(Path(scratch) / str(side), side, args.photos_per_run)
                 result[f"{backbone}, {side} x {side}"] = speed(predictor, folder, args.runs)
@@ -70,21 +71,25 @@ def main() -> None:
         write_json(args.output, result)
 
 
-def load(backbone: str, device: str) -> HairPredictor:
-    predictor = HairPredictor(BUNDLED, [VARIANT], choose_device(device))
+def load(backbone: str, device: str, variants: list[str]) -> HairPredictor:
+    predictor = HairPredictor(BUNDLED, variants, choose_device(device))
     if backbone == predictor.config.backbone:
         return predictor
-    bundled, answers = predictor.networks[VARIANT], {}
 
-    def answer(_, inputs, logits):
-        key = hash(inputs[0].cpu().numpy().tobytes())
-        if key not in answers:
-            answers[key] = bundled(*inputs)
-        return answers[key]
+    def replacement(bundled: nn.Module) -> nn.Module:
+        answers = {}
 
-    network = build_model(backbone).eval().to(predictor.device, memory_format=torch.channels_last)
-    network.register_forward_hook(answer)
-    predictor.networks[VARIANT] = network
+        def answer(_, inputs, logits):
+            key = hash(inputs[0].cpu().numpy().tobytes())
+            if key not in answers:
+                answers[key] = bundled(*inputs)
+            return answers[key]
+
+        network = build_model(backbone).eval().to(predictor.device, memory_format=torch.channels_last)
+        network.register_forward_hook(answer)
+        return network
+
+    predictor.networks = {variant: replacement(network) for variant, network in predictor.networks.items()}
     predictor.config = replace(predictor.config, backbone=backbone, image_size=PAPER_SIZE)
     return predictor
 

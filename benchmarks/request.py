@@ -1,16 +1,21 @@
-"""The page's whole request for a 1-megapixel photo, as a ratio to the two bare forward passes within it.
+"""The page's whole request for a 1-megapixel photo, as a ratio to the bare forward passes within it.
 
-    python benchmarks/request.py [--repo REPO] [--output request.json]
+    python benchmarks/request.py [--backbones efficientnet_lite0 resnet101] [--output request.json]
 
-Both are timed in turn in one run and the medians compared: absolute times depend on the machine, the ratio much less.
-A request is what /segment and /recolour do together: decode the upload, both alphas as PNG, the recoloured photo as
-PNG. The colour change is what another colour costs once the alphas are known.
+A request is what /segment and /recolour do together: decode the upload, both alphas as PNG, the recoloured photo as PNG.
+Bare are the same networks' forward passes on the same inputs, closer looks included, prepared beforehand, in two ways: one
+after the other on all cores, and the variants side by side; the faster counts. "Plain" is one look of each variant in
+float32 and PyTorch's own memory format, "fast" the same as the page takes it. The colour change is what another colour
+costs once the alphas are known. All take turns in one run and medians are compared: absolute times depend on the machine,
+the ratios much less. How resnet101 is run without trained weights is said in benchmarks/folder.py.
 """
 
+import copy
 import json
 import statistics
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -19,61 +24,82 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import app
+from folder import PORTRAIT, load
 from hairseg.commands import Parser, run
-from hairseg.hub import default_repo, resolve
 from hairseg.images import load_photo
-from hairseg.model import autocast
+from hairseg.model import VARIANTS, autocast
 from hairseg.prediction import HairPredictor
 from hairseg.repository import write_json
 
-PORTRAIT = Path(__file__).parents[1] / "assets" / "astronaut.jpg"
 COLOUR, STRENGTH, VARIANT = "#8e24aa", 0.9, "pretrained"
 
 
-def milliseconds(call) -> float:
-    began = time.perf_counter()
-    call()
-    return 1000 * (time.perf_counter() - began)
+def measure(predictor: HairPredictor, upload: str, runs: int) -> dict:
+    looks = {variant: [] for variant in predictor.networks}
+    watches = [network.register_forward_pre_hook(lambda _, inputs, variant=variant: looks[variant].append(inputs[0]))
+               for variant, network in predictor.networks.items()]
+    predictor.alphas(load_photo(upload))
+    for watch in watches:
+        watch.remove()
+    threads = torch.get_num_threads()
+    pool = ThreadPoolExecutor(len(looks), initializer=torch.set_num_threads, initargs=(max(1, threads // len(looks)),))
+    plain = {variant: copy.deepcopy(network).to(memory_format=torch.contiguous_format) for variant, network in predictor.networks.items()}
+    one_look = {variant: some[0][:1] for variant, some in looks.items()}
+
+    @torch.inference_mode()
+    def passes(variant: str) -> None:
+        with autocast(predictor.device):
+            for look in looks[variant]:
+                predictor.networks[variant](look).cpu()
+
+    @torch.inference_mode()
+    def one_look_of_each(networks: dict, precision: str) -> None:
+        for variant, look in one_look.items():
+            look = look.contiguous() if precision == "float32" else look
+            with autocast(predictor.device, precision):
+                networks[variant](look).cpu()
+
+    def request() -> None:
+        studios.append(app.Studio(predictor))  # remembers nothing yet
+        studios[-1].segment(upload)
+        studios[-1].recolour(upload, COLOUR, STRENGTH, VARIANT)
+
+    studios = []
+    ways = {
+        "one after the other": lambda: [passes(variant) for variant in looks],
+        "side by side": lambda: list(pool.map(passes, looks)),
+        "request": request,
+        "colour change": lambda: studios[-1].recolour(upload, COLOUR, STRENGTH / 2, VARIANT),
+        "plain": lambda: one_look_of_each(plain, "float32"),
+        "fast": lambda: one_look_of_each(predictor.networks, "mixed"),
+    }
+    milliseconds = {name: [] for name in ways}
+    for _ in range(runs + 2):
+        for name, way in ways.items():
+            began = time.perf_counter()
+            way()
+            milliseconds[name].append(1000 * (time.perf_counter() - began))
+    medians = {name: statistics.median(times[2:]) for name, times in milliseconds.items()}
+    bare = min(medians["one after the other"], medians["side by side"])
+    return {
+        "input": looks[VARIANT][0].shape[-1], "looks": {variant: sum(map(len, some)) for variant, some in looks.items()},
+        "threads": threads, "runs": runs, "ms": {name: round(median, 1) for name, median in medians.items()},
+        "request_to_bare": round(medians["request"] / bare, 2), "colour_change_to_bare": round(medians["colour change"] / bare, 2),
+        "fast_to_plain": round(medians["fast"] / medians["plain"], 3),
+    }
 
 
 def main() -> None:
     parser = Parser(prog="request.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--repo", default=default_repo())
+    parser.add_argument("--backbones", nargs="+", default=["efficientnet_lite0", "resnet101"])
     parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--device", default="auto")
     parser.add_argument("--output", type=Path, help="JSON file of the result")
     args = parser.parse_args()
-    predictor = HairPredictor(resolve(args.repo).folder)
     portrait = cv2.resize(load_photo(PORTRAIT), (1000, 1000), interpolation=cv2.INTER_CUBIC)
-    upload = Path(app.save_bytes_to_cache(cv2.imencode(".jpg", portrait[..., ::-1])[1].tobytes(), "portrait.jpg", app.get_upload_folder()))
-    preset = predictor.config.preset
-    squares = preset.normalise(torch.from_numpy(preset.fit_photo(portrait))[None])
-
-    @torch.inference_mode()
-    @autocast(predictor.device)
-    def forward_passes():
-        for network in predictor.networks.values():
-            network(squares)
-
-    def request() -> float:
-        studio = app.Studio(predictor)  # remembers nothing yet
-        began = time.perf_counter()
-        studio.segment(str(upload))
-        studio.recolour(str(upload), COLOUR, STRENGTH, VARIANT)
-        whole = 1000 * (time.perf_counter() - began)
-        changes.append(milliseconds(lambda: studio.recolour(str(upload), COLOUR, STRENGTH / 2, VARIANT)))
-        return whole
-
-    passes, requests, changes = [], [], []
-    for _ in range(args.runs + 2):
-        passes.append(milliseconds(forward_passes))
-        requests.append(request())
-    passes, requests, changes = (statistics.median(times[2:]) for times in (passes, requests, changes))
-    result = {
-        "photo": [1000, 1000], "backbone": predictor.config.backbone, "threads": torch.get_num_threads(), "runs": args.runs,
-        "forward_passes_ms": round(passes, 1), "request_ms": round(requests, 1), "colour_change_ms": round(changes, 1),
-        "request_to_forward_passes": round(requests / passes, 2),
-        "colour_change_to_forward_passes": round(changes / passes, 2),
-    }
+    upload = app.to_cache("portrait.jpg", cv2.imencode(".jpg", portrait[..., ::-1])[1].tobytes())
+    result = {"photo": [1000, 1000]} | {
+        backbone: measure(load(backbone, args.device, list(VARIANTS)), upload, args.runs) for backbone in args.backbones}
     print(json.dumps(result, indent=2))
     if args.output:
         write_json(args.output, result)

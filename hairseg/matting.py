@@ -13,6 +13,7 @@ COARSEST_SIDE = 24  # pixels, the longer side at most, of the picture where the 
 FINEST_SIDE = 1024  # and where they end: colours change more slowly than edges do
 ROUNDS, CHEAP_SIDE = 3, 256  # levels up to that side are gone over that often, larger ones once
 RADIUS = 2  # of the window of a mean, in pixels
+UNSEEN = 1 / 510  # alpha this near to 0 or 1 is that once written in 8 bits
 
 REACHES = (16, 6)  # cells to either side over which alpha and colour are related: first about the network's stride
 SUBSAMPLED = 4  # pixels of a reach in the reduced photo where they are
@@ -110,7 +111,7 @@ def estimate_foreground(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         alpha: float32 in [0, 1], (height, width).
 
     Returns:
-        uint8 RGB of the photo's size. Where alpha is 1 it is the photo; where alpha is 0 the nearby hair's colour
+        uint8 RGB of the photo's size. Where alpha is 1, in 8 bits, it is the photo; where alpha is 0 the nearby hair's colour
         continues outwards, and far from all hair it is black.
     """
     pyramid = [(photo, alpha)]
@@ -128,13 +129,13 @@ def estimate_foreground(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
             foreground, background = _satisfy_compositing(small_photo, foreground, background, small_alpha)
 
     # at full size only the soft edge is left to do, a small part of the photo, so it is taken out as a flat list
-    soft = np.flatnonzero((alpha > 0) & (alpha < 1))
+    soft = np.flatnonzero((alpha > UNSEEN) & (alpha < 1 - UNSEEN))
     foreground, background = _scale_to(foreground, alpha), _scale_to(background, alpha)
     edge = (np.take(picture.reshape(-1, 3), soft, axis=0) for picture in (photo, foreground, background))
     edge_foreground, _ = _satisfy_compositing(*edge, np.take(alpha, soft))
     result = cv2.convertScaleAbs(foreground)
     result.reshape(-1, 3)[soft] = np.rint(edge_foreground)
-    cv2.copyTo(photo, (alpha >= 1).astype(np.uint8), result)
+    cv2.copyTo(photo, (alpha >= 1 - UNSEEN).astype(np.uint8), result)
     return result
 
 

@@ -1,6 +1,7 @@
 """Photo -> alpha at the photo's own size, with the networks of a model repository."""
 
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -39,11 +40,15 @@ class HairPredictor:
             variant: load_network(folder, variant).to(self.device, memory_format=torch.channels_last)
             for variant in (variants or [name for name in VARIANTS if name in self.config.variants])
         }
+        # On a CPU the networks share the cores: each loses less to waiting alone on its own than all would on all of them.
+        at_once = len(self.networks) if self.device.type == "cpu" else 1
+        self._threads = ThreadPoolExecutor(
+            at_once, "network", torch.set_num_threads, (max(1, torch.get_num_threads() // at_once),))
 
     def alphas(self, photo: np.ndarray, refined: bool = True) -> dict[str, np.ndarray]:
         """Segment one photo with every loaded variant.
 
-        The network sees the photo as a whole, then closer wherever it suspects hair that fills little of the frame.
+        A network sees the photo as a whole, then closer wherever it suspects hair that fills little of the frame.
 
         Args:
             photo: uint8 RGB, (height, width, 3), upright.
@@ -55,12 +60,19 @@ class HairPredictor:
         Raises:
             InputError: the array is no photo.
         """
-        if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
-            raise InputError(
-                f"an array of {photo.dtype} and shape {photo.shape} is no photo: expected uint8 (height, width, 3); "
-                "read files with hairseg.images.load_photo."
-            )
+        if len(self.networks) > 1:
+            return {variant: alpha.result() for variant, alpha in self.begin(photo, refined).items()}
+        _insist_on_photo(photo)
         return {variant: self._alpha(network, photo, refined) for variant, network in self.networks.items()}
+
+    def begin(self, photo: np.ndarray, refined: bool = True) -> dict[str, Future]:
+        """The same under way, each alpha of `alphas` by itself: whoever needs one need not wait for the other.
+
+        Raises:
+            InputError: the array is no photo.
+        """
+        _insist_on_photo(photo)
+        return {variant: self._threads.submit(self._alpha, network, photo, refined) for variant, network in self.networks.items()}
 
     def _alpha(self, network: DeepLabV3, photo: np.ndarray, refined: bool) -> np.ndarray:
         whole = self._look(network, [photo])[0]
@@ -87,6 +99,14 @@ class HairPredictor:
         height, width = photo.shape[:2]
         alpha = _sigmoid(cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR))
         return refine_alpha(photo, alpha, max(height, width) / self.config.image_size) if refined else alpha
+
+
+def _insist_on_photo(photo: np.ndarray) -> None:
+    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
+        raise InputError(
+            f"an array of {photo.dtype} and shape {photo.shape} is no photo: expected uint8 (height, width, 3); "
+            "read files with hairseg.images.load_photo."
+        )
 
 
 def closer_windows(logits: np.ndarray, shape: tuple[int, int]) -> list[tuple[slice, slice]]:

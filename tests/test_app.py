@@ -79,8 +79,8 @@ def test_mistakes_come_as_one_sentence(client, sideways, tmp_path):
 
 def test_another_colour_does_not_run_the_networks_again(predictor, sideways, monkeypatch):
     calls = []
-    real = predictor.alphas
-    monkeypatch.setattr(predictor, "alphas", lambda photo: calls.append(1) or real(photo))
+    real = predictor.begin
+    monkeypatch.setattr(predictor, "begin", lambda photo: calls.append(1) or real(photo))
     studio = app.Studio(predictor)
     studio.segment(str(sideways))
     for colour in ("#8e24aa", "#b5562b", "rgba(12, 120.4, 30, 1)"):
