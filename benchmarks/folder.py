@@ -37,7 +37,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from hairseg import __main__ as command
 from hairseg.commands import Parser, choose_device, run
 from hairseg.images import load_photo
-from hairseg.model import autocast, build_model
+from hairseg.model import autocast, build_model, for_inference
 from hairseg.prediction import HairPredictor
 from hairseg.repository import BUNDLED, read_json, write_json
 
@@ -85,7 +85,7 @@ def load(backbone: str, device: str, variants: list[str]) -> HairPredictor:
                 answers[key] = bundled(*inputs)
             return answers[key]
 
-        network = build_model(backbone).eval().to(predictor.device, memory_format=torch.channels_last)
+        network = for_inference(build_model(backbone).eval(), predictor.device)
         network.register_forward_hook(answer)
         return network
 

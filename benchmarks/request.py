@@ -10,7 +10,6 @@ costs once the alphas are known. All take turns in one run and medians are compa
 the ratios much less. How resnet101 is run without trained weights is said in benchmarks/folder.py.
 """
 
-import copy
 import json
 import statistics
 import sys
@@ -27,7 +26,7 @@ import app
 from folder import PORTRAIT, load
 from hairseg.commands import Parser, run
 from hairseg.images import load_photo
-from hairseg.model import VARIANTS, autocast
+from hairseg.model import VARIANTS, autocast, build_model
 from hairseg.prediction import HairPredictor
 from hairseg.repository import write_json
 
@@ -43,7 +42,7 @@ def measure(predictor: HairPredictor, upload: str, runs: int) -> dict:
         watch.remove()
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(len(looks), initializer=torch.set_num_threads, initargs=(max(1, threads // len(looks)),))
-    plain = {variant: copy.deepcopy(network).to(memory_format=torch.contiguous_format) for variant, network in predictor.networks.items()}
+    plain = {variant: build_model(predictor.config.backbone).eval().to(predictor.device) for variant in looks}  # weights do not matter
     one_look = {variant: some[0][:1] for variant, some in looks.items()}
 
     @torch.inference_mode()

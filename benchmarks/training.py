@@ -1,78 +1,131 @@
-"""One training step, in plain float32 and as train.py takes it, side by side in one run.
+"""One training epoch as train.py takes it, beside plain float32 and segmentation_models.pytorch, in one run.
 
-    python benchmarks/training.py [--backbone efficientnet_lite0] [--image-size 256] [--batch-size 12] [--output training.json]
+    pip install segmentation-models-pytorch                                  to compare with it, too; for ResNets
+    python benchmarks/training.py [--backbones efficientnet_lite0 resnet101] [--output training.json]
 
-Times are medians, as ratios to plain float32: contiguous tensors, PyTorch's own gradients. Where the CPU has no AMX,
-train.py stays with float32 too.
+An epoch of the paper's recipe over photos in memory, which all ways read alike: batches drawn, forward and backward pass,
+Adam, and the scores of the epoch. "Plain" is the same network in PyTorch's own memory format and gradients, step by step
+in float32, without scores; segmentation_models.pytorch trains its DeepLabV3 as its documentation does: Dice loss, Adam,
+float32. All take turns and medians are compared, as ratios to plain. "PyTorch's gradients" is train.py without its own
+gradients of depthwise convolutions.
 """
 
 import json
 import statistics
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from hairseg.arrays import Split
 from hairseg.commands import Parser, choose_device, run
 from hairseg.depthwise import DepthwiseConv2d
-from hairseg.model import BACKBONES, autocast, build_model
-from hairseg.recipes import MODERN, bce_dice_loss
+from hairseg.metrics import PixelCounts
+from hairseg.model import BACKBONES, build_model, is_made_for_bfloat16
+from hairseg.recipes import RECIPES, mse_loss
 from hairseg.repository import write_json
+from hairseg.training import Pass, Settings, epoch_frames
+from hairseg.transforms import Preset
+
+try:
+    import segmentation_models_pytorch as smp
+except ImportError:
+    smp = None
+SIDE = 256
 
 
-def plain(network: nn.Module) -> nn.Module:
+def with_pytorchs_gradients(network: nn.Module) -> nn.Module:
     for module in network.modules():
         if isinstance(module, DepthwiseConv2d):
             module.__class__ = nn.Conv2d
     return network
 
 
+def as_train_py(network: nn.Module, split: Split, batch_size: int, device: torch.device) -> Callable[[], None]:
+    network = network.to(device, memory_format=torch.channels_last).train()
+    recipe = replace(RECIPES["paper"]["pretrained"], batch_size=batch_size)
+    settings, preset = Settings("random", "", "random", recipe, 0, ""), Preset(SIDE)
+    optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused=True)
+    taken = Pass(network, recipe, preset, device)
+
+    def epoch() -> None:
+        counts = PixelCounts(device)
+        for photos, masks in epoch_frames(settings, {"train": split}, preset, 1):
+            logits, masks, _ = taken(photos.to(device, non_blocking=True), masks.to(device, non_blocking=True))
+            optimiser.step()
+            counts.update(logits, masks)
+        counts.auroc
+
+    return epoch
+
+
+def eager(network: nn.Module, loss_of: Callable, split: Split, batch_size: int, device: torch.device) -> Callable[[], None]:
+    network, preset = network.to(device).train(), Preset(SIDE)
+    optimiser = torch.optim.Adam(network.parameters(), lr=2e-4)
+    frames = DataLoader(TensorDataset(split.photos, split.masks), batch_size, shuffle=True)
+
+    def epoch() -> None:
+        for photos, masks in frames:
+            optimiser.zero_grad()
+            loss = loss_of(network(preset.normalise(photos.to(device)).contiguous())[:, 0], masks.to(device))
+            loss.backward()
+            optimiser.step()
+            loss.item()
+
+    return epoch
+
+
+def measure(backbone: str, photos: int, batch_size: int, runs: int, device: torch.device) -> dict:
+    generator = torch.Generator().manual_seed(0)
+    split = Split(torch.randint(0, 256, (photos, SIDE, SIDE, 3), dtype=torch.uint8, generator=generator),
+                  torch.randint(0, 2, (photos, SIDE, SIDE), dtype=torch.uint8, generator=generator))
+    common = split, batch_size, device
+    ways = {
+        "plain": eager(with_pytorchs_gradients(build_model(backbone)), mse_loss, *common),
+        "train.py, PyTorch's gradients": as_train_py(with_pytorchs_gradients(build_model(backbone)), *common),
+        "train.py": as_train_py(build_model(backbone), *common),
+    }
+    if smp and backbone.startswith("resnet"):
+        dice = smp.losses.DiceLoss(smp.losses.BINARY_MODE, from_logits=True)
+        network = smp.DeepLabV3(backbone, encoder_weights=None, classes=1)
+        ways["segmentation_models.pytorch"] = eager(
+            network, lambda logits, masks: dice(logits[:, None], masks[:, None].float()), *common)
+    seconds = {name: [] for name in ways}
+    for _ in range(runs + 1):
+        for name, epoch in ways.items():
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            began = time.perf_counter()
+            epoch()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            seconds[name].append(time.perf_counter() - began)
+    medians = {name: statistics.median(times[1:]) for name, times in seconds.items()}
+    return {
+        "photos": photos, "batch_size": batch_size, "runs": runs, "device": str(device), "threads": torch.get_num_threads(),
+        "bfloat16": is_made_for_bfloat16(device),
+        "ms_per_photo": {name: round(1000 * median / photos, 1) for name, median in medians.items()},
+        "to_plain": {name: round(median / medians["plain"], 3) for name, median in medians.items()},
+    }
+
+
 def main() -> None:
     parser = Parser(prog="training.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--backbone", default="efficientnet_lite0", choices=list(BACKBONES))
-    parser.add_argument("--image-size", type=int, default=256)
-    parser.add_argument("--batch-size", type=int, default=MODERN.batch_size)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--backbones", nargs="+", default=["efficientnet_lite0", "resnet101"], choices=list(BACKBONES))
+    parser.add_argument("--photos", type=int, default=24, help="in an epoch")
+    parser.add_argument("--batch-size", type=int, default=6)
+    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--output", type=Path, help="JSON file of the result")
     args = parser.parse_args()
-    device = choose_device(args.device)
-    channels_last = {"memory_format": torch.channels_last}
-    networks = {
-        "float32": plain(build_model(args.backbone)).to(device),
-        "bfloat16, PyTorch's gradients": plain(build_model(args.backbone)).to(device, **channels_last),
-        "as train.py": build_model(args.backbone).to(device, **channels_last),
-    }
-    photos = torch.randn(args.batch_size, 3, args.image_size, args.image_size, device=device)
-    masks = torch.randint(0, 2, (args.batch_size, args.image_size, args.image_size), dtype=torch.uint8, device=device)
-
-    def step(name: str, network: nn.Module, optimiser: torch.optim.Optimizer) -> float:
-        began = time.perf_counter()
-        own = photos if name == "float32" else photos.to(**channels_last)
-        with torch.autocast(device.type, enabled=False) if name == "float32" else autocast(device):
-            logits = network(own)[:, 0]
-        optimiser.zero_grad(set_to_none=True)
-        bce_dice_loss(logits, masks).backward()
-        optimiser.step()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter() - began
-
-    optimisers = {name: torch.optim.AdamW(network.parameters(), fused=True) for name, network in networks.items()}
-    seconds = {name: [] for name in networks}
-    for _ in range(args.runs + 2):
-        for name, network in networks.items():
-            seconds[name].append(step(name, network.train(), optimisers[name]))
-    medians = {name: statistics.median(times[2:]) for name, times in seconds.items()}
-    result = {
-        "backbone": args.backbone, "image_size": args.image_size, "batch_size": args.batch_size, "runs": args.runs,
-        "device": str(device), "threads": torch.get_num_threads(), "float32_ms_per_photo": round(1000 * medians["float32"] / args.batch_size, 1),
-        "ratios": {name: round(median / medians["float32"], 3) for name, median in medians.items()},
-    }
+    result = {backbone: measure(backbone, args.photos, args.batch_size, args.runs, choose_device(args.device)) for backbone in args.backbones}
     print(json.dumps(result, indent=2))
     if args.output:
         write_json(args.output, result)

@@ -14,7 +14,7 @@ class DepthwiseConv2d(nn.Conv2d):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(batch, channels, height, width) -> (batch, channels, height', width')"""
-        if features.device.type != "cpu" or not torch.is_grad_enabled():
+        if features.device.type != "cpu" or not torch.is_grad_enabled() or self.bias is not None:
             return super().forward(features)
         return _Depthwise.apply(features, self.weight, self.stride, self.padding, self.dilation)
 

@@ -53,15 +53,17 @@ def refine_alpha(photo: np.ndarray, alpha: np.ndarray, cell: float) -> np.ndarra
         guide = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
         target = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) if line is None else _along(line, guide)
         line = _local_line(guide, target, max(1, round(reach * cell / step)))
-    result[window] = np.clip(_along(line, photo), np.maximum(0, 1 - TRUST * (1 - alpha)), np.minimum(1, TRUST * alpha))
+    result[window] = np.maximum(np.minimum(_along(line, photo), TRUST * alpha), 1 - TRUST * (1 - alpha))
     return result
 
 
 def _along(line: np.ndarray, guide: np.ndarray) -> np.ndarray:
     """Alpha of a guide's colours by lines scaled to its size, its contrast restored: float32 in [0, 1]."""
-    line = cv2.resize(line, guide.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    alpha = np.einsum("hwc,hwc->hw", line[..., :3], guide, dtype=np.float32) + line[..., 3]
-    return np.clip((alpha - 0.5) * CONTRAST + 0.5, 0, 1)
+    line = CONTRAST * line + np.float32([0, 0, 0, 0.5 - 0.5 * CONTRAST])
+    *slopes, alpha = (cv2.resize(plane, guide.shape[1::-1], interpolation=cv2.INTER_LINEAR) for plane in cv2.split(line))
+    for slope, channel in zip(slopes, cv2.split(guide)):
+        alpha += slope * channel
+    return np.clip(alpha, 0, 1, out=alpha)
 
 
 def _local_line(guide: np.ndarray, target: np.ndarray, radius: int) -> np.ndarray:

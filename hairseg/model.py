@@ -5,13 +5,16 @@ L.-C. Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentatio
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import timm
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
+from timm.layers import BatchNormAct2d
 from torch import nn
+from torch.nn.utils import fuse_conv_bn_eval
 from torchvision.models import MobileNet_V3_Large_Weights, ResNet50_Weights, ResNet101_Weights
 from torchvision.models.segmentation import (
     DeepLabV3_MobileNet_V3_Large_Weights,
@@ -54,6 +57,18 @@ def is_made_for_bfloat16(device: torch.device) -> bool:
 def autocast(device: torch.device, precision: str = "mixed") -> torch.autocast:
     """"mixed" precision, bfloat16 where the hardware is made for it; or "float32"."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "mixed" and is_made_for_bfloat16(device))
+
+
+def for_inference(network: DeepLabV3, device: torch.device) -> DeepLabV3:
+    """The network, in place, as it runs fastest on a device: batch normalisation folded into the convolutions before it,
+    weights in bfloat16 where the hardware is made for it (to be run under `autocast`), channels last."""
+    for module in network.modules():
+        for (name, convolution), (next_name, norm) in pairwise(list(module.named_children())):
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(module, name, fuse_conv_bn_eval(convolution, norm))
+                setattr(module, next_name, norm.act if isinstance(norm, BatchNormAct2d) else nn.Identity())
+    dtype = torch.bfloat16 if is_made_for_bfloat16(device) else torch.float32
+    return network.to(device, dtype, memory_format=torch.channels_last)
 
 
 class EfficientNetLite0(nn.Module):

@@ -10,7 +10,7 @@ import torch
 
 from hairseg import InputError
 from hairseg.matting import refine_alpha
-from hairseg.model import VARIANTS, DeepLabV3, autocast
+from hairseg.model import VARIANTS, DeepLabV3, autocast, for_inference
 from hairseg.repository import Config, load_config, load_network
 
 SUSPICION = -1.4  # logit from which a pixel may be hair: alpha 0.2
@@ -37,7 +37,7 @@ class HairPredictor:
         self.config: Config = load_config(folder)
         self.device = torch.device(device)
         self.networks = {
-            variant: load_network(folder, variant).to(self.device, memory_format=torch.channels_last)
+            variant: for_inference(load_network(folder, variant), self.device)
             for variant in (variants or [name for name in VARIANTS if name in self.config.variants])
         }
         # On a CPU the networks share the cores: each loses less to waiting alone on its own than all would on all of them.

@@ -3,8 +3,8 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
-from hairseg import InputError
-from hairseg.model import BACKBONES, build_model, default_init
+from hairseg import InputError, model
+from hairseg.model import BACKBONES, build_model, default_init, for_inference
 
 COCO_FILES = {
     "resnet101": "deeplabv3_resnet101_coco-586e9e4e.pth",
@@ -24,6 +24,21 @@ def is_marked(tensor: torch.Tensor) -> bool:
 
 def parameters_and_statistics(network):
     return {name: tensor for name, tensor in network.state_dict().items() if not name.endswith("num_batches_tracked")}
+
+
+@pytest.mark.parametrize("backbone", ["resnet101", "mobilenet_v3_large", "efficientnet_lite0"])
+def test_normalisation_is_folded_into_the_convolutions(backbone, monkeypatch):
+    """Same logits, with statistics that are not the initial 0 and 1, and no normalisation left."""
+    monkeypatch.setattr(model, "is_made_for_bfloat16", lambda device: False)
+    torch.manual_seed(0)
+    network, photos = build_model(backbone), torch.randn(4, 3, 64, 64)
+    with torch.inference_mode():
+        for _ in range(3):
+            network(photos)  # in training mode, where statistics are taken
+        expected = network.eval()(photos)
+        folded = for_inference(network, torch.device("cpu"))
+        assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
+        torch.testing.assert_close(folded(photos), expected, rtol=1e-3, atol=1e-3 * float(expected.std()))
 
 
 @pytest.mark.parametrize("backbone, stride", [
