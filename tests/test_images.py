@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from conftest import PROJECT
 from hairseg import InputError, images
 from hairseg.images import alpha_to_grey, encode_png, load_photo
 
@@ -132,3 +133,15 @@ def test_png_round_trip_is_lossless(channels):
 def test_alpha_becomes_grey_by_rounding():
     alpha = np.array([[0, 1, 0.5, 0.1]], np.float32)
     assert alpha_to_grey(alpha).tolist() == [[0, 255, 128, 26]]
+
+
+def test_a_jpeg_is_decoded_no_larger_than_needed(tmp_path):
+    """At a power of two of its size, as an area filter would scale it; never smaller than asked for."""
+    large = cv2.resize(load_photo(PROJECT / "assets" / "astronaut.jpg"), (1024, 768), interpolation=cv2.INTER_CUBIC)
+    Image.fromarray(large).save(tmp_path / "large.jpg", quality=95)
+    half = load_photo(tmp_path / "large.jpg", longer_side=300)
+    assert half.shape == (384, 512, 3) and load_photo(tmp_path / "large.jpg", longer_side=256).shape == (192, 256, 3)
+    assert np.abs(half.astype(int) - cv2.resize(large, (512, 384), interpolation=cv2.INTER_AREA)).mean() < 2
+    assert load_photo(tmp_path / "large.jpg", longer_side=600).shape == load_photo(tmp_path / "large.jpg").shape == large.shape
+    Image.fromarray(large).save(tmp_path / "large.png")
+    assert load_photo(tmp_path / "large.png", longer_side=100).shape == large.shape

@@ -62,6 +62,59 @@ def test_the_table_of_edges_is_its_benchmark():
             assert row(f"{way}, {name}") == [scores["f1"], scores["boundary_iou"], scores["mse"], scores["time"]]
 
 
+def benchmark(name: str) -> dict:
+    return json.loads((PROJECT / "benchmarks" / "results" / f"{name}.json").read_text())
+
+
+def test_the_table_of_speed_is_its_benchmarks():
+    request, training, folder = benchmark("request"), benchmark("training"), benchmark("folder")
+    backbones = ("efficientnet_lite0", "resnet101")
+    for label, name in (("one look by both variants, as served / plain float32", "fast_to_plain"),
+                        ("whole request / bare", "request_to_bare"), ("another colour / bare", "colour_change_to_bare")):
+        assert row(label) == [request[backbone][name] for backbone in backbones]
+    for side in (512, 1000):
+        assert row(f"folder of {side} x {side}, photos a second / bare") == [
+            folder[f"{backbone}, {side} x {side}"]["command_to_bare"] for backbone in backbones]
+    assert row("training epoch / plain float32") == [training[backbone]["to_plain"]["train.py"] for backbone in backbones]
+    theirs = training["resnet101"]["to_plain"]["segmentation_models.pytorch"]
+    assert f"| the same by segmentation_models.pytorch / plain float32 | - | {theirs} |" in README
+
+
+def test_the_constants_of_scaling_are_their_benchmarks():
+    request, training, folder = benchmark("request"), benchmark("training"), benchmark("folder")
+    backbones, scaling = ("efficientnet_lite0", "resnet101"), (PROJECT / "docs" / "scaling.md").read_text()
+    for label, unit, values in (
+        ("wall time of a whole request on 2 cores, 1 megapixel", "ms", [request[name]["ms"]["request"] for name in backbones]),
+        ("folder, 1000 x 1000, one variant, 2 cores", "a second",
+         [folder[f"{name}, 1000 x 1000"]["photos_per_second"]["command"] for name in backbones]),
+        ("training, 256 x 256, 2 cores", "ms a photo", [training[name]["ms_per_photo"]["train.py"] for name in backbones]),
+    ):
+        assert f"| {label} | {values[0]} {unit} | {values[1]} {unit} |" in scaling
+    assert f"| {benchmark('memory')['page']['peak']} MiB |" in scaling
+
+
+def test_what_the_readme_says_of_precision_is_its_benchmark_and_within_the_limits():
+    result = benchmark("precision")
+    assert f"({result['photos']} validation photos)" in README
+    for variant, part in result["variants"].items():
+        auroc, apart = part["auroc"], part["alpha_difference"]
+        assert f"{variant}, AUROC {auroc['float32']} and {auroc['page']}, alpha {apart} apart" in README
+        assert abs(auroc["float32"] - auroc["page"]) < 0.0005 and apart < 0.005
+
+
+def test_the_table_of_memory_is_its_benchmarks_and_memory_stays_flat():
+    page, folder = benchmark("memory")["page"], benchmark("folder")["memory"]
+    curve = folder["resident_mb_every_50_photos"]
+    assert row("page, at rest") == [page["at_rest"]]
+    assert row("page, after 10 requests of 12 megapixels") == [page["after_tenth"]]
+    assert row(f"page, after {page['requests']} of them") == [page["after_last"]]
+    assert row(f"folder of {folder['photos']} photos, after 50") == [curve[0]]
+    assert row(f"folder of {folder['photos']} photos, at the end") == [curve[-1]]
+    assert page["after_last"] < 1.1 * page["after_tenth"] and max(curve) < 1.1 * curve[0]
+    for backbone, peak in benchmark("memory")["training_peak"].items():
+        assert row(f"training at 256 x 256, batch 6, {backbone}") == [peak]
+
+
 @pytest.mark.parametrize("line", re.findall(r"^python .*$", README, re.MULTILINE))
 def test_commands_in_the_readme_are_understood(line):
     words = shlex.split(line)[1:]
