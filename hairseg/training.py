@@ -285,10 +285,16 @@ def _read_checkpoint(path: Path, settings: Settings) -> dict | None:
         state = torch.load(path, "cpu", weights_only=True)
     except Exception as error:
         raise InputError(f"the checkpoint {path} cannot be read ({error}): remove it and train again.") from None
-    for name, value in asdict(settings).items():
-        if state["settings"][name] != value:
+    before = _one_by_one(state["settings"])
+    for name, value in _one_by_one(asdict(settings)).items():
+        if before.get(name) != value:
             raise InputError(
-                f"the checkpoint {path} was written with {name} {state['settings'][name]!r}, not {value!r}: resume with "
+                f"the checkpoint {path} was written with {name} {before.get(name)!r}, not {value!r}: resume with "
                 "the same settings, or choose another --output."
             )
     return state
+
+
+def _one_by_one(settings: dict) -> dict:
+    """Settings with those of the recipe among them, so that a message can name the one that differs."""
+    return {name: value for name, value in settings.items() if name != "recipe"} | settings["recipe"]
