@@ -10,7 +10,7 @@ from pathlib import Path
 from hairseg import InputError
 from hairseg.arrays import load_split
 from hairseg.commands import Parser, choose_device, run
-from hairseg.datasets import LAYOUTS, SPLITS, find_pairs, find_scenes, load_scenes
+from hairseg.datasets import LAYOUTS, find_pairs, find_scenes, load_scenes
 from hairseg.evaluation import evaluate, table
 from hairseg.hub import default_repo, resolve
 from hairseg.prediction import HairPredictor

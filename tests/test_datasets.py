@@ -1,4 +1,3 @@
-import shutil
 from collections import Counter
 
 import numpy as np
