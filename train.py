@@ -98,7 +98,7 @@ def main() -> None:
             "test": tests[first],  # the other data sets' are scored once, at the end
             "scenes": load_split({"scenes": scenes["train"]}, source, args.workers),
         }
-    backdrops = load_scenes(scenes["test"])
+    backdrops = load_scenes(scenes["test"]) if accelerator.is_main_process else []  # who scores at the end
     data = digest(pairs | {"test": {first: pairs["test"][first]}}, scenes["train"])
 
     entries = {}

@@ -99,9 +99,11 @@ class Varied(Dataset):
         stacked = []
         for (_, of_people, reduction), pasted in sorted(layers.items(), key=lambda item: item[0]):
             frames, sources, chosen, where = zip(*pasted)
-            photos, masks = sources[0][list(chosen)]
-            photos = torch.from_numpy(np.stack([_reduced(photo, reduction) for photo in photos.numpy()]))
-            planes = torch.from_numpy(np.stack([_planes(mask, reduction) for mask in masks.numpy()])) if of_people else None
+            source = sources[0]
+            photos = torch.from_numpy(np.stack([_reduced(source.photos[each].numpy(), reduction) for each in chosen]))
+            planes = None
+            if of_people:
+                planes = torch.from_numpy(np.stack([_planes(source.masks[each].numpy(), reduction) for each in chosen]))
             where = (torch.tensor(np.array(part), dtype=torch.float32) for part in zip(*where))
             stacked.append(Layer(torch.tensor(frames), photos, planes, *where))
         colours, contrasts, sigmas, qualities = zip(*looks)

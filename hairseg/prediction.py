@@ -62,19 +62,18 @@ class HairPredictor:
         """
         if len(self.networks) > 1:
             return {variant: alpha.result() for variant, alpha in self.begin(photo, refined).items()}
-        _insist_on_photo(photo)
         return {variant: self._alpha(network, photo, refined) for variant, network in self.networks.items()}
 
     def begin(self, photo: np.ndarray, refined: bool = True) -> dict[str, Future]:
-        """The same under way, each alpha of `alphas` by itself: whoever needs one need not wait for the other.
-
-        Raises:
-            InputError: the array is no photo.
-        """
-        _insist_on_photo(photo)
+        """The same under way, each alpha of `alphas` by itself: whoever needs one need not wait for the other."""
         return {variant: self._threads.submit(self._alpha, network, photo, refined) for variant, network in self.networks.items()}
 
     def _alpha(self, network: DeepLabV3, photo: np.ndarray, refined: bool) -> np.ndarray:
+        if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
+            raise InputError(
+                f"an array of {photo.dtype} and shape {photo.shape} is no photo: expected uint8 (height, width, 3); "
+                "read files with hairseg.images.load_photo."
+            )
         whole = self._look(network, [photo])[0]
         windows = closer_windows(whole, photo.shape[:2])
         alpha = self._at_size_of(photo, whole, refined)
@@ -99,14 +98,6 @@ class HairPredictor:
         height, width = photo.shape[:2]
         alpha = _sigmoid(cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR))
         return refine_alpha(photo, alpha, max(height, width) / self.config.image_size) if refined else alpha
-
-
-def _insist_on_photo(photo: np.ndarray) -> None:
-    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
-        raise InputError(
-            f"an array of {photo.dtype} and shape {photo.shape} is no photo: expected uint8 (height, width, 3); "
-            "read files with hairseg.images.load_photo."
-        )
 
 
 def closer_windows(logits: np.ndarray, shape: tuple[int, int]) -> list[tuple[slice, slice]]:
