@@ -18,7 +18,7 @@ from pathlib import Path
 
 import gradio as gr
 import numpy as np
-from gradio.processing_utils import save_bytes_to_cache
+from gradio.processing_utils import save_base64_to_cache, save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from hairseg import InputError
@@ -40,6 +40,7 @@ BROWSERS_SHOW = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif"}
 PHOTOS_REMEMBERED = 4
 HOUR = 3600
 LARGE_PHOTO = 4_000_000  # pixels
+NOT_UPLOADED = "That is no photo of this page: expected a file that was uploaded here; upload it first."
 MIB = 1 << 20
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
@@ -86,12 +87,24 @@ READ_LINK = """(colour, variant) => {
 
 
 class PhotoUpload(gr.Image):
-    """An image upload that hands over the file as it came, whatever is in it: `load_photo` explains what is wrong."""
+    """An image upload that hands over the file as it came, whatever is in it: `load_photo` explains what is wrong.
+
+    Only files that a visitor has uploaded, or that the page itself has written, are handed over. Gradio moves uploads into
+    its cache by their `meta` and leaves a payload without it as it came, so that its path could be any of the server's.
+    """
 
     is_template = True  # shown by Gradio's own image component
 
     def preprocess(self, payload) -> str | None:
-        return payload.path if payload and payload.path else super().preprocess(payload)
+        if payload is None:
+            return None
+        with suppress(ValueError, OSError):  # no base64; a NUL or a loop of links in the path
+            if payload.path is None and (payload.url or "").startswith("data:"):
+                return save_base64_to_cache(payload.url, self.GRADIO_CACHE)
+            path = Path(payload.path or "/").resolve()
+            if path.is_relative_to(Path(self.GRADIO_CACHE).resolve()) and path.is_file():
+                return str(path)
+        raise gr.Error(NOT_UPLOADED, print_exception=False)
 
 
 class LookedAt:

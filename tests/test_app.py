@@ -1,10 +1,15 @@
 """The page's endpoints as gradio_client calls them."""
 
+import base64
 import colorsys
 import json
+import urllib.request
+import uuid
+from pathlib import Path
 
 import numpy as np
 import pytest
+from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
 from PIL import Image
 
@@ -121,3 +126,72 @@ def test_a_cached_copy_is_named_with_its_revision(predictor, monkeypatch):
     assert notice == "the weights are a cached copy of ada/hair, because the Hub cannot be reached."
     shown = json.dumps(app.build_page(predictor, source, notice).get_config_file(), default=str)
     assert notice in shown and "ada/hair at 0123456" in shown and source.url in shown
+
+
+def answer(client, fn_index: int, data: list) -> dict:
+    """What the page says to a call that no browser would make: the last message of its queue."""
+    session = uuid.uuid4().hex
+    call = json.dumps({"data": data, "fn_index": fn_index, "session_hash": session}).encode()
+    request = urllib.request.Request(f"{client.src}gradio_api/queue/join", call, {"Content-Type": "application/json"})
+    urllib.request.urlopen(request).close()
+    with urllib.request.urlopen(f"{client.src}gradio_api/queue/data?session_hash={session}", timeout=60) as events:
+        for line in events:
+            if line.startswith(b"data:") and (message := json.loads(line[5:]))["msg"] == "process_completed":
+                return message
+    raise AssertionError("the queue closed without an answer")
+
+
+def events_with_a_photo(client) -> list[tuple[int, list]]:
+    """Every event of the page, public or private, that takes the photo: its index, and data with the photo left open."""
+    config = client.config
+    values = {part["id"]: part["props"].get("value") for part in config["components"]}
+    photo = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "photo")
+    return [(event["id"], [None if part == photo else values[part] for part in event["inputs"]])
+            for event in config["dependencies"] if photo in event["inputs"] and event["backend_fn"]]
+
+
+@pytest.fixture
+def secret(tmp_path) -> Path:
+    """A picture on the server that nobody has uploaded."""
+    Image.fromarray(draw_portrait(7)[0]).save(tmp_path / "secret.png")
+    return tmp_path / "secret.png"
+
+
+@pytest.fixture
+def link(secret):
+    """A link in the folder of uploads that leads out of it."""
+    path = Path(get_upload_folder()) / f"{uuid.uuid4().hex}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(secret)
+    yield path
+    path.unlink()
+
+
+@pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}, {"meta": {}}, {"meta": {"_type": "x"}}],
+                         ids=["no meta", "meta", "empty meta", "wrong meta"])
+def test_no_event_reads_a_file_that_was_not_uploaded(client, secret, link, meta):
+    """Guards every event and endpoint against payloads that no browser sends: they show no file and tell of none."""
+    upwards = f"{get_upload_folder()}/../../{secret}"
+    payloads = [{"path": str(path)} for path in (secret, link, upwards, secret.parent, "/etc/passwd", "/no/such/file.png", "",
+                                                 "a\0b", secret.name, "x" * 5000)]
+    payloads += [{"path": str(secret), "url": f"file://{secret}"}, {"url": f"file://{secret}"},
+                 {"path": None, "url": None}, {"path": str(secret), "orig_name": "x.svg"}]
+    events = events_with_a_photo(client)
+    assert len(events) >= 5  # both endpoints, the sheet, the cut-out and what shows HEIC
+    for fn_index, data in events:
+        said = set()
+        for payload in payloads:
+            message = answer(client, fn_index, [payload | meta if value is None else value for value in data])
+            assert not message["success"], payload
+            assert "Traceback" not in json.dumps(message)
+            said.add(message["output"].get("error"))
+        if meta == {}:  # with it, Gradio refuses in words of its own, the same whether the file is there or not
+            assert said == {app.NOT_UPLOADED}
+
+
+def test_what_the_page_has_written_and_data_urls_are_read(client, sideways):
+    alpha, _ = client.predict(handle_file(sideways), api_name="/segment")
+    url = "data:image/png;base64," + base64.b64encode(Path(alpha).read_bytes()).decode()
+    for fn_index, data in events_with_a_photo(client)[:1]:
+        message = answer(client, fn_index, [{"url": url} if value is None else value for value in data])
+        assert message["success"]
