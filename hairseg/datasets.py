@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from hairseg import InputError
-from hairseg.images import load_photo
+from hairseg.images import load_photo, readable_formats
 
 SPLITS = ("train", "val", "test")
 TEST_SHARE = 600 / 2600  # the paper's: about 2,000 photos to train on, 600 to test on
@@ -106,7 +106,7 @@ def _borza_pairs(root: Path) -> list[Pair]:
 
 
 def _read_grey(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
+    with Image.open(path, formats=readable_formats()) as image:
         return np.asarray(image.convert("L"))
 
 

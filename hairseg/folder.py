@@ -12,10 +12,9 @@ import numpy as np
 from PIL import Image
 
 from hairseg import InputError
-from hairseg.images import encode_png  # which also teaches Pillow HEIC
+from hairseg.images import encode_png, readable_formats
 
 RESULTS = ("alpha", "cutout", "recoloured", "sheet")
-NOT_DECODED = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # Pillow knows these, but leaves them to other programs
 
 
 def find_photos(arguments: Iterable[Path], output: Path) -> dict[Path, Path]:
@@ -127,6 +126,5 @@ def _pictures_below(folder: Path) -> Iterator[Path]:
 
 @cache
 def _suffixes() -> set[str]:
-    """Of the pictures that Pillow can open here, in lower case."""
-    return {suffix for suffix, format in Image.registered_extensions().items()
-            if format in Image.OPEN and format not in NOT_DECODED}
+    """Of the pictures that `load_photo` reads, in lower case."""
+    return {suffix for suffix, format in Image.registered_extensions().items() if format in readable_formats()}

@@ -2,6 +2,7 @@
 
 import io
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -16,9 +17,19 @@ with suppress(ImportError):  # machines that only train need no HEIC
     pillow_heif.register_heif_opener()
 
 MAX_PIXELS = 120_000_000
+# What Pillow decodes by itself. Others it hands to programs of their own (EPS to Ghostscript), whatever a file is called.
+FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "DIB", "TIFF", "ICO", "PPM", "JPEG2000", "PSD",
+           "QOI", "SGI", "PCX", "DDS", "TGA")
 # People wait for these files. Runs alone, after differences to the row above: faster than strings, and as small for photos.
 FAST_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE,
             cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
+
+
+@cache
+def readable_formats() -> tuple[str, ...]:
+    """`FORMATS` as far as this machine's Pillow has them: HEIF, say, comes with pillow-heif alone."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def load_photo(source, name: str | None = None, longer_side: int | None = None) -> np.ndarray:
@@ -48,7 +59,7 @@ def load_photo(source, name: str | None = None, longer_side: int | None = None) 
             raise InputError(f"{name} is not a file: expected a picture such as JPEG, PNG, WebP or HEIC; check the path.")
     name = name or "the picture"
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=readable_formats()) as image:
             if longer_side:
                 image.draft(None, [max(1, side * longer_side // max(image.size)) for side in image.size])
             return _to_rgb(image, name)

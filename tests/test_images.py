@@ -1,13 +1,14 @@
 import io
+import subprocess
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from conftest import PROJECT
+from conftest import PROJECT, draw_portrait
 from hairseg import InputError, images
-from hairseg.images import alpha_to_grey, encode_png, load_photo
+from hairseg.images import FORMATS, alpha_to_grey, encode_png, load_photo
 
 
 def encoded(image: Image.Image, format: str, **options) -> bytes:
@@ -145,3 +146,28 @@ def test_a_jpeg_is_decoded_no_larger_than_needed(tmp_path):
     assert load_photo(tmp_path / "large.jpg", longer_side=600).shape == load_photo(tmp_path / "large.jpg").shape == large.shape
     Image.fromarray(large).save(tmp_path / "large.png")
     assert load_photo(tmp_path / "large.png", longer_side=100).shape == large.shape
+
+
+def test_nothing_is_handed_to_other_programs(monkeypatch, tmp_path):
+    """Pillow leaves EPS to Ghostscript, WMF to Windows and more to others, whatever the file is called."""
+    encapsulated = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n"
+    started = []
+    monkeypatch.setattr(subprocess, "check_call", lambda *words, **options: started.append(words))
+    monkeypatch.setattr(subprocess, "Popen", lambda *words, **options: started.append(words))
+    for name in ("drawing.eps", "photo.jpg", "photo"):
+        (tmp_path / name).write_bytes(encapsulated)
+        with pytest.raises(InputError, match=f"^{name} is not a picture that can be read"):
+            load_photo(tmp_path / name)
+    with pytest.raises(InputError, match="is not a picture that can be read"):
+        load_photo(encapsulated)
+    assert started == []
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_of_the_list_is_read_whatever_was_opened_before(format, tmp_path):
+    photo = draw_portrait(1, 64)[0]
+    path = tmp_path / "photo"
+    if format not in Image.SAVE:
+        pytest.skip(f"Pillow does not write {format}")
+    Image.fromarray(photo).save(path, format=format)
+    assert np.abs(load_photo(path).astype(int) - photo).mean() < 12
