@@ -1,18 +1,19 @@
 """Score a model repository on a data set.
 
-    python evaluate.py --data CelebAMask-HQ                         the bundled repository on the test split
-    python evaluate.py --data Figaro1k --repo runs/resnet101-paper --output runs/figaro1k
+python evaluate.py --data CelebAMask-HQ                         the bundled repository on the test split
+python evaluate.py --data Figaro1k --repo runs/resnet101-paper --output runs/figaro1k
 """
 
 import os
 from pathlib import Path
 
-from hairseg import InputError
-from hairseg.arrays import load_split
 from hairseg.commands import Parser, choose_device, run
-from hairseg.datasets import LAYOUTS, find_pairs, find_scenes, load_scenes
-from hairseg.evaluation import evaluate, table
-from hairseg.hub import default_repo, resolve
+from hairseg.data.datasets import LAYOUTS, find_pairs, find_scenes, load_scenes
+from hairseg.data.decoded import load_arrays
+from hairseg.errors import InputError
+from hairseg.evaluation.evaluate import evaluate
+from hairseg.evaluation.report import table
+from hairseg.hub.resolution import default_repo, resolve
 from hairseg.prediction import HairPredictor
 from hairseg.repository import write_json
 
@@ -21,13 +22,19 @@ def parse() -> Parser:
     parser = Parser(prog="evaluate.py", description="Score a model repository on a data set.")
     parser.add_argument("--data", required=True, type=Path, help="folder of the data set")
     parser.add_argument("--dataset", default="auto", choices=["auto", *LAYOUTS], help="auto: by layout")
-    parser.add_argument("--scenes", type=Path, help="folder of photos without people: scores framing and hair-free photos too")
-    parser.add_argument("--include-hairless", action="store_true", help="also people without a hair mask, as empty masks")
+    parser.add_argument(
+        "--scenes", type=Path, help="folder of photos without people: scores framing and hair-free photos too"
+    )
+    parser.add_argument(
+        "--include-hairless", action="store_true", help="also people without a hair mask, as empty masks"
+    )
     parser.add_argument("--split", default="test", choices=["test", "val", "train", "all"])
     parser.add_argument("--repo", default=default_repo(), help="folder or Hub id (HAIRSEG_REPO, else the bundled one)")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="threads that decode photos")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--output", type=Path, default=Path("runs/evaluation"), help="folder of metrics.json and figures")
+    parser.add_argument(
+        "--output", type=Path, default=Path("runs/evaluation"), help="folder of metrics.json and figures"
+    )
     return parser
 
 
@@ -40,10 +47,12 @@ def main() -> None:
         raise InputError(f"{args.data} has no photos in the {args.split} split: expected some; try --split all.")
     scenes = [pair for pair in find_scenes(args.scenes) if args.split in (pair.split, "all")] if args.scenes else []
     if args.scenes and not scenes:
-        raise InputError(f"{args.scenes} has no scenes in the {args.split} split: expected some; add scenes or try --split all.")
+        raise InputError(
+            f"{args.scenes} has no scenes in the {args.split} split: expected some; add scenes or try --split all."
+        )
     backdrops = load_scenes(scenes)
     predictor = HairPredictor(resolve(args.repo).folder, device=device)
-    arrays = load_split({dataset: pairs}, predictor.config.preset, args.workers)
+    arrays = load_arrays({dataset: pairs}, predictor.config.preset, args.workers)
     metrics = evaluate(predictor, dataset, args.split, pairs, arrays, backdrops, args.output)
     write_json(args.output / "metrics.json", metrics)
     print(table(metrics))

@@ -1,10 +1,10 @@
 """Fine-tune both variants and write a model repository.
 
-    python train.py --data CelebAMask-HQ                     the paper's recipe on DeepLabV3-ResNet101
-    python train.py --data CelebAMask-HQ --backbone efficientnet_lite0 --resume
-    python train.py --data CelebAMask-HQ Figaro1k --scenes BSDS500 --recipe modern
-    python train.py --data CelebAMask-HQ --push-to USER/NAME
-    accelerate launch --multi_gpu --num_processes 8 train.py --data CelebAMask-HQ --batch-size 48
+python train.py --data CelebAMask-HQ                     the paper's recipe on DeepLabV3-ResNet101
+python train.py --data CelebAMask-HQ --backbone efficientnet_lite0 --resume
+python train.py --data CelebAMask-HQ Figaro1k --scenes BSDS500 --recipe modern
+python train.py --data CelebAMask-HQ --push-to USER/NAME
+accelerate launch --multi_gpu --num_processes 8 train.py --data CelebAMask-HQ --batch-size 48
 """
 
 import hashlib
@@ -23,20 +23,23 @@ import torch
 import torchvision
 from accelerate import Accelerator
 
-from hairseg import InputError, __version__
-from hairseg.arrays import load_split
-from hairseg.card import DATASETS, render_card
+from hairseg import __version__
 from hairseg.commands import Parser, choose_device, run
-from hairseg.datasets import LAYOUTS, SPLIT_RULES, SPLITS, Pair, find_pairs, find_scenes, load_scenes
-from hairseg.evaluation import evaluate, table
-from hairseg.figures import draw_history
-from hairseg.model import BACKBONES, INITS, VARIANTS, default_init
+from hairseg.data.datasets import LAYOUTS, SPLIT_RULES, SPLITS, Pair, find_pairs, find_scenes, load_scenes
+from hairseg.data.decoded import load_arrays
+from hairseg.errors import InputError
+from hairseg.evaluation.evaluate import evaluate
+from hairseg.evaluation.figures import draw_history
+from hairseg.evaluation.report import table
+from hairseg.hub.card import DATASETS, render_card
+from hairseg.hub.publish import check_push, push
+from hairseg.networks.backbones import BACKBONES, INITS, default_init
+from hairseg.networks.preset import Preset
 from hairseg.prediction import HairPredictor
-from hairseg.publishing import check_push, push
-from hairseg.recipes import RECIPES
-from hairseg.repository import Config, save_config, save_weights, write_json
-from hairseg.training import Settings, source_size, train_variant
-from hairseg.transforms import Preset
+from hairseg.repository import VARIANTS, Config, save_config, save_weights, write_json
+from hairseg.training.checkpoints import Settings
+from hairseg.training.loop import source_size, train_variant
+from hairseg.training.recipes import RECIPES
 
 COUNTS = ("epochs", "batch_size", "learning_rate", "image_size")
 OVERRIDES = (*COUNTS, "precision")
@@ -45,24 +48,41 @@ HISTORY_FIGURES = {"pretrained": "figure4", "random": "figure5"}  # as the paper
 
 def parse() -> Parser:
     parser = Parser(prog="train.py", description="Fine-tune both variants of DeepLabV3 and write a model repository.")
-    parser.add_argument("--data", required=True, nargs="+", type=Path,
-                        help="folders of data sets: all are trained on, the first one's test split is scored")
+    parser.add_argument(
+        "--data",
+        required=True,
+        nargs="+",
+        type=Path,
+        help="folders of data sets: all are trained on, the first one's test split is scored",
+    )
     parser.add_argument("--scenes", type=Path, help="folder of photos without people, which modern puts people into")
     parser.add_argument("--dataset", default="auto", choices=["auto", *LAYOUTS], help="auto: by layout")
-    parser.add_argument("--include-hairless", action="store_true", help="also people without a hair mask, as empty masks")
+    parser.add_argument(
+        "--include-hairless", action="store_true", help="also people without a hair mask, as empty masks"
+    )
     parser.add_argument("--backbone", default="resnet101", choices=list(BACKBONES))
     parser.add_argument("--recipe", default="paper", choices=list(RECIPES))
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)
-    parser.add_argument("--init", help="what the pretrained variant starts from: coco, imagenet or a weight file "
-                                       "(coco where published, else imagenet)")
+    parser.add_argument(
+        "--init",
+        help="what the pretrained variant starts from: coco, imagenet or a weight file "
+        "(coco where published, else imagenet)",
+    )
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
     parser.add_argument("--batch-size", type=int, help="instead of the recipe's")
     parser.add_argument("--learning-rate", type=float, help="instead of the recipe's")
     parser.add_argument("--image-size", type=int, help="side of the network's input, instead of the recipe's")
-    parser.add_argument("--precision", choices=["mixed", "float32"], help="mixed: bfloat16 where the hardware is made for it")
+    parser.add_argument(
+        "--precision", choices=["mixed", "float32"], help="mixed: bfloat16 where the hardware is made for it"
+    )
     parser.add_argument("--limit", type=int, help="use at most so many photos of each split")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="threads that decode photos; processes that read them for a GPU")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=os.cpu_count(),
+        help="threads that decode photos; processes that read them for a GPU",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --output")
     parser.add_argument("--output", type=Path, help="folder of the model repository (runs/BACKBONE-RECIPE)")
@@ -91,12 +111,12 @@ def main() -> None:
     pairs, scenes = find_photos(args)
     first = next(iter(pairs["test"]))
     with accelerator.local_main_process_first():  # the others find everything decoded
-        tests = {dataset: load_split({dataset: some}, preset, args.workers) for dataset, some in pairs["test"].items()}
+        tests = {dataset: load_arrays({dataset: some}, preset, args.workers) for dataset, some in pairs["test"].items()}
         splits = {
-            "train": load_split(pairs["train"], source, args.workers),
-            "val": load_split(pairs["val"], preset, args.workers),
+            "train": load_arrays(pairs["train"], source, args.workers),
+            "val": load_arrays(pairs["val"], preset, args.workers),
             "test": tests[first],  # the other data sets' are scored once, at the end
-            "scenes": load_split({"scenes": scenes["train"]}, source, args.workers),
+            "scenes": load_arrays({"scenes": scenes["train"]}, source, args.workers),
         }
     backdrops = load_scenes(scenes["test"]) if accelerator.is_main_process else []  # who scores at the end
     data = digest(pairs | {"test": {first: pairs["test"][first]}}, scenes["train"])
@@ -108,43 +128,71 @@ def main() -> None:
         trained = train_variant(settings, splits, accelerator, checkpoints / f"{variant}.pt", args.resume, args.workers)
         entries[variant] = {
             "init": init if init in INITS else Path(init).name,
-            "recipe": args.recipe, **asdict(recipes[variant]), "seed": args.seed,
+            "recipe": args.recipe,
+            **asdict(recipes[variant]),
+            "seed": args.seed,
             "datasets": list(pairs["train"]),
             "images": {name: len(split) for name, split in splits.items()},
             "split": "; ".join(f"{DATASETS[dataset]}: {SPLIT_RULES[dataset]}" for dataset in pairs["train"]),
             **summary(trained.history, trained.best_epoch),
             "device": describe(accelerator),
             "command": command_line(),
-            "versions": {"hairseg": __version__, "python": platform.python_version(), "torch": torch.__version__,
-                         "torchvision": torchvision.__version__, "timm": timm.__version__, "numpy": numpy.__version__},
+            "versions": {
+                "hairseg": __version__,
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "torchvision": torchvision.__version__,
+                "timm": timm.__version__,
+                "numpy": numpy.__version__,
+            },
         }
         if not accelerator.is_main_process:
             continue
         save_weights(output, variant, args.backbone, trained.weights)
         write_json(output / variant / "history.json", trained.history)
-        draw_history(output / "figures" / f"{HISTORY_FIGURES[variant]}.png", trained.history,
-                     f"{variant}, {args.backbone}", trained.best_epoch)
+        draw_history(
+            output / "figures" / f"{HISTORY_FIGURES[variant]}.png",
+            trained.history,
+            f"{variant}, {args.backbone}",
+            trained.best_epoch,
+        )
 
     accelerator.end_training()
     if not accelerator.is_main_process:
         return
-    save_config(output, Config(
-        backbone=args.backbone, output_stride=BACKBONES[args.backbone].output_stride, image_size=preset.image_size,
-        mean=preset.mean, std=preset.std, threshold=0.5, variants=entries,
-    ))
+    save_config(
+        output,
+        Config(
+            backbone=args.backbone,
+            output_stride=BACKBONES[args.backbone].output_stride,
+            image_size=preset.image_size,
+            mean=preset.mean,
+            std=preset.std,
+            threshold=0.5,
+            variants=entries,
+        ),
+    )
     predictor = HairPredictor(output, device=accelerator.device)
     metrics, *others = (
         evaluate(predictor, dataset, "test", some, tests[dataset], backdrops, output if dataset == first else None)
-        for dataset, some in pairs["test"].items() if some)
+        for dataset, some in pairs["test"].items()
+        if some
+    )
     metrics["others"] = others
     write_json(output / "metrics.json", metrics)
-    (output / "README.md").write_text(render_card(predictor.config, metrics, args.push_to or "USER/NAME"), encoding="utf-8")
-    shutil.rmtree(checkpoints.rename(output / "finished"))  # at once: a half-removed folder would be taken up by --resume
+    (output / "README.md").write_text(
+        render_card(predictor.config, metrics, args.push_to or "USER/NAME"), encoding="utf-8"
+    )
+    shutil.rmtree(
+        checkpoints.rename(output / "finished")
+    )  # at once: a half-removed folder would be taken up by --resume
     print("\n\n".join(table(part) for part in (metrics, *others)))
     print(f"written: {output}")
     if args.push_to:
         pushed = push(output, args.push_to, args.private)
-        print(f"pushed: {pushed.url} (tag {pushed.tag})" + (", the card edited there is kept" if pushed.card_kept else ""))
+        print(
+            f"pushed: {pushed.url} (tag {pushed.tag})" + (", the card edited there is kept" if pushed.card_kept else "")
+        )
 
 
 def find_photos(args: Namespace) -> tuple[dict[str, dict[str, list[Pair]]], dict[str, list[Pair]]]:
@@ -157,10 +205,16 @@ def find_photos(args: Namespace) -> tuple[dict[str, dict[str, list[Pair]]], dict
     for folder in args.data:
         dataset, pairs = find_pairs(folder, args.dataset, args.include_hairless)
         if dataset in found:
-            raise InputError(f"{folder} is {dataset} once more: expected every data set once; put its photos into one folder.")
+            raise InputError(
+                f"{folder} is {dataset} once more: expected every data set once; put its photos into one folder."
+            )
         found[dataset] = pairs
-    by_split = {name: {dataset: [pair for pair in pairs if pair.split == name][: args.limit] for dataset, pairs in found.items()}
-                for name in SPLITS}
+    by_split = {
+        name: {
+            dataset: [pair for pair in pairs if pair.split == name][: args.limit] for dataset, pairs in found.items()
+        }
+        for name in SPLITS
+    }
     for name, some in (("train", sum(by_split["train"].values(), [])), ("test", next(iter(by_split["test"].values())))):
         if not some:
             raise InputError(
@@ -168,13 +222,17 @@ def find_photos(args: Namespace) -> tuple[dict[str, dict[str, list[Pair]]], dict
                 "(each photo's id decides, about 77 : 23): expected some of each; add photos."
             )
     scenes = find_scenes(args.scenes) if args.scenes else []
-    return by_split, {"train": [scene for scene in scenes if scene.split != "test"][: args.limit],
-                      "test": [scene for scene in scenes if scene.split == "test"][: args.limit]}
+    return by_split, {
+        "train": [scene for scene in scenes if scene.split != "test"][: args.limit],
+        "test": [scene for scene in scenes if scene.split == "test"][: args.limit],
+    }
 
 
 def digest(pairs: dict[str, dict[str, list[Pair]]], scenes: list[Pair]) -> str:
     """Names the data sets, and tells other photos or another split of them apart."""
-    ids = "\n".join(f"{name} {dataset} {pair.id}" for name in SPLITS for dataset, some in pairs[name].items() for pair in some)
+    ids = "\n".join(
+        f"{name} {dataset} {pair.id}" for name in SPLITS for dataset, some in pairs[name].items() for pair in some
+    )
     ids += "\n".join(scene.id for scene in scenes)
     return f"{', '.join(pairs['train'])} {hashlib.sha256(ids.encode()).hexdigest()[:16]}"
 
@@ -193,7 +251,9 @@ def summary(history: list[dict], best_epoch: int) -> dict:
     best_on_test = max(tested, key=lambda record: record["test"]["auroc"], default=None)
     return {
         "best_epoch": best_epoch,
-        "selected_by": "auroc on val" if history[0]["val"]["auroc"] is not None else "last epoch (no validation photos)",
+        "selected_by": "auroc on val"
+        if history[0]["val"]["auroc"] is not None
+        else "last epoch (no validation photos)",
         "best_test_epoch": best_on_test and {"epoch": best_on_test["epoch"], "auroc": best_on_test["test"]["auroc"]},
         "seconds": round(sum(record["seconds"] for record in history), 1),
     }

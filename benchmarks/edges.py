@@ -18,14 +18,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from hairseg import InputError
 from hairseg.commands import Parser, run
-from hairseg.datasets import find_pairs
-from hairseg.evaluation import pair_at_size_of_photo
-from hairseg.hub import default_repo, resolve
-from hairseg.matting import refine_alpha
-from hairseg.metrics import MaskScores
+from hairseg.data.datasets import find_pairs
+from hairseg.errors import InputError
+from hairseg.evaluation.evaluate import pair_at_size_of_photo
+from hairseg.evaluation.metrics import MaskScores
+from hairseg.hub.resolution import default_repo, resolve
 from hairseg.prediction import HairPredictor
+from hairseg.refinement import refine_alpha
 from hairseg.repository import write_json
 
 SURE = 0.05  # alpha from 0 or 1 within which the trimap of closed-form matting is decided
@@ -56,7 +56,9 @@ def main() -> None:
     dataset, pairs = find_pairs(args.data)
     ways = {
         "network": lambda photo, alpha: alpha,
-        "guided filter": lambda photo, alpha: refine_alpha(photo, alpha, max(photo.shape) / predictor.config.image_size),
+        "guided filter": lambda photo, alpha: refine_alpha(
+            photo, alpha, max(photo.shape) / predictor.config.image_size
+        ),
         "closed form": closed_form,
     }
     scores, errors, seconds = ({way: kind() for way in ways} for kind in (MaskScores, list, list))
@@ -74,10 +76,14 @@ def main() -> None:
             errors[way].append(float(np.square(sharp - mask).mean()))
     unit = statistics.median(seconds["guided filter"])
     result = {
-        "dataset": dataset, "split": args.split, "photos": len(errors["network"]),
-        "ways": {way: {name: round(score, 4) for name, score in scores[way].scores().items()}
-                 | {"mse": round(statistics.mean(errors[way]), 5), "time": round(statistics.median(seconds[way]) / unit, 2)}
-                 for way in ways},
+        "dataset": dataset,
+        "split": args.split,
+        "photos": len(errors["network"]),
+        "ways": {
+            way: {name: round(score, 4) for name, score in scores[way].scores().items()}
+            | {"mse": round(statistics.mean(errors[way]), 5), "time": round(statistics.median(seconds[way]) / unit, 2)}
+            for way in ways
+        },
     }
     print(json.dumps(result, indent=2))
     if args.output:

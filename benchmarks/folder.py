@@ -37,11 +37,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from hairseg import __main__ as command
 from hairseg.commands import Parser, choose_device, run
 from hairseg.images import load_photo
-from hairseg.model import autocast, build_model, for_inference
+from hairseg.networks.backbones import build_model
+from hairseg.networks.precision import autocast, prepare_for_inference
 from hairseg.prediction import HairPredictor
 from hairseg.repository import BUNDLED, read_json, write_json
 
-PORTRAIT = Path(__file__).parents[1] / "assets" / "astronaut.jpg"
+PORTRAIT = Path(__file__).parents[1] / "hairseg" / "page" / "examples" / "astronaut.jpg"
 VARIANT = "pretrained"
 PAPER_SIZE = 256  # side of resnet101's input
 STEP = 50  # photos between two looks at the memory
@@ -85,7 +86,7 @@ def load(backbone: str, device: str, variants: list[str]) -> HairPredictor:
                 answers[key] = bundled(*inputs)
             return answers[key]
 
-        network = for_inference(build_model(backbone).eval(), predictor.device)
+        network = prepare_for_inference(build_model(backbone).eval(), predictor.device)
         network.register_forward_hook(answer)
         return network
 
@@ -130,7 +131,11 @@ def speed(predictor: HairPredictor, folder: Path, runs: int) -> dict:
             command.main()
 
     command.HairPredictor = lambda *_: predictor
-    ways = {"bare, all cores on one photo": lambda: bare(1), "bare, a photo on each core": lambda: bare(cores), "command": whole}
+    ways = {
+        "bare, all cores on one photo": lambda: bare(1),
+        "bare, a photo on each core": lambda: bare(cores),
+        "command": whole,
+    }
     seconds, processor_seconds = ({name: [] for name in ways} for _ in range(2))
     for _ in range(runs + 1):
         for name, way in ways.items():
@@ -142,8 +147,12 @@ def speed(predictor: HairPredictor, folder: Path, runs: int) -> dict:
     rates = {name: len(paths) / statistics.median(times[1:]) for name, times in seconds.items()}
     busy = {name: statistics.median(times[1:]) / len(paths) for name, times in processor_seconds.items()}
     return {
-        "input": looks[0].shape[-1], "looks_per_photo": sum(len(look) for look in looks), "cores": cores,
-        "device": str(predictor.device), "runs": runs, "photos_per_run": len(paths),
+        "input": looks[0].shape[-1],
+        "looks_per_photo": sum(len(look) for look in looks),
+        "cores": cores,
+        "device": str(predictor.device),
+        "runs": runs,
+        "photos_per_run": len(paths),
         "photos_per_second": {name: round(rate, 2) for name, rate in rates.items()},
         "processor_ms_per_photo": {name: round(1000 * seconds, 1) for name, seconds in busy.items()},
         "command_to_bare": round(rates["command"] / max(rate for name, rate in rates.items() if name != "command"), 3),
@@ -154,7 +163,10 @@ def memory(folder: Path) -> dict:
     output, curve = folder.with_name("results"), []
     output.mkdir()
     process = subprocess.Popen(
-        [sys.executable, "-m", "hairseg", folder, "--output", output], cwd=PORTRAIT.parents[1], stderr=subprocess.DEVNULL)
+        [sys.executable, "-m", "hairseg", folder, "--output", output],
+        cwd=PORTRAIT.parents[1],
+        stderr=subprocess.DEVNULL,
+    )
     while process.poll() is None:
         time.sleep(0.2)
         done = sum(name.endswith(".cutout.png") for name in os.listdir(output))

@@ -25,16 +25,20 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from hairseg.arrays import Split, load_split
-from hairseg.augmentation import SOURCE_SIZE, render
 from hairseg.commands import Parser, choose_device, run
-from hairseg.datasets import SPLITS, find_pairs
-from hairseg.figures import PAPER_AUROC
-from hairseg.model import BACKBONES, autocast, build_model
-from hairseg.recipes import MODERN, OPTIMISERS, RECIPES, Recipe
+from hairseg.data.augmentation import SOURCE_SIZE
+from hairseg.data.datasets import SPLITS, find_pairs
+from hairseg.data.decoded import PhotoArrays, load_arrays
+from hairseg.data.rendering import render
+from hairseg.networks.backbones import BACKBONES, build_model
+from hairseg.networks.precision import autocast
+from hairseg.networks.preset import Preset
+from hairseg.paper import PAPER_AUROC
 from hairseg.repository import write_json
-from hairseg.training import Pass, Settings, epoch_frames, train_variant
-from hairseg.transforms import Preset
+from hairseg.training.checkpoints import Settings
+from hairseg.training.loop import epoch_frames, train_variant
+from hairseg.training.recipes import MODERN, OPTIMISERS, RECIPES, Recipe
+from hairseg.training.step import TrainingStep
 
 PAPER_PHOTOS, PAPER_TESTS = 2000, 600
 PAPER_HOURS = {"pretrained": 6, "random": 3}  # on its GTX 1060
@@ -49,9 +53,11 @@ class Bench:
         self.size = 64 if args.trial else 256
         dataset, pairs = find_pairs(args.data)
         chosen = {name: [pair for pair in pairs if pair.split == name][: 12 if args.trial else None] for name in SPLITS}
-        self.splits = {name: load_split({dataset: some}, Preset(self.size), args.workers) for name, some in chosen.items()}
+        self.splits = {
+            name: load_arrays({dataset: some}, Preset(self.size), args.workers) for name, some in chosen.items()
+        }
         self.splits["scenes"] = self.splits["val"]
-        self.large = load_split({dataset: chosen["train"]}, Preset(SOURCE_SIZE), args.workers)
+        self.large = load_arrays({dataset: chosen["train"]}, Preset(SOURCE_SIZE), args.workers)
         self.workers = args.workers
 
     def seconds(self, call, runs: int, warm_ups: int = 3) -> float:
@@ -69,7 +75,7 @@ class Bench:
         if self.device.type == "cuda":
             torch.cuda.synchronize()
 
-    def train(self, variant: str, backbone: str, recipe: Recipe, splits: dict[str, Split], seed: int = 0):
+    def train(self, variant: str, backbone: str, recipe: Recipe, splits: dict[str, PhotoArrays], seed: int = 0):
         with tempfile.TemporaryDirectory() as folder:
             settings = Settings(variant, backbone, "random", recipe, seed, "benchmark")
             began = time.perf_counter()
@@ -92,8 +98,8 @@ class Bench:
                 recipe = replace(RECIPES["paper"]["pretrained"], precision=precision)
                 optimiser = OPTIMISERS[recipe.optimiser](network.parameters(), lr=1e-4, fused=True)
                 with FlopCounterMode(display=False) as counter:
-                    Pass(network, recipe, Preset(self.size), self.device)._pass(photos, masks)
-                whole = Pass(network, recipe, Preset(self.size), self.device)
+                    TrainingStep(network, recipe, Preset(self.size), self.device)._pass(photos, masks)
+                whole = TrainingStep(network, recipe, Preset(self.size), self.device)
 
                 def step():
                     whole(photos, masks)
@@ -102,55 +108,99 @@ class Bench:
                 median = self.seconds(step, 20 if not self.trial else 2, 6)
                 tflops = counter.get_total_flops() / median / 1e12
                 results[f"batch {batch_size}, {precision}"] = {
-                    "ms": round(1000 * median, 2), "photos_per_second": round(batch_size / median, 1),
-                    "tflops": round(tflops, 2), "share_of_matrix_product": round(tflops / rate, 3)}
+                    "ms": round(1000 * median, 2),
+                    "photos_per_second": round(batch_size / median, 1),
+                    "tflops": round(tflops, 2),
+                    "share_of_matrix_product": round(tflops / rate, 3),
+                }
         return results
 
     def paper_pretrained_time(self) -> dict:
         """2,000 photos, 15 epochs, batch 6, 600 photos tested per epoch: the data's photos again and again."""
-        def repeated(split: Split, count: int) -> Split:
+
+        def repeated(split: PhotoArrays, count: int) -> PhotoArrays:
             chosen = torch.arange(count) % len(split)
-            return Split(split.photos[chosen], split.masks[chosen])
+            return PhotoArrays(split.photos[chosen], split.masks[chosen])
 
         count, tests = (12, 4) if self.trial else (PAPER_PHOTOS, PAPER_TESTS)
-        splits = self.splits | {"train": repeated(self.splits["train"], count), "test": repeated(self.splits["test"], tests)}
+        splits = self.splits | {
+            "train": repeated(self.splits["train"], count),
+            "test": repeated(self.splits["test"], tests),
+        }
         recipe = RECIPES["paper"]["pretrained"]
         recipe = replace(recipe, image_size=self.size, epochs=2 if self.trial else recipe.epochs)
         trained, seconds = self.train("pretrained", self.big, recipe, splits)
-        return {"photos": count, "epochs": recipe.epochs, "batch_size": recipe.batch_size, "seconds": round(seconds, 1),
-                "seconds_per_epoch": [record["seconds"] for record in trained.history], "hours_in_the_paper": PAPER_HOURS["pretrained"]}
+        return {
+            "photos": count,
+            "epochs": recipe.epochs,
+            "batch_size": recipe.batch_size,
+            "seconds": round(seconds, 1),
+            "seconds_per_epoch": [record["seconds"] for record in trained.history],
+            "hours_in_the_paper": PAPER_HOURS["pretrained"],
+        }
 
     def paper_random(self) -> dict:
         """The paper's random-init run on the data's own split."""
         recipe = replace(RECIPES["paper"]["random"], image_size=self.size)
-        trained, seconds = self.train("random", self.big, replace(recipe, epochs=2) if self.trial else recipe, self.splits)
-        return {"photos": len(self.splits["train"]), "seconds": round(seconds, 1), "hours_in_the_paper": PAPER_HOURS["random"],
-                "auroc_in_the_paper": PAPER_AUROC["random"], "kept_epoch": trained.best_epoch, "history": trained.history}
+        trained, seconds = self.train(
+            "random", self.big, replace(recipe, epochs=2) if self.trial else recipe, self.splits
+        )
+        return {
+            "photos": len(self.splits["train"]),
+            "seconds": round(seconds, 1),
+            "hours_in_the_paper": PAPER_HOURS["random"],
+            "auroc_in_the_paper": PAPER_AUROC["random"],
+            "kept_epoch": trained.best_epoch,
+            "history": trained.history,
+        }
 
     def precision(self) -> dict:
         """Test AUROC per seed after the paper's random-init run of EfficientNet-Lite0, learning rate 1e-3."""
-        recipe = replace(RECIPES["paper"]["random"], image_size=self.size, learning_rate=1e-3, epochs=1 if self.trial else 4)
-        scores = {precision: [
-            self.train("random", "efficientnet_lite0", replace(recipe, precision=precision), self.splits, seed)[0].history[-1]["test"]["auroc"]
-            for seed in SEEDS] for precision in ("mixed", "float32")}
-        return {name: {"auroc": [round(score, 5) for score in some], "mean": round(float(np.mean(some)), 5),
-                       "deviation": round(float(np.std(some, ddof=1)), 5)} for name, some in scores.items()}
+        recipe = replace(
+            RECIPES["paper"]["random"], image_size=self.size, learning_rate=1e-3, epochs=1 if self.trial else 4
+        )
+        scores = {
+            precision: [
+                self.train("random", "efficientnet_lite0", replace(recipe, precision=precision), self.splits, seed)[
+                    0
+                ].history[-1]["test"]["auroc"]
+                for seed in SEEDS
+            ]
+            for precision in ("mixed", "float32")
+        }
+        return {
+            name: {
+                "auroc": [round(score, 5) for score in some],
+                "mean": round(float(np.mean(some)), 5),
+                "deviation": round(float(np.std(some, ddof=1)), 5),
+            }
+            for name, some in scores.items()
+        }
 
     def augmentation(self) -> dict:
         """Steps of the modern recipe with photos drawn and rendered on the way, and on one batch that is there already."""
         recipe = replace(MODERN, batch_size=4 if self.trial else 64, image_size=64 if self.trial else MODERN.image_size)
         settings, preset = Settings("random", "efficientnet_lite0", "random", recipe, 0, ""), Preset(recipe.image_size)
         network = build_model("efficientnet_lite0").to(self.device, memory_format=torch.channels_last).train()
-        taken, splits = Pass(network, recipe, preset, self.device), self.splits | {"train": self.large, "scenes": self.large}
+        taken, splits = (
+            TrainingStep(network, recipe, preset, self.device),
+            self.splits | {"train": self.large, "scenes": self.large},
+        )
         workers = self.workers if self.device.type == "cuda" else 0
-        frames = itertools.chain.from_iterable(epoch_frames(settings, splits, preset, epoch, workers) for epoch in itertools.count(1))
+        frames = itertools.chain.from_iterable(
+            epoch_frames(settings, splits, preset, epoch, workers) for epoch in itertools.count(1)
+        )
         ready = send_to_device(next(frames), self.device)
         rendered = render(ready, preset)
         runs = 2 if self.trial else 20
-        one = {"step_ms": lambda: taken(*rendered), "render_ms": lambda: render(ready, preset),
-               "all_ms": lambda: taken(*render(send_to_device(next(frames), self.device, non_blocking=True), preset))}
+        one = {
+            "step_ms": lambda: taken(*rendered),
+            "render_ms": lambda: render(ready, preset),
+            "all_ms": lambda: taken(*render(send_to_device(next(frames), self.device, non_blocking=True), preset)),
+        }
         return {"batch_size": recipe.batch_size, "image_size": recipe.image_size, "workers": workers} | {
-            name: round(1000 * self.seconds(call, runs, 6), 2) for name, call in one.items()}
+            name: round(1000 * self.seconds(call, runs, 6), 2) for name, call in one.items()
+        }
 
     def memory(self) -> dict:
         """Peak GPU memory of training at 256 x 256, batch 6, mixed precision, MiB."""
@@ -163,7 +213,7 @@ class Bench:
             photos = torch.zeros(6, 256, 256, 3, dtype=torch.uint8, device=self.device)
             torch.cuda.reset_peak_memory_stats()
             for _ in range(2):
-                Pass(network, RECIPES["paper"]["random"], Preset(), self.device)._pass(photos, photos[..., 0])
+                TrainingStep(network, RECIPES["paper"]["random"], Preset(), self.device)._pass(photos, photos[..., 0])
                 optimiser.step()
             peaks[backbone] = round(torch.cuda.max_memory_allocated() / 2**20)
             del network, optimiser
@@ -176,14 +226,25 @@ class Bench:
         for backbone in ("efficientnet_lite0", self.big):
             network = build_model(backbone).to(self.device, memory_format=torch.channels_last).eval()
             for batch_size in (1, 16):
-                photos = torch.randn(batch_size, 3, self.size, self.size, device=self.device).to(memory_format=torch.channels_last)
+                photos = torch.randn(batch_size, 3, self.size, self.size, device=self.device).to(
+                    memory_format=torch.channels_last
+                )
                 with autocast(self.device):
                     median = self.seconds(lambda: network(photos), 3 if self.trial else 20)
                 results[f"{backbone}, batch {batch_size}"] = round(batch_size / median, 1)
         return results
 
 
-PARTS = ("matrix_product", "steps", "memory", "serving", "augmentation", "paper_pretrained_time", "paper_random", "precision")
+PARTS = (
+    "matrix_product",
+    "steps",
+    "memory",
+    "serving",
+    "augmentation",
+    "paper_pretrained_time",
+    "paper_random",
+    "precision",
+)
 
 
 def main() -> None:

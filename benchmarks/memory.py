@@ -27,11 +27,11 @@ sys.path.insert(0, str(PROJECT))
 
 from hairseg.commands import Parser, run
 from hairseg.images import load_photo
-from hairseg.model import BACKBONES, build_model
-from hairseg.recipes import RECIPES
+from hairseg.networks.backbones import BACKBONES, build_model
+from hairseg.networks.preset import Preset
 from hairseg.repository import write_json
-from hairseg.training import Pass
-from hairseg.transforms import Preset
+from hairseg.training.recipes import RECIPES
+from hairseg.training.step import TrainingStep
 
 WIDTH, HEIGHT = 3000, 4000
 
@@ -43,7 +43,11 @@ def resident(process: int | str = "self", peak: bool = False) -> int:
 
 def photos(count: int, folder: Path):
     """Portraits of 12 megapixels, each with a patch of its own colour."""
-    portrait = cv2.resize(load_photo(PROJECT / "assets" / "astronaut.jpg"), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    portrait = cv2.resize(
+        load_photo(PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg"),
+        (WIDTH, HEIGHT),
+        interpolation=cv2.INTER_CUBIC,
+    )
     for index in range(count):
         portrait[:50, :50] = np.random.default_rng(index).integers(0, 256, 3)
         path = folder / f"{index}.jpg"
@@ -56,7 +60,9 @@ def of_page(requests: int) -> dict:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = os.environ | {"GRADIO_ANALYTICS_ENABLED": "False"}
-    page = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=PROJECT, stdout=subprocess.PIPE, text=True, env=environment)
+    page = subprocess.Popen(
+        [sys.executable, "app.py", "--port", str(port)], cwd=PROJECT, stdout=subprocess.PIPE, text=True, env=environment
+    )
     try:
         while "Running on" not in page.stdout.readline():
             if page.poll() is not None:
@@ -68,8 +74,15 @@ def of_page(requests: int) -> dict:
                 client.predict(handle_file(path), api_name="/segment")
                 client.predict(handle_file(path), "#8e24aa", 0.9, "pretrained", api_name="/recolour")
                 curve.append(resident(page.pid))
-        return {"megapixels": WIDTH * HEIGHT / 1e6, "requests": requests, "at_rest": rest, "after_tenth": curve[min(9, requests - 1)],
-                "after_last": curve[-1], "peak": resident(page.pid, peak=True), "every_tenth": curve[9::10]}
+        return {
+            "megapixels": WIDTH * HEIGHT / 1e6,
+            "requests": requests,
+            "at_rest": rest,
+            "after_tenth": curve[min(9, requests - 1)],
+            "after_last": curve[-1],
+            "peak": resident(page.pid, peak=True),
+            "every_tenth": curve[9::10],
+        }
     finally:
         page.terminate()
         page.wait()
@@ -78,8 +91,11 @@ def of_page(requests: int) -> dict:
 def of_training(backbone: str) -> int:
     network = build_model(backbone).to(memory_format=torch.channels_last).train()
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
-    taken = Pass(network, RECIPES["paper"]["pretrained"], Preset(), torch.device("cpu"))
-    batch = torch.randint(0, 256, (6, 256, 256, 3), dtype=torch.uint8), torch.randint(0, 2, (6, 256, 256), dtype=torch.uint8)
+    taken = TrainingStep(network, RECIPES["paper"]["pretrained"], Preset(), torch.device("cpu"))
+    batch = (
+        torch.randint(0, 256, (6, 256, 256, 3), dtype=torch.uint8),
+        torch.randint(0, 2, (6, 256, 256), dtype=torch.uint8),
+    )
     for _ in range(3):
         taken(*batch)
         optimiser.step()
@@ -95,8 +111,14 @@ def main() -> None:
     if args.train:
         print(of_training(args.train))
         return
-    training = {backbone: int(subprocess.run([sys.executable, __file__, "--train", backbone], check=True, capture_output=True, text=True).stdout)
-                for backbone in BACKBONES}
+    training = {
+        backbone: int(
+            subprocess.run(
+                [sys.executable, __file__, "--train", backbone], check=True, capture_output=True, text=True
+            ).stdout
+        )
+        for backbone in BACKBONES
+    }
     result = {"training_peak": training, "page": of_page(args.requests)}
     print(json.dumps(result, indent=2))
     if args.output:

@@ -14,12 +14,12 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from hairseg.arrays import load_split
 from hairseg.commands import Parser, choose_device, run
-from hairseg.datasets import find_pairs
-from hairseg.hub import default_repo, resolve
-from hairseg.metrics import PixelCounts
-from hairseg.model import autocast, is_made_for_bfloat16
+from hairseg.data.datasets import find_pairs
+from hairseg.data.decoded import load_arrays
+from hairseg.evaluation.metrics import PixelCounts
+from hairseg.hub.resolution import default_repo, resolve
+from hairseg.networks.precision import autocast, is_made_for_bfloat16
 from hairseg.prediction import HairPredictor
 from hairseg.repository import load_network, write_json
 
@@ -38,13 +38,15 @@ def main() -> None:
     folder, device = resolve(args.repo).folder, choose_device(args.device)
     predictor = HairPredictor(folder, device=device)
     preset, (dataset, pairs) = predictor.config.preset, find_pairs(args.data)
-    split = load_split({dataset: [pair for pair in pairs if pair.split == "val"][: args.limit]}, preset, os.cpu_count())
+    split = load_arrays(
+        {dataset: [pair for pair in pairs if pair.split == "val"][: args.limit]}, preset, os.cpu_count()
+    )
     result = {"dataset": dataset, "photos": len(split), "bfloat16": is_made_for_bfloat16(device), "variants": {}}
     for variant, network in predictor.networks.items():
         plain = load_network(folder, variant).to(device)
         counts, difference = {name: PixelCounts(device) for name in ("float32", "page")}, 0.0
         for start in range(0, len(split), BATCH):
-            photos, masks = (part[start:start + BATCH].to(device) for part in (split.photos, split.masks))
+            photos, masks = (part[start : start + BATCH].to(device) for part in (split.photos, split.masks))
             squares = preset.normalise(photos)
             logits = {"float32": plain(squares.contiguous())[:, 0]}
             with autocast(device):
@@ -54,7 +56,9 @@ def main() -> None:
             alphas = [torch.sigmoid(some.float()) for some in logits.values()]
             difference += float((alphas[0] - alphas[1]).abs().mean((1, 2)).sum())
         result["variants"][variant] = {
-            "auroc": {name: round(part.auroc, 5) for name, part in counts.items()}, "alpha_difference": round(difference / len(split), 5)}
+            "auroc": {name: round(part.auroc, 5) for name, part in counts.items()},
+            "alpha_difference": round(difference / len(split), 5),
+        }
     print(json.dumps(result, indent=2))
     if args.output:
         write_json(args.output, result)

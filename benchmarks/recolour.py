@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from hairseg.recolour import HairRecolourer, parse_colour, recolour
+from hairseg.recolouring.palette import parse_colour
+from hairseg.recolouring.recolourer import HairRecolourer, recolour
 
 COLOUR = "light blond"
 ROUNDS = 5

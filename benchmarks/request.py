@@ -22,27 +22,33 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import app
 from folder import PORTRAIT, load
+
+import app
 from hairseg.commands import Parser, run
 from hairseg.images import load_photo
-from hairseg.model import VARIANTS, autocast, build_model
+from hairseg.networks.backbones import build_model
+from hairseg.networks.precision import autocast
 from hairseg.prediction import HairPredictor
-from hairseg.repository import write_json
+from hairseg.repository import VARIANTS, write_json
 
 COLOUR, STRENGTH, VARIANT = "#8e24aa", 0.9, "pretrained"
 
 
 def measure(predictor: HairPredictor, upload: str, runs: int) -> dict:
     looks = {variant: [] for variant in predictor.networks}
-    watches = [network.register_forward_pre_hook(lambda _, inputs, variant=variant: looks[variant].append(inputs[0]))
-               for variant, network in predictor.networks.items()]
+    watches = [
+        network.register_forward_pre_hook(lambda _, inputs, variant=variant: looks[variant].append(inputs[0]))
+        for variant, network in predictor.networks.items()
+    ]
     predictor.alphas(load_photo(upload))
     for watch in watches:
         watch.remove()
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(len(looks), initializer=torch.set_num_threads, initargs=(max(1, threads // len(looks)),))
-    plain = {variant: build_model(predictor.config.backbone).eval().to(predictor.device) for variant in looks}  # weights do not matter
+    plain = {
+        variant: build_model(predictor.config.backbone).eval().to(predictor.device) for variant in looks
+    }  # weights do not matter
     one_look = {variant: some[0][:1] for variant, some in looks.items()}
 
     @torch.inference_mode()
@@ -59,7 +65,7 @@ def measure(predictor: HairPredictor, upload: str, runs: int) -> dict:
                 networks[variant](look).cpu()
 
     def request() -> None:
-        studios.append(app.Studio(predictor))  # remembers nothing yet
+        studios.append(app.PageSession(predictor))  # remembers nothing yet
         studios[-1].segment(upload)
         studios[-1].recolour(upload, COLOUR, STRENGTH, VARIANT)
 
@@ -81,9 +87,13 @@ def measure(predictor: HairPredictor, upload: str, runs: int) -> dict:
     medians = {name: statistics.median(times[2:]) for name, times in milliseconds.items()}
     bare = min(medians["one after the other"], medians["side by side"])
     return {
-        "input": looks[VARIANT][0].shape[-1], "looks": {variant: sum(map(len, some)) for variant, some in looks.items()},
-        "threads": threads, "runs": runs, "ms": {name: round(median, 1) for name, median in medians.items()},
-        "request_to_bare": round(medians["request"] / bare, 2), "colour_change_to_bare": round(medians["colour change"] / bare, 2),
+        "input": looks[VARIANT][0].shape[-1],
+        "looks": {variant: sum(map(len, some)) for variant, some in looks.items()},
+        "threads": threads,
+        "runs": runs,
+        "ms": {name: round(median, 1) for name, median in medians.items()},
+        "request_to_bare": round(medians["request"] / bare, 2),
+        "colour_change_to_bare": round(medians["colour change"] / bare, 2),
         "fast_to_plain": round(medians["fast"] / medians["plain"], 3),
     }
 
@@ -98,7 +108,8 @@ def main() -> None:
     portrait = cv2.resize(load_photo(PORTRAIT), (1000, 1000), interpolation=cv2.INTER_CUBIC)
     upload = app.to_cache("portrait.jpg", cv2.imencode(".jpg", portrait[..., ::-1])[1].tobytes())
     result = {"photo": [1000, 1000]} | {
-        backbone: measure(load(backbone, args.device, list(VARIANTS)), upload, args.runs) for backbone in args.backbones}
+        backbone: measure(load(backbone, args.device, list(VARIANTS)), upload, args.runs) for backbone in args.backbones
+    }
     print(json.dumps(result, indent=2))
     if args.output:
         write_json(args.output, result)

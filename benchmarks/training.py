@@ -24,15 +24,19 @@ from torch.utils.data import DataLoader, TensorDataset
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from hairseg.arrays import Split
 from hairseg.commands import Parser, choose_device, run
-from hairseg.depthwise import DepthwiseConv2d
-from hairseg.metrics import PixelCounts
-from hairseg.model import BACKBONES, build_model, is_made_for_bfloat16
-from hairseg.recipes import RECIPES, mse_loss
+from hairseg.data.decoded import PhotoArrays
+from hairseg.evaluation.metrics import PixelCounts
+from hairseg.networks.backbones import BACKBONES, build_model
+from hairseg.networks.depthwise import DepthwiseConv2d
+from hairseg.networks.precision import is_made_for_bfloat16
+from hairseg.networks.preset import Preset
 from hairseg.repository import write_json
-from hairseg.training import Pass, Settings, epoch_frames
-from hairseg.transforms import Preset
+from hairseg.training.checkpoints import Settings
+from hairseg.training.loop import epoch_frames
+from hairseg.training.losses import mse_loss
+from hairseg.training.recipes import RECIPES
+from hairseg.training.step import TrainingStep
 
 try:
     import segmentation_models_pytorch as smp
@@ -48,12 +52,12 @@ def with_pytorchs_gradients(network: nn.Module) -> nn.Module:
     return network
 
 
-def as_train_py(network: nn.Module, split: Split, batch_size: int, device: torch.device) -> Callable[[], None]:
+def as_train_py(network: nn.Module, split: PhotoArrays, batch_size: int, device: torch.device) -> Callable[[], None]:
     network = network.to(device, memory_format=torch.channels_last).train()
     recipe = replace(RECIPES["paper"]["pretrained"], batch_size=batch_size)
     settings, preset = Settings("random", "", "random", recipe, 0, ""), Preset(SIDE)
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused=True)
-    taken = Pass(network, recipe, preset, device)
+    taken = TrainingStep(network, recipe, preset, device)
 
     def epoch() -> None:
         counts = PixelCounts(device)
@@ -66,7 +70,9 @@ def as_train_py(network: nn.Module, split: Split, batch_size: int, device: torch
     return epoch
 
 
-def eager(network: nn.Module, loss_of: Callable, split: Split, batch_size: int, device: torch.device) -> Callable[[], None]:
+def eager(
+    network: nn.Module, loss_of: Callable, split: PhotoArrays, batch_size: int, device: torch.device
+) -> Callable[[], None]:
     network, preset = network.to(device).train(), Preset(SIDE)
     optimiser = torch.optim.Adam(network.parameters(), lr=2e-4)
     frames = DataLoader(TensorDataset(split.photos, split.masks), batch_size, shuffle=True)
@@ -84,8 +90,10 @@ def eager(network: nn.Module, loss_of: Callable, split: Split, batch_size: int, 
 
 def measure(backbone: str, photos: int, batch_size: int, runs: int, device: torch.device) -> dict:
     generator = torch.Generator().manual_seed(0)
-    split = Split(torch.randint(0, 256, (photos, SIDE, SIDE, 3), dtype=torch.uint8, generator=generator),
-                  torch.randint(0, 2, (photos, SIDE, SIDE), dtype=torch.uint8, generator=generator))
+    split = PhotoArrays(
+        torch.randint(0, 256, (photos, SIDE, SIDE, 3), dtype=torch.uint8, generator=generator),
+        torch.randint(0, 2, (photos, SIDE, SIDE), dtype=torch.uint8, generator=generator),
+    )
     common = split, batch_size, device
     ways = {
         "plain": eager(with_pytorchs_gradients(build_model(backbone)), mse_loss, *common),
@@ -96,7 +104,8 @@ def measure(backbone: str, photos: int, batch_size: int, runs: int, device: torc
         dice = smp.losses.DiceLoss(smp.losses.BINARY_MODE, from_logits=True)
         network = smp.DeepLabV3(backbone, encoder_weights=None, classes=1)
         ways["segmentation_models.pytorch"] = eager(
-            network, lambda logits, masks: dice(logits[:, None], masks[:, None].float()), *common)
+            network, lambda logits, masks: dice(logits[:, None], masks[:, None].float()), *common
+        )
     seconds = {name: [] for name in ways}
     for _ in range(runs + 1):
         for name, epoch in ways.items():
@@ -109,7 +118,11 @@ def measure(backbone: str, photos: int, batch_size: int, runs: int, device: torc
             seconds[name].append(time.perf_counter() - began)
     medians = {name: statistics.median(times[1:]) for name, times in seconds.items()}
     return {
-        "photos": photos, "batch_size": batch_size, "runs": runs, "device": str(device), "threads": torch.get_num_threads(),
+        "photos": photos,
+        "batch_size": batch_size,
+        "runs": runs,
+        "device": str(device),
+        "threads": torch.get_num_threads(),
         "bfloat16": is_made_for_bfloat16(device),
         "ms_per_photo": {name: round(1000 * median / photos, 1) for name, median in medians.items()},
         "to_plain": {name: round(median / medians["plain"], 3) for name, median in medians.items()},
@@ -125,7 +138,10 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--output", type=Path, help="JSON file of the result")
     args = parser.parse_args()
-    result = {backbone: measure(backbone, args.photos, args.batch_size, args.runs, choose_device(args.device)) for backbone in args.backbones}
+    result = {
+        backbone: measure(backbone, args.photos, args.batch_size, args.runs, choose_device(args.device))
+        for backbone in args.backbones
+    }
     print(json.dumps(result, indent=2))
     if args.output:
         write_json(args.output, result)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 
-from hairseg import InputError
+from hairseg.errors import InputError
 
 
 class Parser(argparse.ArgumentParser):
@@ -36,7 +36,7 @@ def _end(line: str, code: int) -> None:
 
 
 def choose_device(name: str) -> torch.device:
-    """"auto" (CUDA where there is one, else the CPU) or a PyTorch device name.
+    """ "auto" (CUDA where there is one, else the CPU) or a PyTorch device name.
 
     Raises:
         InputError: no such device here.

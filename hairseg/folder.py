@@ -1,17 +1,14 @@
 """Many photos: which files they are, where their results go, and several of them at a time."""
 
 import os
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from hairseg import InputError
+from hairseg.errors import InputError
 from hairseg.images import encode_png, readable_formats
 
 RESULTS = ("alpha", "cutout", "recoloured", "sheet")
@@ -67,49 +64,6 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
-
-
-def in_threads(work: Callable, items: Iterable, threads: int) -> Iterator:
-    """Results of `work(item)`, in the order they are ready, from that many threads.
-
-    Items are taken up as threads become free, so what waits does not grow with their number. When one raises, or the
-    caller is interrupted, those at work are finished, and no others begun.
-    """
-    pool = ThreadPoolExecutor(threads)
-    pending = set()
-    try:
-        for item in items:
-            pending.add(pool.submit(work, item))
-            if len(pending) > threads:  # one waits, so that no thread does
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        while pending:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-class Room:
-    """A bound on what several threads hold at once: whoever finds no room waits. More than there is goes in alone."""
-
-    def __init__(self, size: int):
-        self.size = self.free = size
-        self.changed = threading.Condition()
-        self.door = threading.Lock()  # where one waits for much room, others do not slip in before
-
-    @contextmanager
-    def taken(self, size: int) -> Iterator[None]:
-        size = min(size, self.size)
-        with self.door, self.changed:
-            self.changed.wait_for(lambda: self.free >= size)
-            self.free -= size
-        try:
-            yield
-        finally:
-            with self.changed:
-                self.free += size
-                self.changed.notify_all()
 
 
 def _pictures_below(folder: Path) -> Iterator[Path]:

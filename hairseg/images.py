@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from hairseg import InputError
+from hairseg.errors import InputError
 
 with suppress(ImportError):  # machines that only train need no HEIC
     import pillow_heif
@@ -18,11 +18,35 @@ with suppress(ImportError):  # machines that only train need no HEIC
 
 MAX_PIXELS = 120_000_000
 # What Pillow decodes by itself. Others it hands to programs of their own (EPS to Ghostscript), whatever a file is called.
-FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "DIB", "TIFF", "ICO", "PPM", "JPEG2000", "PSD",
-           "QOI", "SGI", "PCX", "DDS", "TGA")
+FORMATS = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "HEIF",
+    "AVIF",
+    "GIF",
+    "BMP",
+    "DIB",
+    "TIFF",
+    "ICO",
+    "PPM",
+    "JPEG2000",
+    "PSD",
+    "QOI",
+    "SGI",
+    "PCX",
+    "DDS",
+    "TGA",
+)
 # People wait for these files. Runs alone, after differences to the row above: faster than strings, and as small for photos.
-FAST_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE,
-            cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
+FAST_PNG = [
+    cv2.IMWRITE_PNG_COMPRESSION,
+    1,
+    cv2.IMWRITE_PNG_STRATEGY,
+    cv2.IMWRITE_PNG_STRATEGY_RLE,
+    cv2.IMWRITE_PNG_FILTER,
+    cv2.IMWRITE_PNG_FILTER_UP,
+]
 
 
 @cache
@@ -56,10 +80,14 @@ def load_photo(source, name: str | None = None, longer_side: int | None = None) 
     if isinstance(source, (str, Path)):
         name = name or Path(source).name
         if not Path(source).is_file():
-            raise InputError(f"{name} is not a file: expected a picture such as JPEG, PNG, WebP or HEIC; check the path.")
+            raise InputError(
+                f"{name} is not a file: expected a picture such as JPEG, PNG, WebP or HEIC; check the path."
+            )
     name = name or "the picture"
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=readable_formats()) as image:
+        with Image.open(
+            io.BytesIO(source) if isinstance(source, bytes) else source, formats=readable_formats()
+        ) as image:
             if longer_side:
                 image.draft(None, [max(1, side * longer_side // max(image.size)) for side in image.size])
             return _to_rgb(image, name)
@@ -122,7 +150,9 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
 def encode_png(picture: np.ndarray) -> bytes:
     """uint8 grey (height, width), RGB (height, width, 3) or RGBA (height, width, 4) -> PNG file contents."""
-    conversion = {2: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}[picture.ndim if picture.ndim == 2 else picture.shape[2]]
+    conversion = {2: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}[
+        picture.ndim if picture.ndim == 2 else picture.shape[2]
+    ]
     if conversion is not None:
         picture = cv2.cvtColor(picture, conversion)
     return cv2.imencode(".png", picture, FAST_PNG)[1].tobytes()

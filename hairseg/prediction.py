@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 import torch
 
-from hairseg import InputError
-from hairseg.matting import refine_alpha
-from hairseg.model import VARIANTS, DeepLabV3, autocast, for_inference
-from hairseg.repository import Config, load_config, load_network
+from hairseg.errors import InputError
+from hairseg.networks.deeplab import DeepLabV3
+from hairseg.networks.precision import autocast, prepare_for_inference
+from hairseg.refinement import refine_alpha
+from hairseg.repository import VARIANTS, Config, load_config, load_network
 
 SUSPICION = -1.4  # logit from which a pixel may be hair: alpha 0.2
 SMALLEST_FIND = 12  # pixels of the network's input
@@ -37,13 +38,14 @@ class HairPredictor:
         self.config: Config = load_config(folder)
         self.device = torch.device(device)
         self.networks = {
-            variant: for_inference(load_network(folder, variant), self.device)
+            variant: prepare_for_inference(load_network(folder, variant), self.device)
             for variant in (variants or [name for name in VARIANTS if name in self.config.variants])
         }
         # On a CPU the networks share the cores: each loses less to waiting alone on its own than all would on all of them.
         at_once = len(self.networks) if self.device.type == "cpu" else 1
         self._threads = ThreadPoolExecutor(
-            at_once, "network", torch.set_num_threads, (max(1, torch.get_num_threads() // at_once),))
+            at_once, "network", torch.set_num_threads, (max(1, torch.get_num_threads() // at_once),)
+        )
 
     def alphas(self, photo: np.ndarray, refined: bool = True) -> dict[str, np.ndarray]:
         """Segment one photo with every loaded variant.
@@ -66,7 +68,10 @@ class HairPredictor:
 
     def begin(self, photo: np.ndarray, refined: bool = True) -> dict[str, Future]:
         """The same under way, each alpha of `alphas` by itself: whoever needs one need not wait for the other."""
-        return {variant: self._threads.submit(self._alpha, network, photo, refined) for variant, network in self.networks.items()}
+        return {
+            variant: self._threads.submit(self._alpha, network, photo, refined)
+            for variant, network in self.networks.items()
+        }
 
     def _alpha(self, network: DeepLabV3, photo: np.ndarray, refined: bool) -> np.ndarray:
         if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
@@ -116,7 +121,9 @@ def closer_windows(logits: np.ndarray, shape: tuple[int, int]) -> list[tuple[sli
     for left, top, width, height, area in sorted(finds[1:].tolist(), key=lambda find: -find[4]):
         side = round(SURROUNDINGS * max(width, height) * scale)
         row, column = (top + height / 2) * scale, (left + width / 2) * scale
-        covered = any(rows.start <= row < rows.stop and columns.start <= column < columns.stop for rows, columns in windows)
+        covered = any(
+            rows.start <= row < rows.stop and columns.start <= column < columns.stop for rows, columns in windows
+        )
         if area < SMALLEST_FIND or side > LARGEST_LOOK * max(shape) or covered:
             continue
         windows.append(tuple(_around(centre, side, length) for centre, length in zip((row, column), shape)))

@@ -1,7 +1,7 @@
 """The model repository on disk: save, validate, load.
 
-    README.md  config.json  metrics.json  figures/*.png
-    {pretrained,random}/model.safetensors  {pretrained,random}/history.json
+README.md  config.json  metrics.json  figures/*.png
+{pretrained,random}/model.safetensors  {pretrained,random}/history.json
 """
 
 import json
@@ -14,13 +14,26 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from hairseg import InputError
-from hairseg.model import BACKBONES, VARIANTS, DeepLabV3, build_model
-from hairseg.transforms import Preset
+from hairseg.errors import InputError
+from hairseg.networks.backbones import BACKBONES, build_model
+from hairseg.networks.deeplab import DeepLabV3
+from hairseg.networks.preset import Preset
 
 FORMAT = 1
+
 ARCHITECTURE = "DeepLabV3"
+
 BUNDLED = Path(__file__).parent / "bundled"
+
+VARIANTS = ("pretrained", "random")  # what the paper compares
+
+NEEDED = [
+    "config.json",
+    "metrics.json",
+    *(f"{variant}/{name}" for variant in VARIANTS for name in ("model.safetensors", "history.json")),
+]
+
+ALL = ["README.md", *NEEDED, "figures/*.png"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,9 @@ def read_json(path: Path):
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{path} is not valid JSON ({error}): expected what train.py writes; fetch it again.") from None
+        raise InputError(
+            f"{path} is not valid JSON ({error}): expected what train.py writes; fetch it again."
+        ) from None
 
 
 def save_config(folder: Path, config: Config) -> None:
@@ -112,14 +127,17 @@ def save_weights(folder: Path, variant: str, backbone: str, weights: dict[str, t
     """Write a state dict of `DeepLabV3`: convolutions in half precision, normalisation in float32."""
     network = _empty_network(backbone)
     halved = {
-        f"{name}.{parameter}" for name, module in network.named_modules() if isinstance(module, nn.Conv2d)
+        f"{name}.{parameter}"
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Conv2d)
         for parameter, _ in module.named_parameters(recurse=False)
     }
     path = weights_path(folder, variant)
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(
         {name: (tensor.half() if name in halved else tensor).contiguous() for name, tensor in weights.items()},
-        path, metadata={"format": "pt"},
+        path,
+        metadata={"format": "pt"},
     )
 
 
@@ -170,17 +188,31 @@ def _check_weights(folder: str | Path, variant: str, config: Config) -> None:
         raise InputError(f"{folder} has no {variant!r} variant: expected one of {', '.join(config.variants)}.")
     path = weights_path(folder, variant)
     if not path.is_file():
-        raise InputError(f"{path} is missing: expected the weights of the {variant} variant; fetch the repository again.")
+        raise InputError(
+            f"{path} is missing: expected the weights of the {variant} variant; fetch the repository again."
+        )
     expected = _expected_shapes(config.backbone)
     try:
         with safe_open(path, "pt") as file:
             found = {name: file.get_slice(name).get_shape() for name in file.keys()}
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path} is no whole safetensors file ({error}): fetch the repository again.") from None
-    for problem, names in (("lacks the tensor", expected.keys() - found.keys()),
-                           ("has the unknown tensor", found.keys() - expected.keys())):
+    for problem, names in (
+        ("lacks the tensor", expected.keys() - found.keys()),
+        ("has the unknown tensor", found.keys() - expected.keys()),
+    ):
         if names:
-            raise InputError(f"{path} {problem} {min(names)!r}: expected the tensors of {config.backbone}, no more and no less.")
+            raise InputError(
+                f"{path} {problem} {min(names)!r}: expected the tensors of {config.backbone}, no more and no less."
+            )
     for name, shape in expected.items():
         if found[name] != shape:
-            raise InputError(f"{path} has the tensor {name!r} of shape {found[name]}: expected {shape} for {config.backbone}.")
+            raise InputError(
+                f"{path} has the tensor {name!r} of shape {found[name]}: expected {shape} for {config.backbone}."
+            )
+
+
+def known_files(folder: Path) -> list[str]:
+    return sorted(
+        path.relative_to(folder).as_posix() for pattern in ALL for path in folder.glob(pattern) if path.is_file()
+    )

@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from hairseg.model import VARIANTS, build_model
-from hairseg.repository import Config, save_config, save_weights, write_json
-from hairseg.transforms import IMAGENET_MEAN, IMAGENET_STD
+from hairseg.networks.backbones import build_model
+from hairseg.networks.preset import IMAGENET_MEAN, IMAGENET_STD
+from hairseg.repository import VARIANTS, Config, save_config, save_weights, write_json
 
 PROJECT = Path(__file__).parent.parent
 DATA = PROJECT.parent / "shared" / "data"
@@ -64,10 +64,18 @@ def write_repository(folder: Path, variants: tuple[str, ...] = VARIANTS) -> Path
         save_weights(folder, variant, "efficientnet_lite0", build_model("efficientnet_lite0").state_dict())
         write_json(folder / variant / "history.json", [])
     write_json(folder / "metrics.json", {})
-    save_config(folder, Config(
-        backbone="efficientnet_lite0", output_stride=16, image_size=64, mean=IMAGENET_MEAN, std=IMAGENET_STD,
-        threshold=0.5, variants={variant: {"init": "random"} for variant in variants},
-    ))
+    save_config(
+        folder,
+        Config(
+            backbone="efficientnet_lite0",
+            output_stride=16,
+            image_size=64,
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+            threshold=0.5,
+            variants={variant: {"init": "random"} for variant in variants},
+        ),
+    )
     return folder
 
 

@@ -233,8 +233,11 @@ class HubServer:
 
     def large_entry(self, sha256: str, size: int) -> dict:
         pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
-        return {**self.store_small(pointer), "size": size,
-                "lfs": {"oid": sha256, "size": size, "pointerSize": len(pointer)}}
+        return {
+            **self.store_small(pointer),
+            "size": size,
+            "lfs": {"oid": sha256, "size": size, "pointerSize": len(pointer)},
+        }
 
     def content(self, entry: dict) -> bytes:
         if "lfs" in entry:
@@ -276,7 +279,7 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.hub.faults.take(self.command, self.path)
         if fault and fault.kind == "stall" and not fault.at:
             self.hub._stopping.wait()
-        if fault and (fault.kind == "drop" or fault.kind == "stall" and not fault.at):
+        if fault and (fault.kind == "drop" or (fault.kind == "stall" and not fault.at)):
             self.close_connection = True
             return
         length = int(self.headers.get("Content-Length") or 0)
@@ -440,8 +443,12 @@ class _Hub(_Handler):
         if caller is None:
             raise Refusal(401, "Invalid username or password.")
         return {
-            "type": "user", "id": caller["name"], "name": caller["name"], "fullname": caller["name"].title(),
-            "orgs": [], "auth": {"type": "access_token", "accessToken": {"displayName": "test", "role": caller["role"]}},
+            "type": "user",
+            "id": caller["name"],
+            "name": caller["name"],
+            "fullname": caller["name"].title(),
+            "orgs": [],
+            "auth": {"type": "access_token", "accessToken": {"displayName": "test", "role": caller["role"]}},
         }
 
     def create(self):
@@ -450,10 +457,17 @@ class _Hub(_Handler):
             raise Refusal(401, "Invalid username or password.")
         owner = asked.get("organization") or caller["name"]
         if caller["role"] != "write" or owner != caller["name"]:
-            raise Refusal(403, f"You don't have the rights to create a {asked.get('type', 'model')} under the namespace \"{owner}\"")
+            raise Refusal(
+                403,
+                f'You don\'t have the rights to create a {asked.get("type", "model")} under the namespace "{owner}"',
+            )
         kind = asked.get("type", "model") + "s"
-        repo = Repo(kind, f"{owner}/{asked['name']}", sdk=asked.get("sdk"),
-                    private=asked.get("visibility") == "private" or bool(asked.get("private")))
+        repo = Repo(
+            kind,
+            f"{owner}/{asked['name']}",
+            sdk=asked.get("sdk"),
+            private=asked.get("visibility") == "private" or bool(asked.get("private")),
+        )
         url = f"{self.hub.url}/{repo.prefix}{repo.id}"
         if self.hub.exists(repo.id, kind):
             raise Refusal(409, "You already created this repo", url=url)
@@ -501,7 +515,10 @@ class _Hub(_Handler):
         return self.yaml_answer(errors, [] if block else ["empty or missing yaml metadata in repo card"])
 
     def yaml_answer(self, errors: list[str], warnings: list[str]):
-        content = {"errors": [{"message": text} for text in errors], "warnings": [{"message": text} for text in warnings]}
+        content = {
+            "errors": [{"message": text} for text in errors],
+            "warnings": [{"message": text} for text in warnings],
+        }
         if errors:
             raise Refusal(400, "Invalid metadata", **content)
         return content
@@ -515,13 +532,28 @@ class _Hub(_Handler):
             if "blobs" in self.query:
                 sibling |= {"size": entry["size"], "blobId": entry["oid"]}
                 if "lfs" in entry:
-                    sibling["lfs"] = {"sha256": entry["lfs"]["oid"], "size": entry["size"], "pointerSize": entry["lfs"]["pointerSize"]}
+                    sibling["lfs"] = {
+                        "sha256": entry["lfs"]["oid"],
+                        "size": entry["size"],
+                        "pointerSize": entry["lfs"]["pointerSize"],
+                    }
             siblings.append(sibling)
         return {
-            "_id": repo.id, "id": repo.id, "modelId": repo.id, "author": repo.id.split("/")[0], "sha": commit,
-            "private": repo.private, "gated": False, "disabled": False, "downloads": 0, "likes": 0, "tags": [],
-            "lastModified": "2024-01-01T00:00:00.000Z", "createdAt": "2024-01-01T00:00:00.000Z",
-            "siblings": siblings, **({"sdk": repo.sdk} if repo.sdk else {}),
+            "_id": repo.id,
+            "id": repo.id,
+            "modelId": repo.id,
+            "author": repo.id.split("/")[0],
+            "sha": commit,
+            "private": repo.private,
+            "gated": False,
+            "disabled": False,
+            "downloads": 0,
+            "likes": 0,
+            "tags": [],
+            "lastModified": "2024-01-01T00:00:00.000Z",
+            "createdAt": "2024-01-01T00:00:00.000Z",
+            "siblings": siblings,
+            **({"sdk": repo.sdk} if repo.sdk else {}),
         }
 
     def tree(self, kind: str, repo_id: str, revision: str, folder: str | None):
@@ -531,20 +563,29 @@ class _Hub(_Handler):
         found = {path: entry for path, entry in files.items() if path.startswith(inside)}
         if folder and not found:
             raise Refusal(404, f"{folder} does not exist on {revision}", "EntryNotFound")
-        rows = [{"type": "directory", "path": path, "oid": "0" * 40, "size": 0}
-                for path in sorted({path[: cut.start()] for path in found for cut in re.finditer("/", path)
-                                    if cut.start() > len(inside)})]
+        rows = [
+            {"type": "directory", "path": path, "oid": "0" * 40, "size": 0}
+            for path in sorted(
+                {path[: cut.start()] for path in found for cut in re.finditer("/", path) if cut.start() > len(inside)}
+            )
+        ]
         rows += [{"type": "file", "path": path, **entry} for path, entry in found.items()]
         if self.query.get("recursive", ["False"])[0].lower() != "true":
-            rows = [row for row in rows if "/" not in row["path"][len(inside):]]
+            rows = [row for row in rows if "/" not in row["path"][len(inside) :]]
         return rows
 
     def refs(self, kind: str, repo_id: str):
         repo = self.readable(kind, repo_id)
         return {
-            "branches": [{"name": name, "ref": f"refs/heads/{name}", "targetCommit": commit} for name, commit in repo.branches.items()],
-            "tags": [{"name": name, "ref": f"refs/tags/{name}", "targetCommit": commit} for name, commit in repo.tags.items()],
-            "converts": [], "pullRequests": [],
+            "branches": [
+                {"name": name, "ref": f"refs/heads/{name}", "targetCommit": commit}
+                for name, commit in repo.branches.items()
+            ],
+            "tags": [
+                {"name": name, "ref": f"refs/tags/{name}", "targetCommit": commit} for name, commit in repo.tags.items()
+            ],
+            "converts": [],
+            "pullRequests": [],
         }
 
     def auth_check(self, kind: str, repo_id: str, write: str | None):
@@ -559,8 +600,14 @@ class _Hub(_Handler):
         for file in self.json()["files"]:
             path, entry = file["path"], present.get(file["path"])
             oid = entry and (entry["lfs"]["oid"] if "lfs" in entry else entry["oid"])
-            answer.append({"path": path, "uploadMode": "lfs" if path.endswith(LARGE) else "regular",
-                           "shouldIgnore": False, **({"oid": oid} if oid else {})})
+            answer.append(
+                {
+                    "path": path,
+                    "uploadMode": "lfs" if path.endswith(LARGE) else "regular",
+                    "shouldIgnore": False,
+                    **({"oid": oid} if oid else {}),
+                }
+            )
         return {"files": answer, "commitOid": parent}
 
     def lfs_batch(self, kind: str | None, repo_id: str):
@@ -602,8 +649,12 @@ class _Hub(_Handler):
                 files = {name: entry for name, entry in files.items() if not name.startswith(f"{path.rstrip('/')}/")}
         commit = repo.commit(branch, head["summary"], files)
         self.hub.save(repo)
-        return {"success": True, "commitOid": commit, "commitUrl": f"{self.hub.url}/{repo.prefix}{repo.id}/commit/{commit}",
-                "hookOutput": ""}
+        return {
+            "success": True,
+            "commitOid": commit,
+            "commitUrl": f"{self.hub.url}/{repo.prefix}{repo.id}/commit/{commit}",
+            "hookOutput": "",
+        }
 
     def branch(self, kind: str, repo_id: str, name: str):
         repo = self.writable(kind, repo_id)
@@ -633,8 +684,11 @@ class _Hub(_Handler):
 
     def set_variable(self, kind: str, repo_id: str):
         repo, asked = self.writable(kind, repo_id), self.json()
-        repo.variables[asked["key"]] = {"value": asked["value"], "description": asked.get("description", ""),
-                                        "updatedAt": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())}
+        repo.variables[asked["key"]] = {
+            "value": asked["value"],
+            "description": asked.get("description", ""),
+            "updatedAt": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()),
+        }
         self.hub.save(repo)
         return repo.variables
 
@@ -650,8 +704,11 @@ class _Hub(_Handler):
         entry = repo.commits[commit]["files"].get(path)
         if entry is None:
             raise Refusal(404, "Entry not found", "EntryNotFound")
-        headers = {"X-Repo-Commit": commit, "Content-Disposition": f"inline; filename*=UTF-8''{quote(path)}",
-                   "Content-Type": "application/octet-stream"}
+        headers = {
+            "X-Repo-Commit": commit,
+            "Content-Disposition": f"inline; filename*=UTF-8''{quote(path)}",
+            "Content-Type": "application/octet-stream",
+        }
         if "lfs" not in entry:
             return self.ranged({**headers, "ETag": f'"{entry["oid"]}"'}, self.hub.content(entry))
         sha256 = entry["lfs"]["oid"]

@@ -7,16 +7,21 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import PROJECT, draw_figaro1k, draw_portrait
 from PIL import Image
 
-from conftest import PROJECT, draw_figaro1k, draw_portrait
-from hairseg.augmentation import Augmentation
+from hairseg.data.augmentation import Augmentation
 from hairseg.repository import load_network, validate
 
 
 def command(*words, rc=0) -> subprocess.CompletedProcess:
     done = subprocess.run(
-        [sys.executable, *map(str, words)], cwd=PROJECT, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL
+        [sys.executable, *map(str, words)],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        stdin=subprocess.DEVNULL,
     )
     assert done.returncode == rc, done.stdout + done.stderr
     return done
@@ -36,8 +41,23 @@ def mistake(*words) -> str:
 def trained(portraits, tmp_path_factory):
     output = tmp_path_factory.mktemp("runs") / "drawn"
     done = command(
-        "train.py", "--data", portraits, "--backbone", "efficientnet_lite0", "--init", "random", "--epochs", 2,
-        "--learning-rate", 2e-3, "--batch-size", 4, "--image-size", 64, "--output", output,
+        "train.py",
+        "--data",
+        portraits,
+        "--backbone",
+        "efficientnet_lite0",
+        "--init",
+        "random",
+        "--epochs",
+        2,
+        "--learning-rate",
+        2e-3,
+        "--batch-size",
+        4,
+        "--image-size",
+        64,
+        "--output",
+        output,
     )
     return output, done
 
@@ -63,7 +83,9 @@ def test_training_leaves_a_whole_repository(trained):
             assert np.asarray(figure.convert("L")).std() > 5
     assert not (output / "checkpoints").exists()
     for epoch in (1, 2):
-        assert f"pretrained epoch {epoch}/2: train loss" in done.stdout and f"random epoch {epoch}/2: train" in done.stdout
+        assert (
+            f"pretrained epoch {epoch}/2: train loss" in done.stdout and f"random epoch {epoch}/2: train" in done.stdout
+        )
     assert "0.9816" in done.stdout and "0.9683" in done.stdout  # the paper's
 
 
@@ -89,29 +111,75 @@ def test_the_modern_recipe_on_two_data_sets_and_scenes(portraits, tmp_path):
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(np.random.default_rng(index).integers(0, 256, (60, 90, 3), dtype=np.uint8)).save(path)
     output = tmp_path / "run"
-    words = ("train.py", "--data", portraits, tmp_path / "figaro", "--scenes", tmp_path / "scenes", "--recipe", "modern",
-             "--backbone", "efficientnet_lite0", "--epochs", 2, "--batch-size", 4, "--image-size", 64, "--variants", "random")
+    words = (
+        "train.py",
+        "--data",
+        portraits,
+        tmp_path / "figaro",
+        "--scenes",
+        tmp_path / "scenes",
+        "--recipe",
+        "modern",
+        "--backbone",
+        "efficientnet_lite0",
+        "--epochs",
+        2,
+        "--batch-size",
+        4,
+        "--image-size",
+        64,
+        "--variants",
+        "random",
+    )
     done = command(*words, "--output", output)
     entry = validate(output).variants["random"]
     assert entry["datasets"] == ["celebamask-hq", "figaro1k"] and entry["images"]["train"] >= 9 + 2
     assert entry["images"]["test"] == entry["images"]["scenes"] == 3
     assert (entry["loss"], entry["optimiser"], entry["schedule"], entry["augmentation"]["far"]) == (
-        "bce-dice", "adamw", "one-cycle", Augmentation.far)
+        "bce-dice",
+        "adamw",
+        "one-cycle",
+        Augmentation.far,
+    )
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["dataset"] == "celebamask-hq" and metrics["framing"].keys() == {"1/1", "1/2", "1/3", "1/5"}
     assert [part["dataset"] for part in metrics["others"]] == ["figaro1k"] and metrics["others"][0]["images"] == 2
     assert metrics["others"][0]["hair_types"]["kinky"]["images"] == 2
     card = (output / "README.md").read_text()
-    assert f"{metrics['own_size']['random']['boundary_iou']:.4f}" in card and "| kinky | 2 |" in card and "| 1/5 |" in card
+    assert (
+        f"{metrics['own_size']['random']['boundary_iou']:.4f}" in card and "| kinky | 2 |" in card and "| 1/5 |" in card
+    )
     assert "figaro1k, split test, 2 photos" in done.stdout and "scenes without people" in done.stdout
-    assert "is celebamask-hq once more" in mistake("train.py", "--data", portraits, portraits, "--output", tmp_path / "other")
+    assert "is celebamask-hq once more" in mistake(
+        "train.py", "--data", portraits, portraits, "--output", tmp_path / "other"
+    )
 
 
 def test_a_training_that_was_killed_goes_on(portraits, tmp_path):
-    words = ["train.py", "--data", portraits, "--backbone", "efficientnet_lite0", "--init", "random", "--epochs", 3,
-             "--limit", 4, "--batch-size", 4, "--image-size", 32, "--variants", "random", "--output", tmp_path / "run"]
+    words = [
+        "train.py",
+        "--data",
+        portraits,
+        "--backbone",
+        "efficientnet_lite0",
+        "--init",
+        "random",
+        "--epochs",
+        3,
+        "--limit",
+        4,
+        "--batch-size",
+        4,
+        "--image-size",
+        32,
+        "--variants",
+        "random",
+        "--output",
+        tmp_path / "run",
+    ]
     process = subprocess.Popen(
-        [sys.executable, *map(str, words)], cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        [sys.executable, *map(str, words)], cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     assert "random epoch 1/3: train" in process.stdout.readline()
     process.kill()
     process.wait()
@@ -129,8 +197,18 @@ def test_pictures_of_several_photos_one_of_them_bad(trained, tmp_path):
         Image.fromarray(draw_portrait(seed, size)[0][: size - 20]).save(tmp_path / f"person{seed}.png")
     (tmp_path / "text.jpg").write_text("text")
     done = command(
-        "-m", "hairseg", tmp_path / "person1.png", tmp_path / "text.jpg", tmp_path / "person2.png",
-        "--repo", output, "--output", tmp_path / "out", "--colour", "#8e24aa", rc=1,
+        "-m",
+        "hairseg",
+        tmp_path / "person1.png",
+        tmp_path / "text.jpg",
+        tmp_path / "person2.png",
+        "--repo",
+        output,
+        "--output",
+        tmp_path / "out",
+        "--colour",
+        "#8e24aa",
+        rc=1,
     )
     assert "text.jpg is not a picture" in done.stderr and "Traceback" not in done.stderr
     for seed, (width, height) in ((1, (96, 76)), (2, (130, 110))):

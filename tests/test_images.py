@@ -4,10 +4,11 @@ import subprocess
 import cv2
 import numpy as np
 import pytest
+from conftest import PROJECT, draw_portrait
 from PIL import Image, ImageCms
 
-from conftest import PROJECT, draw_portrait
-from hairseg import InputError, images
+from hairseg import images
+from hairseg.errors import InputError
 from hairseg.images import FORMATS, alpha_to_grey, encode_png, load_photo
 
 
@@ -21,16 +22,28 @@ def encoded(image: Image.Image, format: str, **options) -> bytes:
 def quadrants() -> np.ndarray:
     """Red, green, blue and grey quarters, 40 wide and 20 high."""
     photo = np.zeros((20, 40, 3), np.uint8)
-    photo[:10, :20], photo[:10, 20:], photo[10:, :20], photo[10:, 20:] = (200, 0, 0), (0, 200, 0), (0, 0, 200), (90, 90, 90)
+    photo[:10, :20], photo[:10, 20:], photo[10:, :20], photo[10:, 20:] = (
+        (200, 0, 0),
+        (0, 200, 0),
+        (0, 0, 200),
+        (90, 90, 90),
+    )
     return photo
 
 
-@pytest.mark.parametrize("orientation, stored", [
-    (1, lambda photo: photo), (2, lambda photo: photo[:, ::-1]), (3, lambda photo: photo[::-1, ::-1]),
-    (4, lambda photo: photo[::-1]), (5, lambda photo: photo.transpose(1, 0, 2)),
-    (6, lambda photo: np.rot90(photo)), (7, lambda photo: np.rot90(photo, 2).transpose(1, 0, 2)),
-    (8, lambda photo: np.rot90(photo, -1)),
-])
+@pytest.mark.parametrize(
+    "orientation, stored",
+    [
+        (1, lambda photo: photo),
+        (2, lambda photo: photo[:, ::-1]),
+        (3, lambda photo: photo[::-1, ::-1]),
+        (4, lambda photo: photo[::-1]),
+        (5, lambda photo: photo.transpose(1, 0, 2)),
+        (6, lambda photo: np.rot90(photo)),
+        (7, lambda photo: np.rot90(photo, 2).transpose(1, 0, 2)),
+        (8, lambda photo: np.rot90(photo, -1)),
+    ],
+)
 def test_exif_orientation_makes_the_photo_upright(quadrants, orientation, stored):
     exif = Image.Exif()
     exif[274] = orientation
@@ -50,9 +63,15 @@ def test_palette_with_a_transparent_colour_is_laid_over_white():
     assert load_photo(encoded(image, "PNG", transparency=1))[0, 0].tolist() == [255, 255, 255]
 
 
-@pytest.mark.parametrize("mode, colour, expected", [
-    ("L", 77, (77, 77, 77)), ("1", 1, (255, 255, 255)), ("LA", (77, 255), (77, 77, 77)), ("RGB", (1, 2, 3), (1, 2, 3)),
-])
+@pytest.mark.parametrize(
+    "mode, colour, expected",
+    [
+        ("L", 77, (77, 77, 77)),
+        ("1", 1, (255, 255, 255)),
+        ("LA", (77, 255), (77, 77, 77)),
+        ("RGB", (1, 2, 3), (1, 2, 3)),
+    ],
+)
 def test_grey_and_bilevel_become_rgb(mode, colour, expected):
     photo = load_photo(encoded(Image.new(mode, (5, 4), colour), "PNG"))
     assert photo.shape == (4, 5, 3) and photo.dtype == np.uint8
@@ -81,7 +100,9 @@ def test_float_grey_in_the_unit_interval_keeps_its_range():
 
 
 def test_heic_of_phones_is_read(quadrants):
-    np.testing.assert_allclose(load_photo(encoded(Image.fromarray(quadrants), "HEIF", quality=95))[5, 5], [200, 0, 0], atol=12)
+    np.testing.assert_allclose(
+        load_photo(encoded(Image.fromarray(quadrants), "HEIF", quality=95))[5, 5], [200, 0, 0], atol=12
+    )
 
 
 def test_embedded_profile_is_converted_to_srgb():
@@ -98,14 +119,19 @@ def test_embedded_profile_is_converted_to_srgb():
 def test_a_text_file_named_jpg_gets_one_sentence(tmp_path):
     path = tmp_path / "selfie.jpg"
     path.write_text("not a picture")
-    with pytest.raises(InputError, match="^selfie.jpg is not a picture that can be read: expected JPEG.*; choose another"):
+    with pytest.raises(
+        InputError, match="^selfie.jpg is not a picture that can be read: expected JPEG.*; choose another"
+    ):
         load_photo(path)
 
 
 def test_a_missing_file_a_folder_and_an_empty_file_are_named(tmp_path):
     (tmp_path / "empty.png").touch()
-    for path, message in ((tmp_path / "gone.png", "gone.png is not a file"), (tmp_path, "is not a file"),
-                          (tmp_path / "empty.png", "empty.png is not a picture")):
+    for path, message in (
+        (tmp_path / "gone.png", "gone.png is not a file"),
+        (tmp_path, "is not a file"),
+        (tmp_path / "empty.png", "empty.png is not a picture"),
+    ):
         with pytest.raises(InputError, match=message):
             load_photo(path)
 
@@ -138,12 +164,20 @@ def test_alpha_becomes_grey_by_rounding():
 
 def test_a_jpeg_is_decoded_no_larger_than_needed(tmp_path):
     """At a power of two of its size, as an area filter would scale it; never smaller than asked for."""
-    large = cv2.resize(load_photo(PROJECT / "assets" / "astronaut.jpg"), (1024, 768), interpolation=cv2.INTER_CUBIC)
+    large = cv2.resize(
+        load_photo(PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg"),
+        (1024, 768),
+        interpolation=cv2.INTER_CUBIC,
+    )
     Image.fromarray(large).save(tmp_path / "large.jpg", quality=95)
     half = load_photo(tmp_path / "large.jpg", longer_side=300)
     assert half.shape == (384, 512, 3) and load_photo(tmp_path / "large.jpg", longer_side=256).shape == (192, 256, 3)
     assert np.abs(half.astype(int) - cv2.resize(large, (512, 384), interpolation=cv2.INTER_AREA)).mean() < 2
-    assert load_photo(tmp_path / "large.jpg", longer_side=600).shape == load_photo(tmp_path / "large.jpg").shape == large.shape
+    assert (
+        load_photo(tmp_path / "large.jpg", longer_side=600).shape
+        == load_photo(tmp_path / "large.jpg").shape
+        == large.shape
+    )
     Image.fromarray(large).save(tmp_path / "large.png")
     assert load_photo(tmp_path / "large.png", longer_side=100).shape == large.shape
 

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import PROJECT, draw_portrait
 from torch import nn
 
-from conftest import PROJECT, draw_portrait
-from hairseg import InputError, model, prediction
+from hairseg import prediction
+from hairseg.errors import InputError
 from hairseg.images import load_photo
-from hairseg.model import is_made_for_bfloat16
+from hairseg.networks import precision
+from hairseg.networks.precision import is_made_for_bfloat16
 from hairseg.prediction import MAX_LOOKS, HairPredictor, closer_windows
 from hairseg.repository import BUNDLED, load_network
 
@@ -74,14 +76,14 @@ def test_unrefined_alpha_is_the_sigmoid_of_the_networks_logits(predictor, small_
 @pytest.mark.skipif(not is_made_for_bfloat16(torch.device("cpu")), reason="this CPU multiplies no matrices in bfloat16")
 def test_in_bfloat16_the_alphas_are_those_of_float32(monkeypatch):
     """Of one look; where to look closer is decided by thresholds, which may fall either way."""
-    photo = load_photo(PROJECT / "assets" / "astronaut.jpg")
+    photo = load_photo(PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg")
 
     def alphas():
         predictor = HairPredictor(BUNDLED)
         return [prediction._sigmoid(predictor._look(network, [photo])[0]) for network in predictor.networks.values()]
 
     fast = alphas()
-    monkeypatch.setattr(model, "is_made_for_bfloat16", lambda device: False)
+    monkeypatch.setattr(precision, "is_made_for_bfloat16", lambda device: False)
     for quick, exact in zip(fast, alphas()):
         assert 0 < np.abs(quick - exact).mean() < 0.005
 
@@ -96,17 +98,22 @@ def test_a_padded_photo_is_segmented_as_within_its_padding(predictor):
     np.testing.assert_allclose(alphas[0], alphas[1][16:48], atol=1e-5)
 
 
-@pytest.mark.parametrize("height, width, disc", [
-    (800, 800, (200, 600, 70)), (600, 1200, (500, 1100, 60)), (1200, 500, (90, 90, 80)),
-])
+@pytest.mark.parametrize(
+    "height, width, disc",
+    [
+        (800, 800, (200, 600, 70)),
+        (600, 1200, (500, 1100, 60)),
+        (1200, 500, (90, 90, 80)),
+    ],
+)
 def test_small_hair_is_looked_at_closer(finds_red, height, width, disc):
     photo, mask = field_with_red(height, width, disc)
-    logits, = finds_red._look(finds_red.networks["pretrained"], [photo])
+    (logits,) = finds_red._look(finds_red.networks["pretrained"], [photo])
     whole = finds_red._at_size_of(photo, logits, refined=False)
     closer = finds_red.alphas(photo, refined=False)["pretrained"]
     assert iou(closer >= 0.5, mask) > iou(whole >= 0.5, mask) + 0.1
     assert iou(finds_red.alphas(photo)["pretrained"] >= 0.5, mask) > 0.95
-    (rows, columns), = closer_windows(logits, (height, width))
+    ((rows, columns),) = closer_windows(logits, (height, width))
     inner = [side - 1 for side in (rows.start, rows.stop) if 0 < side < height]
     assert np.abs(np.diff(closer, axis=0))[inner, columns].max() < 0.15  # of 1 in a hard seam
 
@@ -130,7 +137,7 @@ def logits_with(height, width, *boxes) -> np.ndarray:
 
 
 def test_closer_windows_surround_small_finds_within_the_photo():
-    (rows, columns), = closer_windows(logits_with(100, 200, (0, 180, 20, 200)), (500, 1000))
+    ((rows, columns),) = closer_windows(logits_with(100, 200, (0, 180, 20, 200)), (500, 1000))
     assert rows.start == 0 and columns.stop == 1000  # moved inwards at the corner
     assert rows.stop - rows.start == columns.stop - columns.start == 130  # 1.3 times 20 cells of 5 pixels
 
@@ -155,7 +162,9 @@ def test_only_the_wanted_variant_is_loaded(small_repository):
     assert HairPredictor(small_repository, ["random"]).networks.keys() == {"random"}
 
 
-@pytest.mark.parametrize("array", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)])
+@pytest.mark.parametrize(
+    "array", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)]
+)
 def test_what_is_no_photo_is_refused(predictor, array):
     with pytest.raises(InputError, match="is no photo: expected uint8"):
         predictor.alphas(array)

@@ -5,14 +5,14 @@ import re
 import shlex
 
 import pytest
+from conftest import PROJECT
 
 import app
 import evaluate
 import train
-from conftest import PROJECT
 from hairseg import __main__ as pictures
-from hairseg import hub
-from hairseg.card import render_card
+from hairseg.hub import __main__ as hub
+from hairseg.hub.card import render_card
 from hairseg.repository import BUNDLED, load_config
 
 README = (PROJECT / "README.md").read_text()
@@ -24,7 +24,8 @@ def test_the_results_table_is_the_bundled_metrics():
     for variant, scores in METRICS["variants"].items():
         row = re.search(rf"^\| {variant} \|(.*)\|$", README, re.MULTILINE)[1].split("|")
         assert [float(cell) for cell in row[:5]] == [
-            round(scores[name], 4) for name in ("auroc", "f1", "iou", "mse", "boundary_iou")]
+            round(scores[name], 4) for name in ("auroc", "f1", "iou", "mse", "boundary_iou")
+        ]
     assert f"{METRICS['images']} photos" in README
     assert METRICS["split"] == "test" and METRICS["dataset"] == "celebamask-hq"
 
@@ -42,7 +43,7 @@ def row(label: str) -> list[float]:
 
 
 def test_the_tables_of_what_users_get_are_the_bundled_metrics():
-    figaro1k, = METRICS["others"]
+    (figaro1k,) = METRICS["others"]
     for name, part in (("CelebAMask-HQ", METRICS), ("Figaro1k", figaro1k)):
         own_size = part["own_size"]
         assert row(f"{name}, {part['images']} photos") == figures_of(own_size)
@@ -69,13 +70,19 @@ def benchmark(name: str) -> dict:
 def test_the_table_of_speed_is_its_benchmarks():
     request, training, folder = benchmark("request"), benchmark("training"), benchmark("folder")
     backbones = ("efficientnet_lite0", "resnet101")
-    for label, name in (("one look by both variants, as served / plain float32", "fast_to_plain"),
-                        ("whole request / bare", "request_to_bare"), ("another colour / bare", "colour_change_to_bare")):
+    for label, name in (
+        ("one look by both variants, as served / plain float32", "fast_to_plain"),
+        ("whole request / bare", "request_to_bare"),
+        ("another colour / bare", "colour_change_to_bare"),
+    ):
         assert row(label) == [request[backbone][name] for backbone in backbones]
     for side in (512, 1000):
         assert row(f"folder of {side} x {side}, photos a second / bare") == [
-            folder[f"{backbone}, {side} x {side}"]["command_to_bare"] for backbone in backbones]
-    assert row("training epoch / plain float32") == [training[backbone]["to_plain"]["train.py"] for backbone in backbones]
+            folder[f"{backbone}, {side} x {side}"]["command_to_bare"] for backbone in backbones
+        ]
+    assert row("training epoch / plain float32") == [
+        training[backbone]["to_plain"]["train.py"] for backbone in backbones
+    ]
     theirs = training["resnet101"]["to_plain"]["segmentation_models.pytorch"]
     assert f"| the same by segmentation_models.pytorch / plain float32 | - | {theirs} |" in README
 
@@ -84,10 +91,21 @@ def test_the_constants_of_scaling_are_their_benchmarks():
     request, training, folder = benchmark("request"), benchmark("training"), benchmark("folder")
     backbones, scaling = ("efficientnet_lite0", "resnet101"), (PROJECT / "docs" / "scaling.md").read_text()
     for label, unit, values in (
-        ("wall time of a whole request on 2 cores, 1 megapixel", "ms", [request[name]["ms"]["request"] for name in backbones]),
-        ("folder, 1000 x 1000, one variant, 2 cores", "a second",
-         [folder[f"{name}, 1000 x 1000"]["photos_per_second"]["command"] for name in backbones]),
-        ("training, 256 x 256, 2 cores", "ms a photo", [training[name]["ms_per_photo"]["train.py"] for name in backbones]),
+        (
+            "wall time of a whole request on 2 cores, 1 megapixel",
+            "ms",
+            [request[name]["ms"]["request"] for name in backbones],
+        ),
+        (
+            "folder, 1000 x 1000, one variant, 2 cores",
+            "a second",
+            [folder[f"{name}, 1000 x 1000"]["photos_per_second"]["command"] for name in backbones],
+        ),
+        (
+            "training, 256 x 256, 2 cores",
+            "ms a photo",
+            [training[name]["ms_per_photo"]["train.py"] for name in backbones],
+        ),
     ):
         assert f"| {label} | {values[0]} {unit} | {values[1]} {unit} |" in scaling
     assert f"| {benchmark('memory')['page']['peak']} MiB |" in scaling
@@ -119,7 +137,7 @@ def test_the_table_of_memory_is_its_benchmarks_and_memory_stays_flat():
 def test_commands_in_the_readme_are_understood(line):
     words = shlex.split(line)[1:]
     name = " ".join(words[:2]) if words[0] == "-m" else words[0]
-    PARSERS[name].parse().parse_args(words[len(name.split()):])
+    PARSERS[name].parse().parse_args(words[len(name.split()) :])
 
 
 def test_files_the_readme_shows_are_there():

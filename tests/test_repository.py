@@ -3,11 +3,11 @@ import pickle
 
 import pytest
 import torch
+from conftest import write_repository
 from safetensors.torch import load_file, save_file
 
-from conftest import write_repository
-from hairseg import InputError
-from hairseg.model import build_model
+from hairseg.errors import InputError
+from hairseg.networks.backbones import build_model
 from hairseg.repository import BUNDLED, load_config, load_network, save_weights, validate, weights_path
 
 
@@ -66,18 +66,21 @@ def test_a_missing_file_is_named(repository, name):
         validate(repository)
 
 
-@pytest.mark.parametrize("changes, message", [
-    ({"format": 2}, "has format 2: expected 1"),
-    ({"architecture": "U-Net"}, "does not describe a HairSeg model"),
-    ({"backbone": "vgg16"}, "names the backbone 'vgg16': expected one of resnet101"),
-    ({"output_stride": 8}, "names the output stride 8: expected 16"),
-    ({"colour": "red"}, "missing or unknown settings \\(colour\\)"),
-    ({"mean": [0.5]}, "has the mean \\[0.5\\]: expected three numbers"),
-    ({"threshold": 3}, "has the threshold 3"),
-    ({"image_size": "big"}, "has the image size 'big'"),
-    ({"image_size": 100}, "image size 100 does not fit"),
-    ({"variants": {"other": {}}}, "expected pretrained or random"),
-])
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"format": 2}, "has format 2: expected 1"),
+        ({"architecture": "U-Net"}, "does not describe a HairSeg model"),
+        ({"backbone": "vgg16"}, "names the backbone 'vgg16': expected one of resnet101"),
+        ({"output_stride": 8}, "names the output stride 8: expected 16"),
+        ({"colour": "red"}, "missing or unknown settings \\(colour\\)"),
+        ({"mean": [0.5]}, "has the mean \\[0.5\\]: expected three numbers"),
+        ({"threshold": 3}, "has the threshold 3"),
+        ({"image_size": "big"}, "has the image size 'big'"),
+        ({"image_size": 100}, "image size 100 does not fit"),
+        ({"variants": {"other": {}}}, "expected pretrained or random"),
+    ],
+)
 def test_a_wrong_setting_is_named(repository, changes, message):
     edit_config(repository, **changes)
     with pytest.raises(InputError, match=message):
@@ -90,12 +93,17 @@ def test_broken_json_is_named(repository):
         load_config(repository)
 
 
-@pytest.mark.parametrize("change, message", [
-    (lambda state: state.pop("classifier.4.weight"), "lacks the tensor 'classifier.4.weight'"),
-    (lambda state: state.update(extra=torch.zeros(1)), "has the unknown tensor 'extra'"),
-    (lambda state: state.update({"classifier.4.weight": torch.zeros(21, 256, 1, 1)}),
-     r"'classifier.4.weight' of shape \[21, 256, 1, 1\]: expected \[1, 256, 1, 1\]"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda state: state.pop("classifier.4.weight"), "lacks the tensor 'classifier.4.weight'"),
+        (lambda state: state.update(extra=torch.zeros(1)), "has the unknown tensor 'extra'"),
+        (
+            lambda state: state.update({"classifier.4.weight": torch.zeros(21, 256, 1, 1)}),
+            r"'classifier.4.weight' of shape \[21, 256, 1, 1\]: expected \[1, 256, 1, 1\]",
+        ),
+    ],
+)
 def test_a_wrong_tensor_is_named(repository, change, message):
     edit_weights(repository, change)
     for look in (validate, lambda folder: load_network(folder, "random")):

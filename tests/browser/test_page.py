@@ -8,19 +8,27 @@ import urllib.request
 
 import numpy as np
 import pytest
+from conftest import PROJECT
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
-import app
-from conftest import PROJECT
 from hairseg.images import load_photo
+from hairseg.page.layout import build_page
+from hairseg.page.style import LOOK
 from hairseg.prediction import HairPredictor
 from hairseg.repository import BUNDLED
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
-PORTRAIT = PROJECT / "assets" / "astronaut.jpg"
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PORTRAIT = PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg"
 PATIENCE = 60_000  # milliseconds
 
 pytestmark = pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no Chromium on this machine")
@@ -28,8 +36,8 @@ pytestmark = pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reaso
 
 @pytest.fixture(scope="module")
 def address():
-    page = app.build_page(HairPredictor(BUNDLED))
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, **app.LOOK)
+    page = build_page(HairPredictor(BUNDLED))
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, **LOOK)
     yield url
     page.close(verbose=False)
 
@@ -49,8 +57,12 @@ def page(browser, address):
     page.set_default_timeout(PATIENCE)
     page.goto(address)
     page.strangers = []
-    page.on("request", lambda request: page.strangers.append(request.url)
-            if not request.url.startswith((address, "data:", "blob:")) else None)
+    page.on(
+        "request",
+        lambda request: (
+            page.strangers.append(request.url) if not request.url.startswith((address, "data:", "blob:")) else None
+        ),
+    )
     yield page
     page.close()
 

@@ -1,0 +1,114 @@
+"""Photos and masks of data sets as arrays of one size, decoded once and mapped into memory ever after."""
+
+import hashlib
+import os
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from hairseg.data.datasets import Pair, load_pair
+from hairseg.errors import InputError, raise_if_any
+from hairseg.networks.preset import Preset
+
+FORMAT = "1"  # of what is written into the cache: to be changed with it
+
+STALE_SECONDS = 6 * 3600  # after which a half-written one is taken for that of a process that was killed
+
+
+@dataclass
+class PhotoArrays(Dataset):
+    """Photos and masks at the network's input size or larger, in memory or mapped from a file."""
+
+    photos: torch.Tensor  # uint8 (images, side, side, 3)
+    masks: torch.Tensor  # uint8 (images, side, side) of {0, 1, transforms.IGNORE}
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def __getitem__(self, index: int | list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """A photo and its mask, or a batch of them."""
+        return self.photos[index], self.masks[index]
+
+    def to(self, device: torch.device) -> "PhotoArrays":
+        return PhotoArrays(self.photos.to(device), self.masks.to(device))
+
+
+def load_arrays(pairs: dict[str, list[Pair]], preset: Preset, workers: int) -> PhotoArrays:
+    """The pairs of one or more data sets, by their names, at the preset's size, decoded once.
+
+    The decoded arrays stay in a cache folder (HAIRSEG_CACHE, else ~/.cache/hairseg) under a digest of the files' contents,
+    and are mapped into memory from there: a quarter megabyte per photo at 256 x 256, one at 512 x 512.
+
+    Raises:
+        InputError: lists every pair that cannot be read.
+    """
+    every = [(dataset, pair) for dataset, some in pairs.items() for pair in some]
+    if not every:
+        side = preset.image_size
+        return PhotoArrays(
+            torch.empty(0, side, side, 3, dtype=torch.uint8), torch.empty(0, side, side, dtype=torch.uint8)
+        )
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        digests = pool.map(_digest, (path for _, pair in every for path in (pair.photo, pair.mask)))
+        kinds = [dataset for dataset, _ in every]
+        key = hashlib.sha256("\n".join([FORMAT, repr(preset), *kinds, *digests]).encode()).hexdigest()[:32]
+    folder = Path(os.environ.get("HAIRSEG_CACHE") or Path.home() / ".cache" / "hairseg") / key
+    if not folder.is_dir():
+        _decode(every, preset, workers, folder)
+    photos, masks = (torch.from_numpy(np.load(folder / name, mmap_mode="c")) for name in ("photos.npy", "masks.npy"))
+    return PhotoArrays(photos, masks)
+
+
+def _digest(path: Path | None) -> str:
+    if path is None:
+        return "none"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _decode(pairs: list[tuple[str, Pair]], preset: Preset, workers: int, folder: Path) -> None:
+    """Write photos.npy and masks.npy of `PhotoArrays` beside the folder, which then appears whole."""
+    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    for stale in folder.parent.glob("*.partial"):
+        if time.time() - stale.stat().st_mtime > STALE_SECONDS:
+            shutil.rmtree(stale, ignore_errors=True)
+    partial.mkdir(parents=True)
+    side = preset.image_size
+    needed, free = len(pairs) * side * side * 4, shutil.disk_usage(partial).free
+    if needed > free:  # a mapped file that outgrows the disk kills the process
+        partial.rmdir()
+        raise InputError(
+            f"the cache {folder.parent} has {free / 1e9:.1f} GB free: expected {needed / 1e9:.1f} GB for "
+            f"{len(pairs)} photos; name a folder with room in HAIRSEG_CACHE."
+        )
+    try:
+        photos = np.lib.format.open_memmap(partial / "photos.npy", "w+", np.uint8, (len(pairs), side, side, 3))
+        masks = np.lib.format.open_memmap(partial / "masks.npy", "w+", np.uint8, (len(pairs), side, side))
+
+        def load(index: int) -> str | None:
+            dataset, pair = pairs[index]
+            try:
+                photo, mask = load_pair(pair, dataset, side)
+            except InputError as error:
+                return str(error).rstrip(".")
+            photos[index], masks[index] = preset.fit_photo(photo), preset.fit_mask(mask)
+            return None
+
+        with ThreadPoolExecutor(max(1, workers)) as pool:
+            results = pool.map(load, range(len(pairs)))
+            problems = [problem for problem in tqdm(results, "reading photos", len(pairs), unit="photo") if problem]
+        raise_if_any(problems, "pairs cannot be used", "repair or remove these files")
+        photos.flush()
+        masks.flush()
+        with suppress(OSError):  # another process has just written the same
+            partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

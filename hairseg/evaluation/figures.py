@@ -1,0 +1,141 @@
+"""The paper's figures 3, 4 and 5, and ROC and precision-recall curves, as PNG files."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from hairseg.evaluation.metrics import PixelCounts
+
+matplotlib.use("Agg")
+
+COLOURS = {"pretrained": "#00796b", "random": "#c2410c"}
+
+
+def draw_comparison(path: Path, rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> None:
+    """Figure 3: random mask, photo, pretrained mask; one row per photo.
+
+    Args:
+        rows: (random alpha, photo, pretrained alpha); alphas float in [0, 1], (height, width), photos uint8 RGB.
+    """
+    figure = Figure(figsize=(6, 2.05 * len(rows)), layout="constrained")
+    axes = figure.subplots(len(rows), 3, squeeze=False)
+    for axis, title in zip(axes[0], ("random init", "photo", "pretrained")):
+        axis.set_title(title, fontsize=10)
+    for row, pictures in zip(axes, rows):
+        for axis, picture in zip(row, pictures):
+            axis.imshow(picture, cmap="gray", vmin=0, vmax=1 if picture.ndim == 2 else None)
+            axis.set_axis_off()
+    _save(figure, path)
+
+
+def draw_history(path: Path, history: list[dict], title: str, chosen_epoch: int) -> None:
+    """Figures 4 and 5: loss, F1 and AUROC per epoch, on training and test photos.
+
+    Args:
+        history: records of history.json.
+        chosen_epoch: the epoch whose weights are kept, marked by a line.
+    """
+    figure = Figure(figsize=(10, 3), layout="constrained")
+    figure.suptitle(title, fontsize=11)
+    epochs = [record["epoch"] for record in history]
+    for axis, score, label in zip(figure.subplots(1, 3), ("loss", "f1", "auroc"), ("loss (MSE)", "F1", "AUROC")):
+        for split, colour in (("train", "#1d4ed8"), ("test", "#c2410c")):
+            values = [np.nan if record[split][score] is None else record[split][score] for record in history]
+            axis.plot(epochs, values, marker="o", markersize=3, color=colour, label=split)
+        axis.axvline(chosen_epoch, color="0.6", linestyle=":", label="kept")
+        axis.set(xlabel="epoch", title=label)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+    _save(figure, path)
+
+
+def draw_roc(path: Path, counts: dict[str, PixelCounts]) -> None:
+    """ROC curve of each variant, pooled over pixels."""
+    figure = Figure(figsize=(4.5, 4.2), layout="constrained")
+    axis = figure.subplots()
+    for variant, scores in counts.items():
+        false_positives, true_positives = _thin(*scores.curve())
+        axis.plot(
+            false_positives / false_positives[-1],
+            true_positives / true_positives[-1],
+            color=COLOURS[variant],
+            label=f"{variant}, AUROC {scores.auroc:.4f}",
+        )
+    axis.plot([0, 1], [0, 1], color="0.7", linestyle=":")
+    axis.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC over pixels")
+    axis.legend(loc="lower right", fontsize=9)
+    _save(figure, path)
+
+
+def draw_precision_recall(path: Path, counts: dict[str, PixelCounts]) -> None:
+    """Precision-recall curve of each variant, pooled over pixels."""
+    figure = Figure(figsize=(4.5, 4.2), layout="constrained")
+    axis = figure.subplots()
+    for variant, scores in counts.items():
+        false_positives, true_positives = (curve[1:] for curve in _thin(*scores.curve()))
+        axis.plot(
+            true_positives / true_positives[-1],
+            true_positives / (true_positives + false_positives),
+            color=COLOURS[variant],
+            label=f"{variant}, F1 {scores.f1():.4f}",
+        )
+    axis.set(xlabel="recall", ylabel="precision", title="Precision and recall over pixels", ylim=(0, 1.02))
+    axis.legend(loc="lower left", fontsize=9)
+    _save(figure, path)
+
+
+def draw_reliability(path: Path, counts: dict[str, PixelCounts]) -> None:
+    """Reliability: the share of hair among pixels of some alpha, and how many pixels have that alpha."""
+    figure = Figure(figsize=(4.5, 4.8), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    for variant, scores in counts.items():
+        confidence, frequency, share = scores.reliability()
+        upper.plot(
+            confidence,
+            frequency,
+            marker="o",
+            markersize=3,
+            color=COLOURS[variant],
+            label=f"{variant}, ECE {scores.calibration_error:.4f}",
+        )
+        lower.plot(confidence, share, marker="o", markersize=3, color=COLOURS[variant])
+    upper.plot([0, 1], [0, 1], color="0.7", linestyle=":")
+    upper.set(ylabel="share of hair", title="Reliability of alpha")
+    upper.legend(loc="upper left", fontsize=9)
+    lower.set(xlabel="alpha", ylabel="share of pixels", yscale="log")
+    _save(figure, path)
+
+
+def draw_worst(path: Path, rows: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]], columns: int = 4) -> None:
+    """Photos with the true hair's contour in white and the found hair's in magenta.
+
+    Args:
+        rows: (title, uint8 RGB photo, true mask, found mask), the last three of one height and width.
+    """
+    lines = -(-len(rows) // columns)
+    figure = Figure(figsize=(2.6 * columns, 2.8 * lines), layout="constrained")
+    figure.suptitle("white: true hair, magenta: found", fontsize=10)
+    for axis in figure.subplots(lines, columns, squeeze=False).flat:
+        axis.set_axis_off()
+    for axis, (title, photo, mask, found) in zip(figure.axes, rows):
+        axis.imshow(photo)
+        for region, colour in ((mask, "white"), (found, "magenta")):
+            if region.any() and not region.all():
+                axis.contour(region, [0.5], colors=colour, linewidths=1)
+        axis.set_title(title, fontsize=8)
+    _save(figure, path)
+
+
+def _thin(*curves: np.ndarray, points: int = 2000) -> tuple[np.ndarray, ...]:
+    """At most `points` of each curve, evenly along it, both ends kept."""
+    kept = np.unique(np.linspace(0, len(curves[0]) - 1, points).astype(int))
+    return tuple(curve[kept] for curve in curves)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)

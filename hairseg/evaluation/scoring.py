@@ -1,0 +1,34 @@
+"""Run a network over a data set and count."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from hairseg.evaluation.metrics import (
+    BoundaryScores,
+    PixelCounts,
+)
+from hairseg.networks.precision import autocast
+from hairseg.networks.preset import Preset
+
+
+@torch.inference_mode()
+def score(
+    network: nn.Module,
+    photos: torch.Tensor,
+    masks: torch.Tensor,
+    preset: Preset,
+    into: Sequence[PixelCounts | BoundaryScores],
+    batch_size: int = 16,
+    precision: str = "mixed",
+) -> None:
+    """Run the network over a data set as `arrays.load_arrays` gives it and add the outcome to each of `into`."""
+    network.eval()
+    device = next(network.parameters()).device
+    for start in range(0, len(photos), batch_size):
+        squares = photos[start : start + batch_size].to(device)
+        with autocast(device, precision):
+            logits = network(preset.normalise(squares))[:, 0].float()
+        for scores in into:
+            scores.update(logits, masks[start : start + batch_size].to(device))

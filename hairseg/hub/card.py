@@ -1,0 +1,110 @@
+"""The model card: metadata for the Hub and a page for people, every number from config.json and metrics.json."""
+
+import hashlib
+import re
+from pathlib import Path
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from hairseg.paper import PAPER_AUROC
+from hairseg.repository import Config
+
+TEMPLATE = Path(__file__).parents[2] / "model_card.md"
+
+METRICS = {
+    "auroc": "AUROC",
+    "f1": "F1",
+    "iou": "IoU",
+    "mse": "MSE",
+    "boundary_iou": "Boundary IoU",
+    "calibration_error": "Calibration error",
+}
+
+INDEXED = {"auroc": "roc_auc", "f1": "f1", "iou": "iou"}  # what the Hub shows beside the card, and its names for it
+
+DATASETS = {"celebamask-hq": "CelebAMask-HQ", "figaro1k": "Figaro1k", "borza": "Borza et al. 2018 (CelebA)"}
+
+BASES = {  # what a pretrained variant started from, as the Hub calls it; torchvision's COCO weights are not there
+    ("resnet101", "imagenet"): "timm/resnet101.tv2_in1k",
+    ("resnet50", "imagenet"): "timm/resnet50.tv2_in1k",
+    ("efficientnet_lite0", "imagenet"): "timm/efficientnet_lite0.ra_in1k",
+}
+
+MARK = re.compile(r"\n<!-- hairseg: ([0-9a-f]{64}) -->\n\Z")
+
+
+def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME") -> str:
+    """README.md of a model repository, from the template model_card.md.
+
+    Args:
+        config: as in config.json.
+        metrics: as in metrics.json: the scores of one data set's split. Scores may be None (nothing to score).
+        repo_id: how the card's example loads the repository.
+
+    Returns:
+        The card's text, closed by a checksum by which a later push knows whether its owner has edited it.
+    """
+    datasets = list(dict.fromkeys(name for entry in config.variants.values() for name in entry["datasets"]))
+    bases = {BASES.get((config.backbone, entry["init"])) for entry in config.variants.values()} - {None}
+    results = _eval_results(metrics)
+    data = ModelCardData(
+        license="other",
+        license_name="research-only",
+        language="en",
+        library_name="pytorch",
+        pipeline_tag="image-segmentation",
+        tags=["hair-segmentation", "semantic-segmentation", "deeplabv3", config.backbone.replace("_", "-"), "hairseg"],
+        datasets=datasets,
+        base_model=min(bases, default=None),
+        metrics=list(INDEXED.values()),
+        model_name="HairSeg" if results else None,
+        eval_results=results or None,
+    )
+    card = ModelCard.from_template(
+        data,
+        template_path=str(TEMPLATE),
+        config=config,
+        results=metrics,
+        repo_id=repo_id,
+        metric_names=METRICS,
+        paper_auroc=PAPER_AUROC,
+        dataset_name=DATASETS.get(metrics.get("dataset"), metrics.get("dataset")),
+        dataset_names=DATASETS,
+        trained_on=[DATASETS.get(name, name) for name in datasets],
+        score=_score,
+    )
+    text = card.content.rstrip("\n") + "\n"
+    return f"{text}\n<!-- hairseg: {_checksum(text)} -->\n"
+
+
+def is_as_rendered(card: str) -> bool:
+    """Whether nobody has changed a card since `render_card` wrote it."""
+    mark = MARK.search(card)
+    return mark is not None and _checksum(card[: mark.start()]) == mark[1]
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _score(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _eval_results(metrics: dict) -> list[EvalResult]:
+    dataset = metrics.get("dataset", "")
+    return [
+        EvalResult(
+            task_type="image-segmentation",
+            task_name="Hair segmentation",
+            dataset_type=dataset,
+            dataset_name=DATASETS.get(dataset, dataset),
+            dataset_split=metrics["split"],
+            metric_type=name,
+            metric_name=f"{METRICS[metric]} ({variant})",
+            metric_value=scores[metric],
+        )
+        for variant, scores in metrics.get("variants", {}).items()
+        for metric, name in INDEXED.items()
+        if scores.get(metric) is not None
+    ]

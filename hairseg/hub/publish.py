@@ -1,0 +1,187 @@
+"""Pushing a model repository to the Hugging Face Hub, and deploying the Space that shows it."""
+
+import re
+import shlex
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
+from huggingface_hub.errors import EntryNotFoundError
+
+from hairseg.errors import InputError
+from hairseg.hub.card import is_as_rendered
+from hairseg.hub.failures import FAILURES, HubError, explain, retry_once
+from hairseg.hub.snapshots import parse_id
+from hairseg.hub.timeouts import deadline
+from hairseg.repository import NEEDED, known_files, validate
+
+PROJECT = Path(__file__).parents[2]
+
+SPACE = ["README.md", "requirements.txt", "app.py", "assets/**/*", "hairseg/**/*"]
+
+UPLOADS = 3  # times the patience of a download: the Hub checks what it is given before it answers
+
+
+@dataclass(frozen=True)
+class Pushed:
+    url: str
+    commit: str
+    tag: str
+    card_kept: bool  # the card on the Hub had been edited there and was left alone
+
+
+@dataclass(frozen=True)
+class Deployed:
+    url: str
+    needs_token: bool  # the model repository is private: the Space reads it with a secret HF_TOKEN only
+
+
+def _whole_id(repo_id: str) -> None:
+    if parse_id(repo_id)[0] != repo_id:
+        raise InputError(
+            f"{repo_id!r} names a revision: expected user/name alone, as a push goes to main; leave out what follows @."
+        )
+
+
+def check_push(repo_id: str, private: bool = False, token: str | None = None) -> None:
+    """Make sure that `push` will be let in, before anyone trains for hours; creates the repository where there is none.
+
+    Raises:
+        InputError: malformed id; no token, an invalid one, one that may only read or not write there; the repository
+            is public though a private one is asked for; the Hub cannot be reached.
+    """
+    _whole_id(repo_id)
+    try:
+        with deadline():
+            _check_push(HfApi(token=token), repo_id, private)
+    except InputError:
+        raise
+    except FAILURES as error:
+        raise explain(error, repo_id) from error
+
+
+def _check_push(api: HfApi, repo_id: str, private: bool, **space: str) -> None:
+    caller = retry_once(api.whoami)
+    role = caller.get("auth", {}).get("accessToken", {}).get("role")
+    if role == "read":
+        raise HubError(
+            f"the token of {caller['name']} is read-only",
+            f"expected one that may write to {repo_id}; "
+            f"create it at {constants.ENDPOINT}/settings/tokens and log in with hf auth login",
+        )
+    kind = space.get("repo_type", "model")
+    # Without a wish the owner's default stands, which an organisation may have set to private.
+    retry_once(lambda: api.create_repo(repo_id, private=private or None, exist_ok=True, **space))
+    if private and retry_once(lambda: api.repo_info(repo_id, repo_type=kind)).private is False:
+        raise InputError(
+            f"{repo_id} exists and is public: expected a private one for --private; change it in its settings, or choose another name."
+        )
+    # Asking how a file would have to be uploaded changes nothing and needs the right to write.
+    probe = [CommitOperationAdd("README.md", b"may I write?")]
+    retry_once(lambda: api.preupload_lfs_files(repo_id, probe, repo_type=kind))
+
+
+def push(
+    folder: str | Path, repo_id: str, private: bool = False, overwrite_card: bool = False, token: str | None = None
+) -> Pushed:
+    """Push a repository to the Hub's main branch in one commit, and tag it with the time.
+
+    Files that an earlier push left there and that this one has not are deleted in the same commit; others are left
+    alone, and so is a card that its owner edited on the Hub.
+
+    Raises:
+        InputError: the folder is no valid repository, or the push failed: the message names the command that retries.
+    """
+    folder = Path(folder)
+    _whole_id(repo_id)
+    validate(folder)
+    if not (folder / "README.md").is_file():
+        raise InputError(f"{folder / 'README.md'} is missing: expected the model card that train.py writes.")
+    options = ["--private"] * private + ["--overwrite-card"] * overwrite_card
+    retry = shlex.join(["python", "-m", "hairseg.hub", "push", str(folder), repo_id, *options])
+    try:
+        check_push(repo_id, private, token)
+        with deadline(UPLOADS):
+            return _push(HfApi(token=token), folder, repo_id, overwrite_card)
+    except FAILURES as error:
+        problem = error if isinstance(error, InputError) else explain(error, repo_id)
+        raise InputError(f"{str(problem).rstrip('.')}; {folder} is kept, push it with: {retry}") from error
+
+
+def _push(api: HfApi, folder: Path, repo_id: str, overwrite_card: bool) -> Pushed:
+    files = {path: folder / path for path in known_files(folder)}
+    remote = {sibling.rfilename for sibling in retry_once(lambda: api.model_info(repo_id)).siblings or []}
+    card_kept = "README.md" in remote and not overwrite_card and _card_is_edited(api, repo_id, files["README.md"])
+    if card_kept:
+        del files["README.md"]
+    ours = {path for path in remote if path in NEEDED or re.fullmatch(r"figures/[^/]+\.png", path)}
+    commit = _commit(api, repo_id, files, ours - files.keys(), "Push from HairSeg")
+    tag = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
+    retry_once(lambda: api.create_tag(repo_id, tag=tag, revision=commit, exist_ok=True))
+    return Pushed(f"{constants.ENDPOINT}/{repo_id}", commit, tag, card_kept)
+
+
+def _card_is_edited(api: HfApi, repo_id: str, card: Path) -> bool:
+    with tempfile.TemporaryDirectory() as scratch:
+        # Into a folder of its own: the cache's branches are moved by whole downloads alone.
+        try:
+            path = retry_once(lambda: api.hf_hub_download(repo_id, "README.md", local_dir=scratch, force_download=True))
+        except EntryNotFoundError:
+            return False
+        there = Path(path).read_bytes()
+    return there != card.read_bytes() and not is_as_rendered(there.decode("utf-8", "replace"))
+
+
+def _commit(api: HfApi, repo_id: str, files: dict[str, Path], surplus: set[str], message: str, **kind: str) -> str:
+    """One commit; not `upload_folder`, which in huggingface_hub 2.x may spread a folder over several."""
+
+    def attempt():
+        operations = [CommitOperationAdd(path, file) for path, file in files.items()]
+        operations += [CommitOperationDelete(path) for path in sorted(surplus)]
+        return api.create_commit(repo_id, operations, commit_message=message, **kind)
+
+    return retry_once(attempt).oid
+
+
+def space(space_id: str, repo: str, private: bool = False, token: str | None = None) -> Deployed:
+    """Create or update the Gradio Space that shows a repository, from the files of this project.
+
+    Args:
+        space_id: "user/name" of the Space.
+        repo: "user/name[@revision]" of the model repository; becomes HAIRSEG_REPO in the Space's settings.
+        private: of a Space that does not exist yet.
+
+    Raises:
+        InputError: malformed ids, a file of the project is missing, or as `check_push` and `resolve`.
+    """
+    _whole_id(space_id)
+    repo_id, revision = parse_id(repo)
+    files = {
+        path.relative_to(PROJECT).as_posix(): path
+        for pattern in SPACE
+        for path in PROJECT.glob(pattern)
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    for name in ("README.md", "requirements.txt", "app.py"):
+        if name not in files:
+            raise InputError(
+                f"{PROJECT / name} is missing: expected HairSeg's own folder; run this from a checkout of the project."
+            )
+    kind = {"repo_type": "space"}
+    api, subject = HfApi(token=token), repo_id
+    try:
+        with deadline(UPLOADS):
+            needs_token = bool(retry_once(lambda: api.model_info(repo_id, revision=revision)).private)
+            subject, revision = space_id, "main"
+            _check_push(api, space_id, private, space_sdk="gradio", **kind)
+            remote = {sibling.rfilename for sibling in retry_once(lambda: api.space_info(space_id)).siblings or []}
+            surplus = {path for path in remote if path.startswith("hairseg/")} - files.keys()
+            retry_once(lambda: api.add_space_variable(space_id, "HAIRSEG_REPO", repo))
+            _commit(api, space_id, files, surplus, "Deploy HairSeg", **kind)
+    except InputError:
+        raise
+    except FAILURES as error:
+        raise explain(error, subject, revision) from error
+    return Deployed(f"{constants.ENDPOINT}/spaces/{space_id}", needs_token)

@@ -1,0 +1,114 @@
+"""The model repository on the Hugging Face Hub, and the Space that shows it.
+
+python -m hairseg.hub push runs/resnet101-paper USER/NAME [--private] [--overwrite-card]
+python -m hairseg.hub pull USER/NAME[@REVISION] [--output DIR]
+python -m hairseg.hub space USER/NAME --repo USER/NAME [--private]
+"""
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import HfApi, constants
+
+from hairseg.errors import InputError
+from hairseg.hub.failures import FAILURES, HubError, explain, retry_once
+from hairseg.hub.snapshots import COMMIT, cached, download, parse_id, remember
+from hairseg.hub.timeouts import deadline
+from hairseg.repository import ALL, BUNDLED, NEEDED, known_files
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Where a repository lies on this machine, and what a page should say about it."""
+
+    folder: Path
+    repo_id: str | None = None  # None: a local folder
+    commit: str | None = None  # what the Hub calls this state of the repository
+    reason: str | None = None  # why a copy from the cache had to do; None: the Hub itself named this state
+
+    @property
+    def url(self) -> str | None:
+        return self.repo_id and f"{constants.ENDPOINT}/{self.repo_id}"
+
+    def __str__(self) -> str:
+        if self.repo_id is None:
+            return str(self.folder)
+        why = f" (cached copy, because {self.reason})" if self.reason else ""
+        return f"{self.repo_id} at {self.commit[:7]}{why}"
+
+
+def default_repo() -> str:
+    """HAIRSEG_REPO, else the bundled repository."""
+    return os.environ.get("HAIRSEG_REPO") or str(BUNDLED)
+
+
+def resolve(repo: str, everything: bool = False) -> Resolved:
+    """Find a repository, on disk or on the Hub; what is missing of the latter is downloaded into the Hub's cache.
+
+    A folder wins over a Hub id of the same name. When the Hub is slow, down or refuses, the last whole copy in the
+    cache is used, and `Resolved.reason` tells why. A repository from the Hub is validated; a folder is left to the
+    strict loading of hairseg.repository.
+
+    Args:
+        repo: a folder, "user/name" or "user/name@revision" (branch, tag or commit).
+        everything: also the card and the figures, not only what evaluating and serving need.
+
+    Raises:
+        InputError: malformed id; no such repository, revision or file, or no access; nothing reachable and nothing
+            cached; a download that was cut off or arrived damaged; not a HairSeg repository. HubError, its subclass,
+            where the Hub or the way there is at fault.
+    """
+    if repo and Path(repo).is_dir():
+        return Resolved(Path(repo))
+    repo_id, revision = parse_id(repo)
+    files = ALL if everything else NEEDED
+    try:
+        with deadline():
+            commit = revision
+            if not COMMIT.fullmatch(revision):
+                commit = retry_once(lambda: HfApi().model_info(repo_id, revision=revision)).sha
+            folder = None if everything else cached(repo_id, commit, files)
+            folder = folder or retry_once(lambda: download(repo_id, commit, files))
+    except InputError:
+        raise
+    except FAILURES as error:
+        problem = explain(error, repo_id, revision)
+        folder = None if problem.final else cached(repo_id, revision, files)
+        if folder is None:
+            if problem.down:
+                problem = HubError(f"{repo_id} is not in the cache, and {problem.reason}", problem.remedy, down=True)
+            raise problem from error
+        return Resolved(folder, repo_id, folder.name, problem.reason)
+    remember(folder, revision)
+    return Resolved(folder, repo_id, commit)
+
+
+def pull(repo: str, output: str | Path | None = None) -> Resolved:
+    """Download a whole repository, card and figures included, for offline use.
+
+    Args:
+        repo: as for `resolve`.
+        output: a new or empty folder for a copy of it; None: the Hub's cache alone.
+
+    Raises:
+        InputError: as `resolve`, or the output folder holds something.
+    """
+    output = Path(output).resolve() if output else None
+    if output and output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise InputError(f"{output} is not empty: expected a new or empty folder; choose another --output.")
+    found = resolve(repo, everything=True)
+    if output is None:
+        return found
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as unfinished:
+        for path in known_files(found.folder):
+            target = Path(unfinished, output.name, path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(found.folder / path, target)
+        if output.exists():
+            output.rmdir()
+        Path(unfinished, output.name).rename(output)
+    return Resolved(output, found.repo_id, found.commit, found.reason)

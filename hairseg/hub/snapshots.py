@@ -1,0 +1,106 @@
+"""Which files make a model repository on the Hub, and the Hub's own cache of them: whole and valid, or not at all."""
+
+import hashlib
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+from huggingface_hub.utils import validate_repo_id
+
+from hairseg.errors import InputError
+from hairseg.hub.failures import ChecksumError
+from hairseg.repository import validate
+
+COMMIT = re.compile("[0-9a-f]{40}")
+
+
+def parse_id(repo: str) -> tuple[str, str]:
+    """ "user/name[@revision]" -> (id, revision), the revision "main" where none is given.
+
+    Raises:
+        InputError: not of that form.
+    """
+    repo_id, at, revision = repo.partition("@")
+    with suppress(HFValidationError):
+        validate_repo_id(repo_id)
+        if repo_id.count("/") == 1 and bool(at) == bool(revision):
+            return repo_id, revision or "main"
+    raise InputError(
+        f"{repo!r} is neither a folder nor a Hub id: expected a folder, user/name or user/name@revision; check the spelling."
+    )
+
+
+def download(repo_id: str, commit: str, files: list[str]) -> Path:
+    """Fetch what the cache lacks of one commit.
+
+    Args:
+        files: names and patterns; nothing else of the repository is touched.
+
+    Raises:
+        ChecksumError: a file is not what its checksum says; it has been removed, the next download fetches it again.
+        InputError: the Hub has it whole, but it is no valid HairSeg repository.
+        Exception: connection.FAILURES, on the way there.
+    """
+    folder = Path(snapshot_download(repo_id, revision=commit, allow_patterns=files))
+    _check(folder, f"{repo_id}@{commit[:7]}")
+    return folder
+
+
+def cached(repo_id: str, revision: str, files: list[str]) -> Path | None:
+    """The last whole and valid copy of a revision (branch, tag or commit), without asking the Hub."""
+    try:
+        folder = Path(snapshot_download(repo_id, revision=revision, allow_patterns=files, local_files_only=True))
+        _check(folder, repo_id)
+    except (LocalEntryNotFoundError, InputError, ChecksumError):
+        return None
+    return folder
+
+
+def _check(folder: Path, name: str) -> None:
+    if not folder.is_dir():  # none of the files is there
+        raise InputError(
+            f"{name} is no HairSeg model repository: config.json is missing; expected what train.py writes."
+        )
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    _remove_damaged([path for path in files if path.suffix == ".safetensors"])
+    try:
+        validate(folder)
+    except InputError as error:
+        _remove_damaged(files)
+        raise InputError(str(error).replace(str(folder), name)) from None
+
+
+def _remove_damaged(files: list[Path]) -> None:
+    """The client compares sizes only. The cache names its files by checksum: SHA-256 of large ones, Git's of others."""
+    for path in files:
+        if not path.is_symlink():  # a file system without symbolic links: the checksum is not known
+            continue
+        # One step, not `resolve`: what has the name may be a link itself, to files that several repositories share.
+        blob = path.parent / os.readlink(path)
+        content = path.read_bytes()
+        if len(blob.name) == 64:
+            found = hashlib.sha256(content).hexdigest()
+        else:
+            found = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+        if found != blob.name:
+            for damaged in (path.resolve(), blob, path):
+                damaged.unlink(missing_ok=True)
+            raise ChecksumError(path.name)
+
+
+def remember(folder: Path, revision: str) -> None:
+    """Note in the cache what a branch or tag stands for, as the client does, but only once all files are here.
+
+    The client notes it first; after a broken download the former copy, though whole, would not be found any more.
+    """
+    if COMMIT.fullmatch(revision):
+        return
+    reference = folder.parents[1] / "refs" / revision
+    with suppress(OSError):  # a cache that can only be read
+        reference.parent.mkdir(parents=True, exist_ok=True)
+        temporary = reference.with_name(f"{reference.name}.{os.getpid()}")
+        temporary.write_text(folder.name)
+        temporary.replace(reference)

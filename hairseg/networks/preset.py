@@ -1,0 +1,76 @@
+"""How photos and masks enter the network; the only owner of size, mean and standard deviation."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+import torch
+
+from hairseg.errors import InputError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+IGNORE = 255  # mask value of padding: outside the photo, neither learnt nor scored
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Preprocessing of one model; saved in its config.json so that serving cannot drift from training.
+
+    A photo is scaled, its aspect ratio kept, until its longer side fills a square of `image_size`, and centred there on
+    the mean colour (zero once normalised). CelebAMask-HQ's photos are square already: there this is the plain scaling
+    to 256 x 256 of the paper.
+    """
+
+    image_size: int = 256  # side of the network's square input, in pixels
+    mean: tuple[float, float, float] = IMAGENET_MEAN  # per RGB channel, of values in [0, 1]
+    std: tuple[float, float, float] = IMAGENET_STD
+
+    def __post_init__(self):
+        if not 32 <= self.image_size <= 4096 or self.image_size % 32:
+            raise InputError(f"image size {self.image_size} does not fit: expected a multiple of 32 from 32 to 4096.")
+
+    def window(self, height: int, width: int) -> tuple[slice, slice]:
+        """Rows and columns of the square that a photo of this size fills."""
+        scale = self.image_size / max(height, width)
+        inner_height, inner_width = max(1, round(height * scale)), max(1, round(width * scale))
+        top, left = (self.image_size - inner_height) // 2, (self.image_size - inner_width) // 2
+        return slice(top, top + inner_height), slice(left, left + inner_width)
+
+    def fit_photo(self, photo: np.ndarray) -> np.ndarray:
+        """uint8 RGB photo (height, width, 3) -> uint8 (image_size, image_size, 3)."""
+        square = np.empty((self.image_size, self.image_size, 3), np.uint8)
+        square[:] = np.round(np.multiply(self.mean, 255))
+        window = self.window(*photo.shape[:2])
+        square[window] = _resize(photo, window)
+        return square
+
+    def fit_mask(self, mask: np.ndarray) -> np.ndarray:
+        """bool or {0, 1} mask (height, width) -> uint8 (image_size, image_size) of {0, 1}, padding `IGNORE`.
+
+        The mask is thresholded at 0.5 after scaling.
+        """
+        square = np.full((self.image_size, self.image_size), IGNORE, np.uint8)
+        window = self.window(*mask.shape)
+        square[window] = _resize(mask.astype(np.float32), window) >= 0.5
+        return square
+
+    def normalise(self, squares: torch.Tensor) -> torch.Tensor:
+        """uint8 (batch, image_size, image_size, 3) -> float32 (batch, 3, image_size, image_size), channels last."""
+        mean, std = _on_device(self.mean, squares.device), _on_device(self.std, squares.device)
+        return ((squares - 255 * mean) / (255 * std)).permute(0, 3, 1, 2)
+
+
+@cache
+def _on_device(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
+    """Copied there once: a copy at every step would make the CPU wait for a GPU."""
+    return torch.tensor(values, device=device)
+
+
+def _resize(picture: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
+    height, width = (side.stop - side.start for side in window)
+    shrinks = height <= picture.shape[0] and width <= picture.shape[1]
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)

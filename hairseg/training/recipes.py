@@ -1,0 +1,63 @@
+"""Recipes: the choices of one training run, with the losses, optimisers and schedules that they name."""
+
+from dataclasses import dataclass
+
+import torch
+from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
+
+from hairseg.data.augmentation import Augmentation
+from hairseg.networks.preset import Preset
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The choices of one training run; the defaults are the paper's."""
+
+    epochs: int
+    learning_rate: float  # the highest one of a one-cycle schedule
+    batch_size: int
+    image_size: int = Preset.image_size  # side of the network's square input, in pixels
+    precision: str = "mixed"  # bfloat16 where the hardware is made for it; or "float32"
+    loss: str = "mse"  # a name in LOSSES
+    optimiser: str = "adam"  # a name in OPTIMISERS
+    weight_decay: float = 0.0
+    schedule: str = "constant"  # or "one-cycle", L. N. Smith and N. Topin, arXiv 1708.07120
+    averaging: float = 0.0  # decay per step of the exponential moving average that is scored and kept; 0: none
+    early_share: float = 0.0  # share of the epochs, the first ones, that train at two thirds of the image size
+    augmentation: Augmentation | None = None
+    final_share: float = 0.0  # share of the epochs, the last ones, that are augmented in another way:
+    final_augmentation: Augmentation | None = None
+
+
+MODERN = Recipe(
+    epochs=26,
+    learning_rate=1e-3,
+    batch_size=12,
+    image_size=320,
+    loss="bce-dice",
+    optimiser="adamw",
+    weight_decay=1e-2,
+    schedule="one-cycle",
+    averaging=0.995,
+    early_share=0.6,
+    augmentation=Augmentation(),
+    # many frames without people, close up and of any colour, at the end: flowers and wood must not pass for hair
+    final_share=0.3,
+    final_augmentation=Augmentation(hairless=0.2, crop=(0.3, 1.0), any_colour=0.8),
+)
+
+RECIPES = {
+    # B. Cesnik, "Segmentation of human hair" (2019/20): what its table gives for the two networks.
+    "paper": {
+        "pretrained": Recipe(epochs=15, learning_rate=1e-4, batch_size=6),
+        "random": Recipe(epochs=6, learning_rate=1e-2, batch_size=6),
+    },
+    "modern": {"pretrained": MODERN, "random": MODERN},
+}
+
+OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+SCHEDULES = {
+    "constant": lambda optimiser, peak, steps: LambdaLR(optimiser, lambda step: 1.0),
+    "one-cycle": lambda optimiser, peak, steps: OneCycleLR(optimiser, peak, total_steps=steps),
+}

@@ -1,0 +1,130 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import f1_score, jaccard_score, mean_squared_error, roc_auc_score, roc_curve
+from torch import nn
+
+from hairseg.evaluation.metrics import BoundaryScores, PixelCounts, boundary_iou
+from hairseg.evaluation.scoring import score
+from hairseg.networks.preset import IGNORE, Preset
+
+
+def sample(scale: float, offset: float, pixels: int = 200_000) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    masks = (torch.rand(10, pixels // 10, generator=generator) < 0.3).to(torch.uint8)
+    return (torch.randn(masks.shape, generator=generator) + 1.4 * masks) * scale + offset, masks
+
+
+@pytest.mark.parametrize("scale, offset", [(2, -1), (0.01, -3), (40, 0), (1e-3, 0)])
+def test_scores_agree_with_scikit_learn(scale, offset):
+    logits, masks = sample(scale, offset)
+    counts = PixelCounts()
+    for batch in range(0, 10, 3):
+        counts.update(logits[batch : batch + 3], masks[batch : batch + 3])
+    truth, scores = masks.flatten().numpy(), logits.flatten().numpy()
+    assert counts.pixels == truth.size
+    assert counts.auroc == pytest.approx(roc_auc_score(truth, scores), abs=1e-4)
+    assert counts.f1() == pytest.approx(f1_score(truth, scores >= 0, zero_division=0), abs=1e-12)
+    assert counts.iou() == pytest.approx(jaccard_score(truth, scores >= 0, zero_division=0), abs=1e-12)
+    assert counts.mse == pytest.approx(mean_squared_error(truth, torch.sigmoid(logits).flatten()), abs=1e-6)
+
+
+def test_ties_count_half():
+    counts = PixelCounts()
+    counts.update(torch.zeros(4), torch.tensor([0, 1, 0, 1]))
+    assert counts.auroc == 0.5
+
+
+def test_another_threshold():
+    logits, masks = sample(2, 0)
+    counts = PixelCounts()
+    counts.update(logits, masks)
+    expected = f1_score(masks.flatten(), torch.sigmoid(logits).flatten() >= 0.8)
+    assert counts.f1(0.8) == pytest.approx(expected, abs=1e-4)
+
+
+def test_curve_is_scikit_learns():
+    logits, masks = sample(2, 0)
+    counts = PixelCounts()
+    counts.update(logits, masks)
+    false_positives, true_positives = counts.curve()
+    assert (false_positives[0], true_positives[0]) == (0, 0)
+    false_rate, true_rate, _ = roc_curve(masks.flatten(), logits.flatten())
+    at = np.linspace(0, 1, 101)
+    np.testing.assert_allclose(
+        np.interp(at, false_positives / false_positives[-1], true_positives / true_positives[-1]),
+        np.interp(at, false_rate, true_rate),
+        atol=1e-3,
+    )
+
+
+def test_padding_is_not_scored():
+    with_padding, without = PixelCounts(), PixelCounts()
+    logits, masks = torch.tensor([3.0, -2.0, 9.0, -9.0]), torch.tensor([1, 0, IGNORE, IGNORE], dtype=torch.uint8)
+    with_padding.update(logits, masks)
+    without.update(logits[:2], masks[:2])
+    assert torch.equal(with_padding.histogram, without.histogram) and with_padding.mse == without.mse
+
+
+def test_hand_worked_counts():
+    counts = PixelCounts()
+    counts.update(torch.tensor([2.0, 2.0, 2.0, -2.0, -2.0, -2.0]), torch.tensor([1, 1, 0, 1, 0, 0]))
+    assert counts.confusion() == (2, 1, 1)
+    assert counts.f1() == pytest.approx(4 / 6) and counts.iou() == pytest.approx(2 / 4)
+
+
+def test_a_single_class_has_no_auroc_and_an_empty_mask_can_be_right():
+    counts = PixelCounts()
+    counts.update(torch.tensor([-1.0, -2.0]), torch.tensor([0, 0]))
+    assert counts.auroc is None and counts.f1() == counts.iou() == 1.0
+
+
+def test_boundary_iou_of_shifted_squares_by_hand():
+    """Squares of 40 in 100 x 100, contour bands of 3 pixels (2 % of the diagonal of 141.4)."""
+    mask, shifted = np.zeros((100, 100), bool), np.zeros((100, 100), bool)
+    mask[30:70, 30:70], shifted[30:70, 32:72] = True, True
+
+    def band(top, left):
+        inner = np.zeros((100, 100), bool)
+        inner[top : top + 40, left : left + 40] = True
+        inner[top + 3 : top + 37, left + 3 : left + 37] = False
+        return inner
+
+    expected = (band(30, 30) & band(30, 32)).sum() / (band(30, 30) | band(30, 32)).sum()
+    assert boundary_iou(shifted, mask) == pytest.approx(expected)
+    assert boundary_iou(mask, mask) == 1
+    assert boundary_iou(~mask & ~mask & False, np.zeros((100, 100), bool)) == 1
+    assert boundary_iou(np.zeros((100, 100), bool), mask) == 0
+
+
+def test_boundary_iou_counts_the_pictures_border_as_contour():
+    full, inner = np.ones((100, 100), bool), np.zeros((100, 100), bool)
+    inner[3:97, 3:97] = True  # just the band of the full mask is missing
+    distance = cv2.distanceTransform(np.pad(full, 1).astype(np.uint8), cv2.DIST_C, 3)[1:-1, 1:-1]
+    assert np.array_equal(distance <= 3, full & ~inner)
+    assert boundary_iou(inner, full) == 0
+
+
+class Brightness(nn.Module):
+    """Red as logit."""
+
+    def __init__(self):
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(1))
+
+    def forward(self, photos):
+        return photos[:, :1] * self.gain
+
+
+def test_score_runs_over_all_batches_and_cuts_padding_off():
+    preset = Preset(64)
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in ((64, 64, 3), (32, 64, 3), (64, 20, 3))]
+    photos = torch.from_numpy(np.stack([preset.fit_photo(picture) for picture in pictures]))
+    masks = torch.from_numpy(np.stack([preset.fit_mask(picture[..., 0] > 123.7) for picture in pictures]))
+    pixels, boundaries = PixelCounts(), BoundaryScores()
+    score(Brightness(), photos, masks, preset, [pixels, boundaries], batch_size=2)
+    assert pixels.pixels == sum(picture.shape[0] * picture.shape[1] for picture in pictures)
+    assert pixels.f1() == 1.0 and pixels.auroc == 1.0
+    assert boundaries.scores == [1.0, 1.0, 1.0] and boundaries.mean == 1.0

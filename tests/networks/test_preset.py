@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import torch
+
+from hairseg.errors import InputError
+from hairseg.networks.preset import IGNORE, Preset
+
+SMALL = Preset(64)
+
+
+def test_a_square_photo_fills_the_square():
+    assert SMALL.window(500, 500) == (slice(0, 64), slice(0, 64))
+
+
+@pytest.mark.parametrize(
+    "height, width, rows, columns",
+    [
+        (100, 200, slice(16, 48), slice(0, 64)),
+        (200, 100, slice(0, 64), slice(16, 48)),
+        (1, 5000, slice(31, 32), slice(0, 64)),
+    ],
+)
+def test_aspect_ratio_is_kept_and_the_rest_is_padded(height, width, rows, columns):
+    assert SMALL.window(height, width) == (rows, columns)
+    square = SMALL.fit_photo(np.full((height, width, 3), 7, np.uint8))
+    assert (square[rows, columns] == 7).all()
+    padding = np.ones((64, 64), bool)
+    padding[rows, columns] = False
+    assert (square[padding] == (124, 116, 104)).all()  # 255 times the mean
+    mask = SMALL.fit_mask(np.ones((height, width), bool))
+    assert (mask[rows, columns] == 1).all() and (mask[padding] == IGNORE).all()
+
+
+def test_a_mask_is_thresholded_at_half_after_scaling():
+    mask = np.zeros((128, 128), bool)
+    mask[0, 0] = True  # a quarter of the first pixel
+    mask[2, 2] = mask[2, 3] = True  # half of the second
+    scaled = SMALL.fit_mask(mask)
+    assert scaled[0, 0] == 0 and scaled[1, 1] == 1 and scaled.sum() == 1
+
+
+def test_normalise_takes_mean_and_deviation_per_channel():
+    squares = torch.full((1, 64, 64, 3), 51, dtype=torch.uint8)
+    expected = [(0.2 - 0.485) / 0.229, (0.2 - 0.456) / 0.224, (0.2 - 0.406) / 0.225]
+    result = SMALL.normalise(squares)
+    assert result.shape == (1, 3, 64, 64) and result.is_contiguous(memory_format=torch.channels_last)
+    assert result[0, :, 5, 5].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_padding_is_zero_once_normalised_but_for_rounding():
+    square = SMALL.fit_photo(np.zeros((10, 640, 3), np.uint8))
+    assert SMALL.normalise(torch.from_numpy(square)[None])[0, :, 0].abs().max() < 0.01
+
+
+@pytest.mark.parametrize("size", [0, 100, 8192])
+def test_an_image_size_the_network_cannot_take_is_refused(size):
+    with pytest.raises(InputError, match=f"image size {size} does not fit: expected a multiple of 32"):
+        Preset(size)

@@ -1,0 +1,229 @@
+"""The page's endpoints as gradio_client calls them."""
+
+import base64
+import colorsys
+import json
+import urllib.request
+import uuid
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import pytest
+from conftest import PROJECT, draw_portrait
+from gradio.utils import get_upload_folder
+from gradio_client import Client, handle_file
+from PIL import Image
+
+import app
+from hairseg.hub.failures import HubError
+from hairseg.hub.resolution import Resolved
+from hairseg.images import load_photo
+from hairseg.page.components import NOT_UPLOADED, to_hex
+from hairseg.page.layout import build_page
+from hairseg.page.session import PageSession
+from hairseg.prediction import HairPredictor
+from hairseg.repository import BUNDLED
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return HairPredictor(BUNDLED)
+
+
+@pytest.fixture(scope="module")
+def client(predictor, tmp_path_factory):
+    page = build_page(predictor)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, server_port=None, ssr_mode=False)
+    yield Client(url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
+    page.close(verbose=False)
+
+
+@pytest.fixture
+def sideways(tmp_path):
+    """The example portrait as a phone stores it: lying, with the orientation in EXIF; 280 wide and 240 high once upright."""
+    with Image.open(PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg") as portrait:
+        portrait = portrait.crop((0, 0, 280, 240))
+    exif = Image.Exif()
+    exif[274] = 6
+    path = tmp_path / "sideways.jpg"
+    portrait.rotate(90, expand=True).save(path, exif=exif, quality=95)
+    return path
+
+
+def pixels(path) -> np.ndarray:
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        return np.asarray(picture)
+
+
+def test_segment_gives_both_alphas_as_png_at_the_photos_own_size(client, sideways):
+    random, pretrained = (pixels(path) for path in client.predict(handle_file(sideways), api_name="/segment"))
+    assert random.shape == pretrained.shape == (240, 280)
+    assert pretrained[30:55, 120:170].mean() > 200 and pretrained[220:, :40].mean() < 40  # crown, and a corner
+
+
+def test_recolour_changes_the_hair_to_the_hue_and_nothing_outside(client, sideways):
+    photo = handle_file(sideways)
+    _, alpha = client.predict(photo, api_name="/segment")
+    alpha, result = pixels(alpha), pixels(client.predict(photo, "#8e24aa", 1.0, "pretrained", api_name="/recolour"))
+    original = load_photo(sideways)
+    assert result.shape == original.shape
+    np.testing.assert_array_equal(result[alpha == 0], original[alpha == 0])
+    hues = [colorsys.rgb_to_hsv(*pixel)[0] * 360 for pixel in result[alpha > 250] / 255]
+    assert np.median(hues) == pytest.approx(287, abs=25)
+
+
+def test_strength_zero_is_the_photo(client, sideways):
+    result = client.predict(handle_file(sideways), "#00ff00", 0, "random", api_name="/recolour")
+    np.testing.assert_array_equal(pixels(result), load_photo(sideways))
+
+
+def test_mistakes_come_as_one_sentence(client, sideways, tmp_path):
+    (tmp_path / "selfie.jpg").write_text("text")
+    with pytest.raises(Exception, match="^selfie.jpg is not a picture that can be read"):
+        client.predict(handle_file(tmp_path / "selfie.jpg"), api_name="/segment")
+    with pytest.raises(Exception, match="^'mauve-ish' is not a colour"):
+        client.predict(handle_file(sideways), "mauve-ish", 1, "pretrained", api_name="/recolour")
+
+
+def test_another_colour_does_not_run_the_networks_again(predictor, sideways, monkeypatch):
+    calls = []
+    real = predictor.begin
+    monkeypatch.setattr(predictor, "begin", lambda photo: calls.append(1) or real(photo))
+    studio = PageSession(predictor)
+    studio.segment(str(sideways))
+    for colour in ("#8e24aa", "#b5562b", "rgba(12, 120.4, 30, 1)"):
+        studio.recolour(str(sideways), colour, 0.8, "pretrained")
+    studio.recolour(str(sideways), "#8e24aa", 0.8, "random")
+    assert calls == [1]
+
+
+def test_the_colour_pickers_notation_is_understood():
+    assert to_hex("rgba(142, 36.2, 170, 1)") == "#8e24aa"
+    assert to_hex("rgb(0,0,255)") == "#0000ff"
+    assert to_hex("#8e24aa") == "#8e24aa"
+
+
+def test_pictures_that_browsers_do_not_show_become_png(predictor, tmp_path):
+    portrait = Image.fromarray(draw_portrait(1)[0])
+    portrait.save(tmp_path / "phone.heic", format="HEIF", quality=95)
+    portrait.save(tmp_path / "phone.jpg")
+    studio = PageSession(predictor)
+    assert pixels(studio.displayable(str(tmp_path / "phone.heic"))).shape == (96, 96, 3)
+    assert studio.displayable(str(tmp_path / "phone.jpg")) == gr.skip()
+
+
+def test_a_silent_hub_leaves_the_page_with_the_bundled_weights_and_a_note(predictor, monkeypatch):
+    def silent(repo):
+        raise HubError(
+            f"{repo} is not in the cache, and the Hub did not answer in time", "expected an answer", down=True
+        )
+
+    monkeypatch.setattr(app, "resolve", silent)
+    source, notice = app.find_weights("ada/hair")
+    assert source.folder == BUNDLED and notice.startswith(
+        "the bundled weights are shown, because ada/hair is not in the cache"
+    )
+    assert notice in json.dumps(build_page(predictor, source, notice).get_config_file(), default=str)
+
+
+def test_a_cached_copy_is_named_with_its_revision(predictor, monkeypatch):
+    cached = Resolved(BUNDLED, "ada/hair", "0123456789" * 4, "the Hub cannot be reached")
+    monkeypatch.setattr(app, "resolve", lambda repo: cached)
+    source, notice = app.find_weights("ada/hair")
+    assert notice == "the weights are a cached copy of ada/hair, because the Hub cannot be reached."
+    shown = json.dumps(build_page(predictor, source, notice).get_config_file(), default=str)
+    assert notice in shown and "ada/hair at 0123456" in shown and source.url in shown
+
+
+def answer(client, fn_index: int, data: list) -> dict:
+    """What the page says to a call that no browser would make: the last message of its queue."""
+    session = uuid.uuid4().hex
+    call = json.dumps({"data": data, "fn_index": fn_index, "session_hash": session}).encode()
+    request = urllib.request.Request(f"{client.src}gradio_api/queue/join", call, {"Content-Type": "application/json"})
+    urllib.request.urlopen(request).close()
+    with urllib.request.urlopen(f"{client.src}gradio_api/queue/data?session_hash={session}", timeout=60) as events:
+        for line in events:
+            if line.startswith(b"data:") and (message := json.loads(line[5:]))["msg"] == "process_completed":
+                return message
+    raise AssertionError("the queue closed without an answer")
+
+
+def events_with_a_photo(client) -> list[tuple[int, list]]:
+    """Every event of the page, public or private, that takes the photo: its index, and data with the photo left open."""
+    config = client.config
+    values = {part["id"]: part["props"].get("value") for part in config["components"]}
+    photo = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "photo")
+    return [
+        (event["id"], [None if part == photo else values[part] for part in event["inputs"]])
+        for event in config["dependencies"]
+        if photo in event["inputs"] and event["backend_fn"]
+    ]
+
+
+@pytest.fixture
+def secret(tmp_path) -> Path:
+    """A picture on the server that nobody has uploaded."""
+    Image.fromarray(draw_portrait(7)[0]).save(tmp_path / "secret.png")
+    return tmp_path / "secret.png"
+
+
+@pytest.fixture
+def link(secret):
+    """A link in the folder of uploads that leads out of it."""
+    path = Path(get_upload_folder()) / f"{uuid.uuid4().hex}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(secret)
+    yield path
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [{}, {"meta": {"_type": "gradio.FileData"}}, {"meta": {}}, {"meta": {"_type": "x"}}],
+    ids=["no meta", "meta", "empty meta", "wrong meta"],
+)
+def test_no_event_reads_a_file_that_was_not_uploaded(client, secret, link, meta):
+    """Guards every event and endpoint against payloads that no browser sends: they show no file and tell of none."""
+    upwards = f"{get_upload_folder()}/../../{secret}"
+    payloads = [
+        {"path": str(path)}
+        for path in (
+            secret,
+            link,
+            upwards,
+            secret.parent,
+            "/etc/passwd",
+            "/no/such/file.png",
+            "",
+            "a\0b",
+            secret.name,
+            "x" * 5000,
+        )
+    ]
+    payloads += [
+        {"path": str(secret), "url": f"file://{secret}"},
+        {"url": f"file://{secret}"},
+        {"path": None, "url": None},
+        {"path": str(secret), "orig_name": "x.svg"},
+    ]
+    events = events_with_a_photo(client)
+    assert len(events) >= 5  # both endpoints, the sheet, the cut-out and what shows HEIC
+    for fn_index, data in events:
+        said = set()
+        for payload in payloads:
+            message = answer(client, fn_index, [payload | meta if value is None else value for value in data])
+            assert not message["success"], payload
+            assert "Traceback" not in json.dumps(message)
+            said.add(message["output"].get("error"))
+        if meta == {}:  # with it, Gradio refuses in words of its own, the same whether the file is there or not
+            assert said == {NOT_UPLOADED}
+
+
+def test_what_the_page_has_written_and_data_urls_are_read(client, sideways):
+    alpha, _ = client.predict(handle_file(sideways), api_name="/segment")
+    url = "data:image/png;base64," + base64.b64encode(Path(alpha).read_bytes()).decode()
+    for fn_index, data in events_with_a_photo(client)[:1]:
+        message = answer(client, fn_index, [{"url": url} if value is None else value for value in data])
+        assert message["success"]

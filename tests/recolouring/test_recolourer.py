@@ -1,0 +1,315 @@
+import numpy as np
+import pytest
+from conftest import DATA
+from PIL import Image, ImageFilter
+
+from hairseg.errors import InputError
+from hairseg.recolouring.palette import PRESETS, parse_colour
+from hairseg.recolouring.recolourer import HairRecolourer, RecolourSettings, recolour
+from hairseg.recolouring.sheet import contact_sheet
+
+NATURAL, BOLD = list(PRESETS)[:8], list(PRESETS)[8:]
+STARTS = {"black": (30, 27, 26), "brown": (92, 62, 44), "blond": (205, 172, 124), "grey": (170, 170, 168)}
+
+
+# The measures are written out here so that nothing of the code under test judges itself.
+
+
+def lab(rgb):
+    """sRGB 0 to 255 -> CIELAB, D65 (IEC 61966-2-1, CIE 15)."""
+    rgb = np.asarray(rgb, float) / 255
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    matrix = [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
+    xyz = linear @ np.array(matrix).T / [0.950456, 1, 1.088754]
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1)
+
+
+def ciede2000(one, other):
+    """Colour difference (Sharma, Wu and Dalal, Color Research and Application 30, 2005)."""
+    (l1, a1, b1), (l2, a2, b2) = (np.moveaxis(np.asarray(colour, float), -1, 0) for colour in (one, other))
+    c7 = ((np.hypot(a1, b1) + np.hypot(a2, b2)) / 2) ** 7
+    stretch = 1 + 0.5 * (1 - np.sqrt(c7 / (c7 + 25.0**7)))
+    c1, c2 = np.hypot(stretch * a1, b1), np.hypot(stretch * a2, b2)
+    h1, h2 = (np.degrees(np.arctan2(b, stretch * a)) % 360 for a, b in ((a1, b1), (a2, b2)))
+    dh = np.where(c1 * c2 == 0, 0, (h2 - h1 + 180) % 360 - 180)
+    h = np.where(c1 * c2 == 0, h1 + h2, h1 + dh / 2)
+    l, c = (l1 + l2) / 2, (c1 + c2) / 2
+    cosine = [np.cos(np.radians(k * h + shift)) for k, shift in ((1, -30), (2, 0), (3, 6), (4, -63))]
+    t = 1 - 0.17 * cosine[0] + 0.24 * cosine[1] + 0.32 * cosine[2] - 0.20 * cosine[3]
+    sl = 1 + 0.015 * (l - 50) ** 2 / np.sqrt(20 + (l - 50) ** 2)
+    sc, sh = 1 + 0.045 * c, 1 + 0.015 * c * t
+    turn = -2 * np.sqrt(c**7 / (c**7 + 25.0**7)) * np.sin(np.radians(60 * np.exp(-((((h % 360) - 275) / 25) ** 2))))
+    dl, dc, dh = (l2 - l1) / sl, (c2 - c1) / sc, 2 * np.sqrt(c1 * c2) * np.sin(np.radians(dh / 2)) / sh
+    return np.sqrt(dl**2 + dc**2 + dh**2 + turn * dc * dh)
+
+
+@pytest.mark.parametrize(
+    "one, other, published",
+    [
+        ((50, 2.6772, -79.7751), (50, 0, -82.7485), 2.0425),
+        ((50, 2.49, -0.001), (50, -2.49, 0.0011), 7.2195),
+        ((50, 2.5, 0), (73, 25, -18), 27.1492),
+        ((22.7233, 20.0904, -46.694), (23.0331, 14.973, -42.5619), 2.0373),
+        ((2.0776, 0.0795, -1.135), (0.9033, -0.0636, -0.5514), 0.9082),
+    ],
+)
+def test_the_measure_of_colour_difference_agrees_with_the_published_pairs(one, other, published):
+    assert ciede2000(one, other) == pytest.approx(published, abs=5e-5)
+
+
+def rank_correlation(one, other):
+    """Spearman's; ties share their mean rank."""
+
+    def ranks(values):
+        _, place, counts = np.unique(values.round(6), return_inverse=True, return_counts=True)
+        return (np.cumsum(counts) - (counts - 1) / 2)[place]
+
+    return np.corrcoef(ranks(one), ranks(other))[0, 1]
+
+
+def proof(photo, alpha, recoloured, colour):
+    """The four numbers that every recolouring is held to."""
+    hair = alpha > 0.95
+    before, after = lab(photo[hair]), lab(recoloured[hair])
+    low, high = np.percentile(before[:, 0], [25, 75])
+    mid_tones = after[(before[:, 0] >= low) & (before[:, 0] <= high)]
+    target = lab(parse_colour(colour))
+    mid_tones[:, 0] = target[0]
+    was, now = (np.isin(picture[hair], (0, 255)) for picture in (photo, recoloured))
+    return {
+        "difference": np.median(ciede2000(mid_tones, target)),
+        "rank": rank_correlation(before[:, 0], after[:, 0]),
+        "clipped": (now & ~was).mean(axis=0).max(),
+        "outside": np.array_equal(photo[alpha == 0], recoloured[alpha == 0]),
+    }
+
+
+def drawn(colour, size=160):
+    """A head from behind: strands of one colour in uneven light with a sheen and noise, before a grey wall."""
+    y, x = np.mgrid[:size, :size] / size
+    alpha = np.clip((0.36 - np.hypot(x - 0.5, 0.7 * (y - 0.5))) * 25 + 0.5, 0, 1).astype(np.float32)
+    strands = np.sin(70 * x + 6 * np.sin(5 * y)) * np.sin(31 * x + 3 * y)
+    light = np.exp(0.5 * strands + 0.9 * np.cos(4 * (x - 0.45)) - 0.9 + 0.9 * np.exp(-(((y - 0.3) / 0.05) ** 2)))
+    hair = 255 * (light[..., None] * (np.array(colour) / 255) ** 2.2) ** (1 / 2.2)
+    hair = hair + np.random.default_rng(0).normal(0, 1.5, (size, size, 1))
+    wall = np.full((size, size, 3), 128) + 60 * (y - 0.5)[..., None]
+    mixed = alpha[..., None] * np.clip(hair, 0, 255) + (1 - alpha[..., None]) * wall
+    return np.rint(mixed).astype(np.uint8), alpha
+
+
+@pytest.fixture(scope="module", params=STARTS)
+def start(request):
+    photo, alpha = drawn(STARTS[request.param])
+    return photo, alpha, HairRecolourer(photo, alpha)
+
+
+def test_colours_are_hex_or_preset_names_in_any_case():
+    assert parse_colour("#8E24aa") == (142, 36, 170)
+    assert parse_colour(" Light Blond ") == parse_colour(PRESETS["light blond"])
+    assert len(NATURAL) == 8 and len(BOLD) == 6
+    for wrong in ("8e24aa", "#8e24a", "#8e24ag", "blonde?", "", None):
+        with pytest.raises(InputError, match="#rrggbb.*light blond") as error:
+            parse_colour(wrong)
+        assert repr(wrong) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [("strength", 1.1), ("vividness", -2), ("lightness", float("nan")), ("natural_roots", -0.1), ("second_mode", "x")],
+)
+def test_a_setting_out_of_range_is_named(name, value):
+    with pytest.raises(InputError, match=name) as error:
+        RecolourSettings(**{name: value})
+    assert repr(value) in str(error.value)
+
+
+def test_an_unknown_second_colour_and_an_alpha_of_another_size_are_refused():
+    with pytest.raises(InputError, match="nougat"):
+        RecolourSettings(second_colour="nougat")
+    with pytest.raises(InputError, match="same size"):
+        recolour(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5), np.float32), "black")
+
+
+@pytest.mark.parametrize("colour", PRESETS)
+def test_looks_dyed_by_numbers(start, colour):
+    photo, alpha, recolourer = start
+    result = proof(photo, alpha, recolourer.recolour(colour), colour)
+    assert result["rank"] >= 0.97
+    assert result["difference"] < 10
+    assert result["clipped"] <= 0.01
+    assert result["outside"]
+
+
+@pytest.mark.parametrize("colour", ["#000000", "#ffffff", "#ff0000", "#00ff00", "#0000ff", "#00ffff", "#ffff00"])
+@pytest.mark.parametrize("vividness", [0, 1])
+def test_extreme_colours_do_not_clip(start, colour, vividness):
+    photo, alpha, recolourer = start
+    recoloured = recolourer.recolour(colour, RecolourSettings(vividness=vividness))
+    assert proof(photo, alpha, recoloured, colour)["clipped"] <= 0.01
+
+
+def real_photos():
+    """Black, brown and blond hair; straight, wavy and kinky."""
+    frames = ("00189", "00461", "00002", "00180", "00155")
+    paths = [path for frame in frames for path in (DATA / "Figaro1k" / "Original").glob(f"*/Frame{frame}-org.jpg")]
+    masks = [DATA / "Figaro1k" / "GT" / path.parent.name / path.name.replace("-org.jpg", "-gt.pbm") for path in paths]
+    return list(zip(paths, masks))
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="needs the development data beside the project")
+@pytest.mark.parametrize("photo_path, mask_path", real_photos(), ids=lambda path: path.stem)
+def test_looks_dyed_by_numbers_on_real_photos(photo_path, mask_path):
+    photo = np.array(Image.open(photo_path).convert("RGB"))
+    alpha = np.array(Image.open(mask_path).convert("L").filter(ImageFilter.GaussianBlur(1)), np.float32) / 255
+    recolourer = HairRecolourer(photo, alpha)
+    for colour in NATURAL:
+        result = proof(photo, alpha, recolourer.recolour(colour), colour)
+        assert result["rank"] >= 0.97, colour
+        assert result["difference"] < 10, colour
+        assert result["clipped"] <= 0.01, colour
+        assert result["outside"], colour
+
+
+EVERYTHING = RecolourSettings(
+    vividness=1, lightness=0.5, natural_roots=0.4, second_colour="platinum", second_mode="streaks"
+)
+
+
+def test_strength_0_is_the_photo_and_strength_1_is_reached_steadily(start):
+    photo, _, recolourer = start
+    assert np.array_equal(recolourer.recolour("copper", RecolourSettings(strength=0)), photo)
+    none, half, full = (
+        recolourer.recolour("copper", RecolourSettings(strength=strength)).astype(int) for strength in (0, 0.5, 1)
+    )
+    assert np.abs(half - (none + full) / 2).max() <= 1
+
+
+def test_the_same_bytes_every_time_and_the_photo_untouched():
+    photo, alpha = drawn(STARTS["brown"])
+    untouched = photo.copy()
+    recolourer = HairRecolourer(photo, alpha)
+    first = recolourer.recolour("violet", EVERYTHING)
+    recolourer.recolour("black")
+    assert np.array_equal(first, recolourer.recolour("violet", EVERYTHING))
+    assert np.array_equal(first, recolour(photo, alpha, "violet", EVERYTHING))
+    assert np.array_equal(photo, untouched)
+
+
+@pytest.mark.parametrize("settings", [RecolourSettings(), EVERYTHING, RecolourSettings(second_colour="silver")])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (2, 3), (40, 25), (3, 120)])
+def test_bald_all_hair_one_pixel_and_tiny_photos(shape, settings):
+    photo = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    alpha = np.zeros(shape, np.float32)
+    assert np.array_equal(recolour(photo, alpha, "copper", settings), photo)
+    assert recolour(photo, np.ones(shape, np.float32), "copper", settings).shape == photo.shape
+    alpha[-1, -1] = 1
+    changed = (recolour(photo, alpha, "copper", settings) != photo).any(axis=2)
+    assert not changed[alpha == 0].any()
+
+
+def test_black_hair_is_lifted_without_speckle():
+    photo, alpha = drawn(STARTS["black"])
+    hair = alpha == 1
+    lifted = lab(recolour(photo, alpha, "light blond"))[..., 0]
+    assert np.median(lifted[hair]) > lab(parse_colour("light blond"))[0] - 10
+    # noise alone, of one step of 8 bits, on flat black hair
+    noisy = 25 + np.random.default_rng(2).integers(-1, 2, (120, 120, 1)).repeat(3, axis=2).astype(np.uint8)
+    all_hair = np.ones((120, 120), np.float32)
+    assert lab(recolour(noisy, all_hair, "light blond"))[..., 0].std() < 4 * lab(noisy)[..., 0].std()
+
+
+def test_blond_turned_black_keeps_its_shape():
+    photo, alpha = drawn(STARTS["blond"])
+    after = lab(recolour(photo, alpha, "black"))[alpha == 1][:, 0]
+    low, median, high = np.percentile(after, [5, 50, 95])
+    assert median < 20 and high - low > 8
+
+
+def test_a_blown_highlight_stays_a_sheen():
+    photo, alpha = drawn(STARTS["brown"])
+    photo[60:66, 70:90] = 255
+    sheen = lab(recolour(photo, alpha, "cherry red"))[61:65, 74:86]
+    target = lab(parse_colour("cherry red"))
+    assert sheen[..., 0].min() > target[0] + 20
+    assert np.hypot(sheen[..., 1], sheen[..., 2]).max() < 0.6 * np.hypot(*target[1:])
+
+
+def test_lightness_and_vividness_do_what_they_say(start):
+    _, alpha, recolourer = start
+
+    def mean(**settings):
+        return lab(recolourer.recolour("copper", RecolourSettings(**settings)))[alpha == 1].mean(axis=0)
+
+    darker, given, lighter = (mean(lightness=value)[0] for value in (-1, 0, 1))
+    assert darker + 5 < given < lighter - 5
+    muted, given, vivid = (np.hypot(*mean(vividness=value)[1:]) for value in (-1, 0, 1))
+    assert muted + 4 < given < vivid - 4
+
+
+def test_natural_roots_fade_into_the_colour(start):
+    photo, alpha, recolourer = start
+    plain = recolourer.recolour("silver")
+    rooted = recolourer.recolour("silver", RecolourSettings(natural_roots=0.5))
+    hair = alpha == 1
+    rows = np.flatnonzero(hair.any(axis=1))
+    change = np.abs(rooted.astype(int) - photo).mean(axis=2)
+    full = np.abs(plain.astype(int) - photo).mean(axis=2)
+    share = [change[row][hair[row]].sum() / full[row][hair[row]].sum() for row in rows]
+    assert share[0] < 0.1 and 0.2 < share[len(rows) // 4] < 0.8
+    assert np.array_equal(rooted[rows[-20] :], plain[rows[-20] :])
+
+
+def test_ombre_goes_from_one_colour_to_the_other(start):
+    _, alpha, recolourer = start
+    both = recolourer.recolour("chestnut", RecolourSettings(second_colour="rose pink"))
+    rows = np.flatnonzero((alpha == 1).any(axis=1))
+    top, bottom = np.s_[: rows[5]], np.s_[rows[-5] :]
+    assert np.array_equal(both[top], recolourer.recolour("chestnut")[top])
+    assert np.array_equal(both[bottom], recolourer.recolour("rose pink")[bottom])
+
+
+def test_streaks_run_along_the_strands():
+    photo, alpha = drawn(STARTS["brown"])
+    recolourer = HairRecolourer(photo, alpha)
+    plain = lab(recolourer.recolour("dark brown"))
+    streaked = lab(recolourer.recolour("dark brown", RecolourSettings(second_colour="platinum", second_mode="streaks")))
+    added = (streaked - plain)[..., 0]
+    assert 0.1 < (added > 15)[alpha == 1].mean() < 0.6
+    middle = added[50:110, 50:110]
+    assert np.abs(np.diff(middle, axis=0)).mean() < 0.5 * np.abs(np.diff(middle, axis=1)).mean()
+
+
+def test_half_transparent_blond_over_a_dark_wall_drags_no_wall_along():
+    y, x = np.mgrid[:120, :120]
+    alpha = np.clip((40 - np.hypot(x - 60, y - 60)) / 16 + 0.5, 0, 1).astype(np.float32)[..., None]
+    strands = np.stack([205 + 25 * np.sin(x / 2), 172 + 25 * np.sin(x / 2), 124 + 25 * np.sin(x / 2)], axis=2)
+    wall = np.full((120, 120, 3), (20, 24, 40))
+    photo = np.rint(alpha * strands + (1 - alpha) * wall).astype(np.uint8)
+    alone = recolour(np.rint(strands).astype(np.uint8), np.ones((120, 120), np.float32), "copper")
+    truth = alpha * alone + (1 - alpha) * wall
+    edge = (alpha[..., 0] > 0.1) & (alpha[..., 0] < 0.9)
+
+    def error(picture):
+        return np.abs(picture - truth)[edge].mean()
+
+    as_if_opaque = recolour(photo, np.ones((120, 120), np.float32), "copper")
+    assert error(recolour(photo, alpha[..., 0], "copper")) < 0.5 * error(alpha * as_if_opaque + (1 - alpha) * photo)
+
+
+def test_an_alpha_that_leaks_onto_the_face_leaves_no_bright_rim():
+    photo, alpha = np.full((320, 320, 3), (225, 180, 160), np.uint8), np.zeros((320, 320), np.float32)
+    photo[:180] = np.array(STARTS["brown"]) + np.rint(10 * np.sin(np.arange(320) / 2))[:, None]
+    alpha[:184] = 1
+    recoloured = lab(recolour(photo, alpha, "platinum"))[..., 0]
+    assert recoloured[180:184].mean() < recoloured[120:160].mean() + 16
+
+
+def test_contact_sheet_shows_the_photo_and_every_preset():
+    photo, alpha = drawn(STARTS["brown"])
+    sheet = contact_sheet(photo, alpha, tile=160)
+    assert sheet.dtype == np.uint8 and sheet.shape == (3 * (160 + 24 + 8) + 8, 5 * (160 + 8) + 8, 3)
+    assert np.array_equal(sheet[8:168, 8:168], photo)
+    for place, name in enumerate(PRESETS, start=1):
+        top, left = 8 + place // 5 * 192, 8 + place % 5 * 168
+        assert np.array_equal(sheet[top : top + 160, left : left + 160], recolour(photo, alpha, name)), name

@@ -1,0 +1,255 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from hairseg.data.datasets import SPLITS, find_pairs
+from hairseg.data.decoded import PhotoArrays, load_arrays
+from hairseg.errors import InputError
+from hairseg.networks.preset import IGNORE, Preset
+from hairseg.training import loop as training
+from hairseg.training.checkpoints import Settings
+from hairseg.training.loop import batch_size_of, batches, epoch_frames, source_size, train_variant
+from hairseg.training.losses import bce_dice_loss, mse_loss
+from hairseg.training.recipes import RECIPES, Recipe
+
+SETTINGS = Settings("random", "efficientnet_lite0", "random", Recipe(3, 1e-3, 4, 64), 0, "drawn")
+CPU = Accelerator(cpu=True)
+
+
+@pytest.fixture
+def splits(portraits) -> dict[str, PhotoArrays]:
+    dataset, pairs = find_pairs(portraits)
+    by_name = {
+        name: load_arrays({dataset: [pair for pair in pairs if pair.split == name]}, Preset(64), 1) for name in SPLITS
+    }
+    return by_name | {"scenes": by_name["val"]}
+
+
+@pytest.fixture
+def tiny_network(monkeypatch):
+    """A network with dropout and batch normalisation that trains in milliseconds."""
+
+    def build(backbone, init):
+        return nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.3), nn.Conv2d(8, 1, 1)
+        )
+
+    monkeypatch.setattr(training, "build_model", build)
+
+
+def without_seconds(history):
+    return [{name: value for name, value in record.items() if name != "seconds"} for record in history]
+
+
+def test_the_papers_recipe():
+    assert RECIPES["paper"] == {"pretrained": Recipe(15, 1e-4, 6), "random": Recipe(6, 1e-2, 6)}
+
+
+def test_loss_is_the_mean_squared_error_without_padding():
+    logits = torch.tensor([[[0.0, 2.0, 50.0]]])
+    masks = torch.tensor([[[1, 0, IGNORE]]], dtype=torch.uint8)
+    assert mse_loss(logits, masks).item() == pytest.approx(((0.5 - 1) ** 2 + (1 / (1 + np.exp(-2))) ** 2) / 2)
+
+
+def test_batches_cover_an_epoch_once_and_leave_no_single_photo():
+    drawn = torch.cat(list(batches(13, 6, torch.Generator().manual_seed(0))))
+    assert len(drawn) == len(set(drawn.tolist())) == 12
+    assert [len(batch) for batch in batches(4, batch_size_of(RECIPES["paper"]["random"], 4, 1), torch.Generator())] == [
+        4
+    ]
+
+
+def test_a_batch_divides_among_the_processes():
+    recipe = RECIPES["paper"]["random"]
+    assert [batch_size_of(recipe, 13, processes) for processes in (1, 2, 3)] == [6, 6, 6]
+    assert batch_size_of(recipe, 5, 2) == 4
+    with pytest.raises(InputError, match="a batch of 6 photos does not divide among 4 processes"):
+        batch_size_of(recipe, 13, 4)
+
+
+def test_a_network_learns_drawn_hair(splits, tmp_path):
+    """One epoch-long step towards the masks: the loss falls and the history says so."""
+    trained = train_variant(replace(SETTINGS, recipe=Recipe(4, 2e-3, 4, 64)), splits, CPU, tmp_path / "c.pt")
+    losses = [record["train"]["loss"] for record in trained.history]
+    assert losses[-1] < 0.7 * losses[0]
+    assert [record["epoch"] for record in trained.history] == [1, 2, 3, 4]
+    assert all(record[name].keys() == {"loss", "f1", "auroc"} for record in trained.history for name in SPLITS)
+    json.dumps(trained.history)
+
+
+def test_the_kept_epoch_has_the_best_auroc_on_validation_not_on_test(splits, tmp_path, tiny_network, monkeypatch):
+    """Validation is best after epoch 2, test after epoch 3."""
+    scores = {"val": iter([0.7, 0.9, 0.8]), "test": iter([0.7, 0.8, 0.9])}
+    weights = []
+    real_score = training.score
+
+    def score(network, *others, **options):
+        weights.append(network[0].weight.detach().clone())
+        real_score(network, *others, **options)
+
+    monkeypatch.setattr(training, "score", score)
+    names = iter(["train", "val", "test"] * 3)
+
+    def fake_scores(counts):
+        name = next(names)
+        return {"loss": 0.1, "f1": 0.5, "auroc": next(scores[name]) if name in scores else 0.5}
+
+    monkeypatch.setattr(training, "_scores", fake_scores)
+    trained = train_variant(SETTINGS, splits, CPU, tmp_path / "c.pt")
+    assert trained.best_epoch == 2
+    assert torch.equal(trained.weights["0.weight"], weights[2])  # scored first on val in epoch 2
+
+
+def assert_resumes_exactly(settings, splits, folder, monkeypatch):
+    """A run that dies after its second checkpoint and is resumed ends as one that was never interrupted."""
+    whole = train_variant(settings, splits, CPU, folder / "whole.pt")
+    real_write = training.write_checkpoint
+
+    def write_and_die(path, state):
+        real_write(path, state)
+        if len(state["history"]) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "write_checkpoint", write_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        train_variant(settings, splits, CPU, folder / "cut.pt")
+    monkeypatch.setattr(training, "write_checkpoint", real_write)
+    resumed = train_variant(settings, splits, CPU, folder / "cut.pt", resume=True)
+    assert without_seconds(resumed.history) == without_seconds(whole.history)
+    assert resumed.best_epoch == whole.best_epoch
+    for name, tensor in whole.weights.items():
+        assert torch.equal(resumed.weights[name], tensor), name
+
+
+def test_a_resumed_run_gives_the_history_of_one_never_interrupted(splits, tmp_path, tiny_network, monkeypatch):
+    assert_resumes_exactly(SETTINGS, splits, tmp_path, monkeypatch)
+
+
+def test_a_checkpoint_cut_off_while_writing_leaves_the_former_one(splits, tmp_path, tiny_network, monkeypatch):
+    train_variant(replace(SETTINGS, recipe=Recipe(1, 1e-3, 4, 64)), splits, CPU, tmp_path / "c.pt")
+    before = (tmp_path / "c.pt").read_bytes()
+
+    def half_a_file(state, path):
+        path.write_bytes(before[:100])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", half_a_file)
+    with pytest.raises(KeyboardInterrupt):
+        train_variant(replace(SETTINGS, recipe=Recipe(1, 1e-3, 4, 64)), splits, CPU, tmp_path / "c.pt")
+    assert (tmp_path / "c.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        ({"seed": 5}, "seed 0, not 5"),
+        ({"backbone": "resnet50"}, "backbone 'efficientnet_lite0', not 'resnet50'"),
+        ({"recipe": Recipe(3, 1e-2, 4, 64)}, "learning_rate 0.001, not 0.01"),
+        ({"data": "others"}, "data 'drawn', not 'others'"),
+    ],
+)
+def test_a_checkpoint_of_other_settings_is_refused_with_the_setting_named(
+    splits, tmp_path, tiny_network, change, named
+):
+    train_variant(SETTINGS, splits, CPU, tmp_path / "c.pt")
+    with pytest.raises(InputError, match=f"was written with {named}"):
+        train_variant(replace(SETTINGS, **change), splits, CPU, tmp_path / "c.pt", resume=True)
+
+
+def test_a_broken_checkpoint_is_named(splits, tmp_path, tiny_network):
+    (tmp_path / "c.pt").write_text("text")
+    with pytest.raises(InputError, match="checkpoint .*c.pt cannot be read"):
+        train_variant(SETTINGS, splits, CPU, tmp_path / "c.pt", resume=True)
+
+
+def test_without_validation_photos_the_last_epoch_is_kept(splits, tmp_path, tiny_network):
+    splits["val"] = PhotoArrays(splits["val"].photos[:0], splits["val"].masks[:0])
+    trained = train_variant(SETTINGS, splits, CPU, tmp_path / "c.pt")
+    assert trained.best_epoch == 3 and trained.history[0]["val"]["auroc"] is None
+
+
+def test_one_photo_is_too_few(splits, tmp_path, tiny_network):
+    splits["train"] = PhotoArrays(splits["train"].photos[:1], splits["train"].masks[:1])
+    with pytest.raises(InputError, match="1 training photos are too few"):
+        train_variant(SETTINGS, splits, CPU, tmp_path / "c.pt")
+
+
+def test_cross_entropy_counts_thrice_near_the_contour_and_dice_is_added():
+    """One row of hair left, other right; uncertain everywhere: with equal errors the weights cancel in the mean."""
+    logits, masks = torch.zeros(1, 4, 40), torch.zeros(1, 4, 40, dtype=torch.uint8)
+    masks[..., :20] = 1
+    dice = 1 - (2 * 0.5 * 80 + 1) / (0.25 * 160 + 80 + 1)
+    assert bce_dice_loss(logits, masks).item() == pytest.approx(np.log(2) + dice, abs=1e-5)
+
+    def entropy_of_an_error_at(column):
+        wrong = torch.where(masks == 1, 20.0, -20.0)
+        wrong[..., column] *= -1
+        alphas = torch.sigmoid(wrong)
+        dice = 1 - (2 * (alphas * masks).sum() + 1) / (alphas.square().sum() + masks.sum() + 1)
+        return (bce_dice_loss(wrong, masks) - dice).item()
+
+    assert entropy_of_an_error_at(20) == pytest.approx(3 * entropy_of_an_error_at(35), rel=1e-3)
+
+
+def test_the_modern_loss_leaves_padding_out():
+    logits, masks = torch.randn(2, 8, 8), torch.randint(0, 2, (2, 8, 8), dtype=torch.uint8)
+    padded_logits = torch.cat([logits, torch.full((2, 8, 12), 30.0)], dim=2)
+    padded_masks = torch.cat([masks, torch.full((2, 8, 12), IGNORE, dtype=torch.uint8)], dim=2)
+    assert bce_dice_loss(padded_logits, padded_masks).item() == pytest.approx(
+        bce_dice_loss(logits, masks).item(), abs=1e-6
+    )
+
+
+@pytest.fixture
+def modern(portraits) -> tuple[Settings, dict[str, PhotoArrays]]:
+    recipe = replace(RECIPES["modern"]["random"], epochs=4, image_size=96, batch_size=4)
+    dataset, pairs = find_pairs(portraits)
+    sizes = {"train": source_size(recipe), "val": 96, "test": 96}
+    splits = {
+        name: load_arrays({dataset: [pair for pair in pairs if pair.split == name]}, Preset(size), 1)
+        for name, size in sizes.items()
+    }
+    return replace(SETTINGS, recipe=recipe), splits | {"scenes": splits["train"]}
+
+
+def test_the_last_epochs_are_augmented_in_their_own_way(modern):
+    settings, splits = modern
+    recipe = settings.recipe
+    augmentations = [epoch_frames(settings, splits, Preset(64), epoch).dataset.augmentation for epoch in (1, 2, 3, 4)]
+    assert (
+        augmentations == [recipe.augmentation] * 2 + [recipe.final_augmentation] * 2
+    )  # the last three tenths, rounded up
+
+
+def test_the_modern_recipe_resumes_exactly_and_grows_its_photos(modern, tmp_path, tiny_network, monkeypatch):
+    settings, splits = modern
+    sizes, real = [], training.epoch_frames
+
+    def frames(settings, splits, preset, *others):
+        sizes.append(preset.image_size)
+        return real(settings, splits, preset, *others)
+
+    monkeypatch.setattr(training, "epoch_frames", frames)
+    assert_resumes_exactly(settings, splits, tmp_path, monkeypatch)
+    assert sizes == [64, 64, 96, 96] + [64, 64] + [96, 96]  # whole, cut off, resumed
+
+
+def test_the_kept_weights_are_a_moving_average(splits, tmp_path, tiny_network):
+    """With a decay the kept weights lag behind the last step's; without, they are those."""
+    splits["val"] = PhotoArrays(splits["val"].photos[:0], splits["val"].masks[:0])  # so that the last epoch is kept
+
+    def trained(decay):
+        recipe = Recipe(3, 1e-2, 4, 64, averaging=decay)
+        train_variant(replace(SETTINGS, recipe=recipe), splits, CPU, tmp_path / f"{decay}.pt")
+        return torch.load(tmp_path / f"{decay}.pt", weights_only=True)
+
+    state = trained(0.0)
+    assert torch.equal(state["best"]["weights"]["0.weight"], state["network"]["0.weight"])
+    state = trained(0.9)
+    assert torch.equal(state["best"]["weights"]["0.weight"], state["averaged"]["0.weight"])
+    assert not torch.equal(state["averaged"]["0.weight"], state["network"]["0.weight"])
