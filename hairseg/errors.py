@@ -1,16 +1,44 @@
 """A user's mistake, as one sentence that says what was wrong, what was expected and what to do."""
 
+from collections.abc import Sequence
+
+LISTED = 20  # problems that a message names
+
 
 class InputError(ValueError):
-    """Something a user handed over cannot be used.
+    """Something a user handed over cannot be used. Commands print it as one line and exit with code 2, the page shows it.
 
-    The message is one sentence that names the value, what was expected and the remedy; commands print it as one line
-    and exit with code 2, the page shows it.
+    Args:
+        problem: what is wrong, with the value that is; a clause.
+        expected: what was expected instead, as it goes on after "expected"; a clause.
+        remedy: what to do; a clause.
+
+    Example:
+        >>> print(InputError("the port 99999 does not exist", "a number from 1 to 65535", "choose another --port"))
+        the port 99999 does not exist: expected a number from 1 to 65535; choose another --port.
     """
 
+    def __init__(self, problem: str, expected: str | None = None, remedy: str | None = None):
+        self.problem, self.expected, self.remedy = problem.rstrip("."), expected, remedy
+        expectation = f"expected {expected}" if expected else None
+        rest = "; ".join(clause for clause in (expectation, remedy) if clause)
+        super().__init__(f"{self.problem}: {rest}." if rest else f"{self.problem}.")
 
-def raise_if_any(problems: list[str], what: str, remedy: str) -> None:
-    """Raise InputError with the list of problems, if there are any."""
+
+def raise_if_any(problems: Sequence[str], what: str, remedy: str) -> None:
+    """Raise InputError with the list of problems, if there are any.
+
+    Args:
+        problems: a clause each; the first `LISTED` are named.
+        what: what they have in common, as it goes on after their number.
+        remedy: what to do about them.
+
+    Example:
+        >>> raise_if_any(["a.png", "b.png"], "masks have no photo", "add the photos")
+        Traceback (most recent call last):
+        hairseg.errors.InputError: 2 masks have no photo: a.png; b.png; add the photos.
+    """
     if problems:
-        listed = "; ".join(problems[:20]) + (f"; and {len(problems) - 20} more" if len(problems) > 20 else "")
-        raise InputError(f"{len(problems)} {what}: {listed}; {remedy}.")
+        more = [f"and {len(problems) - LISTED} more"] if len(problems) > LISTED else []
+        listed = "; ".join([*problems[:LISTED], *more])
+        raise InputError(f"{len(problems)} {what}: {listed}; {remedy}")
