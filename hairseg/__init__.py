@@ -1,5 +1,63 @@
-"""HairSeg: hair masks of DeepLabV3 with and without pretraining, and hair in another colour."""
+"""HairSeg: hair masks of DeepLabV3 with and without pretraining, and hair in another colour.
 
-from hairseg.errors import InputError as InputError
+Names are imported when they are first used, so that `import hairseg` takes no PyTorch along.
 
-__version__ = "0.2.0"
+Example:
+    >>> import hairseg
+    >>> photo = hairseg.load_photo("selfie.jpg")  # doctest: +SKIP
+    >>> alpha = hairseg.HairPredictor.from_pretrained().alphas(photo)["pretrained"]  # doctest: +SKIP
+    >>> dyed = hairseg.recolour(photo, alpha, "copper")  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.3.0"
+
+if TYPE_CHECKING:
+    from hairseg.errors import InputError
+    from hairseg.hub.publish import push
+    from hairseg.hub.resolution import pull
+    from hairseg.images import load_photo
+    from hairseg.prediction import HairPredictor
+    from hairseg.recolouring.foreground import cutout
+    from hairseg.recolouring.palette import PRESETS
+    from hairseg.recolouring.recolourer import HairRecolourer, RecolourSettings, recolour
+
+__all__ = [
+    "PRESETS",
+    "HairPredictor",
+    "HairRecolourer",
+    "InputError",
+    "RecolourSettings",
+    "__version__",
+    "cutout",
+    "load_photo",
+    "pull",
+    "push",
+    "recolour",
+]
+_MODULES = {
+    "PRESETS": "recolouring.palette",
+    "HairPredictor": "prediction",
+    "HairRecolourer": "recolouring.recolourer",
+    "InputError": "errors",
+    "RecolourSettings": "recolouring.recolourer",
+    "cutout": "recolouring.foreground",
+    "load_photo": "images",
+    "pull": "hub.resolution",
+    "push": "hub.publish",
+    "recolour": "recolouring.recolourer",
+}
+
+
+def __getattr__(name: str):
+    if name not in _MODULES:
+        raise AttributeError(f"module 'hairseg' has no attribute {name!r}")
+    value = getattr(import_module(f"hairseg.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

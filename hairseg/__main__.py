@@ -96,5 +96,10 @@ def main() -> int:
     return 1 if failed else 0
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """The command `hairseg`."""
     run(main)
+
+
+if __name__ == "__main__":
+    command()

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 
 from hairseg.errors import InputError
+from hairseg.hub.resolution import resolve
 from hairseg.networks.deeplab import DeepLabV3
 from hairseg.networks.precision import autocast, prepare_for_inference
 from hairseg.refinement import refine_alpha
-from hairseg.repository import VARIANTS, Config, load_config, load_network
+from hairseg.repository import BUNDLED, VARIANTS, Config, load_config, load_network
 
 SUSPICION = -1.4  # logit from which a pixel may be hair: alpha 0.2
 SMALLEST_FIND = 12  # pixels of the network's input
@@ -23,7 +24,7 @@ FADE = 0.08  # of a closer look's sides, over which it gives way to the look at 
 
 
 class HairPredictor:
-    """The networks of one model repository, loaded once and used for any number of photos, by several threads if need be.
+    """The networks of one model repository, loaded once and used for any number of photos, also by several threads at once.
 
     Args:
         folder: a model repository on disk.
@@ -46,6 +47,32 @@ class HairPredictor:
         self._threads = ThreadPoolExecutor(
             at_once, "network", torch.set_num_threads, (max(1, torch.get_num_threads() // at_once),)
         )
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        repo: str | Path = BUNDLED,
+        revision: str | None = None,
+        variants: Iterable[str] | None = None,
+        device: str | torch.device = "cpu",
+    ) -> "HairPredictor":
+        """Load a model repository by its name; what is missing of one on the Hub is downloaded once.
+
+        Args:
+            repo: a folder, or "USER/NAME" or "USER/NAME@REVISION" on the Hugging Face Hub; the bundled pair by default.
+            revision: branch, tag or commit on the Hub.
+            variants: which networks to load; all that the repository has by default.
+            device: where they run.
+
+        Raises:
+            InputError: no such repository, or as the class itself; HubError where the Hub is at fault.
+
+        Example:
+            >>> predictor = HairPredictor.from_pretrained(variants=["pretrained"])
+            >>> predictor.alphas(np.zeros((40, 30, 3), np.uint8))["pretrained"].shape
+            (40, 30)
+        """
+        return cls(resolve(f"{repo}@{revision}" if revision else str(repo)).folder, variants, device)
 
     def alphas(self, photo: np.ndarray, refined: bool = True) -> dict[str, np.ndarray]:
         """Segment one photo with every loaded variant.

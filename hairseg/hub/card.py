@@ -9,7 +9,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from hairseg.paper import PAPER_AUROC
 from hairseg.repository import Config
 
-TEMPLATE = Path(__file__).parents[2] / "model_card.md"
+TEMPLATE = "model_card.md"
 
 METRICS = {
     "auroc": "AUROC",
@@ -62,7 +62,7 @@ def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME") -> st
     )
     card = ModelCard.from_template(
         data,
-        template_path=str(TEMPLATE),
+        template_path=str(_template()),
         config=config,
         results=metrics,
         repo_id=repo_id,
@@ -75,6 +75,12 @@ def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME") -> st
     )
     text = card.content.rstrip("\n") + "\n"
     return f"{text}\n<!-- hairseg: {_checksum(text)} -->\n"
+
+
+def _template() -> Path:
+    """It lies at the top of a checkout; an installed package has it beside this file."""
+    installed = Path(__file__).with_name(TEMPLATE)
+    return installed if installed.is_file() else Path(__file__).parents[2] / TEMPLATE
 
 
 def is_as_rendered(card: str) -> bool:

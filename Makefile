@@ -1,0 +1,28 @@
+# PYTHON=... names another environment than the README's.
+PYTHON ?= .venv/bin/python
+
+.PHONY: help install check format test
+
+help:
+	@echo "make install   an environment in .venv with all that developing needs"
+	@echo "make check     ruff, pyright and the layers of imports"
+	@echo "make format    let ruff mend and format"
+	@echo "make test      the tests"
+
+install:
+	python3 -m venv .venv
+	.venv/bin/python -m pip install -q -r requirements-dev.txt
+	.venv/bin/python -m pre_commit install
+
+check:
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m pyright --pythonpath $(PYTHON)
+	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+format:
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+test:
+	$(PYTHON) -m pytest -q
