@@ -32,7 +32,7 @@ OWN_CONTRAST = 0.6  # how much of an unusual contrast is kept, as a power: 0 not
 
 STEEPEST = 7.0  # slope of the curve; more would show the noise of lifted black hair
 
-DARKEST = 0.35  # part of the goal that L* 0 may be lifted to: where no light fell there is no strand to show
+DARKEST = 0.35  # share of the goal that L* 0 may be lifted to: where no light fell there is no strand to show
 
 LIT = 7.5  # L* from which hair may reach the whole goal
 
@@ -90,7 +90,7 @@ def pigment_ramp(rgb: tuple[int, int, int], vividness: float) -> tuple[np.ndarra
         vividness: -1 to 1; the distance from grey is multiplied by 0.6 to 1.4.
 
     Returns:
-        (ramp, lightness): float32 (3, LEVELS), a*, b* and the part (0 to 1) of a further deviation in hue that the
+        (ramp, lightness): float32 (3, LEVELS), a*, b* and the share (0 to 1) of a further deviation in hue that the
         gamut has room for; L* of the colour itself.
     """
     colour = np.array(rgb) / 255

@@ -1,4 +1,4 @@
-"""The hair's own colour in its soft edges, and the hair alone.
+"""The hair's own colour in its soft edges.
 
 A photo's pixel at the edge of the hair mixes hair and background: I = alpha F + (1 - alpha) B. Whatever moves or
 recolours hair needs F, the hair's own colour, or it drags the background along as a halo.
@@ -6,8 +6,6 @@ recolours hair needs F, the hair's own colour, or it drags the background along 
 
 import cv2
 import numpy as np
-
-from hairseg.images import alpha_to_grey
 
 COARSEST_SIDE = 24  # pixels, the longer side at most, of the picture where the means begin
 
@@ -33,14 +31,22 @@ def estimate_foreground(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         alpha: float32 in [0, 1], (height, width).
 
     Returns:
-        uint8 RGB of the photo's size. Where alpha is 1, in 8 bits, it is the photo; where alpha is 0 the nearby hair's colour
-        continues outwards, and far from all hair it is black.
+        uint8 RGB of the photo's size. Where alpha is 1, in 8 bits, it is the photo. Where alpha is 0, the colour of
+        nearby hair continues outwards; far from all hair it is black.
+
+    Example:
+        >>> photo, alpha = np.full((6, 6, 3), 200, np.uint8), np.ones((6, 6), np.float32)
+        >>> photo[:, 3:], alpha[:, 3:] = 40, 0  # bright hair on the left
+        >>> photo[:, 3], alpha[:, 3] = 120, 0.5  # and its soft edge, half hair, half wall
+        >>> int(estimate_foreground(photo, alpha)[3, 3, 0]) > 180
+        True
     """
     pyramid = [(photo, alpha)]
     while max(pyramid[-1][1].shape) > COARSEST_SIDE:
         height, width = pyramid[-1][1].shape
         half = ((width + 1) // 2, (height + 1) // 2)
-        pyramid.append(tuple(cv2.resize(picture, half, interpolation=cv2.INTER_AREA) for picture in pyramid[-1]))
+        smaller_photo, smaller_alpha = (cv2.resize(p, half, interpolation=cv2.INTER_AREA) for p in pyramid[-1])
+        pyramid.append((smaller_photo, smaller_alpha))
     foreground = background = pyramid[-1][0].astype(np.float32)
     for small_photo, small_alpha in reversed(pyramid[1:] or pyramid):
         if max(small_alpha.shape) > FINEST_SIDE:
@@ -50,20 +56,17 @@ def estimate_foreground(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
             foreground, background = _local_mean(foreground, small_alpha), _local_mean(background, 1 - small_alpha)
             foreground, background = _satisfy_compositing(small_photo, foreground, background, small_alpha)
 
-    # at full size only the soft edge is left to do, a small part of the photo, so it is taken out as a flat list
+    # at full size only the soft edge is left to do, few pixels of the photo: they are worked on as a flat list
     soft = np.flatnonzero((alpha > UNSEEN) & (alpha < 1 - UNSEEN))
     foreground, background = _scale_to(foreground, alpha), _scale_to(background, alpha)
-    edge = (np.take(picture.reshape(-1, 3), soft, axis=0) for picture in (photo, foreground, background))
-    edge_foreground, _ = _satisfy_compositing(*edge, np.take(alpha, soft))
+    edge_photo, edge_foreground, edge_background = (
+        np.take(picture.reshape(-1, 3), soft, axis=0) for picture in (photo, foreground, background)
+    )
+    edge_foreground, _ = _satisfy_compositing(edge_photo, edge_foreground, edge_background, np.take(alpha, soft))
     result = cv2.convertScaleAbs(foreground)
     result.reshape(-1, 3)[soft] = np.rint(edge_foreground)
     cv2.copyTo(photo, (alpha >= 1 - UNSEEN).astype(np.uint8), result)
     return result
-
-
-def cutout(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """The hair alone, uint8 RGBA of the photo's size, with the background's colour taken out of its soft edges."""
-    return np.dstack([estimate_foreground(photo, alpha), alpha_to_grey(alpha)])
 
 
 def _local_mean(colour, weight):

@@ -27,9 +27,14 @@ def parse_colour(text: str) -> tuple[int, int, int]:
 
     Raises:
         InputError: anything else; the message names the value and the presets.
+
+    Example:
+        >>> parse_colour("#8E24aa"), parse_colour("Light Blond")
+        ((142, 36, 170), (207, 174, 133))
     """
-    name = str(text).strip().lower()
+    name = text.strip().lower() if isinstance(text, str) else ""
     colour = PRESETS.get(name, name)
     if not re.fullmatch("#[0-9a-f]{6}", colour):
-        raise InputError(f"{text!r} is not a colour: expected #rrggbb or one of the presets {', '.join(PRESETS)}.")
-    return tuple(bytes.fromhex(colour[1:]))
+        raise InputError(f"{text!r:.80} is not a colour", f"#rrggbb or one of the presets {', '.join(PRESETS)}")
+    red, green, blue = bytes.fromhex(colour[1:])
+    return red, green, blue

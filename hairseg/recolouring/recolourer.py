@@ -2,7 +2,7 @@
 
 Dyeing keeps the light and changes the pigment. So the lightness of the hair is moved by one smooth curve, from the
 distribution it has to the one that hair of the wanted colour has in photographs, and every lightness then takes its hue
-and chroma from a ramp of the pigment (both in dye.py). What was at hand goes on top: grain, and the play of hue.
+and chroma from a ramp of the pigment (both in dye.py). What was at hand goes on top: grain, and the variation of hue.
 """
 
 from dataclasses import dataclass
@@ -12,53 +12,26 @@ import cv2
 import numpy as np
 
 from hairseg.errors import InputError
+from hairseg.images import alpha_to_grey
 from hairseg.recolouring.dye import LEVELS, PERCENTILES, level, pigment_ramp, tone_curve
 from hairseg.recolouring.foreground import estimate_foreground
 from hairseg.recolouring.palette import parse_colour
+from hairseg.recolouring.settings import PLAIN, RecolourSettings
 from hairseg.recolouring.strands import clamp_edge_lightness, hue_variation, root_to_tip, smooth_lightness, streaks
 
 HAZE = 0.03  # alpha this near to 0 or 1 is a network's way of being sure; it lies over most of a photo
 
-APPROACH = 0.9  # part of the way to the colour's lightness; the rest is left to the light the photo was taken in
+APPROACH = 0.9  # share of the distance to the colour's lightness; the rest is left to the light the photo was taken in
 
 LIGHTNESS_STEP = 18.0  # L* that `lightness` 1 adds
 
-TINT_KEPT = 0.2  # part of the hair's own play of hue that shows through the dye
+TINT_KEPT = 0.2  # share of the hair's own variation of hue that shows through the dye
 
 CHUNK = 1 << 15  # pixels dyed at once: what lies between the steps stays in the processor's cache
 
 
-@dataclass(frozen=True)
-class RecolourSettings:
-    """How a colour is put on. Raises InputError if a value is out of its range; the message names it."""
-
-    strength: float = 1.0
-    """0 leaves the photo as it is, 1 is fully dyed."""
-    vividness: float = 0.0
-    """-1 natural (muted) to 1 vivid; 0 is the colour as given."""
-    lightness: float = 0.0
-    """-1 darker to 1 lighter; 0 is the colour as given."""
-    natural_roots: float = 0.0
-    """0 to 1: the part of the hair's length along which its own colour, full at the roots, fades out."""
-    second_colour: str | None = None
-    """`#rrggbb` or the name of a preset; None for a single colour."""
-    second_mode: str = "ombre"
-    """Where the second colour goes: "ombre" is the tips, "streaks" is single strands."""
-
-    def __post_init__(self):
-        for name, lowest in (("strength", 0), ("vividness", -1), ("lightness", -1), ("natural_roots", 0)):
-            if not lowest <= getattr(self, name) <= 1:
-                raise InputError(f"{name} is {getattr(self, name)!r}: expected a number from {lowest} to 1.")
-        if self.second_mode not in ("ombre", "streaks"):
-            raise InputError(f'second_mode is {self.second_mode!r}: expected "ombre" or "streaks".')
-        if self.second_colour is not None:
-            parse_colour(self.second_colour)
-
-
-def recolour(
-    photo: np.ndarray, alpha: np.ndarray, colour: str, settings: RecolourSettings = RecolourSettings()
-) -> np.ndarray:
-    """The photo with its hair dyed. For several colours on one photo, `HairRecolourer` does the common part once.
+def recolour(photo: np.ndarray, alpha: np.ndarray, colour: str, settings: RecolourSettings = PLAIN) -> np.ndarray:
+    """The photo with its hair dyed. For several colours on one photo, `HairRecolourer` does the common work once.
 
     Args:
         photo: uint8 RGB, (height, width, 3).
@@ -70,117 +43,175 @@ def recolour(
 
     Raises:
         InputError: an unknown colour, or an alpha of another size than the photo.
+
+    Example:
+        >>> photo = np.full((8, 8, 3), 90, np.uint8)
+        >>> alpha = np.zeros((8, 8), np.float32)
+        >>> alpha[:4] = 1  # the upper half is hair
+        >>> red = recolour(photo, alpha, "cherry red")
+        >>> bool(red[0, 0, 0] > red[0, 0, 2]), red[7, 7].tolist()
+        (True, [90, 90, 90])
     """
     return HairRecolourer(photo, alpha).recolour(colour, settings)
 
 
-class HairRecolourer:
-    """One photo's hair, taken apart once, to be dyed in any number of colours.
+def cutout(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """The hair alone, with the background's colour taken out of its soft edges.
 
-    What is kept covers the hair's pixels alone, as flat lists.
+    Args:
+        photo: uint8 RGB, (height, width, 3).
+        alpha: float32 in [0, 1], (height, width): how much of each pixel is hair.
+
+    Returns:
+        uint8 RGBA of the photo's size; A is the alpha in 8 bits.
+
+    Raises:
+        InputError: an alpha of another size than the photo.
+
+    Example:
+        >>> cutout(np.full((2, 2, 3), 90, np.uint8), np.float32([[1, 0], [1, 0]]))[0].tolist()
+        [[90, 90, 90, 255], [90, 90, 90, 0]]
+    """
+    return HairRecolourer(photo, alpha).cutout()
+
+
+@dataclass
+class _HairPixels:
+    """What dyeing needs of every pixel of hair, as flat lists."""
+
+    colour: np.ndarray  # of the photo
+    alpha: np.ndarray
+    foreground: np.ndarray  # the hair's own colour, before it was mixed with the background
+    level: np.ndarray  # of its smooth lightness, index into the tables of dye.py
+    grain: np.ndarray  # what its lightness has beyond that, L*
+    tint: np.ndarray  # a*, b* that the dye lets through
+    percentiles: np.ndarray  # L* of all of them together, at PERCENTILES
+    lightness: np.ndarray  # L* in the whole box, as a picture
+
+
+class HairRecolourer:
+    """One photo's hair, separated once from its background, to be dyed in any number of colours or cut out.
+
+    Args:
+        photo: uint8 RGB, (height, width, 3).
+        alpha: float32 in [0, 1], (height, width): how much of each pixel is hair.
+
+    Raises:
+        InputError: the sizes differ.
     """
 
     def __init__(self, photo: np.ndarray, alpha: np.ndarray):
-        """photo: uint8 RGB, (height, width, 3); alpha: float32 in [0, 1], (height, width).
-
-        Raises:
-            InputError: the sizes differ.
-        """
         if photo.shape[:2] != alpha.shape:
-            raise InputError(f"The alpha is {alpha.shape} and the photo {photo.shape[:2]}: expected the same size.")
-        self.photo = photo
-        alpha = np.clip((alpha - HAZE) / (1 - 2 * HAZE), 0, 1)
-        left, top, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
-        # some of what surrounds the hair belongs to the box, to tell edges and the background's colour by
+            raise InputError(f"the alpha is {alpha.shape} and the photo {photo.shape[:2]}", "the same size")
+        self.photo, self.alpha = photo, alpha
+        clear = np.clip((alpha - HAZE) / (1 - 2 * HAZE), 0, 1)
+        left, top, width, height = cv2.boundingRect((clear > 0).astype(np.uint8))
+        # the box holds some of the hair's surroundings, to tell edges and the background's colour by
         margin = max(width, height) // 16 + 4
         self.box = np.s_[max(0, top - margin) : top + height + margin, max(0, left - margin) : left + width + margin]
-        photo, alpha = photo[self.box], alpha[self.box]
-        self.hair = np.flatnonzero(alpha > 0)
-        if not self.hair.size:
-            return
-        foreground = estimate_foreground(photo, alpha)
-        lab = cv2.cvtColor(foreground.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
-        core = alpha >= 0.9 * min(1, alpha.max())
-        lightness = clamp_edge_lightness(lab[..., 0].copy(), core)
-        smooth = smooth_lightness(lightness, core)
-        sample = lightness[core]
-        self.percentiles = np.percentile(sample[:: len(sample) // 50_000 + 1], PERCENTILES)
+        self._alpha = clear[self.box]
+        self.hair = np.flatnonzero(self._alpha > 0)
+        if self.hair.size:
+            self.foreground = estimate_foreground(photo[self.box], self._alpha)
 
-        self.pixels = self._of_hair(photo)
-        self.alpha = self._of_hair(alpha)
-        self.foreground = self._of_hair(foreground)
-        self.level = level(self._of_hair(smooth))
-        self.grain = self._of_hair(lightness - smooth)
-        self.tint = TINT_KEPT * self._of_hair(hue_variation(lab, alpha))
-        self._box_alpha, self._box_lightness = alpha, lightness
-
-    def recolour(self, colour: str, settings: RecolourSettings = RecolourSettings()) -> np.ndarray:
+    def recolour(self, colour: str, settings: RecolourSettings = PLAIN) -> np.ndarray:
         """The whole photo, its hair dyed; see the function `recolour`."""
         colours = [colour] if settings.second_colour is None else [colour, settings.second_colour]
-        colours = [parse_colour(each) for each in colours]
+        colours = [parse_colour(name) for name in colours]
         result = self.photo.copy()
         if not self.hair.size or settings.strength == 0:
             return result
-        dyes = [self._mix_dye(each, settings) for each in colours]
+        pixels = self._pixels
+        dyes = [self._mix_dye(rgb, settings) for rgb in colours]
         # where two colours meet, the line follows the strands: light ones take the dye sooner
-        ruffle = np.interp(np.linspace(0, 100, LEVELS), self.percentiles, PERCENTILES / 100 - 0.5).astype(np.float32)
-        dyed = np.empty_like(self.pixels)
+        ruffle = np.interp(np.linspace(0, 100, LEVELS), pixels.percentiles, PERCENTILES / 100 - 0.5).astype(np.float32)
+        dyed = np.empty_like(pixels.colour)
         for start in range(0, len(dyed), CHUNK):
-            part = slice(start, start + CHUNK)
-            lab = self._apply(dyes[0], part)
+            chunk = slice(start, start + CHUNK)
+            lab = self._apply(dyes[0], chunk)
             if len(dyes) == 2:
                 if settings.second_mode == "ombre":
-                    second = _smoothstep(0.25, 0.8, self.along[part] + 0.2 * ruffle[self.level[part]])
+                    second = _smoothstep(0.25, 0.8, self._along[chunk] + 0.2 * ruffle[pixels.level[chunk]])
                 else:
-                    second = _smoothstep(0.45, 1.05, self.streaks[part] + 0.3 * ruffle[self.level[part]])
-                lab += second[:, None] * (self._apply(dyes[1], part) - lab)
-            weight = settings.strength * self.alpha[part]
+                    second = _smoothstep(0.45, 1.05, self._streaks[chunk] + 0.3 * ruffle[pixels.level[chunk]])
+                lab += second[:, None] * (self._apply(dyes[1], chunk) - lab)
+            weight = settings.strength * pixels.alpha[chunk]
             if settings.natural_roots > 0:
-                weight *= _smoothstep(0, settings.natural_roots, self.along[part] + 0.1 * ruffle[self.level[part]])
+                ruffled = self._along[chunk] + 0.1 * ruffle[pixels.level[chunk]]
+                weight *= _smoothstep(0, settings.natural_roots, ruffled)
             # I = alpha F + (1 - alpha) B, so a new F needs no B: the change of F is added in proportion
-            colour = cv2.cvtColor(lab[None], cv2.COLOR_Lab2RGB)[0]
-            colour *= 255
-            colour -= self.foreground[part]
-            colour *= weight[:, None]
-            colour += self.pixels[part]
-            dyed[part] = np.rint(np.clip(colour, 0, 255, out=colour), out=colour)
+            rgb = cv2.cvtColor(lab[None], cv2.COLOR_Lab2RGB)[0]
+            rgb *= 255
+            rgb -= pixels.foreground[chunk]
+            rgb *= weight[:, None]
+            rgb += pixels.colour[chunk]
+            dyed[chunk] = np.rint(np.clip(rgb, 0, 255, out=rgb), out=rgb)
         box = result[self.box].copy()
         box.reshape(-1, 3)[self.hair] = dyed
         result[self.box] = box
         return result
 
+    def cutout(self) -> np.ndarray:
+        """The hair alone, uint8 RGBA of the photo's size; see the function `cutout`."""
+        grey = alpha_to_grey(self.alpha)
+        colour = cv2.copyTo(
+            self.photo, grey, np.zeros_like(self.photo)
+        )  # nothing of the photo hides where there is no hair
+        if self.hair.size:
+            colour[self.box] = self.foreground
+        return np.dstack([colour, grey])
+
     @cached_property
-    def along(self) -> np.ndarray:
+    def _pixels(self) -> _HairPixels:
+        lab = cv2.cvtColor(self.foreground.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+        core = self._alpha >= 0.9 * min(1, self._alpha.max())  # hair for sure
+        lightness = clamp_edge_lightness(lab[..., 0].copy(), core)
+        smooth = smooth_lightness(lightness, core)
+        sample = lightness[core]
+        return _HairPixels(
+            colour=self._of_hair(self.photo[self.box]),
+            alpha=self._of_hair(self._alpha),
+            foreground=self._of_hair(self.foreground),
+            level=level(self._of_hair(smooth)),
+            grain=self._of_hair(lightness - smooth),
+            tint=TINT_KEPT * self._of_hair(hue_variation(lab, self._alpha)),
+            percentiles=np.percentile(sample[:: len(sample) // 50_000 + 1], PERCENTILES),
+            lightness=lightness,
+        )
+
+    @cached_property
+    def _along(self) -> np.ndarray:
         """0 at the roots to 1 at the tips, for every pixel of hair."""
-        return self._of_hair(root_to_tip(self._box_alpha))
+        return self._of_hair(root_to_tip(self._alpha))
 
     @cached_property
-    def streaks(self) -> np.ndarray:
+    def _streaks(self) -> np.ndarray:
         """A rank from 0 to 1 that strands have in common, for every pixel of hair."""
-        return self._of_hair(streaks(self._box_lightness))
+        return self._of_hair(streaks(self._pixels.lightness))
 
-    def _of_hair(self, picture):
+    def _of_hair(self, picture: np.ndarray) -> np.ndarray:
         return np.take(picture.reshape(-1, *picture.shape[2:]), self.hair, axis=0)
 
-    def _mix_dye(self, rgb, settings):
+    def _mix_dye(self, rgb: tuple[int, int, int], settings: RecolourSettings):
+        """The tables of one colour on this hair: tone curve, gain of the grain, ramp of the pigment."""
         ramp, target = pigment_ramp(rgb, settings.vividness)
-        median = self.percentiles[2]
+        median = self._pixels.percentiles[2]
         goal = median + APPROACH * (target - median) + LIGHTNESS_STEP * settings.lightness
-        return *tone_curve(self.percentiles, np.clip(goal, 3, 92)), ramp
+        return *tone_curve(self._pixels.percentiles, np.clip(goal, 3, 92)), ramp
 
-    def _apply(self, dye, part):
-        """Lab of some of the hair's pixels once dyed, float32 (pixels, 3)."""
+    def _apply(self, dye, chunk: slice) -> np.ndarray:
+        """Lab of those pixels of hair once dyed, float32 (pixels, 3)."""
         curve, gain, (ramp_a, ramp_b, room) = dye
-        before = self.level[part]
+        before = self._pixels.level[chunk]
         lab = np.empty((len(before), 3), np.float32)
-        lab[:, 0] = np.clip(np.take(curve, before) + np.take(gain, before) * self.grain[part], 1.8, 99)
+        lab[:, 0] = np.clip(np.take(curve, before) + np.take(gain, before) * self._pixels.grain[chunk], 1.8, 99)
         after = level(lab[:, 0])
-        lab[:, 1:] = np.take(room, after)[:, None] * self.tint[part]
+        lab[:, 1:] = np.take(room, after)[:, None] * self._pixels.tint[chunk]
         lab[:, 1] += np.take(ramp_a, after)
         lab[:, 2] += np.take(ramp_b, after)
         return lab
 
 
-def _smoothstep(start, end, x):
+def _smoothstep(start: float, end: float, x: np.ndarray) -> np.ndarray:
     t = np.clip((x - start) / (end - start), 0, 1)
     return t * t * (3 - 2 * t)

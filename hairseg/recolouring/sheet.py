@@ -5,16 +5,31 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from hairseg.recolouring.palette import PRESETS
-from hairseg.recolouring.recolourer import HairRecolourer, RecolourSettings
+from hairseg.recolouring.recolourer import HairRecolourer
+from hairseg.recolouring.settings import PLAIN, RecolourSettings
+
+COLUMNS, MARGIN, CAPTION = 5, 8, 24  # pixels: between the pictures, and of the line below each
 
 
 def contact_sheet(
-    photo: np.ndarray, alpha: np.ndarray, settings: RecolourSettings = RecolourSettings(), tile: int = 320
+    photo: np.ndarray, alpha: np.ndarray, settings: RecolourSettings = PLAIN, tile: int = 320
 ) -> np.ndarray:
-    """The photo and all presets on one sheet, five in a row, each named: uint8 RGB.
+    """The photo and all presets on one sheet, five in a row, each named.
 
     Args:
+        photo: uint8 RGB, (height, width, 3).
+        alpha: float32 in [0, 1], (height, width): how much of each pixel is hair.
         tile: longer side of each small picture in pixels; a smaller photo stays as it is.
+
+    Returns:
+        uint8 RGB.
+
+    Raises:
+        InputError: the sizes of photo and alpha differ.
+
+    Example:
+        >>> contact_sheet(np.full((40, 30, 3), 90, np.uint8), np.ones((40, 30), np.float32)).shape
+        (224, 198, 3)
     """
     scale = min(1.0, tile / max(alpha.shape))
     size = (max(1, round(alpha.shape[1] * scale)), max(1, round(alpha.shape[0] * scale)))
@@ -22,13 +37,13 @@ def contact_sheet(
     recolourer = HairRecolourer(photo, alpha)
     tiles = {"original": photo} | {name: recolourer.recolour(name, settings) for name in PRESETS}
 
-    columns, margin, line = 5, 8, 24
-    width, height = size[0] + margin, size[1] + line + margin
-    sheet = Image.new("RGB", (columns * width + margin, -(-len(tiles) // columns) * height + margin), "white")
+    width, height = size[0] + MARGIN, size[1] + CAPTION + MARGIN
+    rows = -(-len(tiles) // COLUMNS)
+    sheet = Image.new("RGB", (COLUMNS * width + MARGIN, rows * height + MARGIN), "white")
     draw = ImageDraw.Draw(sheet)
     for index, (name, picture) in enumerate(tiles.items()):
-        left, top = margin + index % columns * width, margin + index // columns * height
+        left, top = MARGIN + index % COLUMNS * width, MARGIN + index // COLUMNS * height
         sheet.paste(Image.fromarray(picture), (left, top))
-        middle = (left + size[0] / 2, top + size[1] + line / 2)
+        middle = (left + size[0] / 2, top + size[1] + CAPTION / 2)
         draw.text(middle, name, "black", ImageFont.load_default(15), anchor="mm")
     return np.array(sheet)

@@ -1,5 +1,7 @@
-"""What can be read from the hair in a photo: its lightness without what is not hair or not strand, its play of hue, the
-way from root to tip, and which strands a hairdresser would pick for highlights.
+"""What can be read from the hair in a photo.
+
+Its lightness without what is not hair or not strand, its variation of hue, the direction from root to tip, and the
+strands that a hairdresser would pick for highlights.
 
 Pictures are (height, width), lightness is CIE L*, alpha float32 in [0, 1]. Slow changes are looked for on a small grid.
 """
@@ -88,7 +90,10 @@ def root_to_tip(alpha: np.ndarray) -> np.ndarray:
     along = along_x * x + along_y * y[:, None]
     step = max(1, max(height, width) // GRID_SIDE)
     hair = alpha[::step, ::step] > 0.1 * alpha.max()
-    near, far = np.percentile(along[::step, ::step][hair], [2, 98]) if hair.any() else (along.min(), along.max())
+    if hair.any():
+        near, far = np.percentile(along[::step, ::step][hair], np.array([2, 98]))
+    else:
+        near, far = along.min(), along.max()
     return np.clip((along - near) / max(far - near, 1), 0, 1).astype(np.float32)
 
 
@@ -109,16 +114,16 @@ def streaks(lightness: np.ndarray) -> np.ndarray:
     field = cv2.merge([noise, coherence * np.cos(angle), coherence * np.sin(angle)]).reshape(-1, 3)
 
     rows, columns = small.shape
-    start = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=2).reshape(-1, 2).astype(np.float32)
+    pixels = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=2).reshape(-1, 2).astype(np.float32)
     total = field[:, 0].copy()
     for heading in (field[:, 1:], -field[:, 1:]):
-        place = start
+        place = pixels
         for _ in range(STREAK_STEPS):
             place = np.clip(place + STREAK_STEP * heading, 0, np.float32([columns - 1, rows - 1]))
             nearest = np.rint(place).astype(np.intp)
             here = np.take(field, nearest[:, 1] * columns + nearest[:, 0], axis=0)
             total += here[:, 0]
-            # a strand has no sign: take the one that goes on rather than back
+            # a strand has no sign: of both, that counts which leads on rather than back
             turned = here[:, 1] * heading[:, 0] + here[:, 2] * heading[:, 1] < 0
             heading = np.where(turned[:, None], -here[:, 1:], here[:, 1:])
     rank = np.empty(total.size, np.float32)
