@@ -151,7 +151,7 @@ def closer_windows(logits: np.ndarray, shape: tuple[int, int]) -> list[tuple[sli
         covered = any(
             rows.start <= row < rows.stop and columns.start <= column < columns.stop for rows, columns in windows
         )
-        if area < SMALLEST_FIND or side > LARGEST_LOOK * max(shape) or covered:
+        if area < SMALLEST_FIND or not 0 < side <= LARGEST_LOOK * max(shape) or covered:
             continue
         windows.append(tuple(_around(centre, side, length) for centre, length in zip((row, column), shape)))
     return windows[:MAX_LOOKS]

@@ -136,6 +136,16 @@ def logits_with(height, width, *boxes) -> np.ndarray:
     return logits
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1), (1, 40), (3, 3)])
+def test_nothing_is_looked_at_closer_than_a_pixel(shape):
+    """Guards against a window of no width in a photo of a pixel or two."""
+    height, width = (round(200 * side / max(shape)) or 1 for side in shape)
+    logits = np.full((height, width), -5, np.float32)
+    logits[: height // 3 or 1, : width // 3 or 1] = 5
+    for rows, columns in closer_windows(logits, shape):
+        assert 0 <= rows.start < rows.stop <= shape[0] and 0 <= columns.start < columns.stop <= shape[1]
+
+
 def test_closer_windows_surround_small_finds_within_the_photo():
     ((rows, columns),) = closer_windows(logits_with(100, 200, (0, 180, 20, 200)), (500, 1000))
     assert rows.start == 0 and columns.stop == 1000  # moved inwards at the corner
