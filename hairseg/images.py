@@ -1,6 +1,7 @@
 """Whatever a user hands over becomes an upright RGB photo, or one clear error; and results become PNG files."""
 
 import io
+import warnings
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,10 @@ with suppress(ImportError):  # machines that only train need no HEIC
     pillow_heif.register_heif_opener()
 
 MAX_PIXELS = 120_000_000
-# What Pillow decodes by itself. Others it hands to programs of their own (EPS to Ghostscript), whatever a file is called.
+# Pillow warns of photos from 90 megapixels on; `load_photo` has this bound of its own.
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+
+# What Pillow decodes by itself. It hands others to programs of their own (EPS to Ghostscript), whatever a file is called.
 FORMATS = (
     "JPEG",
     "PNG",
@@ -38,7 +42,8 @@ FORMATS = (
     "DDS",
     "TGA",
 )
-# People wait for these files. Runs alone, after differences to the row above: faster than strings, and as small for photos.
+
+# People wait for these files. Run lengths of differences to the row above: faster than strings, as small for photos.
 FAST_PNG = [
     cv2.IMWRITE_PNG_COMPRESSION,
     1,
@@ -66,50 +71,67 @@ def load_photo(source, name: str | None = None, longer_side: int | None = None) 
     Args:
         source: path, bytes, binary file object, or PIL image.
         name: what error messages call it; the file's name by default.
-        longer_side: in pixels, if no more is needed: a JPEG is then decoded at a half, a quarter or an eighth of its size
-            where its longer side stays at least that, several times as fast.
+        longer_side: in pixels, if no more is needed. A JPEG is then decoded at a half, a quarter or an eighth of its
+            size, where its longer side stays at least that: several times as fast.
 
     Returns:
         uint8 RGB photo, shape (height, width, 3).
 
     Raises:
         InputError: not a picture, broken, missing, or larger than `MAX_PIXELS`.
+
+    Example:
+        >>> from PIL import Image
+        >>> load_photo(Image.new("RGBA", (2, 1), (200, 0, 0, 0))).tolist()  # transparent, so white
+        [[[255, 255, 255], [255, 255, 255]]]
+        >>> load_photo("no/such/photo.jpg")
+        Traceback (most recent call last):
+        hairseg.errors.InputError: photo.jpg is not a file: expected a picture such as JPEG, PNG...; check the path.
     """
     if isinstance(source, Image.Image):
         return _to_rgb(source, name or "the picture")
     if isinstance(source, (str, Path)):
         name = name or Path(source).name
-        if not Path(source).is_file():
+        if not _is_file(source):
             raise InputError(
-                f"{name} is not a file: expected a picture such as JPEG, PNG, WebP or HEIC; check the path."
+                f"{name:.120} is not a file", "a picture such as JPEG, PNG, WebP or HEIC", "check the path"
             )
     name = name or "the picture"
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
-        with Image.open(
-            io.BytesIO(source) if isinstance(source, bytes) else source, formats=readable_formats()
-        ) as image:
+        with Image.open(file, formats=readable_formats()) as image:
             if longer_side:
-                image.draft(None, [max(1, side * longer_side // max(image.size)) for side in image.size])
+                width, height = (max(1, side * longer_side // max(image.size)) for side in image.size)
+                image.draft(None, (width, height))
             return _to_rgb(image, name)
     except UnidentifiedImageError:
         raise InputError(
-            f"{name} is not a picture that can be read: expected JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF; "
-            "choose another file or save it again as JPEG."
+            f"{name} is not a picture that can be read",
+            "JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF",
+            "choose another file or save it again as JPEG",
         ) from None
     except Image.DecompressionBombError:
         raise _too_large(name) from None
     except InputError:
         raise
-    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error and more on broken files
+    except PermissionError:
         raise InputError(
-            f"{name} is broken and cannot be read ({str(error).rstrip('.')}): expected a whole picture; "
-            "copy or save it again."
+            f"{name} may not be read", "a file that this user may read", "change its permissions"
         ) from None
+    except Exception:  # Pillow's decoders raise OSError, SyntaxError, struct.error and more on broken files
+        raise InputError(f"{name} is broken and cannot be read", "a whole picture", "copy or save it again") from None
+
+
+def _is_file(path: str | Path) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):  # a name that is too long, or holds a NUL
+        return False
 
 
 def _too_large(name: str) -> InputError:
     return InputError(
-        f"{name} is too large: expected at most {MAX_PIXELS // 1_000_000} megapixels; scale it down and try again."
+        f"{name} is too large", f"at most {MAX_PIXELS // 1_000_000} megapixels", "scale it down and try again"
     )
 
 
@@ -129,9 +151,10 @@ def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
 
 def _to_eight_bits(values: np.ndarray) -> np.ndarray:
     """Grey of more than 8 bits -> uint8; 16-bit range unless the values already fit in 8 bits or in [0, 1]."""
+    are_floats = values.dtype.kind == "f"
     values = np.nan_to_num(values.astype(np.float64))
     highest = values.max()
-    if values.dtype.kind == "f" and 0 < highest <= 1:
+    if are_floats and 0 < highest <= 1:
         values = values * 255
     elif highest > 255:
         values = values / 257
@@ -144,20 +167,27 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
         if source.profile.xcolor_space.strip() != "RGB" or "sRGB" in ImageCms.getProfileDescription(source):
             return image
         return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"))
-    except (ImageCms.PyCMSError, OSError):  # a broken profile must not cost the user the photo
+    except Exception:  # whatever a broken profile raises, it must not cost the user the photo
         return image
 
 
 def encode_png(picture: np.ndarray) -> bytes:
-    """uint8 grey (height, width), RGB (height, width, 3) or RGBA (height, width, 4) -> PNG file contents."""
-    conversion = {2: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}[
-        picture.ndim if picture.ndim == 2 else picture.shape[2]
-    ]
-    if conversion is not None:
-        picture = cv2.cvtColor(picture, conversion)
+    """PNG file contents of a picture: uint8 grey (height, width), RGB (height, width, 3) or RGBA (height, width, 4).
+
+    Example:
+        >>> encode_png(np.zeros((2, 2), np.uint8))[:4]
+        b'\\x89PNG'
+    """
+    if picture.ndim == 3:
+        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
     return cv2.imencode(".png", picture, FAST_PNG)[1].tobytes()
 
 
 def alpha_to_grey(alpha: np.ndarray) -> np.ndarray:
-    """float alpha in [0, 1] -> uint8 grey picture, 255 is hair."""
+    """Alpha in [0, 1], float32 (height, width) -> uint8 grey picture, 255 is hair.
+
+    Example:
+        >>> alpha_to_grey(np.float32([[0, 0.5, 1]])).tolist()
+        [[0, 128, 255]]
+    """
     return cv2.convertScaleAbs(alpha, alpha=255)

@@ -1,5 +1,6 @@
 import io
 import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -88,6 +89,13 @@ def test_sixteen_bit_grey_keeps_its_range():
     np.testing.assert_array_equal(load_photo(encoded(Image.fromarray(values), "PNG"))[0, :, 0], [0, 100, 255])
 
 
+@pytest.mark.parametrize("highest", [1, 2, 255])
+def test_dark_sixteen_bit_grey_stays_dark(highest):
+    """Guards against whole numbers taken for shares of 1: a picture of 0 and 1 would be black and white."""
+    values = np.array([[0, 1, highest]], np.uint16)
+    np.testing.assert_array_equal(load_photo(encoded(Image.fromarray(values), "PNG"))[0, :, 0], [0, 1, highest])
+
+
 def test_sixteen_bit_rgb_keeps_its_range():
     values = np.full((4, 4, 3), (65535, 257 * 100, 0), np.uint16)
     file = cv2.imencode(".png", values[..., ::-1])[1].tobytes()
@@ -113,14 +121,15 @@ def test_embedded_profile_is_converted_to_srgb():
     red = Image.new("RGB", (4, 4), (200, 0, 0))
     assert load_photo(encoded(red, "PNG", icc_profile=exchanged))[0, 0].tolist() == pytest.approx([0, 200, 0], abs=3)
     assert load_photo(encoded(red, "PNG", icc_profile=srgb))[0, 0].tolist() == [200, 0, 0]
-    assert load_photo(encoded(red, "PNG", icc_profile=b"broken"))[0, 0].tolist() == [200, 0, 0]
+    for damaged in (b"broken", srgb[:200], srgb[:130] + b"\xff" * (len(srgb) - 130), srgb.replace(b"rTRC", b"xTRC")):
+        assert load_photo(encoded(red, "PNG", icc_profile=damaged))[0, 0].tolist() == pytest.approx([200, 0, 0], abs=60)
 
 
 def test_a_text_file_named_jpg_gets_one_sentence(tmp_path):
     path = tmp_path / "selfie.jpg"
     path.write_text("not a picture")
     with pytest.raises(
-        InputError, match="^selfie.jpg is not a picture that can be read: expected JPEG.*; choose another"
+        InputError, match=r"^selfie.jpg is not a picture that can be read: expected JPEG.*; choose another"
     ):
         load_photo(path)
 
@@ -140,7 +149,7 @@ def test_a_cut_off_file_is_called_broken(quadrants, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     path = tmp_path / "half.jpg"
     path.write_bytes(encoded(Image.fromarray(noise), "JPEG")[:2000])
-    with pytest.raises(InputError, match="half.jpg is broken"):
+    with pytest.raises(InputError, match=r"half.jpg is broken"):
         load_photo(path)
 
 
@@ -148,6 +157,22 @@ def test_a_picture_beyond_the_limit_is_refused_before_it_is_decoded(monkeypatch,
     monkeypatch.setattr(images, "MAX_PIXELS", 100)
     with pytest.raises(InputError, match="too large"):
         load_photo(encoded(Image.fromarray(quadrants), "PNG"))
+
+
+def test_a_large_photo_that_is_allowed_is_read_without_a_warning(tmp_path):
+    """In a process of its own, since pytest hides warnings. 100 megapixels of one colour make a small PNG."""
+    Image.new("L", (10_000, 10_000), 7).save(tmp_path / "large.png")
+    code = "import sys; from hairseg.images import load_photo; print(load_photo(sys.argv[1])[::5000, ::5000].tolist())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "large.png"], cwd=PROJECT, capture_output=True, text=True
+    )
+    assert done.stderr == "" and done.stdout.strip() == str([[[7] * 3] * 2] * 2)
+
+
+def test_names_that_no_file_can_have_are_named():
+    for name in ("x" * 5000, "a\0b", ""):
+        with pytest.raises(InputError, match="is not a file: expected a picture"):
+            load_photo(name)
 
 
 @pytest.mark.parametrize("channels", [(), (3,), (4,)])
