@@ -1,8 +1,10 @@
 """Masks, cut-outs and recoloured pictures from the command line: python -m hairseg PHOTO_OR_FOLDER... --output DIR"""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from hairseg.commands import Parser, choose_device, run
@@ -11,9 +13,9 @@ from hairseg.folder import find_photos, result_path, write_picture
 from hairseg.hub.resolution import default_repo, resolve
 from hairseg.images import alpha_to_grey, load_photo
 from hairseg.prediction import HairPredictor
-from hairseg.recolouring.foreground import cutout
 from hairseg.recolouring.palette import parse_colour
-from hairseg.recolouring.recolourer import RecolourSettings, recolour
+from hairseg.recolouring.recolourer import HairRecolourer
+from hairseg.recolouring.settings import NUMBERS, RecolourSettings, describe
 from hairseg.recolouring.sheet import contact_sheet
 from hairseg.repository import VARIANTS
 from hairseg.workers import PixelBudget, in_threads, share_cores
@@ -28,16 +30,19 @@ def parse() -> Parser:
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="files, and folders with all below them")
     parser.add_argument("--output", type=Path, default=Path("."), help="folder of the results (this one)")
     parser.add_argument("--colour", help="#rrggbb or a preset's name such as copper; also write the recoloured photo")
-    parser.add_argument("--strength", type=float, default=RecolourSettings.strength, help="0 to 1 (1)")
-    parser.add_argument("--vividness", type=float, default=RecolourSettings.vividness, help="-1 natural to 1 vivid (0)")
-    parser.add_argument(
-        "--lightness", type=float, default=RecolourSettings.lightness, help="-1 darker to 1 lighter (0)"
-    )
-    parser.add_argument(
-        "--natural-roots", type=float, default=RecolourSettings.natural_roots, help="0 to 1 of the length (0)"
-    )
-    parser.add_argument("--second-colour", help="#rrggbb or preset, for tips or streaks")
-    parser.add_argument("--second-mode", choices=["ombre", "streaks"], default=RecolourSettings.second_mode)
+    for name in NUMBERS:
+        about = describe(name)
+        span = f"{about['lowest']:g} to {about['highest']:g}"
+        parser.add_argument(
+            flag(name),
+            type=float,
+            default=about["default"],
+            metavar="X",
+            help=f"{about['help']}; {span} ({about['default']:g})",
+        )
+    parser.add_argument(flag("second_colour"), metavar="COLOUR", help=describe("second_colour")["help"])
+    modes = describe("second_mode")
+    parser.add_argument(flag("second_mode"), choices=modes["choices"], default=modes["default"], help=modes["help"])
     parser.add_argument("--contact-sheet", action="store_true", help="also write a sheet with the hair in every preset")
     parser.add_argument("--skip-existing", action="store_true", help="leave out photos whose results are all there")
     parser.add_argument("--variant", default="pretrained", choices=VARIANTS)
@@ -46,23 +51,21 @@ def parse() -> Parser:
     return parser
 
 
+def flag(setting: str) -> str:
+    return "--" + setting.replace("_", "-")
+
+
 def main() -> int:
     args = parse().parse_args()
     if args.colour:
         parse_colour(args.colour)
-    settings = RecolourSettings(
-        args.strength, args.vividness, args.lightness, args.natural_roots, args.second_colour, args.second_mode
-    )
+    settings = RecolourSettings(**{name: getattr(args, name) for name in (*NUMBERS, "second_colour", "second_mode")})
     photos = find_photos(args.photos, args.output)
-    draw = {"alpha": lambda photo, alpha: alpha_to_grey(alpha), "cutout": cutout}
-    if args.colour:
-        draw["recoloured"] = lambda photo, alpha: recolour(photo, alpha, args.colour, settings)
-    if args.contact_sheet:
-        draw["sheet"] = lambda photo, alpha: contact_sheet(photo, alpha, settings)
+    kinds = ["alpha", "cutout", *(["recoloured"] if args.colour else []), *(["sheet"] if args.contact_sheet else [])]
     unfinished = [
         target
         for target in photos
-        if not (args.skip_existing and all(result_path(target, kind).exists() for kind in draw))
+        if not (args.skip_existing and all(result_path(target, kind).exists() for kind in kinds))
     ]
     predictor = HairPredictor(resolve(args.repo).folder, [args.variant], choose_device(args.device))
     args.output.mkdir(parents=True, exist_ok=True)
@@ -70,16 +73,22 @@ def main() -> int:
     budget = PixelBudget(PIXELS_AT_ONCE)
 
     def finish(target: Path) -> bool:
+        """Write one photo's results. Whatever is wrong with this photo is said, and does not stop the others."""
         try:
             photo = load_photo(photos[target], str(photos[target]))
+            with budget.reserve(photo.shape[0] * photo.shape[1]):
+                alpha = predictor.alphas(photo)[args.variant]
+                for kind, picture in draw(photo, alpha, kinds, args.colour, settings):
+                    write_picture(result_path(target, kind), picture)
         except InputError as error:
-            tqdm.write(f"error: {error}", file=sys.stderr)
-            return False
-        with budget.reserve(photo.shape[0] * photo.shape[1]):
-            alpha = predictor.alphas(photo)[args.variant]
-            for kind, picture in draw.items():
-                write_picture(result_path(target, kind), picture(photo, alpha))
-        return True
+            report(str(error))
+        except OSError:  # a full disk, say, that is full for the others too
+            raise
+        except Exception as error:
+            report(f"{photos[target]} cannot be worked on ({type(error).__name__}: {error}); the others go on.")
+        else:
+            return True
+        return False
 
     done = sum(
         tqdm(
@@ -94,6 +103,23 @@ def main() -> int:
     if len(photos) > 1:
         print(f"{done} photos done, {len(photos) - len(unfinished)} skipped, {failed} unreadable", file=sys.stderr)
     return 1 if failed else 0
+
+
+def draw(
+    photo: np.ndarray, alpha: np.ndarray, kinds: list[str], colour: str, settings: RecolourSettings
+) -> Iterator[tuple[str, np.ndarray]]:
+    """The results that are wanted of one photo, each with its kind."""
+    recolourer = HairRecolourer(photo, alpha)
+    yield "alpha", alpha_to_grey(alpha)
+    yield "cutout", recolourer.cutout()
+    if "recoloured" in kinds:
+        yield "recoloured", recolourer.recolour(colour, settings)
+    if "sheet" in kinds:
+        yield "sheet", contact_sheet(photo, alpha, settings)
+
+
+def report(error: str) -> None:
+    tqdm.write(f"error: {error}", file=sys.stderr)
 
 
 def command() -> None:

@@ -1,6 +1,7 @@
-"""Many photos: which files they are, where their results go, and several of them at a time."""
+"""Many photos: which files they are, and where their results go."""
 
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -9,9 +10,12 @@ import numpy as np
 from PIL import Image
 
 from hairseg.errors import InputError
+from hairseg.files import written_whole
 from hairseg.images import encode_png, readable_formats
 
 RESULTS = ("alpha", "cutout", "recoloured", "sheet")
+
+LONGEST_NAME = 255 - len("..recoloured.png.4194304.partial")  # bytes: what file systems allow, less what results add
 
 
 def find_photos(arguments: Iterable[Path], output: Path) -> dict[Path, Path]:
@@ -36,34 +40,44 @@ def find_photos(arguments: Iterable[Path], output: Path) -> dict[Path, Path]:
         found = list(_pictures_below(argument)) if is_folder else [argument]
         if not found:
             raise InputError(
-                f"{argument} holds no pictures: expected JPEG, PNG, HEIC or the like in it or its sub-folders; "
-                "check the path."
+                f"{argument} holds no pictures",
+                "JPEG, PNG, HEIC or the like in it or its sub-folders",
+                "check the path",
             )
         for path in found:
-            target = output / (path.parent.relative_to(argument) if is_folder else "") / path.stem
+            target = output / (path.parent.relative_to(argument) if is_folder else "") / _short_enough(path.stem)
             if target in photos:
                 raise InputError(
-                    f"the results of {photos[target]} and {path} would overwrite each other: expected different names; "
-                    "rename one of them, or write them to different --output folders."
+                    f"the results of {photos[target]} and {path} would overwrite each other",
+                    "different names",
+                    "rename one of them, or write them to different --output folders",
                 )
             photos[target] = path
     return photos
 
 
 def result_path(target: Path, kind: str) -> Path:
-    """`output/a/x` and one of `RESULTS` -> `output/a/x.alpha.png`"""
+    """Where one of `RESULTS` goes.
+
+    Example:
+        >>> result_path(Path("out/a/x"), "alpha").as_posix()
+        'out/a/x.alpha.png'
+    """
     return target.with_name(f"{target.name}.{kind}.png")
+
+
+def _short_enough(name: str) -> str:
+    """The name, or its beginning and a checksum, so that files of results can be called by it."""
+    name_bytes = os.fsencode(name)
+    if len(name_bytes) <= LONGEST_NAME:
+        return name
+    return f"{name_bytes[: LONGEST_NAME - 9].decode(errors='ignore')}-{zlib.crc32(name_bytes):08x}"
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:
     """Write what `encode_png` takes, in a new folder if need be: the file is whole or not there, even after a kill."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.partial")
-    try:
+    with written_whole(path) as beside:
         beside.write_bytes(encode_png(picture))
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _pictures_below(folder: Path) -> Iterator[Path]:

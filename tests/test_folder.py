@@ -107,6 +107,42 @@ def test_a_broken_picture_does_not_stop_the_others(hairseg, tmp_path, capsys):
     ]
 
 
+def test_a_photo_that_cannot_be_worked_on_does_not_stop_the_others(hairseg, tmp_path, capsys, monkeypatch):
+    """Guards against one photo's fault, of whatever kind, costing the results of all that come after it."""
+    folder = draw(tmp_path / "photos", "a.png", "b.png", "c.png")
+    Image.new("RGB", (1, 1)).save(folder / "b.png")
+    alphas = HairPredictor.alphas
+
+    def fault(self, photo):
+        return alphas(self, photo) if photo.size > 3 else 1 // 0
+
+    monkeypatch.setattr(HairPredictor, "alphas", fault)
+    assert hairseg(folder, "--output", tmp_path / "out") == 1
+    assert files(tmp_path / "out").keys() == results("a", "c")
+    said = capsys.readouterr().err
+    assert f"error: {folder / 'b.png'} cannot be worked on (ZeroDivisionError" in said and "2 photos done" in said
+
+
+def test_pictures_of_one_pixel_are_photos_too(hairseg, tmp_path):
+    folder = draw(tmp_path / "photos", "a.png")
+    for name, size in (("1x1", (1, 1)), ("1x2", (1, 2)), ("300x1", (300, 1))):
+        Image.new("RGB", size, (90, 60, 40)).save(folder / f"{name}.png")
+    assert hairseg(folder, "--output", tmp_path / "out", "--colour", "copper", "--contact-sheet") == 0
+    with Image.open(tmp_path / "out" / "1x2.recoloured.png") as picture:
+        assert picture.size == (1, 2)
+
+
+def test_names_as_long_as_files_allow_are_shortened_and_stay_apart(hairseg, tmp_path):
+    long = ["x" * 250, "x" * 249 + "y", "\u00e4" * 125]
+    folder = draw(tmp_path / "photos", "a.png", *(f"{name}.png" for name in long))
+    assert hairseg(folder, "--output", tmp_path / "out") == 0
+    found = files(tmp_path / "out")
+    assert len(found) == 8 and all(len(os.fsencode(name)) <= 255 for name in found)
+    before = {path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    assert hairseg(folder, "--output", tmp_path / "out", "--skip-existing") == 0
+    assert before == {path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+
+
 def test_what_would_overwrite_or_is_missing_is_said_before_anything_is_done(hairseg, tmp_path):
     folder = draw(tmp_path / "photos", "a/x.png", "a/x.jpg")
     with pytest.raises(InputError, match=r"a/x\.jpg and .*a/x\.png would overwrite"):
@@ -215,7 +251,7 @@ def test_threads_take_up_no_more_than_they_can_work_on():
 
 
 def test_large_photos_wait_for_the_budget():
-    """Guards against many large photos in memory at once; one that is larger than the whole budget must not wait for ever."""
+    """Guards against many large photos in memory at once, and against one larger than the budget waiting for ever."""
     budget, inside, most, lock = PixelBudget(10), [], [], threading.Lock()
 
     def work(size):

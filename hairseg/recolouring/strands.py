@@ -91,7 +91,7 @@ def root_to_tip(alpha: np.ndarray) -> np.ndarray:
     step = max(1, max(height, width) // GRID_SIDE)
     hair = alpha[::step, ::step] > 0.1 * alpha.max()
     if hair.any():
-        near, far = np.percentile(along[::step, ::step][hair], np.array([2, 98]))
+        near, far = (np.percentile(along[::step, ::step][hair], q) for q in (2, 98))
     else:
         near, far = along.min(), along.max()
     return np.clip((along - near) / max(far - near, 1), 0, 1).astype(np.float32)
