@@ -8,17 +8,19 @@ python app.py --repo USER/NAME
 import os
 import re
 import sys
+from threading import Thread
 
 from hairseg.commands import Parser, choose_device, run
 from hairseg.errors import InputError
 from hairseg.hub.failures import HubError
 from hairseg.hub.resolution import Resolved, default_repo, resolve
 from hairseg.images import load_photo
-from hairseg.page.layout import EXAMPLES, build_page
+from hairseg.page.layout import build_page
 from hairseg.page.memory import return_large_arrays_to_system
-from hairseg.page.style import FIRST_COLOUR, LOOK
+from hairseg.page.style import FIRST_COLOUR, look
+from hairseg.page.try_it import EXAMPLES
 from hairseg.prediction import HairPredictor
-from hairseg.recolouring.recolourer import HairRecolourer
+from hairseg.recolouring.recolourer import recolour
 from hairseg.repository import BUNDLED, VARIANTS
 
 
@@ -26,7 +28,7 @@ def parse() -> Parser:
     parser = Parser(prog="app.py", description="Serve the HairSeg page.")
     parser.add_argument("--repo", default=default_repo(), help="folder or Hub id (HAIRSEG_REPO, else the bundled one)")
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
-    parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", 7860)))
+    parser.add_argument("--port", type=int, default=os.environ.get("GRADIO_SERVER_PORT", "7860"))
     parser.add_argument("--share", action="store_true", help="also make a public link, for three days")
     parser.add_argument("--auth", metavar="USER:PASSWORD", help="ask for a user name and password")
     parser.add_argument("--device", default="auto")
@@ -45,13 +47,15 @@ def find_weights(repo: str) -> tuple[Resolved, str | None]:
 def main() -> None:
     args = parse().parse_args()
     if args.auth and not re.fullmatch(r"[^:]+:.+", args.auth):
-        raise InputError("--auth does not fit: expected USER:PASSWORD.")
+        raise InputError("--auth does not fit", "USER:PASSWORD")
+    if not 0 < args.port < 65536:
+        raise InputError(f"the port {args.port} does not exist", "a number from 1 to 65535", "choose another --port")
     return_large_arrays_to_system()
     source, notice = find_weights(args.repo)
     if notice:
         print(f"note: {notice}", file=sys.stderr)
     predictor = HairPredictor(source.folder, VARIANTS, choose_device(args.device))
-    warm_up(predictor)
+    Thread(target=warm_up, args=[predictor], daemon=True).start()
     page = build_page(predictor, source, notice)
     try:
         page.launch(
@@ -61,19 +65,18 @@ def main() -> None:
             auth=tuple(args.auth.split(":", 1)) if args.auth else None,
             ssr_mode=False,
             inbrowser=has_desktop(),
-            **LOOK,
+            **look(),
         )
     except OSError:
         raise InputError(
-            f"{args.host}:{args.port} cannot be used: expected a free port of this machine; choose another --port."
+            f"{args.host}:{args.port} cannot be used", "a free port of this machine", "choose another --port"
         ) from None
 
 
 def warm_up(predictor: HairPredictor) -> None:
-    """One photo's work in the background, so that the first visitor does not wait for kernels to be prepared."""
+    """Work on one photo in the background, so that the first visitor does not wait for kernels to be prepared."""
     photo = load_photo(EXAMPLES / "astronaut.jpg")
-    for alpha in predictor.begin(photo).values():
-        alpha.add_done_callback(lambda alpha: HairRecolourer(photo, alpha.result()).recolour(FIRST_COLOUR))
+    recolour(photo, predictor.alphas(photo)["pretrained"], FIRST_COLOUR)
 
 
 def has_desktop() -> bool:

@@ -2,12 +2,12 @@
 
     python benchmarks/request.py [--backbones efficientnet_lite0 resnet101] [--output request.json]
 
-A request is what /segment and /recolour do together: decode the upload, both alphas as PNG, the recoloured photo as PNG.
-Bare are the same networks' forward passes on the same inputs, closer looks included, prepared beforehand, in two ways: one
-after the other on all cores, and the variants side by side; the faster counts. "Plain" is one look of each variant in
-float32 and PyTorch's own memory format, "fast" the same as the page takes it. The colour change is what another colour
-costs once the alphas are known. All take turns in one run and medians are compared: absolute times depend on the machine,
-the ratios much less. How resnet101 is run without trained weights is said in benchmarks/folder.py.
+A request is what /segment and /recolour do together: decode the upload, both alphas and the recoloured photo as PNG.
+Bare are the same networks' forward passes on the same inputs, closer looks included, prepared beforehand, in two ways:
+one after the other on all cores, and the variants side by side; the faster counts. "Plain" is one look of each variant
+in float32 and PyTorch's own memory format, "fast" the same as the page takes it. Changing the colour is what another
+costs once the alphas are known. All take turns in one run and medians are compared: absolute times depend on the
+machine, the ratios much less. How resnet101 is run without trained weights is said in benchmarks/folder.py.
 """
 
 import json
@@ -19,16 +19,18 @@ from pathlib import Path
 
 import cv2
 import torch
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from folder import PORTRAIT, load
 
-import app
 from hairseg.commands import Parser, run
 from hairseg.images import load_photo
 from hairseg.networks.backbones import build_model
 from hairseg.networks.precision import autocast
+from hairseg.page.session import PageSession
 from hairseg.prediction import HairPredictor
 from hairseg.repository import VARIANTS, write_json
 
@@ -65,16 +67,16 @@ def measure(predictor: HairPredictor, upload: str, runs: int) -> dict:
                 networks[variant](look).cpu()
 
     def request() -> None:
-        studios.append(app.PageSession(predictor))  # remembers nothing yet
-        studios[-1].segment(upload)
-        studios[-1].recolour(upload, COLOUR, STRENGTH, VARIANT)
+        sessions.append(PageSession(predictor))  # remembers nothing yet
+        sessions[-1].segment(upload)
+        sessions[-1].recolour(upload, COLOUR, STRENGTH, VARIANT)
 
-    studios = []
+    sessions = []
     ways = {
         "one after the other": lambda: [passes(variant) for variant in looks],
         "side by side": lambda: list(pool.map(passes, looks)),
         "request": request,
-        "colour change": lambda: studios[-1].recolour(upload, COLOUR, STRENGTH / 2, VARIANT),
+        "colour change": lambda: sessions[-1].recolour(upload, COLOUR, STRENGTH / 2, VARIANT),
         "plain": lambda: one_look_of_each(plain, "float32"),
         "fast": lambda: one_look_of_each(predictor.networks, "mixed"),
     }
@@ -106,7 +108,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="JSON file of the result")
     args = parser.parse_args()
     portrait = cv2.resize(load_photo(PORTRAIT), (1000, 1000), interpolation=cv2.INTER_CUBIC)
-    upload = app.to_cache("portrait.jpg", cv2.imencode(".jpg", portrait[..., ::-1])[1].tobytes())
+    jpeg = cv2.imencode(".jpg", portrait[..., ::-1])[1].tobytes()
+    upload = save_bytes_to_cache(jpeg, "portrait.jpg", get_upload_folder())
     result = {"photo": [1000, 1000]} | {
         backbone: measure(load(backbone, args.device, list(VARIANTS)), upload, args.runs) for backbone in args.backbones
     }

@@ -5,6 +5,7 @@ import warnings
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,7 +22,7 @@ MAX_PIXELS = 120_000_000
 # Pillow warns of photos from 90 megapixels on; `load_photo` has this bound of its own.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
-# What Pillow decodes by itself. It hands others to programs of their own (EPS to Ghostscript), whatever a file is called.
+# What Pillow decodes by itself. Others it hands to programs of their own (EPS to Ghostscript), whatever their names.
 FORMATS = (
     "JPEG",
     "PNG",
@@ -163,10 +164,10 @@ def _to_eight_bits(values: np.ndarray) -> np.ndarray:
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        source: Any = ImageCms.getOpenProfile(io.BytesIO(profile))
         if source.profile.xcolor_space.strip() != "RGB" or "sRGB" in ImageCms.getProfileDescription(source):
             return image
-        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"))
+        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB")) or image
     except Exception:  # whatever a broken profile raises, it must not cost the user the photo
         return image
 

@@ -1,21 +1,20 @@
-"""A visitor's photo and what is known of it."""
+"""A visitor's photo and what is known of it, and what the page computes from that."""
 
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
+from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
 import numpy as np
 
 from hairseg.errors import InputError
-from hairseg.images import alpha_to_grey, encode_png, load_photo
-from hairseg.page.components import mistakes_shown, save_png, to_cache, to_hex
+from hairseg.images import alpha_to_grey, load_photo
+from hairseg.page.components import mistakes_on_page, save_png, to_hex
 from hairseg.page.memory import trim_memory
-from hairseg.page.style import FIRST_VARIANT, SECOND_COLOUR
+from hairseg.page.remembered import Remembered
 from hairseg.prediction import HairPredictor
-from hairseg.recolouring.foreground import cutout
-from hairseg.recolouring.recolourer import HairRecolourer, RecolourSettings
+from hairseg.recolouring.recolourer import HairRecolourer
+from hairseg.recolouring.settings import PLAIN, RecolourSettings
 from hairseg.recolouring.sheet import contact_sheet
 
 BROWSERS_SHOW = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif"}
@@ -24,61 +23,60 @@ PHOTOS_REMEMBERED = 4
 
 LARGE_PHOTO = 4_000_000  # pixels
 
+ONE_COLOUR = "none"  # on the page, instead of a mode of the second colour
+
 
 class PhotoSession:
-    """A photo with its masks (uint8, per variant), ready to be recoloured by either.
+    """One photo, its alphas by variant, which may be under way, and what recolours it.
 
-    All of it is under way at once: the page's variant is made ready for recolouring while the other is still looked for.
+    Args:
+        photo: uint8 RGB, (height, width, 3).
+        alphas: float32 in [0, 1], (height, width), by variant.
     """
 
-    def __init__(self, photo: np.ndarray, alphas: dict[str, Future], threads: ThreadPoolExecutor):
-        self.photo, self.threads, self.lock = photo, threads, threading.Lock()
-        self.masks = {
-            variant: threads.submit(lambda alpha: alpha_to_grey(alpha.result()), alpha)
-            for variant, alpha in alphas.items()
-        }
-        self.pngs = {
-            variant: threads.submit(lambda mask: encode_png(mask.result()), mask)
-            for variant, mask in self.masks.items()
-        }
-        self.recolourers = {}
-        self.recolourer(FIRST_VARIANT)
+    def __init__(self, photo: np.ndarray, alphas: dict[str, Future]):
+        self.photo, self._alphas = photo, alphas
+        self._recolourers = Remembered(len(alphas))
 
     def alpha(self, variant: str) -> np.ndarray:
-        return self.masks[variant].result().astype(np.float32) / 255
+        """Waits for the network. Raises InputError if there is no such variant."""
+        if variant not in self._alphas:
+            raise InputError(f"{variant!r:.80} is no variant", " or ".join(self._alphas))
+        return self._alphas[variant].result()
 
-    def recolourer(self, variant: str) -> Future:
-        with self.lock:
-            if variant not in self.recolourers:
-                self.recolourers[variant] = self.threads.submit(lambda: HairRecolourer(self.photo, self.alpha(variant)))
-            return self.recolourers[variant]
+    def recolourer(self, variant: str) -> HairRecolourer:
+        alpha = self.alpha(variant)
+        return self._recolourers.get(variant, lambda: HairRecolourer(self.photo, alpha))
 
 
 class PageSession:
-    """What the page computes: alphas, remembered for the last photos, and pictures in Gradio's cache."""
+    """What the page computes, for all visitors. The last photos are remembered; results are files in Gradio's cache."""
 
     def __init__(self, predictor: HairPredictor):
-        threads = ThreadPoolExecutor(thread_name_prefix="studio")
+        self._predictor = predictor
+        self._photos = Remembered(PHOTOS_REMEMBERED)
 
-        def look_at(path: str | None) -> PhotoSession:
-            if path is None:
-                raise InputError("There is no photo yet: expected one in the middle of the upper row; upload it first.")
-            photo = load_photo(path)
-            if photo.shape[0] * photo.shape[1] > LARGE_PHOTO:
-                trim_memory()
-            return PhotoSession(photo, predictor.begin(photo), threads)
+    def photo_session(self, path: str | None) -> PhotoSession:
+        """The session of an uploaded file. Gradio puts a digest of the content into its path."""
+        if path is None:
+            raise InputError("There is no photo yet", "one in the middle of the upper row", "upload it first")
+        return self._photos.get(path, lambda: self._look_at(path))
 
-        # Gradio's upload paths hold a hash of the content: one path, one photo.
-        self._session_of = lru_cache(PHOTOS_REMEMBERED)(look_at)
+    def _look_at(self, path: str) -> PhotoSession:
+        photo = load_photo(path)
+        if photo.shape[0] * photo.shape[1] > LARGE_PHOTO:
+            trim_memory()
+        return PhotoSession(photo, self._predictor.begin(photo))
 
     def segment(self, photo: str | None):
         """Photo file -> PNG files of the random and the pretrained alpha, at the photo's own size."""
         if photo is None:
             return None, None
-        with mistakes_shown():
-            pngs = self._session_of(photo).pngs
+        with mistakes_on_page():
+            session = self.photo_session(photo)
             return tuple(
-                to_cache(f"{variant}-mask.png", pngs[variant].result()) for variant in ("random", "pretrained")
+                save_png(f"{variant}-mask.png", alpha_to_grey(session.alpha(variant)))
+                for variant in ("random", "pretrained")
             )
 
     def recolour(
@@ -87,36 +85,32 @@ class PageSession:
         colour: str,
         strength: float,
         variant: str,
-        vividness: float = RecolourSettings.vividness,
-        lightness: float = RecolourSettings.lightness,
-        natural_roots: float = RecolourSettings.natural_roots,
-        second_mode: str = "none",
-        second_colour: str = SECOND_COLOUR,
+        vividness: float = PLAIN.vividness,
+        lightness: float = PLAIN.lightness,
+        natural_roots: float = PLAIN.natural_roots,
+        second_mode: str = ONE_COLOUR,
+        second_colour: str = "",
     ):
-        """Photo file, colour (#rrggbb or preset), strength in [0, 1], variant and finer settings -> recoloured PNG file."""
+        """Photo file, colour (#rrggbb or preset), strength in [0, 1], variant, more settings -> recoloured PNG file."""
         if photo is None:
             return None
-        with mistakes_shown():
-            settings = RecolourSettings(
-                strength,
-                vividness,
-                lightness,
-                natural_roots,
-                *((to_hex(second_colour), second_mode) if second_mode != "none" else ()),
-            )
-            recolourer = self._session_of(photo).recolourer(variant).result()
+        with mistakes_on_page():
+            settings = RecolourSettings(strength, vividness, lightness, natural_roots)
+            if second_mode != ONE_COLOUR:
+                settings = replace(settings, second_colour=to_hex(second_colour), second_mode=second_mode)
+            recolourer = self.photo_session(photo).recolourer(variant)
             return save_png("recoloured.png", recolourer.recolour(to_hex(colour), settings))
 
     def cutout(self, photo: str | None, variant: str):
         """Photo file and variant -> RGBA PNG file of the hair alone."""
-        with mistakes_shown():
-            session = self._session_of(photo)
-            return gr.Image(save_png("cutout.png", cutout(session.photo, session.alpha(variant))), visible=True)
+        with mistakes_on_page():
+            hair = self.photo_session(photo).recolourer(variant).cutout()
+            return gr.Image(save_png("cutout.png", hair), visible=True)
 
     def all_presets(self, photo: str | None, variant: str, strength: float):
         """Photo file, variant and strength -> PNG file of a sheet with the hair in every preset."""
-        with mistakes_shown():
-            session = self._session_of(photo)
+        with mistakes_on_page():
+            session = self.photo_session(photo)
             sheet = contact_sheet(session.photo, session.alpha(variant), RecolourSettings(strength))
             return gr.Image(save_png("colours.png", sheet), visible=True)
 
@@ -124,5 +118,5 @@ class PageSession:
         """A PNG of pictures that browsers do not show, HEIC say; others stay as they are."""
         if photo is None or Path(photo).suffix.lower() in BROWSERS_SHOW:
             return gr.skip()
-        with mistakes_shown():
+        with mistakes_on_page():
             return save_png(f"{Path(photo).stem}.png", load_photo(photo))

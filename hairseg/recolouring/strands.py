@@ -119,7 +119,7 @@ def streaks(lightness: np.ndarray) -> np.ndarray:
     for heading in (field[:, 1:], -field[:, 1:]):
         place = pixels
         for _ in range(STREAK_STEPS):
-            place = np.clip(place + STREAK_STEP * heading, 0, np.float32([columns - 1, rows - 1]))
+            place = np.clip(place + STREAK_STEP * heading, 0, np.array([columns - 1, rows - 1], np.float32))
             nearest = np.rint(place).astype(np.intp)
             here = np.take(field, nearest[:, 1] * columns + nearest[:, 0], axis=0)
             total += here[:, 0]

@@ -14,7 +14,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from hairseg.images import load_photo
 from hairseg.page.layout import build_page
-from hairseg.page.style import LOOK
+from hairseg.page.style import look
 from hairseg.prediction import HairPredictor
 from hairseg.repository import BUNDLED
 
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reaso
 @pytest.fixture(scope="module")
 def address():
     page = build_page(HairPredictor(BUNDLED))
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, **LOOK)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, **look())
     yield url
     page.close(verbose=False)
 

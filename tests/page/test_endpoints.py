@@ -41,7 +41,7 @@ def client(predictor, tmp_path_factory):
 
 @pytest.fixture
 def sideways(tmp_path):
-    """The example portrait as a phone stores it: lying, with the orientation in EXIF; 280 wide and 240 high once upright."""
+    """The example portrait as a phone stores it: lying, its orientation in EXIF; 280 wide and 240 high once upright."""
     with Image.open(PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg") as portrait:
         portrait = portrait.crop((0, 0, 280, 240))
     exif = Image.Exif()
@@ -81,9 +81,9 @@ def test_strength_zero_is_the_photo(client, sideways):
 
 def test_mistakes_come_as_one_sentence(client, sideways, tmp_path):
     (tmp_path / "selfie.jpg").write_text("text")
-    with pytest.raises(Exception, match="^selfie.jpg is not a picture that can be read"):
+    with pytest.raises(Exception, match=r"^selfie.jpg is not a picture that can be read"):
         client.predict(handle_file(tmp_path / "selfie.jpg"), api_name="/segment")
-    with pytest.raises(Exception, match="^'mauve-ish' is not a colour"):
+    with pytest.raises(Exception, match=r"^'mauve-ish' is not a colour"):
         client.predict(handle_file(sideways), "mauve-ish", 1, "pretrained", api_name="/recolour")
 
 
@@ -91,11 +91,11 @@ def test_another_colour_does_not_run_the_networks_again(predictor, sideways, mon
     calls = []
     real = predictor.begin
     monkeypatch.setattr(predictor, "begin", lambda photo: calls.append(1) or real(photo))
-    studio = PageSession(predictor)
-    studio.segment(str(sideways))
+    session = PageSession(predictor)
+    session.segment(str(sideways))
     for colour in ("#8e24aa", "#b5562b", "rgba(12, 120.4, 30, 1)"):
-        studio.recolour(str(sideways), colour, 0.8, "pretrained")
-    studio.recolour(str(sideways), "#8e24aa", 0.8, "random")
+        session.recolour(str(sideways), colour, 0.8, "pretrained")
+    session.recolour(str(sideways), "#8e24aa", 0.8, "random")
     assert calls == [1]
 
 
@@ -109,9 +109,9 @@ def test_pictures_that_browsers_do_not_show_become_png(predictor, tmp_path):
     portrait = Image.fromarray(draw_portrait(1)[0])
     portrait.save(tmp_path / "phone.heic", format="HEIF", quality=95)
     portrait.save(tmp_path / "phone.jpg")
-    studio = PageSession(predictor)
-    assert pixels(studio.displayable(str(tmp_path / "phone.heic"))).shape == (96, 96, 3)
-    assert studio.displayable(str(tmp_path / "phone.jpg")) == gr.skip()
+    session = PageSession(predictor)
+    assert pixels(session.displayable(str(tmp_path / "phone.heic"))).shape == (96, 96, 3)
+    assert session.displayable(str(tmp_path / "phone.jpg")) == gr.skip()
 
 
 def test_a_silent_hub_leaves_the_page_with_the_bundled_weights_and_a_note(predictor, monkeypatch):
@@ -151,7 +151,7 @@ def answer(client, fn_index: int, data: list) -> dict:
 
 
 def events_with_a_photo(client) -> list[tuple[int, list]]:
-    """Every event of the page, public or private, that takes the photo: its index, and data with the photo left open."""
+    """Every event of the page, public or private, that takes the photo: index, and data with the photo left open."""
     config = client.config
     values = {part["id"]: part["props"].get("value") for part in config["components"]}
     photo = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "photo")
