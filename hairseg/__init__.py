@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from hairseg.hub.resolution import pull
     from hairseg.images import load_photo
     from hairseg.prediction import HairPredictor
-    from hairseg.recolouring.foreground import cutout
     from hairseg.recolouring.palette import PRESETS
-    from hairseg.recolouring.recolourer import HairRecolourer, RecolourSettings, recolour
+    from hairseg.recolouring.recolourer import HairRecolourer, cutout, recolour
+    from hairseg.recolouring.settings import RecolourSettings
 
 __all__ = [
     "PRESETS",
@@ -42,8 +42,8 @@ _MODULES = {
     "HairPredictor": "prediction",
     "HairRecolourer": "recolouring.recolourer",
     "InputError": "errors",
-    "RecolourSettings": "recolouring.recolourer",
-    "cutout": "recolouring.foreground",
+    "RecolourSettings": "recolouring.settings",
+    "cutout": "recolouring.recolourer",
     "load_photo": "images",
     "pull": "hub.resolution",
     "push": "hub.publish",
