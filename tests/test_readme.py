@@ -3,7 +3,9 @@
 import json
 import re
 import shlex
+import shutil
 
+import numpy as np
 import pytest
 from conftest import PROJECT
 
@@ -13,6 +15,7 @@ import train
 from hairseg import __main__ as pictures
 from hairseg.hub import __main__ as hub
 from hairseg.hub.card import render_card
+from hairseg.page.try_it import EXAMPLES
 from hairseg.repository import BUNDLED, load_config
 
 README = (PROJECT / "README.md").read_text()
@@ -131,6 +134,32 @@ def test_the_table_of_memory_is_its_benchmarks_and_memory_stays_flat():
     assert page["after_last"] < 1.1 * page["after_tenth"] and max(curve) < 1.1 * curve[0]
     for backbone, peak in benchmark("memory")["training_peak"].items():
         assert row(f"training at 256 x 256, batch 6, {backbone}") == [peak]
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
+    (block,) = re.findall(r"```python\n(import hairseg\n.*?)```", README, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(EXAMPLES / "astronaut.jpg", "selfie.jpg")
+    names = {}
+    exec(block, names)
+    height, width = names["photo"].shape[:2]
+    assert names["alphas"].keys() == {"pretrained", "random"} and names["hair"].shape == (height, width, 4)
+    changed = np.abs(names["dyed"].astype(int) - names["photo"]).max(axis=2)
+    assert (
+        changed[names["alphas"]["pretrained"] > 0.9].mean()
+        > 10
+        > 0
+        == changed[names["alphas"]["pretrained"] == 0].sum()
+    )
+
+
+def test_the_rooms_of_the_readme_and_of_contributing_are_there():
+    text = (PROJECT / "CONTRIBUTING.md").read_text()
+    for room in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE):
+        for path in re.findall("`([^`]+)`", room):
+            assert (PROJECT / "hairseg" / path).exists(), path
+    for path in re.findall(r"`(hairseg/[\w/.]+)`", README + text):
+        assert (PROJECT / path).exists(), path
 
 
 @pytest.mark.parametrize("line", re.findall(r"^python .*$", README, re.MULTILINE))
