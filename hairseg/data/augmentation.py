@@ -173,7 +173,7 @@ class AugmentedPhotos(Dataset):
             photos = torch.from_numpy(np.stack([_reduced(source.photos[each].numpy(), reduction) for each in chosen]))
             planes = None
             if of_people:
-                planes = torch.from_numpy(np.stack([_planes(source.masks[each].numpy(), reduction) for each in chosen]))
+                planes = torch.from_numpy(np.stack([_planes(source, each, reduction) for each in chosen]))
             where = (torch.tensor(np.array(part), dtype=torch.float32) for part in zip(*where))
             stacked.append(Layer(torch.tensor(frames), photos, planes, *where))
         colours, contrasts, sigmas, qualities = zip(*looks)
@@ -210,8 +210,9 @@ class AugmentedPhotos(Dataset):
 
     def _backdrop(self, rng: np.random.Generator) -> tuple:
         """Part of a scene that fills the frame."""
-        chosen = int(rng.integers(len(self.scenes)))
-        left, top, right, bottom = window = _window(self.scenes.masks[chosen])
+        weights = self.scenes.weights.cumsum(0).numpy()
+        chosen = int(np.searchsorted(weights[:-1], rng.random() * weights[-1], side="right"))
+        left, top, right, bottom = window = self.scenes.windows[chosen].tolist()
         side = rng.uniform(*self.augmentation.crop) * min(right - left, bottom - top)
         centre = rng.uniform(left + side / 2, right - side / 2), rng.uniform(top + side / 2, bottom - side / 2)
         size = self.preset.image_size
@@ -226,7 +227,7 @@ class AugmentedPhotos(Dataset):
         Its edge fades into a scene over a random width, or the network would learn to look for pasted rectangles.
         """
         settings, side = self.augmentation, self.preset.image_size
-        left, top, right, bottom = window = _window(self.people.masks[index])
+        left, top, right, bottom = window = self.people.windows[index].tolist()
         stretch = _log_uniform(rng, 1 / (1 + settings.stretch), 1 + settings.stretch) ** 0.5
         scale = longer_side / max(right - left, bottom - top)
         scales = np.array([scale / stretch, scale * stretch])
@@ -286,13 +287,6 @@ def _quantisation(qualities: list[float]) -> torch.Tensor:
     return torch.tensor(np.clip(scaled, 1, 255), dtype=torch.float32)
 
 
-def _window(mask: torch.Tensor) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of a photo in its square, in pixels; right and bottom beyond its last."""
-    inside = mask.numpy() != IGNORE
-    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
-    return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-
-
 def _middle_and_half(window: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Of left, top, right and bottom in pixels, as `Layer` has them."""
     first, last = np.array(window).reshape(2, 2) * 2 / SOURCE_SIZE - 1
@@ -304,8 +298,13 @@ def _reduced(picture: np.ndarray, reduction: int) -> np.ndarray:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if reduction > 1 else picture
 
 
-def _planes(mask: np.ndarray, reduction: int) -> np.ndarray:
-    return np.stack([_reduced(where.astype(np.uint8) * 255, reduction) for where in (mask == 1, mask != IGNORE)])
+def _planes(source: PhotoArrays, index: int, reduction: int) -> np.ndarray:
+    """As `Layer` has them."""
+    mask, (left, top, right, bottom) = source.masks[index].numpy(), source.windows[index].tolist()
+    photo = np.zeros(mask.shape, np.uint8)
+    photo[top:bottom, left:right] = 255
+    planes = np.where(mask == 1, photo, 0), photo, np.where(mask == IGNORE, photo, 0)
+    return np.stack([_reduced(plane, reduction) for plane in planes])
 
 
 def _placing(linear: np.ndarray, offset: np.ndarray, side: int) -> np.ndarray:

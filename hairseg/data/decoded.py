@@ -18,7 +18,7 @@ from hairseg.data.datasets import Pair, load_pair
 from hairseg.errors import InputError, raise_if_any
 from hairseg.networks.preset import Preset
 
-FORMAT = "1"  # of what is written into the cache: to be changed with it
+FORMAT = "2"  # of what is written into the cache: to be changed with it
 
 STALE_SECONDS = 6 * 3600  # after which a half-written one is taken for that of a process that was killed
 
@@ -28,7 +28,16 @@ class PhotoArrays(Dataset):
     """Photos and masks at the network's input size or larger, in memory or mapped from a file."""
 
     photos: torch.Tensor  # uint8 (images, side, side, 3)
-    masks: torch.Tensor  # uint8 (images, side, side) of {0, 1, transforms.IGNORE}
+    masks: torch.Tensor  # uint8 (images, side, side) of {0, 1, preset.IGNORE}
+    windows: torch.Tensor | None = None  # int64 (images, 4): left, top, right, bottom of the photo in its square; None: all
+    weights: torch.Tensor | None = None  # float64 (images,): how often an epoch shows each, on average; None: once
+
+    def __post_init__(self):
+        if self.windows is None:
+            side = self.photos.shape[1]
+            self.windows = torch.tensor([0, 0, side, side]).expand(len(self.photos), 4)
+        if self.weights is None:
+            self.weights = torch.ones(len(self.photos), dtype=torch.float64)
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -38,7 +47,7 @@ class PhotoArrays(Dataset):
         return self.photos[index], self.masks[index]
 
     def to(self, device: torch.device) -> "PhotoArrays":
-        return PhotoArrays(self.photos.to(device), self.masks.to(device))
+        return PhotoArrays(self.photos.to(device), self.masks.to(device), self.windows, self.weights)
 
 
 def load_arrays(pairs: dict[str, list[Pair]], preset: Preset, workers: int) -> PhotoArrays:
@@ -59,12 +68,13 @@ def load_arrays(pairs: dict[str, list[Pair]], preset: Preset, workers: int) -> P
     with ThreadPoolExecutor(max(1, workers)) as pool:
         digests = pool.map(_digest, (path for _, pair in every for path in (pair.photo, pair.mask)))
         kinds = [dataset for dataset, _ in every]
-        key = hashlib.sha256("\n".join([FORMAT, repr(preset), *kinds, *digests]).encode()).hexdigest()[:32]
+        parts = [str(pair.window) for _, pair in every]
+        key = hashlib.sha256("\n".join([FORMAT, repr(preset), *kinds, *digests, *parts]).encode()).hexdigest()[:32]
     folder = Path(os.environ.get("HAIRSEG_CACHE") or Path.home() / ".cache" / "hairseg") / key
     if not folder.is_dir():
         _decode(every, preset, workers, folder)
-    photos, masks = (torch.from_numpy(np.load(folder / name, mmap_mode="c")) for name in ("photos.npy", "masks.npy"))
-    return PhotoArrays(photos, masks)
+    files = (folder / f"{name}.npy" for name in ("photos", "masks", "windows"))
+    return PhotoArrays(*(torch.from_numpy(np.load(file, mmap_mode="c")) for file in files))
 
 
 def _digest(path: Path | None) -> str:
@@ -75,7 +85,7 @@ def _digest(path: Path | None) -> str:
 
 
 def _decode(pairs: list[tuple[str, Pair]], preset: Preset, workers: int, folder: Path) -> None:
-    """Write photos.npy and masks.npy of `PhotoArrays` beside the folder, which then appears whole."""
+    """Write photos.npy, masks.npy and windows.npy of `PhotoArrays` beside the folder, which then appears whole."""
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
     for stale in folder.parent.glob("*.partial"):
         if time.time() - stale.stat().st_mtime > STALE_SECONDS:
@@ -92,6 +102,7 @@ def _decode(pairs: list[tuple[str, Pair]], preset: Preset, workers: int, folder:
     try:
         photos = np.lib.format.open_memmap(partial / "photos.npy", "w+", np.uint8, (len(pairs), side, side, 3))
         masks = np.lib.format.open_memmap(partial / "masks.npy", "w+", np.uint8, (len(pairs), side, side))
+        windows = np.empty((len(pairs), 4), np.int64)
 
         def load(index: int) -> str | None:
             dataset, pair = pairs[index]
@@ -100,6 +111,8 @@ def _decode(pairs: list[tuple[str, Pair]], preset: Preset, workers: int, folder:
             except InputError as error:
                 return str(error).rstrip(".")
             photos[index], masks[index] = preset.fit_photo(photo), preset.fit_mask(mask)
+            rows, columns = preset.window(*photo.shape[:2])
+            windows[index] = columns.start, rows.start, columns.stop, rows.stop
             return None
 
         with ThreadPoolExecutor(max(1, workers)) as pool:
@@ -108,6 +121,7 @@ def _decode(pairs: list[tuple[str, Pair]], preset: Preset, workers: int, folder:
         raise_if_any(problems, "pairs cannot be used", "repair or remove these files")
         photos.flush()
         masks.flush()
+        np.save(partial / "windows.npy", windows)
         with suppress(OSError):  # another process has just written the same
             partial.rename(folder)
     finally:

@@ -18,9 +18,7 @@ class Layer(NamedTuple):
 
     frames: torch.Tensor  # int64 (photos,): the frames' indices in the batch
     photos: torch.Tensor  # uint8 (photos, side, side, 3)
-    planes: (
-        torch.Tensor | None
-    )  # uint8 (photos, 2, side, side), 255 where hair is, and where the photo is; None: scenes
+    planes: torch.Tensor | None  # uint8 (photos, 3, side, side), 255 where hair, photo, and unlabelled photo is; None: scenes
     placing: torch.Tensor  # float32 (photos, 2, 3): affine, from a place in the frame to that in the photo's square
     middles: torch.Tensor  # float32 (photos, 2): x and y of the middle of the photo in its square
     halves: torch.Tensor  # float32 (photos, 2): half its width and height
@@ -68,7 +66,8 @@ def _paint(canvas: torch.Tensor, masks: torch.Tensor, layer: Layer) -> None:
     if layer.planes is None:
         canvas[layer.frames], masks[layer.frames] = photos, 0
         return
-    hair, cover = F.grid_sample(layer.planes.float(), grid, align_corners=False).unbind(1)
+    hair, cover, unlabelled = F.grid_sample(layer.planes.float(), grid, align_corners=False).unbind(1)
+    unlabelled = unlabelled > 0.5 * cover
     hair = hair >= 0.5 * cover
     to_edges = (layer.halves[:, None, None] - (grid - layer.middles[:, None, None]).abs_()).amin(3)
     fade = (to_edges / layer.feathers.clamp(min=1e-6).view(-1, 1, 1)).clamp_(0, 1)
@@ -76,7 +75,8 @@ def _paint(canvas: torch.Tensor, masks: torch.Tensor, layer: Layer) -> None:
     faded_hair = hair & (fade < 0.9) & (fade > 0.1)
     canvas[layer.frames] = torch.lerp(canvas[layer.frames], photos, cover[:, None])
     under = masks[layer.frames]
-    masks[layer.frames] = torch.where(cover > 0.5, hair.to(torch.uint8), under).masked_fill_(faded_hair, IGNORE)
+    shown = hair.to(torch.uint8).masked_fill_(unlabelled, IGNORE)
+    masks[layer.frames] = torch.where(cover > 0.5, shown, under).masked_fill_(faded_hair, IGNORE)
 
 
 def _blur(photos: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:

@@ -6,11 +6,13 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from hairseg.data.datasets import Pair, hair_type, load_pair, share_of
+from hairseg.data.datasets import Pair, load_pair, share_of
+from hairseg.data.groups import hair_type
 from hairseg.data.decoded import PhotoArrays
 from hairseg.evaluation.figures import draw_comparison, draw_precision_recall, draw_reliability, draw_roc, draw_worst
 from hairseg.evaluation.metrics import BoundaryScores, MaskScores, PixelCounts
 from hairseg.evaluation.scoring import score
+from hairseg.networks.preset import resize_mask
 from hairseg.prediction import HairPredictor
 
 FIGURE3_PHOTOS, WORST_PHOTOS = 4, 12
@@ -91,7 +93,7 @@ def draw_failures(
     for index in sorted(range(len(pairs)), key=lambda index: scores[index])[:WORST_PHOTOS]:
         photo, mask = pair_at_size_of_photo(pairs[index], dataset)
         found = predictor.alphas(photo)[variant] >= predictor.config.threshold
-        rows.append((f"{pairs[index].id}, F1 {scores[index]:.2f}", photo, mask, found))
+        rows.append((f"{pairs[index].id}, F1 {scores[index]:.2f}", photo, mask == 1, found))
     draw_worst(path, rows)
 
 
@@ -172,8 +174,8 @@ def in_scene(
     window = slice(top, top + height), slice(left, left + width)
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     canvas[window] = cv2.resize(photo, (width, height), interpolation=way)
-    canvas_mask = np.zeros((CANVAS_SIDE, CANVAS_SIDE), bool)
-    canvas_mask[window] = cv2.resize(mask.astype(np.float32), (width, height), interpolation=way) >= 0.5
+    canvas_mask = np.zeros((CANVAS_SIDE, CANVAS_SIDE), np.uint8)
+    canvas_mask[window] = resize_mask(mask, (height, width))
     return canvas, canvas_mask
 
 
@@ -190,6 +192,6 @@ def hairless_scores(predictor: HairPredictor, scenes: list[np.ndarray]) -> dict:
 
 
 def pair_at_size_of_photo(pair: Pair, dataset: str) -> tuple[np.ndarray, np.ndarray]:
-    """uint8 RGB photo (height, width, 3) and its bool mask (height, width)."""
+    """uint8 RGB photo (height, width, 3) and its mask, uint8 (height, width) of {0, 1, IGNORE}."""
     photo, mask = load_pair(pair, dataset)
-    return photo, cv2.resize(mask.astype(np.float32), photo.shape[1::-1], interpolation=cv2.INTER_LINEAR) >= 0.5
+    return photo, resize_mask(mask, photo.shape[:2])

@@ -143,6 +143,16 @@ def boundary_iou(prediction: np.ndarray, mask: np.ndarray, share: float = BOUNDA
     return np.count_nonzero(ours & theirs) / union if union else 1.0
 
 
+def _labelled_part(prediction: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bool prediction and mask (height, width) without what is not labelled: cut off around, and no hair within."""
+    labelled = mask != IGNORE
+    rows, columns = np.flatnonzero(labelled.any(1)), np.flatnonzero(labelled.any(0))
+    if not len(rows):
+        return np.zeros((1, 1), bool), np.zeros((1, 1), bool)
+    part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return (prediction & labelled)[part], mask[part] == 1
+
+
 @dataclass
 class MaskScores:
     """Scores of masks at the photos' own sizes: F1 and IoU pooled over pixels, Boundary IoU the mean over images."""
@@ -153,7 +163,8 @@ class MaskScores:
     boundaries: list[float] = field(default_factory=list)
 
     def add(self, prediction: np.ndarray, mask: np.ndarray) -> float:
-        """Add an image: bool (height, width) each. Returns its own F1."""
+        """Add an image: bool prediction and mask, bool or of {0, 1, IGNORE}, (height, width) each. Returns its own F1."""
+        prediction, mask = _labelled_part(prediction, mask)
         counts = [int(np.count_nonzero(both)) for both in (prediction & mask, prediction & ~mask, ~prediction & mask)]
         self.true_positives += counts[0]
         self.false_positives += counts[1]
@@ -176,10 +187,7 @@ class BoundaryScores:
     def update(self, logits: torch.Tensor, masks: torch.Tensor) -> None:
         """Add images: float logits and {0, 1, IGNORE} masks, both (batch, height, width)."""
         for alpha, mask in zip(torch.sigmoid(logits).cpu(), masks.cpu()):
-            inside = (mask != IGNORE).nonzero()
-            (top, left), (bottom, right) = inside.amin(0), inside.amax(0) + 1
-            found, true = alpha[top:bottom, left:right] >= self.threshold, mask[top:bottom, left:right] == 1
-            self.scores.append(boundary_iou(found.numpy(), true.numpy()))
+            self.scores.append(boundary_iou(*_labelled_part((alpha >= self.threshold).numpy(), mask.numpy())))
 
     @property
     def mean(self) -> float:

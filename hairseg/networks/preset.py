@@ -13,7 +13,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-IGNORE = 255  # mask value of padding: outside the photo, neither learnt nor scored
+IGNORE = 255  # mask value of what is neither learnt nor scored: padding around a photo, and what nobody labelled in it
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,14 @@ class Preset:
         square = np.empty((self.image_size, self.image_size, 3), np.uint8)
         square[:] = np.round(np.multiply(self.mean, 255))
         window = self.window(*photo.shape[:2])
-        square[window] = _resize(photo, window)
+        square[window] = _resize(photo, square[window].shape[:2])
         return square
 
     def fit_mask(self, mask: np.ndarray) -> np.ndarray:
-        """bool or {0, 1} mask (height, width) -> uint8 (image_size, image_size) of {0, 1}, padding `IGNORE`.
-
-        The mask is thresholded at 0.5 after scaling.
-        """
+        """Mask (height, width), bool or of {0, 1, IGNORE} -> uint8 (image_size, image_size) of these, padding `IGNORE`."""
         square = np.full((self.image_size, self.image_size), IGNORE, np.uint8)
         window = self.window(*mask.shape)
-        square[window] = _resize(mask.astype(np.float32), window) >= 0.5
+        square[window] = resize_mask(mask, square[window].shape)
         return square
 
     def normalise(self, squares: torch.Tensor) -> torch.Tensor:
@@ -70,7 +67,23 @@ def _on_device(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
     return torch.tensor(values, device=device)
 
 
-def _resize(picture: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
-    height, width = (side.stop - side.start for side in window)
+def resize_mask(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """A mask at another size.
+
+    Args:
+        mask: (height, width), bool or of {0, 1, IGNORE}.
+        shape: height and width of the result.
+
+    Returns:
+        uint8 of {0, 1, IGNORE}: 1 where hair covers at least half of what is labelled, IGNORE where less than half is.
+    """
+    if mask.dtype == bool or not (mask == IGNORE).any():
+        return (_resize(mask.astype(np.float32), shape) >= 0.5).astype(np.uint8)
+    hair, labelled = (_resize(where.astype(np.float32), shape) for where in (mask == 1, mask != IGNORE))
+    return np.where(labelled < 0.5, IGNORE, hair >= 0.5 * labelled).astype(np.uint8)
+
+
+def _resize(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    height, width = shape
     shrinks = height <= picture.shape[0] and width <= picture.shape[1]
     return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)

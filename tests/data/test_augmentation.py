@@ -44,7 +44,8 @@ def people() -> PhotoArrays:
     photos[:, rows, :, 2], masks[:, rows] = 250, 0
     photos[:, rows, : SOURCE_SIZE // 3] = torch.tensor([250, 0, 0], dtype=torch.uint8)
     masks[:, rows, : SOURCE_SIZE // 3] = 1
-    return PhotoArrays(photos, masks)
+    windows = torch.tensor([0, rows.start, SOURCE_SIZE, rows.stop]).expand(2, 4)
+    return PhotoArrays(photos, masks, windows)
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +147,30 @@ def test_the_mask_follows_the_hair(people, changes):
             colour = torch.tensor(PRESET.mean).mul(255).round()
             padding = (photo.float() - colour).abs().amax(2) < 2
             assert (mask[padding] == IGNORE).float().mean() > 0.97 or not padding.any()
+
+
+def test_what_is_not_labelled_in_a_photo_is_shown_and_not_learnt(people):
+    """The right half of the photo: unlike padding it keeps its colours."""
+    partly = PhotoArrays(people.photos, people.masks.clone(), people.windows)
+    partly.masks[:, :, SOURCE_SIZE // 2 :] = IGNORE
+    shown = 0
+    for seed in range(8):
+        (photo, known), (same, mask) = frame(people, NOBODY, PLAIN, seed), frame(partly, NOBODY, PLAIN, seed)
+        torch.testing.assert_close(photo, same)
+        inside = known != IGNORE
+        assert (mask == IGNORE)[~inside].all() and 0.4 < (mask == IGNORE)[inside].float().mean() < 0.6
+        assert ((mask == known) | (mask == IGNORE)).float().mean() > 0.999
+        shown += int((photo[..., 2] > 200)[inside & (mask == IGNORE)].sum())
+    assert shown > 8 * 500
+
+
+def test_scenes_are_drawn_by_their_weights(people):
+    photos = torch.zeros(2, SOURCE_SIZE, SOURCE_SIZE, 3, dtype=torch.uint8)
+    photos[1] = 250
+    weights = torch.tensor([1, 3], dtype=torch.float64)
+    two = PhotoArrays(photos, torch.zeros(2, SOURCE_SIZE, SOURCE_SIZE, dtype=torch.uint8), weights=weights)
+    light = [bool(frame(people, two, replace(PLAIN, hairless=1.0), seed)[0].float().mean() > 100) for seed in range(200)]
+    assert sum(light) / 200 == pytest.approx(0.75, abs=0.1)
 
 
 def test_far_people_are_small_and_stand_in_a_scene(people, scenes):

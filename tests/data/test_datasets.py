@@ -5,10 +5,11 @@ import pytest
 from conftest import DATA, draw_celebamask_hq, draw_figaro1k, draw_portrait
 from PIL import Image
 
-from hairseg.data.datasets import find_pairs, find_scenes, hair_type, load_pair, load_scenes, split_of
+from hairseg.data.datasets import find_pairs, find_scenes, load_pair, load_scenes, split_of
 from hairseg.data.decoded import load_arrays
+from hairseg.data.groups import hair_type
 from hairseg.errors import InputError
-from hairseg.networks.preset import Preset
+from hairseg.networks.preset import IGNORE, Preset
 
 
 def draw_borza(root, names=("000001", "000002")):
@@ -73,6 +74,65 @@ def test_borza_takes_hair_and_leaves_the_face(tmp_path):
     np.testing.assert_array_equal(load_pair(pairs[1], dataset)[1], draw_portrait(1)[1])
 
 
+def write_folder(root, photos: dict, masks: dict):
+    """Photos and masks by their file names, uint8 arrays each, in the layout "folder"."""
+    for part, pictures in (("photos", photos), ("masks", masks)):
+        (root / part).mkdir(parents=True, exist_ok=True)
+        for name, picture in pictures.items():
+            Image.fromarray(picture).save(root / part / name)
+    return root
+
+
+def test_ones_own_photos_are_a_data_set_called_like_their_folder(tmp_path):
+    photo, hair = draw_portrait(1)
+    labels = np.where(hair, 255, 0).astype(np.uint8)
+    labels[:20] = 128
+    root = write_folder(tmp_path / "mine", {"a.JPG": photo, "b.png": photo, "c.jpeg": photo},
+                        {"a.png": labels, "b.PNG": labels[::2, ::2], "c.png": labels})
+    (root / "photos" / ".DS_Store").write_text("not a photo")
+    dataset, pairs = find_pairs(root)
+    assert dataset == "mine" and [pair.id for pair in pairs] == ["a", "b", "c"]
+    assert [pair.split for pair in pairs] == [split_of("mine", name) for name in "abc"]
+    _, mask = load_pair(pairs[0], dataset)
+    assert (mask[:20] == IGNORE).all() and np.array_equal(mask[20:] == 1, hair[20:]) and not (mask[20:] == IGNORE).any()
+    found, half = load_pair(pairs[1], dataset)
+    assert found.shape[:2] == (96, 96) and half.shape == (48, 48)
+    arrays = load_arrays({dataset: pairs}, Preset(96), workers=1)
+    assert ((arrays.masks[0] == IGNORE).numpy() == (mask == IGNORE)).all()
+
+
+def test_noise_of_jpeg_in_masks_is_evened_out_and_other_values_are_named(tmp_path):
+    photo, hair = draw_portrait(1)
+    labels = np.where(hair, 255, 0).astype(np.uint8)
+    labels[:20] = 128
+    noisy = np.clip(labels + np.random.default_rng(0).normal(0, 8, labels.shape), 0, 255).astype(np.uint8)
+    root = write_folder(tmp_path / "mine", {"a.png": photo, "b.png": photo}, {"a.png": labels, "b.png": noisy})
+    dataset, pairs = find_pairs(root)
+    np.testing.assert_array_equal(load_pair(pairs[0], dataset)[1], load_pair(pairs[1], dataset)[1])
+    Image.fromarray(np.where(hair, 255, 77).astype(np.uint8)).save(root / "masks" / "b.png")
+    with pytest.raises(InputError, match="1 pairs cannot be used: b.png cannot be read .* like 77, expected 255 hair"):
+        load_arrays({dataset: pairs}, Preset(64), workers=1)
+
+
+def test_a_folder_of_wrong_masks_is_named_before_training(tmp_path):
+    photo, hair = draw_portrait(1)
+    inverted = write_folder(tmp_path / "inverted", {"a.png": photo}, {"a.png": np.where(hair, 0, 255).astype(np.uint8)})
+    with pytest.raises(InputError, match="as inverted ones do: expected 255 where hair is and 0 elsewhere; invert them"):
+        find_pairs(inverted)
+    empty = write_folder(tmp_path / "empty", {"a.png": photo}, {"a.png": hair.astype(np.uint8)})  # 1 where hair is
+    with pytest.raises(InputError, match="no mask in .*masks marks any hair: expected 255"):
+        find_pairs(empty)
+    labels = np.where(hair, 255, 0).astype(np.uint8)
+    unpaired = write_folder(tmp_path / "unpaired", {"a.png": photo, "b.png": photo}, {"b.png": labels, "c.png": labels})
+    with pytest.raises(InputError, match="2 names lack the photo .* or the mask .*: a; c; add"):
+        find_pairs(unpaired)
+    twice = write_folder(tmp_path / "twice", {"a.png": photo, "a.jpg": photo}, {"a.png": labels})
+    with pytest.raises(InputError, match="1 photos have the name of another: a.jpg; give"):
+        find_pairs(twice)
+    with pytest.raises(InputError, match="is called like a published data set"):
+        find_pairs(write_folder(tmp_path / "figaro1k", {"a.png": photo}, {"a.png": labels}))
+
+
 def test_files_without_a_partner_are_listed(tmp_path):
     root = draw_celebamask_hq(tmp_path / "celeb", [1, 2, 3])
     for image_id in (1, 3):
@@ -132,9 +192,10 @@ def test_arrays_hold_each_pair_in_order(tmp_path):
 
 def test_scenes_are_photos_without_hair(tmp_path):
     (tmp_path / "sub").mkdir()
-    for name in ("b.jpg", "sub/a.png"):
+    for name in ("b.JPG", "sub/a.png"):
         Image.new("RGB", (40, 20), "green").save(tmp_path / name)
     scenes = find_scenes(tmp_path)
+    assert find_scenes(tmp_path, tmp_path / "sub") == [*scenes, scenes[1]]
     assert [scene.id for scene in scenes] == ["b", "a"] and all(scene.mask is None for scene in scenes)
     split = load_arrays({"scenes": scenes}, Preset(64), workers=1)
     assert not (split.masks == 1).any() and (split.masks == 0).sum() == 2 * 64 * 32
