@@ -25,18 +25,21 @@ from accelerate import Accelerator
 
 from hairseg import __version__
 from hairseg.commands import Parser, choose_device, run
-from hairseg.data.datasets import LAYOUTS, SPLIT_RULES, SPLITS, Pair, find_pairs, find_scenes, load_scenes
-from hairseg.data.decoded import load_arrays
-from hairseg.errors import InputError
+from hairseg.data.crops import closer_crops
+from hairseg.data.datasets import LAYOUTS, SPLIT_RULES, SPLITS, Pair, find_pairs, find_scenes, load_scenes, split_rule
+from hairseg.data.decoded import PhotoArrays, load_arrays
+from hairseg.data.groups import name_group
+from hairseg.errors import InputError, raise_if_any
 from hairseg.evaluation.evaluate import evaluate
 from hairseg.evaluation.figures import draw_history
 from hairseg.evaluation.report import table
 from hairseg.hub.card import DATASETS, render_card
 from hairseg.hub.publish import check_push, push
+from hairseg.hub.resolution import resolve
 from hairseg.networks.backbones import BACKBONES, INITS, default_init
 from hairseg.networks.preset import Preset
 from hairseg.prediction import HairPredictor
-from hairseg.repository import VARIANTS, Config, save_config, save_weights, write_json
+from hairseg.repository import VARIANTS, Config, load_config, save_config, save_weights, weights_path, write_json
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import source_size, train_variant
 from hairseg.training.recipes import RECIPES
@@ -55,7 +58,25 @@ def parse() -> Parser:
         type=Path,
         help="folders of data sets: all are trained on, the first one's test split is scored",
     )
-    parser.add_argument("--scenes", type=Path, help="folder of photos without people, which modern puts people into")
+    parser.add_argument(
+        "--scenes",
+        nargs="+",
+        default=[],
+        type=Path,
+        help="folders of photos without people, which modern and further put people into",
+    )
+    parser.add_argument(
+        "--weights",
+        nargs="+",
+        default=[],
+        type=weight,
+        metavar="NAME=X",
+        help="how often an epoch shows each photo of a data set, of a group of its photos (NAME/GROUP) or of a folder of "
+        "scenes, instead of once",
+    )
+    parser.add_argument(
+        "--start", metavar="REPO", help="model repository from whose weights to go on, each variant from its own"
+    )
     parser.add_argument("--dataset", default="auto", choices=["auto", *LAYOUTS], help="auto: by layout")
     parser.add_argument(
         "--include-hairless", action="store_true", help="also people without a hair mask, as empty masks"
@@ -91,6 +112,14 @@ def parse() -> Parser:
     return parser
 
 
+def weight(text: str) -> tuple[str, float]:
+    """NAME=X, X above 0 -> name and weight."""
+    name, _, number = text.rpartition("=")
+    if not name or not 0 < float(number) < 1000:
+        raise ValueError
+    return name, float(number)
+
+
 def main() -> None:
     args = parse().parse_args()
     for name in (*COUNTS, "limit"):
@@ -108,7 +137,10 @@ def main() -> None:
         if args.push_to:  # nobody trains for hours to learn that the token is read-only
             check_push(args.push_to, args.private)
 
-    pairs, scenes = find_photos(args)
+    pairs, scenes = find_photos(args, recipe.augmentation is not None)
+    started = resolve(args.start).folder if args.start else None
+    before = load_config(started).variants if started else {}
+    check_start(args, before)
     first = next(iter(pairs["test"]))
     with accelerator.local_main_process_first():  # the others find everything decoded
         tests = {dataset: load_arrays({dataset: some}, preset, args.workers) for dataset, some in pairs["test"].items()}
@@ -118,22 +150,26 @@ def main() -> None:
             "test": tests[first],  # the other data sets' are scored once, at the end
             "scenes": load_arrays({"scenes": scenes["train"]}, source, args.workers),
         }
+    weigh(splits, pairs["train"], scenes["train"], dict(args.weights))
     backdrops = load_scenes(scenes["test"]) if accelerator.is_main_process else []  # who scores at the end
-    data = digest(pairs | {"test": {first: pairs["test"][first]}}, scenes["train"])
+    data = digest(pairs | {"test": {first: pairs["test"][first]}}, scenes["train"], args.weights)
 
     entries = {}
     for variant in dict.fromkeys(args.variants):
         init = "random" if variant == "random" else args.init or default_init(args.backbone)
+        if started:
+            init = str(weights_path(started, variant))
         settings = Settings(variant, args.backbone, init, recipes[variant], args.seed, data)
         trained = train_variant(settings, splits, accelerator, checkpoints / f"{variant}.pt", args.resume, args.workers)
         entries[variant] = {
-            "init": init if init in INITS else Path(init).name,
+            "init": before[variant]["init"] if started else init if init in INITS else Path(init).name,
             "recipe": args.recipe,
             **asdict(recipes[variant]),
             "seed": args.seed,
             "datasets": list(pairs["train"]),
+            "weights": dict(args.weights),
             "images": {name: len(split) for name, split in splits.items()},
-            "split": "; ".join(f"{DATASETS[dataset]}: {SPLIT_RULES[dataset]}" for dataset in pairs["train"]),
+            "split": "; ".join(f"{DATASETS.get(dataset, dataset)}: {split_rule(dataset)}" for dataset in pairs["train"]),
             **summary(trained.history, trained.best_epoch),
             "device": describe(accelerator),
             "command": command_line(),
@@ -145,6 +181,7 @@ def main() -> None:
                 "timm": timm.__version__,
                 "numpy": numpy.__version__,
             },
+            **({"started_from": before[variant]} if started else {}),
         }
         if not accelerator.is_main_process:
             continue
@@ -195,8 +232,10 @@ def main() -> None:
         )
 
 
-def find_photos(args: Namespace) -> tuple[dict[str, dict[str, list[Pair]]], dict[str, list[Pair]]]:
+def find_photos(args: Namespace, augments: bool) -> tuple[dict[str, dict[str, list[Pair]]], dict[str, list[Pair]]]:
     """Pairs by split and data set, and scenes to train and to test with.
+
+    Where photos are augmented, training also sees closer crops of one's own photos, those of layout `folder`.
 
     Raises:
         InputError: a data set given twice, or nothing to train or to test on.
@@ -221,19 +260,57 @@ def find_photos(args: Namespace) -> tuple[dict[str, dict[str, list[Pair]]], dict
                 f"no photo of {' and '.join(map(str, args.data[: None if name == 'train' else 1]))} falls into the {name} split "
                 "(each photo's id decides, about 77 : 23): expected some of each; add photos."
             )
-    scenes = find_scenes(args.scenes) if args.scenes else []
+    if augments:
+        by_split["train"] = {
+            dataset: some + closer_crops(some, dataset) if dataset not in SPLIT_RULES else some
+            for dataset, some in by_split["train"].items()
+        }
+    scenes = find_scenes(*args.scenes)
     return by_split, {
         "train": [scene for scene in scenes if scene.split != "test"][: args.limit],
         "test": [scene for scene in scenes if scene.split == "test"][: args.limit],
     }
 
 
-def digest(pairs: dict[str, dict[str, list[Pair]]], scenes: list[Pair]) -> str:
-    """Names the data sets, and tells other photos or another split of them apart."""
+def weigh(
+    splits: dict[str, PhotoArrays], pairs: dict[str, list[Pair]], scenes: list[Pair], weights: dict[str, float]
+) -> None:
+    """Give each photo of the training split and each scene its weight: of its group, else of its data set, else 1.
+
+    Raises:
+        InputError: a weight for what is not there.
+    """
+    known, train = set(), []
+    for dataset, some in pairs.items():
+        for pair in some:
+            names = f"{dataset}/{name_group(pair)}", dataset
+            known.update(names)
+            train.append(next((weights[name] for name in names if name in weights), 1.0))
+    known.update(scene.photo.parent.name for scene in scenes)
+    raise_if_any(
+        sorted(weights.keys() - known),
+        "names in --weights are not among the training photos",
+        f"name {', '.join(sorted(name for name in known if not name.endswith('/None')))}",
+    )
+    splits["train"].weights = torch.tensor(train, dtype=torch.float64)
+    splits["scenes"].weights = torch.tensor(
+        [weights.get(scene.photo.parent.name, 1.0) for scene in scenes], dtype=torch.float64
+    )
+
+
+def check_start(args: Namespace, before: dict[str, dict]) -> None:
+    if args.start and args.init:
+        raise InputError("--start and --init both say what to begin with: expected one of them; leave one out.")
+    missing = sorted(set(args.variants) - before.keys()) if args.start else []
+    raise_if_any(missing, f"variants are not in {args.start}", "train those that are with --variants")
+
+
+def digest(pairs: dict[str, dict[str, list[Pair]]], scenes: list[Pair], weights: list[tuple[str, float]]) -> str:
+    """Names the data sets, and tells other photos, another split of them or other weights apart."""
     ids = "\n".join(
         f"{name} {dataset} {pair.id}" for name in SPLITS for dataset, some in pairs[name].items() for pair in some
     )
-    ids += "\n".join(scene.id for scene in scenes)
+    ids += "\n".join(scene.id for scene in scenes) + "".join(f"\n{name}={number}" for name, number in sorted(weights))
     return f"{', '.join(pairs['train'])} {hashlib.sha256(ids.encode()).hexdigest()[:16]}"
 
 

@@ -1,6 +1,6 @@
 """Recipes: the choices of one training run, with the losses, optimisers and schedules that they name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
@@ -46,6 +46,15 @@ MODERN = Recipe(
     final_augmentation=Augmentation(hairless=0.2, crop=(0.3, 1.0), any_colour=0.8),
 )
 
+# From a trained repository on to more kinds of photos: whole persons among them, and one frame in five or four shows nobody.
+FURTHER = replace(
+    MODERN,
+    epochs=6,
+    learning_rate=5e-4,
+    early_share=0.67,
+    augmentation=Augmentation(far=0.2, hairless=0.2, crop=(0.25, 1.0), any_colour=0.5),
+    final_augmentation=Augmentation(far=0.2, hairless=0.25, crop=(0.25, 1.0), any_colour=0.8),
+)
 RECIPES = {
     # B. Cesnik, "Segmentation of human hair" (2019/20): what its table gives for the two networks.
     "paper": {
@@ -53,6 +62,7 @@ RECIPES = {
         "random": Recipe(epochs=6, learning_rate=1e-2, batch_size=6),
     },
     "modern": {"pretrained": MODERN, "random": MODERN},
+    "further": {"pretrained": FURTHER, "random": FURTHER},
 }
 
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}

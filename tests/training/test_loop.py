@@ -57,11 +57,22 @@ def test_loss_is_the_mean_squared_error_without_padding():
 
 
 def test_batches_cover_an_epoch_once_and_leave_no_single_photo():
-    drawn = torch.cat(list(batches(13, 6, torch.Generator().manual_seed(0))))
+    drawn = torch.cat(list(batches(torch.ones(13).double(), 6, torch.Generator().manual_seed(0))))
     assert len(drawn) == len(set(drawn.tolist())) == 12
-    assert [len(batch) for batch in batches(4, batch_size_of(RECIPES["paper"]["random"], 4, 1), torch.Generator())] == [
-        4
-    ]
+    batch_size = batch_size_of(RECIPES["paper"]["random"], 4, 1)
+    assert [len(batch) for batch in batches(torch.ones(4).double(), batch_size, torch.Generator())] == [4]
+
+
+def test_an_epoch_shows_photos_as_often_as_their_weights_say():
+    """Each as often as any sum of whole turns allows, its mean over many epochs the weight."""
+    weights = torch.tensor([1, 1, 0.3, 0.3, 0.3, 2.5, 0.1, 1.5], dtype=torch.float64)
+    counts = torch.stack([
+        torch.cat(list(batches(weights, 1, torch.Generator().manual_seed(seed)))).bincount(minlength=len(weights))
+        for seed in range(2000)
+    ]).double()
+    assert set(counts.sum(1).tolist()) == {7}
+    torch.testing.assert_close(counts.mean(0), weights, atol=0.05, rtol=0)
+    assert (counts >= weights.floor() - (weights == 1).double()).all() and (counts <= weights.ceil()).all()
 
 
 def test_a_batch_divides_among_the_processes():

@@ -1,0 +1,44 @@
+import numpy as np
+from PIL import Image
+
+from hairseg.data.crops import BODY, HEAD, closer_crops
+from hairseg.data.datasets import find_pairs, load_pair
+
+
+def draw_person(root, name: str, hair: tuple[int, int, int, int]):
+    """A photo of 200 x 300 pixels, hair a rectangle (left, top, right, bottom), the rest its own place's colour."""
+    y, x = np.mgrid[:300, :200]
+    photo = np.stack([x, y // 2, np.zeros_like(x)], -1).astype(np.uint8)
+    mask = np.zeros((300, 200), np.uint8)
+    left, top, right, bottom = hair
+    mask[top:bottom, left:right] = 255
+    for part, picture in (("photos", photo), ("masks", mask)):
+        (root / part).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(root / part / f"{name}.png")
+
+
+def test_a_whole_person_is_also_seen_closer(tmp_path):
+    for name in "abcdefgh":
+        draw_person(tmp_path / "street", name, (80, 20, 110, 45))
+    dataset, pairs = find_pairs(tmp_path / "street")
+    crops = {crop.id: crop for crop in closer_crops(pairs, dataset)}
+    assert {f"{name}/{kind}" for name in "abcdefgh" for kind in ("head", "body", "garment")} >= crops.keys()
+    assert len(crops) > 16 and all(crops[f"{name}/head"].split == pair.split for name, pair in zip("abcdefgh", pairs))
+    for name, crop in crops.items():
+        photo, mask = load_pair(crop, dataset)
+        assert abs(photo.shape[0] - photo.shape[1]) <= 1 and mask.shape == photo.shape[:2]
+        whole, _ = load_pair(pairs["abcdefgh".index(name[0])], dataset)
+        row, column = int(photo[0, 0, 1]) * 2, int(photo[0, 0, 0])  # the colours tell the place
+        assert np.array_equal(photo[::2], whole[row : row + len(photo), column : column + photo.shape[1]][::2]) or row % 2
+        if name.endswith("garment"):
+            assert not mask.any()
+        else:
+            low, high = HEAD if name.endswith("head") else BODY
+            assert mask.sum() == 30 * 25 and low * 30 - 1 <= len(photo) <= high * 30 + 1
+
+
+def test_portraits_and_the_hairless_have_no_crops(tmp_path):
+    draw_person(tmp_path / "near", "portrait", (20, 20, 180, 200))
+    draw_person(tmp_path / "near", "nobody", (0, 0, 0, 0))
+    dataset, pairs = find_pairs(tmp_path / "near")
+    assert closer_crops(pairs, dataset) == []
