@@ -169,7 +169,9 @@ def main() -> None:
             "datasets": list(pairs["train"]),
             "weights": dict(args.weights),
             "images": {name: len(split) for name, split in splits.items()},
-            "split": "; ".join(f"{DATASETS.get(dataset, dataset)}: {split_rule(dataset)}" for dataset in pairs["train"]),
+            "split": "; ".join(
+                f"{DATASETS.get(dataset, dataset)}: {split_rule(dataset)}" for dataset in pairs["train"]
+            ),
             **summary(trained.history, trained.best_epoch),
             "device": describe(accelerator),
             "command": command_line(),

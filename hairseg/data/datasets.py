@@ -36,7 +36,6 @@ LABEL_NOISE, BLURRED_SHARE = 32, 0.05
 MASKS_CHECKED, INVERTED_SHARE = 200, 0.6
 
 
-
 @dataclass(frozen=True)
 class Pair:
     """One photo and its hair mask."""
@@ -45,7 +44,9 @@ class Pair:
     photo: Path
     mask: Path | None  # None: a person without visible hair
     split: str  # "train", "val" or "test"
-    window: tuple[float, float, float, float] | None = None  # left, top, right, bottom of the part shown, in [0, 1]; None: all
+    window: tuple[float, float, float, float] | None = (
+        None  # left, top, right, bottom of the part shown, in [0, 1]; None: all
+    )
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,8 @@ def _folder_pairs(root: Path) -> list[Pair]:
     dataset = root.resolve().name
     if dataset in LAYOUTS:
         raise InputError(
-            f"the folder {root} is called like a published data set", "a name of its own, by which it is known",
+            f"the folder {root} is called like a published data set",
+            "a name of its own, by which it is known",
             "rename it",
         )
     pairs = [Pair(name, by_name[name], masks[name], split_of(dataset, name)) for name in sorted(by_name)]
@@ -158,13 +160,15 @@ def _check_share_of_hair(root: Path, pairs: list[Pair]) -> None:
         labelled += np.count_nonzero(mask != IGNORE)
     if labelled and not hair:
         raise InputError(
-            f"no mask in {root / 'masks'} marks any hair", "255 where hair is and 0 elsewhere",
+            f"no mask in {root / 'masks'} marks any hair",
+            "255 where hair is and 0 elsewhere",
             "write the masks with 255, or give photos that show nobody as --scenes",
         )
     if labelled and hair > INVERTED_SHARE * labelled:
         raise InputError(
             f"the masks in {root / 'masks'} mark {hair / labelled:.0%} of all pixels as hair, as inverted ones do",
-            "255 where hair is and 0 elsewhere", "invert them",
+            "255 where hair is and 0 elsewhere",
+            "invert them",
         )
 
 
@@ -178,7 +182,9 @@ def _read_labels(path: Path) -> np.ndarray:
     nearest = np.select([grey < 64, grey > 191], [np.int16(0), np.int16(255)], np.int16(128))
     off = np.abs(grey - nearest) > LABEL_NOISE
     if off.mean() > BLURRED_SHARE:
-        raise ValueError(f"{off.mean():.0%} of its values are like {grey[off][0]}, expected 255 hair, 0 other, 128 not labelled")
+        raise ValueError(
+            f"{off.mean():.0%} of its values are like {grey[off][0]}, expected 255 hair, 0 other, 128 not labelled"
+        )
     return np.select([nearest == 0, nearest == 255], [np.uint8(0), np.uint8(1)], np.uint8(IGNORE))
 
 

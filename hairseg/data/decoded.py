@@ -29,7 +29,9 @@ class PhotoArrays(Dataset):
 
     photos: torch.Tensor  # uint8 (images, side, side, 3)
     masks: torch.Tensor  # uint8 (images, side, side) of {0, 1, preset.IGNORE}
-    windows: torch.Tensor | None = None  # int64 (images, 4): left, top, right, bottom of the photo in its square; None: all
+    windows: torch.Tensor | None = (
+        None  # int64 (images, 4): left, top, right, bottom of the photo in its square; None: all
+    )
     weights: torch.Tensor | None = None  # float64 (images,): how often an epoch shows each, on average; None: once
 
     def __post_init__(self):

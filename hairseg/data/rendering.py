@@ -18,7 +18,9 @@ class Layer(NamedTuple):
 
     frames: torch.Tensor  # int64 (photos,): the frames' indices in the batch
     photos: torch.Tensor  # uint8 (photos, side, side, 3)
-    planes: torch.Tensor | None  # uint8 (photos, 3, side, side), 255 where hair, photo, and unlabelled photo is; None: scenes
+    planes: (
+        torch.Tensor | None
+    )  # uint8 (photos, 3, side, side), 255 where hair, photo, and unlabelled photo is; None: scenes
     placing: torch.Tensor  # float32 (photos, 2, 3): affine, from a place in the frame to that in the photo's square
     middles: torch.Tensor  # float32 (photos, 2): x and y of the middle of the photo in its square
     halves: torch.Tensor  # float32 (photos, 2): half its width and height

@@ -169,7 +169,9 @@ def test_scenes_are_drawn_by_their_weights(people):
     photos[1] = 250
     weights = torch.tensor([1, 3], dtype=torch.float64)
     two = PhotoArrays(photos, torch.zeros(2, SOURCE_SIZE, SOURCE_SIZE, dtype=torch.uint8), weights=weights)
-    light = [bool(frame(people, two, replace(PLAIN, hairless=1.0), seed)[0].float().mean() > 100) for seed in range(200)]
+    light = [
+        bool(frame(people, two, replace(PLAIN, hairless=1.0), seed)[0].float().mean() > 100) for seed in range(200)
+    ]
     assert sum(light) / 200 == pytest.approx(0.75, abs=0.1)
 
 

@@ -29,7 +29,9 @@ def test_a_whole_person_is_also_seen_closer(tmp_path):
         assert abs(photo.shape[0] - photo.shape[1]) <= 1 and mask.shape == photo.shape[:2]
         whole, _ = load_pair(pairs["abcdefgh".index(name[0])], dataset)
         row, column = int(photo[0, 0, 1]) * 2, int(photo[0, 0, 0])  # the colours tell the place
-        assert np.array_equal(photo[::2], whole[row : row + len(photo), column : column + photo.shape[1]][::2]) or row % 2
+        assert (
+            np.array_equal(photo[::2], whole[row : row + len(photo), column : column + photo.shape[1]][::2]) or row % 2
+        )
         if name.endswith("garment"):
             assert not mask.any()
         else:

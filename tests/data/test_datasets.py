@@ -87,8 +87,11 @@ def test_ones_own_photos_are_a_data_set_called_like_their_folder(tmp_path):
     photo, hair = draw_portrait(1)
     labels = np.where(hair, 255, 0).astype(np.uint8)
     labels[:20] = 128
-    root = write_folder(tmp_path / "mine", {"a.JPG": photo, "b.png": photo, "c.jpeg": photo},
-                        {"a.png": labels, "b.PNG": labels[::2, ::2], "c.png": labels})
+    root = write_folder(
+        tmp_path / "mine",
+        {"a.JPG": photo, "b.png": photo, "c.jpeg": photo},
+        {"a.png": labels, "b.PNG": labels[::2, ::2], "c.png": labels},
+    )
     (root / "photos" / ".DS_Store").write_text("not a photo")
     dataset, pairs = find_pairs(root)
     assert dataset == "mine" and [pair.id for pair in pairs] == ["a", "b", "c"]
@@ -117,7 +120,9 @@ def test_noise_of_jpeg_in_masks_is_evened_out_and_other_values_are_named(tmp_pat
 def test_a_folder_of_wrong_masks_is_named_before_training(tmp_path):
     photo, hair = draw_portrait(1)
     inverted = write_folder(tmp_path / "inverted", {"a.png": photo}, {"a.png": np.where(hair, 0, 255).astype(np.uint8)})
-    with pytest.raises(InputError, match="as inverted ones do: expected 255 where hair is and 0 elsewhere; invert them"):
+    with pytest.raises(
+        InputError, match="as inverted ones do: expected 255 where hair is and 0 elsewhere; invert them"
+    ):
         find_pairs(inverted)
     empty = write_folder(tmp_path / "empty", {"a.png": photo}, {"a.png": hair.astype(np.uint8)})  # 1 where hair is
     with pytest.raises(InputError, match="no mask in .*masks marks any hair: expected 255"):

@@ -66,10 +66,12 @@ def test_batches_cover_an_epoch_once_and_leave_no_single_photo():
 def test_an_epoch_shows_photos_as_often_as_their_weights_say():
     """Each as often as any sum of whole turns allows, its mean over many epochs the weight."""
     weights = torch.tensor([1, 1, 0.3, 0.3, 0.3, 2.5, 0.1, 1.5], dtype=torch.float64)
-    counts = torch.stack([
-        torch.cat(list(batches(weights, 1, torch.Generator().manual_seed(seed)))).bincount(minlength=len(weights))
-        for seed in range(2000)
-    ]).double()
+    counts = torch.stack(
+        [
+            torch.cat(list(batches(weights, 1, torch.Generator().manual_seed(seed)))).bincount(minlength=len(weights))
+            for seed in range(2000)
+        ]
+    ).double()
     assert set(counts.sum(1).tolist()) == {7}
     torch.testing.assert_close(counts.mean(0), weights, atol=0.05, rtol=0)
     assert (counts >= weights.floor() - (weights == 1).double()).all() and (counts <= weights.ceil()).all()
