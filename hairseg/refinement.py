@@ -19,6 +19,8 @@ NONE = 0.01  # alpha below which there is nothing to refine
 
 TRUST = 12  # times that alpha, or 1 - alpha, may grow
 
+DOUBT = 4  # times that either may shrink
+
 
 def refine_alpha(photo: np.ndarray, alpha: np.ndarray, cell: float) -> np.ndarray:
     """Alpha that follows the edges and strands in the photo.
@@ -33,8 +35,9 @@ def refine_alpha(photo: np.ndarray, alpha: np.ndarray, cell: float) -> np.ndarra
         cell: side of one pixel of that input, in pixels of the photo.
 
     Returns:
-        float32 in [0, 1], (height, width). Nowhere more than `TRUST` times the given alpha, nor 1 - alpha more than
-        `TRUST` times what it was: where the network is sure, there is nothing to refine.
+        float32 in [0, 1], (height, width). Alpha and 1 - alpha are each at most `TRUST` times what was given, since where
+        the network is sure there is nothing to refine, and at least 1 / `DOUBT` of it, since a doubt of the network is
+        one still where colours are plain. So alpha is 0 or 1 only where it was, and ranks pixels no worse.
     """
     result = alpha.copy()
     left, top, width, height = cv2.boundingRect((alpha > NONE).astype(np.uint8))
@@ -50,7 +53,9 @@ def refine_alpha(photo: np.ndarray, alpha: np.ndarray, cell: float) -> np.ndarra
         guide = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
         target = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) if line is None else _along(line, guide)
         line = _local_line(guide, target, max(1, round(reach * cell / step)))
-    result[window] = np.maximum(np.minimum(_along(line, photo), TRUST * alpha), 1 - TRUST * (1 - alpha))
+    lowest = np.maximum(alpha / DOUBT, 1 - TRUST * (1 - alpha))
+    highest = np.minimum(TRUST * alpha, 1 - (1 - alpha) / DOUBT)
+    result[window] = np.clip(_along(line, photo), lowest, highest)
     return result
 
 

@@ -45,6 +45,15 @@ def test_refining_never_finds_hair_where_the_network_is_sure_of_none():
     assert not refined[:, 120:].any() and (refined[:, :120] == 1).all()
 
 
+def test_what_the_network_doubts_stays_doubtful():
+    """Whatever the photo says: a wrong 0 or 1 could no longer be told from a right one."""
+    photo, mask = hair_on_a_wall()
+    alpha = np.clip(seen_coarsely(mask, 12), 0.04, 0.96).astype(np.float32)
+    refined = refine_alpha(photo, alpha, 1)
+    assert (refined >= alpha / 4 - 1e-6).all() and (1 - refined >= (1 - alpha) / 4 - 1e-6).all()
+    assert refined.min() == pytest.approx(0.01) and refined.max() == pytest.approx(0.99)
+
+
 def test_a_plain_photo_says_nothing_of_edges():
     """Without any colour to go by, the guided filter is a mean: no edge may appear."""
     _, mask = hair_on_a_wall()
