@@ -23,7 +23,11 @@ def parse() -> Parser:
     parser.add_argument("--data", required=True, type=Path, help="folder of the data set")
     parser.add_argument("--dataset", default="auto", choices=["auto", *LAYOUTS], help="auto: by layout")
     parser.add_argument(
-        "--scenes", type=Path, help="folder of photos without people: scores framing and hair-free photos too"
+        "--scenes",
+        nargs="+",
+        default=[],
+        type=Path,
+        help="folders of photos without people: scores framing and hair-free photos too, the latter folder by folder",
     )
     parser.add_argument(
         "--include-hairless", action="store_true", help="also people without a hair mask, as empty masks"
@@ -45,7 +49,7 @@ def main() -> None:
     pairs = [pair for pair in pairs if args.split in (pair.split, "all")]
     if not pairs:
         raise InputError(f"{args.data} has no photos in the {args.split} split: expected some; try --split all.")
-    scenes = [pair for pair in find_scenes(args.scenes) if args.split in (pair.split, "all")] if args.scenes else []
+    scenes = [pair for pair in find_scenes(*args.scenes) if args.split in (pair.split, "all")]
     if args.scenes and not scenes:
         raise InputError(
             f"{args.scenes} has no scenes in the {args.split} split: expected some; add scenes or try --split all."

@@ -3,6 +3,7 @@
 python train.py --data CelebAMask-HQ                     the paper's recipe on DeepLabV3-ResNet101
 python train.py --data CelebAMask-HQ --backbone efficientnet_lite0 --resume
 python train.py --data CelebAMask-HQ Figaro1k --scenes BSDS500 --recipe modern
+python train.py --data CelebAMask-HQ street --scenes BSDS500 animals --recipe further --start hairseg/bundled
 python train.py --data CelebAMask-HQ --push-to USER/NAME
 accelerate launch --multi_gpu --num_processes 8 train.py --data CelebAMask-HQ --batch-size 48
 """
@@ -151,7 +152,7 @@ def main() -> None:
             "scenes": load_arrays({"scenes": scenes["train"]}, source, args.workers),
         }
     weigh(splits, pairs["train"], scenes["train"], dict(args.weights))
-    backdrops = load_scenes(scenes["test"]) if accelerator.is_main_process else []  # who scores at the end
+    backdrops = load_scenes(scenes["test"]) if accelerator.is_main_process else {}  # who scores at the end
     data = digest(pairs | {"test": {first: pairs["test"][first]}}, scenes["train"], args.weights)
 
     entries = {}

@@ -319,16 +319,16 @@ def find_scenes(*roots: str | Path) -> list[Pair]:
     return scenes
 
 
-def load_scenes(scenes: list[Pair]) -> list[np.ndarray]:
-    """Scenes at their own sizes: uint8 RGB (height, width, 3) each.
+def load_scenes(scenes: list[Pair]) -> dict[str, list[np.ndarray]]:
+    """Scenes at their own sizes, uint8 RGB (height, width, 3) each, by the names of the folders that they lie in.
 
     Raises:
         InputError: lists every scene that cannot be read.
     """
-    photos, problems = [], []
+    photos, problems = {}, []
     for scene in scenes:
         try:
-            photos.append(load_photo(scene.photo))
+            photos.setdefault(scene.photo.parent.name, []).append(load_photo(scene.photo))
         except InputError as error:
             problems.append(str(error).rstrip("."))
     raise_if_any(problems, "scenes cannot be used", "repair or remove these files")

@@ -1,13 +1,15 @@
 """Score a model repository on the photos of a data set: what metrics.json holds, figure 3, curves, and where it fails."""
 
+from collections import Counter
 from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from hairseg.data.datasets import Pair, load_pair, share_of
-from hairseg.data.groups import hair_type
+from hairseg.data.groups import FIGARO1K_TYPES, groups_of
 from hairseg.data.decoded import PhotoArrays
 from hairseg.evaluation.figures import draw_comparison, draw_precision_recall, draw_reliability, draw_roc, draw_worst
 from hairseg.evaluation.metrics import BoundaryScores, MaskScores, PixelCounts
@@ -28,7 +30,7 @@ def evaluate(
     split: str,
     pairs: list[Pair],
     arrays: PhotoArrays,
-    scenes: list[np.ndarray] = (),
+    scenes: dict[str, list[np.ndarray]] | None = None,
     output: Path | None = None,
 ) -> dict:
     """Score every variant.
@@ -37,7 +39,8 @@ def evaluate(
         dataset, split: what the scores are called.
         pairs: the photos scored.
         arrays: the same photos as `arrays.load_arrays` gives them.
-        scenes: photos without people, as `datasets.load_scenes` gives them; with them, framing and hair-free photos are scored too.
+        scenes: photos without people, as `datasets.load_scenes` gives them; with them, framing and hair-free photos are
+            scored too.
         output: where to draw figures, in its folder figures, and the worst photos; nowhere by default.
 
     Returns:
@@ -51,11 +54,14 @@ def evaluate(
         "image_size": predictor.config.image_size,
         "variants": network_scores(predictor, arrays, counts),
     }
-    metrics["own_size"], hair_types, per_photo = own_size_scores(predictor, dataset, pairs)
+    metrics["roc"] = {variant: pixels.roc_points() for variant, pixels in counts.items() if pixels.auroc is not None}
+    metrics["own_size"], hair_types, metrics["groups"], per_photo = own_size_scores(predictor, dataset, pairs)
     if hair_types:
         metrics["hair_types"] = hair_types
     if scenes:
-        metrics["framing"] = framing_scores(predictor, dataset, pairs, scenes)
+        metrics["framing"] = framing_scores(
+            predictor, dataset, pairs, [photo for some in scenes.values() for photo in some]
+        )
         metrics["hairless"] = hairless_scores(predictor, scenes)
     if output:
         draw_curves(output / "figures", counts)
@@ -114,34 +120,49 @@ def network_scores(predictor: HairPredictor, arrays: PhotoArrays, counts: dict[s
     return scores
 
 
-def own_size_scores(predictor: HairPredictor, dataset: str, pairs: list[Pair]) -> tuple[dict, dict, dict]:
+def own_size_scores(predictor: HairPredictor, dataset: str, pairs: list[Pair]) -> tuple[dict, dict, dict, dict]:
     """What a user gets: alphas at the photos' own sizes, with and without refined edges.
 
     Returns:
-        Scores per variant; per type of hair, where the data set tells it; and F1 of each photo, per variant.
+        Scores per variant; per type of hair, where the data set tells it; per other group of photos, the worst first; and
+        F1 of each photo, per variant.
     """
-    threshold = predictor.config.threshold
-    variants = list(predictor.networks)
-    refined, plain = ({variant: MaskScores() for variant in variants} for _ in range(2))
-    types, per_photo = {}, {variant: [] for variant in variants}
+    threshold, variants = predictor.config.threshold, list(predictor.networks)
+    masks = {refined: {variant: MaskScores() for variant in variants} for refined in (True, False)}
+    pixels = {refined: {variant: PixelCounts() for variant in variants} for refined in (True, False)}
+    by_group, images, per_photo = {}, Counter(), {variant: [] for variant in variants}
     for pair in tqdm(pairs, "own size", unit="photo", leave=False):
         photo, mask = pair_at_size_of_photo(pair, dataset)
-        kind = hair_type(dataset, pair.id)
-        if kind:
-            images, by_variant = types.setdefault(kind, ([], {variant: MaskScores() for variant in variants}))
-            images.append(pair.id)
-        coarse = predictor.alphas(photo, refined=False)
-        for variant, alpha in predictor.alphas(photo).items():
-            per_photo[variant].append(refined[variant].add(alpha >= threshold, mask))
-            plain[variant].add(coarse[variant] >= threshold, mask)
-            if kind:
-                by_variant[variant].add(alpha >= threshold, mask)
-    scores = {variant: refined[variant].scores() | {"unrefined": plain[variant].scores()} for variant in variants}
-    hair_types = {
-        kind: {"images": len(images), "variants": {variant: part.scores() for variant, part in by_variant.items()}}
-        for kind, (images, by_variant) in types.items()
+        groups = groups_of(dataset, pair, mask)
+        images.update(groups)
+        for refined in (True, False):
+            for variant, alpha in predictor.alphas(photo, refined).items():
+                pixels[refined][variant].update(torch.from_numpy(alpha).logit(), torch.from_numpy(mask))
+                own = masks[refined][variant].add(alpha >= threshold, mask)
+                if refined:
+                    per_photo[variant].append(own)
+                    for group in groups:
+                        scores = by_group.setdefault(group, {each: MaskScores() for each in variants})
+                        scores[variant].add(alpha >= threshold, mask)
+
+    def scores_of(refined: bool, variant: str) -> dict:
+        counts = pixels[refined][variant]
+        return masks[refined][variant].scores() | {"auroc": counts.auroc, "calibration_error": counts.calibration_error}
+
+    own_size = {variant: scores_of(True, variant) | {"unrefined": scores_of(False, variant)} for variant in variants}
+    found = {
+        group: {"images": images[group], "variants": {variant: part.scores() for variant, part in scores.items()}}
+        for group, scores in by_group.items()
+        if group in FIGARO1K_TYPES or images[group] < len(pairs) or group == "hairless"
     }
-    return scores, hair_types, per_photo
+    hair_types = {group: part for group, part in found.items() if group in FIGARO1K_TYPES}
+    others = sorted(found.keys() - hair_types.keys(), key=lambda group: _merit(found[group]["variants"][variants[0]]))
+    return own_size, hair_types, {group: found[group] for group in others}, per_photo
+
+
+def _merit(scores: dict) -> float:
+    """By which groups are ordered, in [0, 1]: F1, or where nobody has hair the share of pixels not called so."""
+    return 1 - scores["false_hair"] if scores["median_f1"] is None else scores["f1"]
 
 
 def framing_scores(predictor: HairPredictor, dataset: str, pairs: list[Pair], scenes: list[np.ndarray]) -> dict:
@@ -179,16 +200,28 @@ def in_scene(
     return canvas, canvas_mask
 
 
-def hairless_scores(predictor: HairPredictor, scenes: list[np.ndarray]) -> dict:
-    """Share of pixels called hair in photos without people: the mean, and of the worst photo."""
-    shares = {variant: [] for variant in predictor.networks}
-    for scene in tqdm(scenes, "hairless", unit="photo", leave=False):
-        for variant, alpha in predictor.alphas(scene).items():
-            shares[variant].append(float(np.mean(alpha >= predictor.config.threshold)))
-    return {
-        "images": len(scenes),
-        "variants": {variant: {"mean": float(np.mean(some)), "worst": max(some)} for variant, some in shares.items()},
-    }
+def hairless_scores(predictor: HairPredictor, scenes: dict[str, list[np.ndarray]]) -> dict:
+    """Share of pixels called hair in photos without people: the mean, and of the worst photo; over all, and per kind."""
+    kinds = {}
+    for kind, photos in scenes.items():
+        shares = kinds[kind] = {variant: [] for variant in predictor.networks}
+        for photo in tqdm(photos, f"hairless, {kind}", unit="photo", leave=False):
+            for variant, alpha in predictor.alphas(photo).items():
+                shares[variant].append(float(np.mean(alpha >= predictor.config.threshold)))
+
+    def summary(parts: list[dict[str, list[float]]]) -> dict:
+        by_variant = {variant: [share for part in parts for share in part[variant]] for variant in predictor.networks}
+        return {
+            "images": sum(len(part[next(iter(part))]) for part in parts),
+            "variants": {
+                variant: {"mean": float(np.mean(some)), "worst": max(some)} for variant, some in by_variant.items()
+            },
+        }
+
+    by_kind = {kind: summary([shares]) for kind, shares in kinds.items()}
+    first = next(iter(predictor.networks))
+    worst_first = sorted(by_kind, key=lambda kind: -by_kind[kind]["variants"][first]["mean"])
+    return summary(list(kinds.values())) | {"kinds": {kind: by_kind[kind] for kind in worst_first}}
 
 
 def pair_at_size_of_photo(pair: Pair, dataset: str) -> tuple[np.ndarray, np.ndarray]:

@@ -96,6 +96,15 @@ class PixelCounts:
             return None
         return float(np.trapezoid(true_positives / true_positives[-1], false_positives / false_positives[-1]))
 
+    def roc_points(self, limit: int = 200) -> dict[str, list[float]]:
+        """At most so many points of the ROC curve, evenly spaced along it, both ends among them; rates rounded to 1e-5."""
+        false_positives, true_positives = self.curve()
+        rates = np.stack([false_positives / false_positives[-1], true_positives / true_positives[-1]])
+        way = np.concatenate([[0], np.abs(np.diff(rates)).sum(0).cumsum()])
+        chosen = np.unique(np.searchsorted(way, np.linspace(0, way[-1], limit)).clip(max=len(way) - 1))
+        names = "false_positive_rate", "true_positive_rate"
+        return dict(zip(names, rates[:, chosen].round(5).tolist(), strict=True))
+
     def reliability(self, bins: int = 15) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """How often pixels of some alpha are hair, for equal ranges of alpha.
 
@@ -160,21 +169,36 @@ class MaskScores:
     true_positives: int = 0
     false_positives: int = 0
     false_negatives: int = 0
+    pixels: int = 0  # labelled ones
     boundaries: list[float] = field(default_factory=list)
+    per_photo: list[float] = field(default_factory=list)  # F1 of the photos with hair
 
     def add(self, prediction: np.ndarray, mask: np.ndarray) -> float:
         """Add an image: bool prediction and mask, bool or of {0, 1, IGNORE}, (height, width) each. Returns its own F1."""
+        labelled = np.count_nonzero(mask != IGNORE)
         prediction, mask = _labelled_part(prediction, mask)
         counts = [int(np.count_nonzero(both)) for both in (prediction & mask, prediction & ~mask, ~prediction & mask)]
         self.true_positives += counts[0]
         self.false_positives += counts[1]
         self.false_negatives += counts[2]
+        self.pixels += int(labelled)
         self.boundaries.append(boundary_iou(prediction, mask))
-        return f1_score(*counts)
+        own = f1_score(*counts)
+        if mask.any():
+            self.per_photo.append(own)
+        return own
 
-    def scores(self) -> dict[str, float]:
+    def scores(self) -> dict[str, float | None]:
+        """F1, IoU and Boundary IoU; the median of the photos' F1 (None where no photo has hair); and the share of all
+        labelled pixels that is wrongly called hair."""
         counts = self.true_positives, self.false_positives, self.false_negatives
-        return {"f1": f1_score(*counts), "iou": iou_score(*counts), "boundary_iou": float(np.mean(self.boundaries))}
+        return {
+            "f1": f1_score(*counts),
+            "iou": iou_score(*counts),
+            "boundary_iou": float(np.mean(self.boundaries)),
+            "median_f1": float(np.median(self.per_photo)) if self.per_photo else None,
+            "false_hair": self.false_positives / max(1, self.pixels),
+        }
 
 
 @dataclass

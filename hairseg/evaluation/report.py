@@ -27,6 +27,9 @@ def table(metrics: dict) -> str:
     parts |= {
         f"{kind}, {part['images']} photos": part["variants"] for kind, part in metrics.get("hair_types", {}).items()
     }
+    parts |= {
+        f"{group}, {part['images']} photos": part["variants"] for group, part in metrics.get("groups", {}).items()
+    }
     parts |= {f"photo {part} of a scene": variants for part, variants in metrics.get("framing", {}).items()}
     lines += ["", f"{'':<28}{'variant':<12}{'F1':>8}{'IoU':>8}{'Boundary IoU':>14}"]
     for title, variants in parts.items():
@@ -41,4 +44,7 @@ def table(metrics: dict) -> str:
             f"{variant:<12}{shares['mean']:.3%} of the pixels, {shares['worst']:.1%} in the worst scene"
             for variant, shares in metrics["hairless"]["variants"].items()
         ]
+        for kind, part in metrics["hairless"].get("kinds", {}).items():
+            shares = ", ".join(f"{variant} {shares['mean']:.3%}" for variant, shares in part["variants"].items())
+            lines.append(f"{kind}, {part['images']}: {shares}")
     return "\n".join(lines)

@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from sklearn.metrics import f1_score, jaccard_score, mean_squared_error, roc_auc
 
 from hairseg.data.datasets import find_pairs, find_scenes, load_pair, load_scenes
 from hairseg.data.decoded import load_arrays
-from hairseg.evaluation.evaluate import evaluate, in_scene, own_size_scores
+from hairseg.evaluation.evaluate import evaluate, hairless_scores, in_scene, own_size_scores
 from hairseg.evaluation.metrics import boundary_iou
 from hairseg.evaluation.report import table
 from hairseg.prediction import HairPredictor
@@ -42,11 +43,15 @@ def test_scores_are_those_of_the_single_pixels(small_repository, portraits):
 def test_own_size_scores_are_those_of_the_alphas_a_user_gets(small_repository, portraits):
     predictor = HairPredictor(small_repository)
     dataset, pairs = find_pairs(portraits)
-    scores, hair_types, per_photo = own_size_scores(predictor, dataset, pairs)
+    scores, hair_types, groups, per_photo = own_size_scores(predictor, dataset, pairs)
     loaded = [load_pair(pair, dataset) for pair in pairs]
     for refined, found in ((True, scores["random"]), (False, scores["random"]["unrefined"])):
         predictions = [predictor.alphas(photo, refined)["random"] >= 0.5 for photo, _ in loaded]
         masks = [mask for _, mask in loaded]
+        alphas = np.concatenate([predictor.alphas(photo, refined)["random"] for photo, _ in loaded], axis=None)
+        assert found["auroc"] == pytest.approx(roc_auc_score(np.concatenate(masks, axis=None), alphas), abs=1e-4)
+        false_hair = np.mean(np.concatenate(predictions, axis=None) & ~np.concatenate(masks, axis=None))
+        assert found["false_hair"] == pytest.approx(false_hair)
         one, other = np.concatenate(masks, axis=None), np.concatenate(predictions, axis=None)
         assert found["f1"] == pytest.approx(f1_score(one, other)) and found["iou"] == pytest.approx(
             jaccard_score(one, other)
@@ -56,7 +61,8 @@ def test_own_size_scores_are_those_of_the_alphas_a_user_gets(small_repository, p
             assert per_photo["random"] == pytest.approx(
                 [f1_score(m.ravel(), p.ravel()) for p, m in zip(predictions, masks)]
             )
-    assert hair_types == {}
+    assert scores["random"]["median_f1"] == pytest.approx(np.median(per_photo["random"]))
+    assert hair_types == groups == {}  # all of them heads
 
 
 @pytest.mark.parametrize("part", [1, 2, 3, 5])
@@ -82,7 +88,8 @@ def test_scenes_add_framing_and_hair_free_photos(small_repository, portraits, tm
     metrics = evaluate(
         predictor, dataset, "all", pairs[:2], arrays, load_scenes(find_scenes(tmp_path)), tmp_path / "out"
     )
-    assert metrics["hairless"] == {"images": 2, "variants": {"random": {"mean": 0.0, "worst": 0.0}}}
+    nothing = {"images": 2, "variants": {"random": {"mean": 0.0, "worst": 0.0}}}
+    assert metrics["hairless"] == nothing | {"kinds": {tmp_path.name: nothing}}
     assert metrics["framing"].keys() == {"1/1", "1/2", "1/3", "1/5"} and metrics["framing"]["1/5"]["random"]["f1"] == 0
     for name in ("worst", "figures/reliability", "figures/roc"):
         with Image.open(tmp_path / "out" / f"{name}.png") as figure:
@@ -90,11 +97,58 @@ def test_scenes_add_framing_and_hair_free_photos(small_repository, portraits, tm
     assert "photo 1/3 of a scene" in table(metrics) and "scenes without people" in table(metrics)
 
 
+def test_kinds_of_scenes_are_scored_apart_and_the_worst_is_first():
+    class Predictor:
+        networks, config = ("one",), SimpleNamespace(threshold=0.5)
+
+        def alphas(self, photo):
+            return {"one": photo[..., 0] / 255}
+
+    dark, light = np.zeros((4, 4, 3)), np.full((4, 4, 3), 255)
+    scores = hairless_scores(Predictor(), {"rooms": [dark, dark], "animals": [dark, light, light]})
+    assert scores["images"] == 5 and scores["variants"]["one"] == {"mean": 0.4, "worst": 1.0}
+    assert list(scores["kinds"]) == ["animals", "rooms"]
+    assert scores["kinds"]["animals"] == {
+        "images": 3,
+        "variants": {"one": {"mean": pytest.approx(2 / 3), "worst": 1.0}},
+    }
+
+
+def test_groups_are_scored_apart_and_the_worst_is_first(small_repository, tmp_path):
+    """Hats, the hairless, and how near a person is; what is not labelled does not count."""
+    photo, hair = draw_portrait(1)
+    small = np.zeros((96, 96), bool)
+    small[:20, :20] = True
+    masks = {"hat-1": hair, "other-1": hair, "bare-1": np.zeros_like(hair), "street": small}
+    for part in ("photos", "masks"):
+        (tmp_path / "mine" / part).mkdir(parents=True)
+    for name, mask in masks.items():
+        labels = np.where(mask, 255, 0).astype(np.uint8)
+        labels[:, 60:] = 128
+        Image.fromarray(photo).save(tmp_path / "mine" / "photos" / f"{name}.png")
+        Image.fromarray(labels).save(tmp_path / "mine" / "masks" / f"{name}.png")
+    predictor = HairPredictor(small_repository, ["random"])
+    dataset, pairs = find_pairs(tmp_path / "mine")
+    scores, _, groups, per_photo = own_size_scores(predictor, dataset, pairs)
+    assert {group: part["images"] for group, part in groups.items()} == {
+        "hats": 1, "hairless": 1, "head": 2, "whole person": 1
+    }  # fmt: skip
+    found = predictor.alphas(photo)["random"][:, :60] >= 0.5
+    assert groups["hairless"]["variants"]["random"]["false_hair"] == pytest.approx(found.mean())
+    assert groups["hats"]["variants"]["random"]["f1"] == pytest.approx(f1_score(hair[:, :60].ravel(), found.ravel()))
+    ranks = [
+        1 - part["variants"]["random"]["false_hair"] if group == "hairless" else part["variants"]["random"]["f1"]
+        for group, part in groups.items()
+    ]
+    assert ranks == sorted(ranks)
+    assert scores["random"]["median_f1"] == pytest.approx(np.median([per_photo["random"][i] for i in (1, 2, 3)]))
+
+
 def test_hair_types_are_scored_apart(small_repository, tmp_path):
     draw_figaro1k(tmp_path, [], [1, 460, 461])
     predictor = HairPredictor(small_repository, ["random"])
     dataset, pairs = find_pairs(tmp_path)
-    _, hair_types, per_photo = own_size_scores(predictor, dataset, pairs)
+    _, hair_types, _, per_photo = own_size_scores(predictor, dataset, pairs)
     assert {kind: part["images"] for kind, part in hair_types.items()} == {"straight": 1, "kinky": 2}
     assert hair_types["straight"]["variants"]["random"]["f1"] == per_photo["random"][0]
 

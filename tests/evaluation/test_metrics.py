@@ -5,7 +5,7 @@ import torch
 from sklearn.metrics import f1_score, jaccard_score, mean_squared_error, roc_auc_score, roc_curve
 from torch import nn
 
-from hairseg.evaluation.metrics import BoundaryScores, PixelCounts, boundary_iou
+from hairseg.evaluation.metrics import BoundaryScores, MaskScores, PixelCounts, boundary_iou
 from hairseg.evaluation.scoring import score
 from hairseg.networks.preset import IGNORE, Preset
 
@@ -128,3 +128,41 @@ def test_score_runs_over_all_batches_and_cuts_padding_off():
     assert pixels.pixels == sum(picture.shape[0] * picture.shape[1] for picture in pictures)
     assert pixels.f1() == 1.0 and pixels.auroc == 1.0
     assert boundaries.scores == [1.0, 1.0, 1.0] and boundaries.mean == 1.0
+
+
+def test_roc_points_are_few_and_on_the_curve():
+    """Against scikit-learn's curve, every point of it."""
+    rng = np.random.default_rng(0)
+    truth = rng.random(20_000) < 0.3
+    logits = rng.normal(truth * 1.5, 1).astype(np.float32)
+    counts = PixelCounts()
+    counts.update(torch.from_numpy(logits), torch.from_numpy(truth.astype(np.uint8)))
+    points = counts.roc_points()
+    false, true = points["false_positive_rate"], points["true_positive_rate"]
+    assert 150 < len(false) == len(true) <= 200 and (false[0], true[0], false[-1], true[-1]) == (0, 0, 1, 1)
+    expected_false, expected_true, _ = roc_curve(truth, logits)
+    np.testing.assert_allclose(true, np.interp(false, expected_false, expected_true), atol=6e-3)
+    assert np.trapezoid(true, false) == pytest.approx(counts.auroc, abs=1e-3)
+    assert np.hypot(np.diff(false), np.diff(true)).max() < 0.02
+
+
+def test_what_is_not_labelled_is_not_scored():
+    """Cut off around and inside, as if the photo ended there."""
+    rng = np.random.default_rng(0)
+    prediction, truth = rng.random((30, 40)) < 0.5, rng.random((30, 40)) < 0.5
+    mask = np.full((50, 60), IGNORE, np.uint8)
+    mask[5:35, 10:50] = truth
+    around = rng.random((50, 60)) < 0.5
+    around[5:35, 10:50] = prediction
+    whole, part = MaskScores(), MaskScores()
+    assert whole.add(around, mask) == part.add(prediction, truth)
+    assert whole == part and part.pixels == 30 * 40
+    mask[20, 20:30] = IGNORE
+    whole = MaskScores()
+    whole.add(around, mask)
+    assert whole.pixels == 30 * 40 - 10
+    counted = (mask != IGNORE) & around & (mask == 0)
+    assert whole.scores()["false_hair"] == pytest.approx(counted.sum() / whole.pixels)
+    nothing = MaskScores()
+    nothing.add(around, np.full((50, 60), IGNORE, np.uint8))
+    assert nothing.pixels == 0 and nothing.scores()["median_f1"] is None
