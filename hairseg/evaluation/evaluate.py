@@ -9,8 +9,8 @@ import torch
 from tqdm import tqdm
 
 from hairseg.data.datasets import Pair, load_pair, share_of
-from hairseg.data.groups import FIGARO1K_TYPES, groups_of
 from hairseg.data.decoded import PhotoArrays
+from hairseg.data.groups import FIGARO1K_TYPES, groups_of
 from hairseg.evaluation.figures import draw_comparison, draw_precision_recall, draw_reliability, draw_roc, draw_worst
 from hairseg.evaluation.metrics import BoundaryScores, MaskScores, PixelCounts
 from hairseg.evaluation.scoring import score
