@@ -1,13 +1,14 @@
 # PYTHON=... names another environment than the README's.
 PYTHON ?= .venv/bin/python
 
-.PHONY: help install check format test
+.PHONY: help install check format test lowest
 
 help:
 	@echo "make install   an environment in .venv with all that developing needs"
 	@echo "make check     ruff, pyright and the layers of imports"
 	@echo "make format    let ruff mend and format"
 	@echo "make test      the tests"
+	@echo "make lowest    the tests with the oldest versions that requirements.txt allows"
 
 install:
 	python3 -m venv .venv
@@ -26,3 +27,10 @@ format:
 
 test:
 	$(PYTHON) -m pytest -q
+
+# Old PyTorch brings some 3 GB along; the browser tests are left to the newest versions.
+lowest:
+	$(PYTHON) -m uv pip compile --quiet --resolution lowest-direct requirements.txt --output-file .venv-lowest.txt
+	$(PYTHON) -m uv venv --quiet --clear .venv-lowest
+	$(PYTHON) -m uv pip install --quiet --python .venv-lowest -r .venv-lowest.txt pytest hypothesis playwright hatchling pip
+	.venv-lowest/bin/python -m pytest -q --ignore tests/browser
