@@ -11,6 +11,7 @@ import sys
 from threading import Thread
 
 from hairseg.commands import Parser, choose_device, run
+from hairseg.config import VARIANTS
 from hairseg.errors import InputError
 from hairseg.hub.failures import HubError
 from hairseg.hub.resolution import Resolved, default_repo, resolve
@@ -21,7 +22,7 @@ from hairseg.page.style import FIRST_COLOUR, look
 from hairseg.page.try_it import EXAMPLES
 from hairseg.prediction import HairPredictor
 from hairseg.recolouring.recolourer import recolour
-from hairseg.repository import BUNDLED, VARIANTS
+from hairseg.repository import BUNDLED
 
 
 def parse() -> Parser:

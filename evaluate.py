@@ -13,9 +13,9 @@ from hairseg.data.decoded import load_arrays
 from hairseg.errors import InputError
 from hairseg.evaluation.evaluate import evaluate
 from hairseg.evaluation.report import table
+from hairseg.files import write_json
 from hairseg.hub.resolution import default_repo, resolve
 from hairseg.prediction import HairPredictor
-from hairseg.repository import write_json
 
 
 def parse() -> Parser:

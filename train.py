@@ -26,6 +26,7 @@ from accelerate import Accelerator
 
 from hairseg import __version__
 from hairseg.commands import Parser, choose_device, run
+from hairseg.config import VARIANTS, Config
 from hairseg.data.crops import closer_crops
 from hairseg.data.datasets import LAYOUTS, SPLIT_RULES, SPLITS, Pair, find_pairs, find_scenes, load_scenes, split_rule
 from hairseg.data.decoded import PhotoArrays, load_arrays
@@ -40,7 +41,7 @@ from hairseg.hub.resolution import resolve
 from hairseg.networks.backbones import BACKBONES, INITS, default_init
 from hairseg.networks.preset import Preset
 from hairseg.prediction import HairPredictor
-from hairseg.repository import VARIANTS, Config, load_config, save_config, save_weights, weights_path, write_json
+from hairseg.repository import ModelRepository
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import source_size, train_variant
 from hairseg.training.recipes import RECIPES
@@ -132,7 +133,7 @@ def main() -> None:
     preset, source = Preset(recipe.image_size), Preset(source_size(recipe))
     accelerator = Accelerator(cpu=choose_device(args.device).type == "cpu")
     output = args.output or Path("runs") / f"{args.backbone}-{args.recipe}"
-    checkpoints = output / "checkpoints"
+    repository, checkpoints = ModelRepository(output), output / "checkpoints"
     if accelerator.is_main_process:
         check_output(output, checkpoints, args.resume)
         if args.push_to:  # nobody trains for hours to learn that the token is read-only
@@ -140,7 +141,7 @@ def main() -> None:
 
     pairs, scenes = find_photos(args, recipe.augmentation is not None)
     started = resolve(args.start).folder if args.start else None
-    before = load_config(started).variants if started else {}
+    before = ModelRepository(started).config.variants if started else {}
     check_start(args, before)
     first = next(iter(pairs["test"]))
     with accelerator.local_main_process_first():  # the others find everything decoded
@@ -159,7 +160,7 @@ def main() -> None:
     for variant in dict.fromkeys(args.variants):
         init = "random" if variant == "random" else args.init or default_init(args.backbone)
         if started:
-            init = str(weights_path(started, variant))
+            init = str(ModelRepository(started).weights(variant))
         settings = Settings(variant, args.backbone, init, recipes[variant], args.seed, data)
         trained = train_variant(settings, splits, accelerator, checkpoints / f"{variant}.pt", args.resume, args.workers)
         entries[variant] = {
@@ -188,10 +189,10 @@ def main() -> None:
         }
         if not accelerator.is_main_process:
             continue
-        save_weights(output, variant, args.backbone, trained.weights)
-        write_json(output / variant / "history.json", trained.history)
+        repository.save_weights(variant, args.backbone, trained.weights)
+        repository.save_history(variant, trained.history)
         draw_history(
-            output / "figures" / f"{HISTORY_FIGURES[variant]}.png",
+            repository.figure(HISTORY_FIGURES[variant]),
             trained.history,
             f"{variant}, {args.backbone}",
             trained.best_epoch,
@@ -200,8 +201,7 @@ def main() -> None:
     accelerator.end_training()
     if not accelerator.is_main_process:
         return
-    save_config(
-        output,
+    repository.save_config(
         Config(
             backbone=args.backbone,
             output_stride=BACKBONES[args.backbone].output_stride,
@@ -219,10 +219,8 @@ def main() -> None:
         if some
     )
     metrics["others"] = others
-    write_json(output / "metrics.json", metrics)
-    (output / "README.md").write_text(
-        render_card(predictor.config, metrics, args.push_to or "USER/NAME"), encoding="utf-8"
-    )
+    repository.save_metrics(metrics)
+    repository.save_card(render_card(predictor.config, metrics, args.push_to or "USER/NAME"))
     shutil.rmtree(
         checkpoints.rename(output / "finished")
     )  # at once: a half-removed folder would be taken up by --resume

@@ -23,10 +23,10 @@ from hairseg.data.datasets import find_pairs
 from hairseg.errors import InputError
 from hairseg.evaluation.evaluate import pair_at_size_of_photo
 from hairseg.evaluation.metrics import MaskScores
+from hairseg.files import write_json
 from hairseg.hub.resolution import default_repo, resolve
 from hairseg.prediction import HairPredictor
 from hairseg.refinement import refine_alpha
-from hairseg.repository import write_json
 
 SURE = 0.05  # alpha from 0 or 1 within which the trimap of closed-form matting is decided
 

@@ -36,11 +36,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from hairseg import __main__ as command
 from hairseg.commands import Parser, choose_device, run
+from hairseg.files import write_json
 from hairseg.images import load_photo
 from hairseg.networks.backbones import build_model
 from hairseg.networks.precision import autocast, prepare_for_inference
 from hairseg.prediction import HairPredictor
-from hairseg.repository import BUNDLED, read_json, write_json
+from hairseg.repository import BUNDLED
 
 PORTRAIT = Path(__file__).parents[1] / "hairseg" / "page" / "examples" / "astronaut.jpg"
 VARIANT = "pretrained"
@@ -58,7 +59,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--output", type=Path, help="JSON file; measurements in it that are not repeated stay")
     args = parser.parse_args()
-    result = read_json(args.output) if args.output and args.output.exists() else {}
+    result = json.loads(args.output.read_text()) if args.output and args.output.exists() else {}
     with tempfile.TemporaryDirectory() as scratch:
         for backbone in args.backbones:
             predictor = load(backbone, args.device, [VARIANT])

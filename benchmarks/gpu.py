@@ -30,11 +30,11 @@ from hairseg.data.augmentation import SOURCE_SIZE
 from hairseg.data.datasets import SPLITS, find_pairs
 from hairseg.data.decoded import PhotoArrays, load_arrays
 from hairseg.data.rendering import render
+from hairseg.files import write_json
 from hairseg.networks.backbones import BACKBONES, build_model
 from hairseg.networks.precision import autocast
 from hairseg.networks.preset import Preset
 from hairseg.paper import PAPER_AUROC
-from hairseg.repository import write_json
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import epoch_frames, train_variant
 from hairseg.training.recipes import MODERN, OPTIMISERS, RECIPES, Recipe

@@ -26,10 +26,10 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from hairseg.commands import Parser, run
+from hairseg.files import write_json
 from hairseg.images import load_photo
 from hairseg.networks.backbones import BACKBONES, build_model
 from hairseg.networks.preset import Preset
-from hairseg.repository import write_json
 from hairseg.training.recipes import RECIPES
 from hairseg.training.step import TrainingStep
 

@@ -18,10 +18,11 @@ from hairseg.commands import Parser, choose_device, run
 from hairseg.data.datasets import find_pairs
 from hairseg.data.decoded import load_arrays
 from hairseg.evaluation.metrics import PixelCounts
+from hairseg.files import write_json
 from hairseg.hub.resolution import default_repo, resolve
 from hairseg.networks.precision import autocast, is_made_for_bfloat16
 from hairseg.prediction import HairPredictor
-from hairseg.repository import load_network, write_json
+from hairseg.repository import ModelRepository
 
 BATCH = 8
 
@@ -43,7 +44,7 @@ def main() -> None:
     )
     result = {"dataset": dataset, "photos": len(split), "bfloat16": is_made_for_bfloat16(device), "variants": {}}
     for variant, network in predictor.networks.items():
-        plain = load_network(folder, variant).to(device)
+        plain = ModelRepository(folder).load_network(variant).to(device)
         counts, difference = {name: PixelCounts(device) for name in ("float32", "page")}, 0.0
         for start in range(0, len(split), BATCH):
             photos, masks = (part[start : start + BATCH].to(device) for part in (split.photos, split.masks))

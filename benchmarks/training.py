@@ -27,11 +27,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from hairseg.commands import Parser, choose_device, run
 from hairseg.data.decoded import PhotoArrays
 from hairseg.evaluation.metrics import PixelCounts
+from hairseg.files import write_json
 from hairseg.networks.backbones import BACKBONES, build_model
 from hairseg.networks.depthwise import DepthwiseConv2d
 from hairseg.networks.precision import is_made_for_bfloat16
 from hairseg.networks.preset import Preset
-from hairseg.repository import write_json
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import epoch_frames
 from hairseg.training.losses import mse_loss

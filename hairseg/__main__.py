@@ -8,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from hairseg.commands import Parser, choose_device, run
+from hairseg.config import VARIANTS
 from hairseg.errors import InputError
 from hairseg.folder import find_photos, result_path, write_picture
 from hairseg.hub.resolution import default_repo, resolve
@@ -17,7 +18,6 @@ from hairseg.recolouring.palette import parse_colour
 from hairseg.recolouring.recolourer import HairRecolourer
 from hairseg.recolouring.settings import NUMBERS, RecolourSettings, describe
 from hairseg.recolouring.sheet import contact_sheet
-from hairseg.repository import VARIANTS
 from hairseg.workers import PixelBudget, in_threads, share_cores
 
 FEW = 3  # photos that need no progress bar

@@ -1,8 +1,10 @@
 """A user's mistake, as one sentence that says what was wrong, what was expected and what to do."""
 
+import reprlib
 from collections.abc import Sequence
 
 LISTED = 20  # problems that a message names
+QUOTED = 80  # characters that a message quotes of what was found
 
 
 class InputError(ValueError):
@@ -42,3 +44,37 @@ def raise_if_any(problems: Sequence[str], what: str, remedy: str) -> None:
         more = [f"and {len(problems) - LISTED} more"] if len(problems) > LISTED else []
         listed = "; ".join([*problems[:LISTED], *more])
         raise InputError(f"{len(problems)} {what}: {listed}; {remedy}")
+
+
+def quote(value: object) -> str:
+    """What was found, for a message: at most `QUOTED` characters on one line, however long or deep it is.
+
+    Example:
+        >>> quote("vgg16"), quote([[[[[[[1]]]]]]])
+        ("'vgg16'", '[[[[[[...]]]]]]')
+        >>> len(quote("x" * 10_000))
+        80
+    """
+    return _shortened(_repr.repr(value))
+
+
+def first_line(text: object, skip: int = 0) -> str:
+    """The first line of a message that is not empty, at most `QUOTED` characters and without marks around it.
+
+    Args:
+        skip: lines to leave out, if there are more.
+
+    Example:
+        >>> first_line("\\n- no such file.\\n  at line 3")
+        'no such file'
+    """
+    lines = [line.strip(" -.") for line in str(text).splitlines() if line.strip(" -.")]
+    return _shortened(lines[min(skip, len(lines) - 1)]) if lines else "no details"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= QUOTED else f"{text[: QUOTED - 3]}..."
+
+
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = _repr.maxlong = 2 * QUOTED

@@ -1,10 +1,16 @@
 """Files and folders that appear whole under their names or not at all, even when the process is killed."""
 
+import errno
+import json
 import os
+import platform
 import shutil
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from hairseg.errors import InputError
 
 
 @contextmanager
@@ -12,20 +18,71 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     """A place to write a file or a folder to, hidden beside `path`, whose parents are made.
 
     What was written takes the name `path` when the block ends; an older file of that name stays until then. It is removed
-    when the block fails. A folder must not be there yet.
+    when the block fails. A folder of the name `path` must be empty, or not there. Threads and processes may write the same
+    path at the same time: the last one wins. What killed processes of this machine left behind for `path` is removed.
+
+    Raises:
+        InputError: the disk is full.
 
     Example:
-        >>> with written_whole("notes/today.txt") as beside:  # doctest: +SKIP
-        ...     beside.write_text("whole or not there")
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> with written_whole(folder / "today.txt") as beside:
+        ...     written = beside.write_text("whole or not there")
+        >>> [path.name for path in folder.iterdir()]
+        ['today.txt']
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # Cut, so that any name that fits into a folder still does.
+    prefix = f".{path.name[:40]}.{platform.node()[:20]}."
+    _remove_leftovers(path.parent, prefix)
+    beside = path.with_name(f"{prefix}{os.getpid()}.{threading.get_ident()}.partial")
     try:
         yield beside
         os.replace(beside, path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise disk_full(path) from None
+        raise
     finally:
-        if beside.is_dir():
-            shutil.rmtree(beside, ignore_errors=True)
-        else:
-            beside.unlink(missing_ok=True)
+        _remove(beside)
+
+
+def disk_full(path: Path) -> InputError:
+    return InputError(
+        f"{path} cannot be written because the disk is full", "room for it there", "free some and try again"
+    )
+
+
+def write_json(path: str | Path, content) -> None:
+    """Write indented JSON, whole or not at all."""
+    with written_whole(path) as beside:
+        beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _remove_leftovers(folder: Path, prefix: str) -> None:
+    for path in folder.iterdir():
+        process, _, rest = path.name.removeprefix(prefix).partition(".")
+        if path.name.startswith(prefix) and rest.endswith(".partial") and process.isdigit() and not _runs(int(process)):
+            _remove(path)
+
+
+def _runs(process: int) -> bool:
+    if os.name != "posix":  # elsewhere os.kill ends the process
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(FileNotFoundError):
+            path.unlink()

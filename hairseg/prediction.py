@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 import torch
 
+from hairseg.config import VARIANTS, Config
 from hairseg.errors import InputError
 from hairseg.hub.resolution import resolve
 from hairseg.networks.deeplab import DeepLabV3
 from hairseg.networks.precision import autocast, prepare_for_inference
 from hairseg.refinement import refine_alpha
-from hairseg.repository import BUNDLED, VARIANTS, Config, load_config, load_network
+from hairseg.repository import BUNDLED, ModelRepository
 
 SUSPICION = -1.4  # logit from which a pixel may be hair: alpha 0.2
 SMALLEST_FIND = 12  # pixels of the network's input
@@ -36,10 +37,11 @@ class HairPredictor:
     """
 
     def __init__(self, folder: str | Path, variants: Iterable[str] | None = None, device: str | torch.device = "cpu"):
-        self.config: Config = load_config(folder)
+        repository = ModelRepository(folder)
+        self.config: Config = repository.config
         self.device = torch.device(device)
         self.networks = {
-            variant: prepare_for_inference(load_network(folder, variant), self.device)
+            variant: prepare_for_inference(repository.load_network(variant), self.device)
             for variant in (variants or [name for name in VARIANTS if name in self.config.variants])
         }
         # On a CPU the networks share the cores: each loses less to waiting alone on its own than all would on all of them.

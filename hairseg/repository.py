@@ -1,12 +1,11 @@
-"""The model repository on disk: save, validate, load.
+"""The model repository on disk, and the only owner of its files' names.
 
 README.md  config.json  metrics.json  figures/*.png
 {pretrained,random}/model.safetensors  {pretrained,random}/history.json
 """
 
 import json
-from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import torch
@@ -14,163 +13,190 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from hairseg.errors import InputError
-from hairseg.networks.backbones import BACKBONES, build_model
+from hairseg.config import VARIANTS, Config
+from hairseg.errors import InputError, first_line, quote
+from hairseg.files import disk_full, write_json, written_whole
+from hairseg.networks.backbones import build_model
 from hairseg.networks.deeplab import DeepLabV3
-from hairseg.networks.preset import Preset
 
-FORMAT = 1
+CONFIG, METRICS, CARD = "config.json", "metrics.json", "README.md"
+WEIGHTS, HISTORY = "model.safetensors", "history.json"  # of a variant, in the folder of its name
+FIGURES = "figures"
 
-ARCHITECTURE = "DeepLabV3"
+NEEDED = [CONFIG, METRICS, *(f"{variant}/{name}" for variant in VARIANTS for name in (WEIGHTS, HISTORY))]  # to serve
+
+ALL = [CARD, *NEEDED, f"{FIGURES}/*.png"]
 
 BUNDLED = Path(__file__).parent / "bundled"
 
-VARIANTS = ("pretrained", "random")  # what the paper compares
-
-NEEDED = [
-    "config.json",
-    "metrics.json",
-    *(f"{variant}/{name}" for variant in VARIANTS for name in ("model.safetensors", "history.json")),
-]
-
-ALL = ["README.md", *NEEDED, "figures/*.png"]
+FLOATING = ("F16", "BF16", "F32", "F64")  # kinds of tensors, as safetensors calls them
 
 
-@dataclass(frozen=True)
-class Config:
-    """config.json: what serving needs to know, and how each variant came about."""
+class ModelRepository:
+    """A folder with both variants of a network, and all that is known of them.
 
-    backbone: str  # a name in model.BACKBONES
-    output_stride: int  # input pixels per cell of the backbone's feature map
-    image_size: int  # side of the network's square input, in pixels
-    mean: tuple[float, float, float]  # per RGB channel, of values in [0, 1]
-    std: tuple[float, float, float]
-    threshold: float  # alpha from which a pixel of a mask is hair
-    variants: dict[str, dict]  # "pretrained" and "random": init, recipe, data, versions and more
-    format: int = FORMAT
-    architecture: str = ARCHITECTURE
+    Reading checks what it reads; writing replaces a file whole or not at all, and makes the folders.
+
+    Args:
+        folder: where it lies, or shall lie.
+
+    Example:
+        >>> bundled = ModelRepository(BUNDLED)
+        >>> bundled.config.backbone, list(bundled.config.variants)
+        ('efficientnet_lite0', ['pretrained', 'random'])
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+
+    @cached_property
+    def config(self) -> Config:
+        """config.json, read once.
+
+        Raises:
+            InputError: it is missing, malformed, of another format, or names what this version does not know.
+        """
+        return Config.from_json(self._read_json(CONFIG), str(self.folder / CONFIG))
+
+    def metrics(self) -> dict:
+        """The scores that evaluate.py writes. Raises InputError when the file is missing or malformed."""
+        return self._read_json(METRICS)
+
+    def history(self, variant: str) -> list[dict]:
+        """One record per epoch of training. Raises InputError when the file is missing or malformed."""
+        return self._read_json(f"{variant}/{HISTORY}")
 
     @property
-    def preset(self) -> Preset:
-        return Preset(self.image_size, tuple(self.mean), tuple(self.std))
+    def card(self) -> Path:
+        return self.folder / CARD
+
+    def weights(self, variant: str) -> Path:
+        return self.folder / variant / WEIGHTS
+
+    def figure(self, name: str) -> Path:
+        return self.folder / FIGURES / f"{name}.png"
+
+    def files(self) -> list[str]:
+        """Names of the files that belong to a model repository and are there, sorted."""
+        found = (path for pattern in ALL for path in self.folder.glob(pattern) if path.is_file())
+        return sorted(path.relative_to(self.folder).as_posix() for path in found)
+
+    def load_network(self, variant: str) -> DeepLabV3:
+        """Load one variant, in float32 and evaluation mode.
+
+        Raises:
+            InputError: no such variant, or a file, tensor or shape that is missing, broken or extra (it is named).
+        """
+        network = _empty_network(self.config.backbone)
+        network.load_state_dict(self._read_weights(variant), strict=True, assign=True)
+        return network.eval()
+
+    def validate(self) -> Config:
+        """Check the whole repository.
+
+        Raises:
+            InputError: names the first file, tensor or setting that is missing, extra or wrong.
+        """
+        if not self.folder.is_dir():
+            raise InputError(f"{self.folder} is not a folder", "a HairSeg model repository as train.py writes it")
+        config = self.config
+        self.metrics()
+        for variant in config.variants:
+            self.history(variant)
+            self._read_weights(variant)
+        return config
+
+    def save_config(self, config: Config) -> None:
+        write_json(self.folder / CONFIG, config.to_json())
+        self.__dict__.pop("config", None)
+
+    def save_metrics(self, metrics: dict) -> None:
+        write_json(self.folder / METRICS, metrics)
+
+    def save_history(self, variant: str, history: list[dict]) -> None:
+        write_json(self.folder / variant / HISTORY, history)
+
+    def save_card(self, text: str) -> None:
+        with written_whole(self.card) as beside:
+            beside.write_text(text, encoding="utf-8")
+
+    def save_weights(self, variant: str, backbone: str, state: dict[str, torch.Tensor]) -> None:
+        """Write a state dict of `DeepLabV3`: convolutions in half precision, normalisation in float32."""
+        halved = {
+            f"{name}.{parameter}"
+            for name, module in _empty_network(backbone).named_modules()
+            if isinstance(module, nn.Conv2d)
+            for parameter, _ in module.named_parameters(recurse=False)
+        }
+        tensors = {name: (tensor.half() if name in halved else tensor).contiguous() for name, tensor in state.items()}
+        path = self.weights(variant)
+        with written_whole(path) as beside:
+            try:
+                save_file(tensors, beside, metadata={"format": "pt"})
+            except SafetensorError as error:
+                if "os error 28" in str(error):  # it hides the number of the system's error in its text
+                    raise disk_full(path) from None
+                raise
+
+    def _read_json(self, name: str):
+        path = self.folder / name
+        if not path.is_file():
+            raise InputError(
+                f"{path.parent} is no HairSeg model repository: {path.name} is missing", "what train.py writes"
+            )
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            fault = first_line(error)
+            raise InputError(f"{path} is not valid JSON ({fault})", "what train.py writes", "fetch it again") from None
+
+    def _read_weights(self, variant: str) -> dict[str, torch.Tensor]:
+        """The tensors of one variant, floating ones in float32."""
+        if variant not in self.config.variants:
+            raise InputError(f"{self.folder} has no {variant!r} variant", f"one of {', '.join(self.config.variants)}")
+        path, backbone = self.weights(variant), self.config.backbone
+        if not path.is_file():
+            raise InputError(
+                f"{path} is missing", f"the weights of the {variant} variant", "fetch the repository again"
+            )
+        try:
+            with safe_open(path, "pt") as file:
+                slices = {name: file.get_slice(name) for name in file.keys()}
+                found = {name: (cut.get_shape(), cut.get_dtype()) for name, cut in slices.items()}
+            _check_tensors(path, backbone, found)
+            state = load_file(path)
+        except (SafetensorError, OSError) as error:
+            fault = first_line(error)
+            raise InputError(
+                f"{path} is no whole safetensors file ({fault})", remedy="fetch the repository again"
+            ) from None
+        state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+        for name, tensor in state.items():
+            if not tensor.isfinite().all() or (name.endswith("running_var") and (tensor < 0).any()):
+                raise InputError(
+                    f"{path} has values in the tensor {name!r} that no network computes with",
+                    "finite numbers, and variances that are not negative",
+                    "train it again, with a smaller learning rate",
+                )
+        return state
 
 
-def write_json(path: Path, content) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def read_json(path: Path):
-    """Raises InputError when the file is missing or is no JSON."""
-    if not path.is_file():
-        raise InputError(
-            f"{path.parent} is no HairSeg model repository: {path.name} is missing; expected what train.py writes."
-        )
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(
-            f"{path} is not valid JSON ({error}): expected what train.py writes; fetch it again."
-        ) from None
-
-
-def save_config(folder: Path, config: Config) -> None:
-    write_json(folder / "config.json", asdict(config))
-
-
-def load_config(folder: str | Path) -> Config:
-    """Read and check config.json.
-
-    Raises:
-        InputError: the file is missing, malformed, of another format, or names what this version does not know.
-    """
-    path = Path(folder) / "config.json"
-    content = read_json(path)
-    expected = {name for name in Config.__dataclass_fields__}
-    if not isinstance(content, dict) or content.get("architecture") != ARCHITECTURE:
-        raise InputError(f"{path} does not describe a HairSeg model: expected architecture {ARCHITECTURE!r}.")
-    if content.get("format") != FORMAT:
-        raise InputError(
-            f"{path} has format {content.get('format')!r}: expected {FORMAT}; install the version of HairSeg that wrote it."
-        )
-    if content.keys() != expected:
-        wrong = ", ".join(sorted(content.keys() ^ expected))
-        raise InputError(f"{path} has missing or unknown settings ({wrong}): expected what train.py writes.")
-    if content["backbone"] not in BACKBONES:
-        raise InputError(f"{path} names the backbone {content['backbone']!r}: expected one of {', '.join(BACKBONES)}.")
-    if content["output_stride"] != BACKBONES[content["backbone"]].output_stride:
-        raise InputError(
-            f"{path} names the output stride {content['output_stride']!r}: expected "
-            f"{BACKBONES[content['backbone']].output_stride} for {content['backbone']}."
-        )
-    for name in ("mean", "std"):
-        values = content[name]
-        if not (isinstance(values, list) and len(values) == 3 and all(isinstance(v, (int, float)) for v in values)):
-            raise InputError(f"{path} has the {name} {values!r}: expected three numbers.")
-    if not isinstance(content["threshold"], (int, float)) or not 0 < content["threshold"] < 1:
-        raise InputError(f"{path} has the threshold {content['threshold']!r}: expected a number between 0 and 1.")
-    if not isinstance(content["image_size"], int):
-        raise InputError(f"{path} has the image size {content['image_size']!r}: expected a whole number of pixels.")
-    variants = content["variants"]
-    if not isinstance(variants, dict) or not variants or not variants.keys() <= set(VARIANTS):
-        raise InputError(f"{path} has the variants {variants!r}: expected {' or '.join(VARIANTS)}, or both.")
-    config = Config(**content | {"mean": tuple(content["mean"]), "std": tuple(content["std"])})
-    config.preset  # checks the image size
-    return config
-
-
-def weights_path(folder: str | Path, variant: str) -> Path:
-    return Path(folder) / variant / "model.safetensors"
-
-
-def save_weights(folder: Path, variant: str, backbone: str, weights: dict[str, torch.Tensor]) -> None:
-    """Write a state dict of `DeepLabV3`: convolutions in half precision, normalisation in float32."""
-    network = _empty_network(backbone)
-    halved = {
-        f"{name}.{parameter}"
-        for name, module in network.named_modules()
-        if isinstance(module, nn.Conv2d)
-        for parameter, _ in module.named_parameters(recurse=False)
-    }
-    path = weights_path(folder, variant)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(
-        {name: (tensor.half() if name in halved else tensor).contiguous() for name, tensor in weights.items()},
-        path,
-        metadata={"format": "pt"},
-    )
-
-
-def load_network(folder: str | Path, variant: str) -> DeepLabV3:
-    """Load one variant, in float32 and evaluation mode.
-
-    Raises:
-        InputError: no such variant, or a file, tensor or shape that is missing, broken or extra (it is named).
-    """
-    config = load_config(folder)
-    _check_weights(folder, variant, config)
-    network = _empty_network(config.backbone)
-    state = load_file(weights_path(folder, variant))
-    state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
-    network.load_state_dict(state, strict=True, assign=True)
-    return network.eval()
-
-
-def validate(folder: str | Path) -> Config:
-    """Check a whole repository without loading its weights into memory.
-
-    Raises:
-        InputError: names the first file, tensor or setting that is missing, extra or wrong.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder: expected a HairSeg model repository as train.py writes it.")
-    config = load_config(folder)
-    read_json(folder / "metrics.json")
-    for variant in config.variants:
-        read_json(folder / variant / "history.json")
-        _check_weights(folder, variant, config)
-    return config
+def _check_tensors(path: Path, backbone: str, found: dict[str, tuple[list[int], str]]) -> None:
+    """Compare names, shapes and kinds with those of the network, before any tensor is read."""
+    expected = _expected_tensors(backbone)
+    for problem, names in (
+        ("lacks the tensor", expected.keys() - found.keys()),
+        ("has the unknown tensor", found.keys() - expected.keys()),
+    ):
+        if names:
+            raise InputError(f"{path} {problem} {quote(min(names))}", f"the tensors of {backbone}, no more and no less")
+    for name, (shape, floating) in expected.items():
+        found_shape, found_kind = found[name]
+        if found_shape != shape:
+            raise InputError(f"{path} has the tensor {name!r} of shape {quote(found_shape)}", f"{shape} for {backbone}")
+        kinds = FLOATING if floating else ("I64",)
+        if found_kind not in kinds:
+            raise InputError(f"{path} has the tensor {name!r} of kind {found_kind}", f"one of {', '.join(kinds)}")
 
 
 def _empty_network(backbone: str) -> DeepLabV3:
@@ -179,40 +205,6 @@ def _empty_network(backbone: str) -> DeepLabV3:
 
 
 @cache
-def _expected_shapes(backbone: str) -> dict[str, list[int]]:
-    return {name: list(tensor.shape) for name, tensor in _empty_network(backbone).state_dict().items()}
-
-
-def _check_weights(folder: str | Path, variant: str, config: Config) -> None:
-    if variant not in config.variants:
-        raise InputError(f"{folder} has no {variant!r} variant: expected one of {', '.join(config.variants)}.")
-    path = weights_path(folder, variant)
-    if not path.is_file():
-        raise InputError(
-            f"{path} is missing: expected the weights of the {variant} variant; fetch the repository again."
-        )
-    expected = _expected_shapes(config.backbone)
-    try:
-        with safe_open(path, "pt") as file:
-            found = {name: file.get_slice(name).get_shape() for name in file.keys()}
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} is no whole safetensors file ({error}): fetch the repository again.") from None
-    for problem, names in (
-        ("lacks the tensor", expected.keys() - found.keys()),
-        ("has the unknown tensor", found.keys() - expected.keys()),
-    ):
-        if names:
-            raise InputError(
-                f"{path} {problem} {min(names)!r}: expected the tensors of {config.backbone}, no more and no less."
-            )
-    for name, shape in expected.items():
-        if found[name] != shape:
-            raise InputError(
-                f"{path} has the tensor {name!r} of shape {found[name]}: expected {shape} for {config.backbone}."
-            )
-
-
-def known_files(folder: Path) -> list[str]:
-    return sorted(
-        path.relative_to(folder).as_posix() for pattern in ALL for path in folder.glob(pattern) if path.is_file()
-    )
+def _expected_tensors(backbone: str) -> dict[str, tuple[list[int], bool]]:
+    state = _empty_network(backbone).state_dict()
+    return {name: (list(tensor.shape), tensor.is_floating_point()) for name, tensor in state.items()}

@@ -8,9 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
+from hairseg.config import VARIANTS, Config
 from hairseg.networks.backbones import build_model
 from hairseg.networks.preset import IMAGENET_MEAN, IMAGENET_STD
-from hairseg.repository import VARIANTS, Config, save_config, save_weights, write_json
+from hairseg.repository import ModelRepository
 
 PROJECT = Path(__file__).parent.parent
 DATA = PROJECT.parent / "shared" / "data"
@@ -60,12 +61,12 @@ def draw_figaro1k(root: Path, training: list[int], testing: list[int]) -> Path:
 def write_repository(folder: Path, variants: tuple[str, ...] = VARIANTS) -> Path:
     """A model repository of random weights on efficientnet_lite0."""
     torch.manual_seed(0)
+    repository = ModelRepository(folder)
     for variant in variants:
-        save_weights(folder, variant, "efficientnet_lite0", build_model("efficientnet_lite0").state_dict())
-        write_json(folder / variant / "history.json", [])
-    write_json(folder / "metrics.json", {})
-    save_config(
-        folder,
+        repository.save_weights(variant, "efficientnet_lite0", build_model("efficientnet_lite0").state_dict())
+        repository.save_history(variant, [])
+    repository.save_metrics({})
+    repository.save_config(
         Config(
             backbone="efficientnet_lite0",
             output_stride=16,

@@ -11,7 +11,7 @@ from conftest import PROJECT, draw_figaro1k, draw_portrait
 from PIL import Image
 
 from hairseg.data.augmentation import Augmentation
-from hairseg.repository import load_network, validate
+from hairseg.repository import ModelRepository
 
 
 def command(*words, rc=0) -> subprocess.CompletedProcess:
@@ -64,7 +64,7 @@ def trained(portraits, tmp_path_factory):
 
 def test_training_leaves_a_whole_repository(trained):
     output, done = trained
-    config = validate(output)
+    config = ModelRepository(output).validate()
     entry = config.variants["random"]
     assert entry["images"] == {"train": 9, "val": 1, "test": 3, "scenes": 0} and entry["datasets"] == ["celebamask-hq"]
     assert (entry["epochs"], entry["batch_size"], entry["learning_rate"], entry["loss"]) == (2, 4, 2e-3, "mse")
@@ -132,7 +132,7 @@ def test_the_modern_recipe_on_two_data_sets_and_scenes(portraits, tmp_path):
         "random",
     )
     done = command(*words, "--output", output)
-    entry = validate(output).variants["random"]
+    entry = ModelRepository(output).validate().variants["random"]
     assert entry["datasets"] == ["celebamask-hq", "figaro1k"] and entry["images"]["train"] >= 9 + 2
     assert entry["images"]["test"] == entry["images"]["scenes"] == 3
     assert (entry["loss"], entry["optimiser"], entry["schedule"], entry["augmentation"]["far"]) == (
@@ -188,7 +188,7 @@ def test_a_training_that_was_killed_goes_on(portraits, tmp_path):
     done = command(*words, "--resume")
     assert "random: resumed after epoch" in done.stdout and "epoch 3/3: train" in done.stdout
     assert len(json.loads((tmp_path / "run" / "random" / "history.json").read_text())) == 3
-    load_network(tmp_path / "run", "random")
+    ModelRepository(tmp_path / "run").load_network("random")
 
 
 def test_pictures_of_several_photos_one_of_them_bad(trained, tmp_path):

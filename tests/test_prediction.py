@@ -13,7 +13,7 @@ from hairseg.images import load_photo
 from hairseg.networks import precision
 from hairseg.networks.precision import is_made_for_bfloat16
 from hairseg.prediction import MAX_LOOKS, HairPredictor, closer_windows
-from hairseg.repository import BUNDLED, load_network
+from hairseg.repository import BUNDLED, ModelRepository
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_unrefined_alpha_is_the_sigmoid_of_the_networks_logits(predictor, small_
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     tensor = torch.from_numpy(((photo / 255 - mean) / std).transpose(2, 0, 1)[None]).float()
     with torch.inference_mode():
-        expected = torch.sigmoid(load_network(small_repository, "random")(tensor))[0, 0].numpy()
+        expected = torch.sigmoid(ModelRepository(small_repository).load_network("random")(tensor))[0, 0].numpy()
     alpha = predictor.alphas(photo, refined=False)["random"]
     assert np.abs(alpha - expected).mean() < 0.005 and np.abs(alpha - expected).max() < 0.05
 

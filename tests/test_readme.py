@@ -16,7 +16,7 @@ from hairseg import __main__ as pictures
 from hairseg.hub import __main__ as hub
 from hairseg.hub.card import render_card
 from hairseg.page.try_it import EXAMPLES
-from hairseg.repository import BUNDLED, load_config
+from hairseg.repository import BUNDLED, ModelRepository
 
 README = (PROJECT / "README.md").read_text()
 METRICS = json.loads((BUNDLED / "metrics.json").read_text())
@@ -34,7 +34,7 @@ def test_the_results_table_is_the_bundled_metrics():
 
 
 def test_the_bundled_card_is_rendered_from_its_config_and_metrics():
-    assert (BUNDLED / "README.md").read_text() == render_card(load_config(BUNDLED), METRICS)
+    assert (BUNDLED / "README.md").read_text() == render_card(ModelRepository(BUNDLED).config, METRICS)
 
 
 def figures_of(scores: dict) -> list[float]:

@@ -1,5 +1,6 @@
 import json
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,11 +9,11 @@ from safetensors.torch import load_file, save_file
 
 from hairseg.errors import InputError
 from hairseg.networks.backbones import build_model
-from hairseg.repository import BUNDLED, load_config, load_network, save_weights, validate, weights_path
+from hairseg.repository import BUNDLED, ModelRepository
 
 
 @pytest.fixture
-def repository(tmp_path):
+def repository(tmp_path) -> Path:
     return write_repository(tmp_path / "repo", ("random",))
 
 
@@ -22,7 +23,7 @@ def edit_config(folder, **changes):
 
 
 def edit_weights(folder, change):
-    path = weights_path(folder, "random")
+    path = ModelRepository(folder).weights("random")
     state = load_file(path)
     change(state)
     save_file(state, path)
@@ -37,10 +38,10 @@ def test_round_trip_keeps_normalisation_exactly_and_convolutions_to_half_precisi
             module.running_mean.normal_()
             module.weight.data.normal_()
     state = network.state_dict()
-    save_weights(folder, "random", "efficientnet_lite0", state)
+    ModelRepository(folder).save_weights("random", "efficientnet_lite0", state)
     config = json.loads((folder / "config.json").read_text())
     edit_config(folder, variants={"random": {}}, **{k: config[k] for k in ("backbone",)})
-    loaded = load_network(folder, "random")
+    loaded = ModelRepository(folder).load_network("random")
     assert not loaded.training
     for name, tensor in loaded.state_dict().items():
         assert tensor.dtype == state[name].dtype
@@ -48,13 +49,13 @@ def test_round_trip_keeps_normalisation_exactly_and_convolutions_to_half_precisi
             torch.testing.assert_close(tensor, state[name], rtol=2**-10, atol=1e-7)
         else:
             assert torch.equal(tensor, state[name]), name
-    kinds = {name: tensor.dtype for name, tensor in load_file(weights_path(folder, "random")).items()}
+    kinds = {name: tensor.dtype for name, tensor in load_file(ModelRepository(folder).weights("random")).items()}
     assert kinds["backbone.net.conv_stem.weight"] == kinds["classifier.4.bias"] == torch.float16
     assert kinds["backbone.net.bn1.running_var"] == torch.float32
 
 
 def test_a_whole_repository_is_valid(small_repository):
-    config = validate(small_repository)
+    config = ModelRepository(small_repository).validate()
     assert config.backbone == "efficientnet_lite0" and config.preset.image_size == 64
     assert config.variants.keys() == {"pretrained", "random"}
 
@@ -63,7 +64,7 @@ def test_a_whole_repository_is_valid(small_repository):
 def test_a_missing_file_is_named(repository, name):
     (repository / name).unlink()
     with pytest.raises(InputError, match=f"{name.split('/')[-1]} is missing"):
-        validate(repository)
+        ModelRepository(repository).validate()
 
 
 @pytest.mark.parametrize(
@@ -71,26 +72,26 @@ def test_a_missing_file_is_named(repository, name):
     [
         ({"format": 2}, "has format 2: expected 1"),
         ({"architecture": "U-Net"}, "does not describe a HairSeg model"),
-        ({"backbone": "vgg16"}, "names the backbone 'vgg16': expected one of resnet101"),
-        ({"output_stride": 8}, "names the output stride 8: expected 16"),
-        ({"colour": "red"}, "missing or unknown settings \\(colour\\)"),
-        ({"mean": [0.5]}, "has the mean \\[0.5\\]: expected three numbers"),
+        ({"backbone": "vgg16"}, "has the backbone 'vgg16': expected one of resnet101"),
+        ({"output_stride": 8}, "has the output stride 8: expected 16"),
+        ({"colour": "red"}, "missing or unknown settings \\('colour'\\)"),
+        ({"mean": [0.5]}, "has the mean \\[0.5\\]: expected three numbers from 0 to 1"),
         ({"threshold": 3}, "has the threshold 3"),
         ({"image_size": "big"}, "has the image size 'big'"),
-        ({"image_size": 100}, "image size 100 does not fit"),
+        ({"image_size": 100}, "the image size 100 does not fit"),
         ({"variants": {"other": {}}}, "expected pretrained or random"),
     ],
 )
 def test_a_wrong_setting_is_named(repository, changes, message):
     edit_config(repository, **changes)
     with pytest.raises(InputError, match=message):
-        load_config(repository)
+        ModelRepository(repository).config
 
 
 def test_broken_json_is_named(repository):
     (repository / "config.json").write_text("{")
     with pytest.raises(InputError, match="config.json is not valid JSON"):
-        load_config(repository)
+        ModelRepository(repository).config
 
 
 @pytest.mark.parametrize(
@@ -106,27 +107,27 @@ def test_broken_json_is_named(repository):
 )
 def test_a_wrong_tensor_is_named(repository, change, message):
     edit_weights(repository, change)
-    for look in (validate, lambda folder: load_network(folder, "random")):
+    for read in (ModelRepository.validate, lambda model: model.load_network("random")):
         with pytest.raises(InputError, match=message):
-            look(repository)
+            read(ModelRepository(repository))
 
 
 def test_a_cut_off_file_and_a_pickle_are_refused(repository, tmp_path):
-    path = weights_path(repository, "random")
+    path = ModelRepository(repository).weights("random")
     whole = path.read_bytes()
     for content in (whole[: len(whole) // 2], pickle.dumps({"a": 1}), b""):
         path.write_bytes(content)
         with pytest.raises(InputError, match="is no whole safetensors file"):
-            load_network(repository, "random")
+            ModelRepository(repository).load_network("random")
 
 
 def test_a_variant_that_is_not_there_is_named(repository):
     with pytest.raises(InputError, match="has no 'pretrained' variant: expected one of random"):
-        load_network(repository, "pretrained")
+        ModelRepository(repository).load_network("pretrained")
 
 
 def test_the_bundled_repository_is_whole_and_small():
-    config = validate(BUNDLED)
+    config = ModelRepository(BUNDLED).validate()
     assert config.variants.keys() == {"pretrained", "random"}
     assert config.variants["random"]["init"] == "random" != config.variants["pretrained"]["init"]
     assert sum(path.stat().st_size for path in BUNDLED.rglob("*") if path.is_file()) < 30e6

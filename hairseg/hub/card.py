@@ -6,8 +6,8 @@ from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from hairseg.config import Config
 from hairseg.paper import PAPER_AUROC
-from hairseg.repository import Config
 
 TEMPLATE = "model_card.md"
 

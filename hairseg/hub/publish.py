@@ -15,7 +15,7 @@ from hairseg.hub.card import is_as_rendered
 from hairseg.hub.failures import FAILURES, HubError, explain, retry_once
 from hairseg.hub.snapshots import parse_id
 from hairseg.hub.timeouts import deadline
-from hairseg.repository import NEEDED, known_files, validate
+from hairseg.repository import NEEDED, ModelRepository
 
 PROJECT = Path(__file__).parents[2]
 
@@ -96,22 +96,23 @@ def push(
     """
     folder = Path(folder)
     _whole_id(repo_id)
-    validate(folder)
-    if not (folder / "README.md").is_file():
-        raise InputError(f"{folder / 'README.md'} is missing: expected the model card that train.py writes.")
+    repository = ModelRepository(folder)
+    repository.validate()
+    if not repository.card.is_file():
+        raise InputError(f"{repository.card} is missing", "the model card that train.py writes")
     options = ["--private"] * private + ["--overwrite-card"] * overwrite_card
     retry = shlex.join(["python", "-m", "hairseg.hub", "push", str(folder), repo_id, *options])
     try:
         check_push(repo_id, private, token)
         with deadline(UPLOADS):
-            return _push(HfApi(token=token), folder, repo_id, overwrite_card)
+            return _push(HfApi(token=token), repository, repo_id, overwrite_card)
     except FAILURES as error:
         problem = error if isinstance(error, InputError) else explain(error, repo_id)
         raise InputError(f"{str(problem).rstrip('.')}; {folder} is kept, push it with: {retry}") from error
 
 
-def _push(api: HfApi, folder: Path, repo_id: str, overwrite_card: bool) -> Pushed:
-    files = {path: folder / path for path in known_files(folder)}
+def _push(api: HfApi, repository: ModelRepository, repo_id: str, overwrite_card: bool) -> Pushed:
+    files = {path: repository.folder / path for path in repository.files()}
     remote = {sibling.rfilename for sibling in retry_once(lambda: api.model_info(repo_id)).siblings or []}
     card_kept = "README.md" in remote and not overwrite_card and _card_is_edited(api, repo_id, files["README.md"])
     if card_kept:

@@ -17,7 +17,7 @@ from hairseg.errors import InputError
 from hairseg.hub.failures import FAILURES, HubError, explain, retry_once
 from hairseg.hub.snapshots import COMMIT, cached, download, parse_id, remember
 from hairseg.hub.timeouts import deadline
-from hairseg.repository import ALL, BUNDLED, NEEDED, known_files
+from hairseg.repository import ALL, BUNDLED, NEEDED, ModelRepository
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def pull(repo: str, output: str | Path | None = None) -> Resolved:
         return found
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as unfinished:
-        for path in known_files(found.folder):
+        for path in ModelRepository(found.folder).files():
             target = Path(unfinished, output.name, path)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(found.folder / path, target)

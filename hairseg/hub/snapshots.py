@@ -12,7 +12,7 @@ from huggingface_hub.utils import validate_repo_id
 
 from hairseg.errors import InputError
 from hairseg.hub.failures import ChecksumError
-from hairseg.repository import validate
+from hairseg.repository import ModelRepository
 
 COMMIT = re.compile("[0-9a-f]{40}")
 
@@ -67,7 +67,7 @@ def _check(folder: Path, name: str) -> None:
     files = [path for path in folder.rglob("*") if path.is_file()]
     _remove_damaged([path for path in files if path.suffix == ".safetensors"])
     try:
-        validate(folder)
+        ModelRepository(folder).validate()
     except InputError as error:
         _remove_damaged(files)
         raise InputError(str(error).replace(str(folder), name)) from None

@@ -7,11 +7,13 @@ import cv2
 import numpy as np
 import torch
 
-from hairseg.errors import InputError
+from hairseg.errors import InputError, quote
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+LARGEST = 1024  # pixels of a side: 16 times the cost of the paper's 256, which a page can still bear
 
 IGNORE = 255  # mask value of what is neither learnt nor scored: padding around a photo, and what nobody labelled in it
 
@@ -30,8 +32,9 @@ class Preset:
     std: tuple[float, float, float] = IMAGENET_STD
 
     def __post_init__(self):
-        if not 32 <= self.image_size <= 4096 or self.image_size % 32:
-            raise InputError(f"image size {self.image_size} does not fit: expected a multiple of 32 from 32 to 4096.")
+        if not 32 <= self.image_size <= LARGEST or self.image_size % 32:
+            size = self.image_size
+            raise InputError(f"the image size {quote(size)} does not fit", f"a multiple of 32 from 32 to {LARGEST}")
 
     def window(self, height: int, width: int) -> tuple[slice, slice]:
         """Rows and columns of the square that a photo of this size fills."""

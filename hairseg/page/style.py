@@ -5,8 +5,8 @@ from pathlib import Path
 
 from gradio.themes import Soft
 
+from hairseg.config import VARIANTS
 from hairseg.recolouring.palette import PRESETS, parse_colour
-from hairseg.repository import VARIANTS
 
 FIRST_COLOUR = "copper"
 

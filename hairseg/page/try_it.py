@@ -5,12 +5,12 @@ from typing import Any
 
 import gradio as gr
 
+from hairseg.config import VARIANTS
 from hairseg.page.components import PhotoUpload
 from hairseg.page.session import ONE_COLOUR, PageSession
 from hairseg.page.style import FIRST_COLOUR, FIRST_VARIANT, swatch_id
 from hairseg.recolouring.palette import PRESETS
 from hairseg.recolouring.settings import describe
-from hairseg.repository import VARIANTS
 
 EXAMPLES = Path(__file__).parent / "examples"
 

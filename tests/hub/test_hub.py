@@ -19,6 +19,7 @@ from huggingface_hub import HfApi, ModelCard, constants
 
 from hairseg.commands import run
 from hairseg.errors import InputError
+from hairseg.files import write_json
 from hairseg.hub import __main__ as hub_command
 from hairseg.hub import card
 from hairseg.hub import publish as publishing
@@ -26,7 +27,7 @@ from hairseg.hub.failures import HubError
 from hairseg.hub.publish import Deployed, check_push, push, space
 from hairseg.hub.resolution import pull, resolve
 from hairseg.hub.timeouts import http
-from hairseg.repository import NEEDED, load_config, read_json, save_config, write_json
+from hairseg.repository import NEEDED, ModelRepository
 
 REPO = "ada/hair"
 WEIGHTS = "pretrained/model.safetensors"
@@ -86,13 +87,13 @@ METRICS = {
 def write_pushable(folder: Path, variants: tuple[str, ...] = ("pretrained", "random")) -> Path:
     write_repository(folder, variants)
     entries = {variant: training_entry("imagenet" if variant == "pretrained" else "random") for variant in variants}
-    save_config(folder, replace(load_config(folder), variants=entries))
+    ModelRepository(folder).save_config(replace(ModelRepository(folder).config, variants=entries))
     metrics = METRICS | {"variants": {variant: METRICS["variants"][variant] for variant in variants}}
     write_json(folder / "metrics.json", metrics)
     for name in ("figure3.png", "figure4.png"):
         (folder / "figures").mkdir(exist_ok=True)
         (folder / "figures" / name).write_bytes(b"\x89PNG\r\n\x1a\n" + name.encode())
-    (folder / "README.md").write_text(card.render_card(load_config(folder), metrics, REPO), encoding="utf-8")
+    (folder / "README.md").write_text(card.render_card(ModelRepository(folder).config, metrics, REPO), encoding="utf-8")
     return folder
 
 
@@ -222,7 +223,7 @@ def test_a_new_state_is_fetched_and_an_old_one_can_be_named(server, one):
     old = publish(server, one)
     assert resolve(REPO).commit == old
     new = server.put(REPO, {"metrics.json": b"{}"})
-    assert resolve(REPO).commit == new and read_json(resolve(REPO).folder / "metrics.json") == {}
+    assert resolve(REPO).commit == new and ModelRepository(resolve(REPO).folder).metrics() == {}
     assert resolve(f"{REPO}@{old}").commit == old
     assert "metrics" not in str(resolve(REPO)) and str(resolve(REPO)) == f"{REPO} at {new[:7]}"
 
@@ -325,7 +326,7 @@ def test_not_a_hairseg_repository(server, files):
 
 def test_weights_that_do_not_fit_the_config(server, one):
     publish(server, one)
-    config = read_json(one / "config.json") | {"backbone": "mobilenet_v3_large"}
+    config = json.loads((one / "config.json").read_text()) | {"backbone": "mobilenet_v3_large"}
     server.put(REPO, {"config.json": json.dumps(config).encode()})
     fails(lambda: resolve(REPO), f"{REPO}@", WEIGHTS, "tensor")
 
@@ -380,7 +381,7 @@ def test_misbehaving_hub(server, one, misbehave, name):
     end(fault)
     assert resolve(REPO).reason is None  # what broke off before is no hindrance now
 
-    config = json.dumps(read_json(one / "config.json") | {"threshold": 0.4}).encode()
+    config = json.dumps(json.loads((one / "config.json").read_text()) | {"threshold": 0.4}).encode()
     weights = (one / WEIGHTS).read_bytes()
     server.put(REPO, {"config.json": config, WEIGHTS: _other_weights(weights)})
     begin(fault)
@@ -628,7 +629,7 @@ def test_card_metadata(server, both):
 
 
 def test_card_without_scores(both):
-    config = load_config(both)
+    config = ModelRepository(both).config
     assert "Not evaluated yet" in card.render_card(config, {})
     nothing = {name: None for name in METRICS["variants"]["random"]}
     text = card.render_card(config, METRICS | {"variants": {"pretrained": nothing, "random": nothing}})
@@ -637,7 +638,7 @@ def test_card_without_scores(both):
 
 def test_card_by_hair_type(both):
     parts = {"curly": {"images": 15, "variants": METRICS["variants"]}}
-    text = card.render_card(load_config(both), METRICS | {"hair_types": parts})
+    text = card.render_card(ModelRepository(both).config, METRICS | {"hair_types": parts})
     assert "| curly | 15 | 0.9123 | 0.8388 | 0.8523 | 0.7423 |" in text
 
 
@@ -669,7 +670,7 @@ def test_card_edited_on_the_hub_is_kept(server, one):
 
 
 def test_card_that_nobody_edited_is_replaced(server, one):
-    older = card.render_card(load_config(one), METRICS | {"images": 1})
+    older = card.render_card(ModelRepository(one).config, METRICS | {"images": 1})
     server.put(REPO, {"README.md": older.encode()})
     assert not push(one, REPO).card_kept
     assert server.files(REPO)["README.md"] == (one / "README.md").read_bytes()
