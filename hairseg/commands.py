@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 
-from hairseg.errors import InputError
+from hairseg.errors import InputError, quote
 
 
 class Parser(argparse.ArgumentParser):
@@ -36,7 +36,7 @@ def _end(line: str, code: int) -> None:
 
 
 def choose_device(name: str) -> torch.device:
-    """ "auto" (CUDA where there is one, else the CPU) or a PyTorch device name.
+    """Find a device: "auto" (CUDA where there is one, else the CPU) or a name that PyTorch knows.
 
     Raises:
         InputError: no such device here.
@@ -47,5 +47,5 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError):
-        raise InputError(f"the device {name!r} is not available here: expected auto, cpu or cuda.") from None
+        raise InputError(f"the device {quote(name)} is not available here", "auto, cpu or cuda") from None
     return device

@@ -8,7 +8,9 @@ QUOTED = 80  # characters that a message quotes of what was found
 
 
 class InputError(ValueError):
-    """Something a user handed over cannot be used. Commands print it as one line and exit with code 2, the page shows it.
+    """Something a user handed over cannot be used.
+
+    Commands print it as one line and exit with code 2, the page shows it.
 
     Args:
         problem: what is wrong, with the value that is; a clause.

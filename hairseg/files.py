@@ -17,9 +17,10 @@ from hairseg.errors import InputError
 def written_whole(path: str | Path) -> Iterator[Path]:
     """A place to write a file or a folder to, hidden beside `path`, whose parents are made.
 
-    What was written takes the name `path` when the block ends; an older file of that name stays until then. It is removed
-    when the block fails. A folder of the name `path` must be empty, or not there. Threads and processes may write the same
-    path at the same time: the last one wins. What killed processes of this machine left behind for `path` is removed.
+    What was written takes the name `path` when the block ends; an older file of that name stays until then. It is
+    removed when the block fails. A folder of the name `path` must be empty, or not there. Threads and processes may
+    write the same path at the same time: the last one wins. What killed processes of this machine left behind for
+    `path` is removed.
 
     Raises:
         InputError: the disk is full.

@@ -81,7 +81,7 @@ def test_what_a_killed_process_left_goes_with_the_next_writing(tmp_path):
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_named(tmp_path, number):
-    with pytest.raises(InputError, match="out.bin cannot be written because the disk is full: expected room"):
+    with pytest.raises(InputError, match=r"out\.bin cannot be written because the disk is full: expected room"):
         with written_whole(tmp_path / "out.bin") as beside:
             beside.write_text("half")
             raise OSError(number, os.strerror(number))

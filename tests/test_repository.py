@@ -85,13 +85,13 @@ def test_a_missing_file_is_named(repository, name):
 def test_a_wrong_setting_is_named(repository, changes, message):
     edit_config(repository, **changes)
     with pytest.raises(InputError, match=message):
-        ModelRepository(repository).config
+        assert ModelRepository(repository).config
 
 
 def test_broken_json_is_named(repository):
     (repository / "config.json").write_text("{")
-    with pytest.raises(InputError, match="config.json is not valid JSON"):
-        ModelRepository(repository).config
+    with pytest.raises(InputError, match=r"config\.json is not valid JSON"):
+        assert ModelRepository(repository).config
 
 
 @pytest.mark.parametrize(
@@ -110,6 +110,13 @@ def test_a_wrong_tensor_is_named(repository, change, message):
     for read in (ModelRepository.validate, lambda model: model.load_network("random")):
         with pytest.raises(InputError, match=message):
             read(ModelRepository(repository))
+
+
+def test_loading_is_strict_even_if_the_check_before_it_were_to_miss_a_tensor(repository, monkeypatch):
+    edit_weights(repository, lambda state: state.pop("classifier.4.weight"))
+    monkeypatch.setattr("hairseg.repository._check_tensors", lambda *_: None)
+    with pytest.raises(RuntimeError, match=r"Missing key.*classifier\.4\.weight"):
+        ModelRepository(repository).load_network("random")
 
 
 def test_a_cut_off_file_and_a_pickle_are_refused(repository, tmp_path):

@@ -1,10 +1,16 @@
-"""The Hub from the command line: python -m hairseg.hub push, pull or space."""
+"""The model repository on the Hugging Face Hub, and the Space that shows it.
+
+python -m hairseg.hub push runs/resnet101-paper USER/NAME [--private] [--overwrite-card]
+python -m hairseg.hub pull USER/NAME[@REVISION] [--output DIR]
+python -m hairseg.hub space USER/NAME --repo USER/NAME [--private]
+"""
 
 from pathlib import Path
 
 from hairseg.commands import Parser, run
-from hairseg.hub.publish import push, space
+from hairseg.hub.publish import push
 from hairseg.hub.resolution import pull
+from hairseg.hub.space import space
 
 
 def parse() -> Parser:

@@ -1,5 +1,6 @@
-"""Talking to the Hugging Face Hub: no wait without an end, and every failure as one sentence."""
+"""Every failure of the Hugging Face Hub, or on the way there, as one sentence."""
 
+import errno
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -20,10 +21,12 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from hairseg.errors import InputError
+from hairseg.errors import InputError, first_line, quote
 from hairseg.hub.timeouts import HubTimeoutError, http
 
 Answer = TypeVar("Answer")
+
+LOG_IN = "log in with hf auth login, or set HF_TOKEN"
 
 
 class ChecksumError(Exception):
@@ -33,16 +36,15 @@ class ChecksumError(Exception):
 class HubError(InputError):
     """A failure of the Hub or on the way there, as one sentence.
 
-    Attributes:
-        reason: what went wrong, as a clause without a full stop ("the Hub cannot be reached").
-        remedy: what was expected and what to do.
+    Args:
+        problem, expected, remedy: as of InputError.
         down: the Hub gave no answer, or none about the repository: it says nothing against a copy in the cache.
         final: the Hub's answer rules the request out, whatever the cache holds.
     """
 
-    def __init__(self, reason: str, remedy: str, down: bool = False, final: bool = False):
-        super().__init__(f"{reason}: {remedy}.")
-        self.reason, self.remedy, self.down, self.final = reason, remedy, down, final
+    def __init__(self, problem: str, expected: str, remedy: str, down: bool = False, final: bool = False):
+        super().__init__(problem, expected, remedy)
+        self.down, self.final = down, final
 
 
 # What the client raises, for whatever reason; LookupError, TypeError and AssertionError come of malformed answers.
@@ -59,6 +61,10 @@ FAILURES = (
     AssertionError,
 )
 
+CUT_OFF = (http.ReadError, http.WriteError, http.RemoteProtocolError)
+
+UNREACHABLE = (http.TransportError, http.TooManyRedirects, ConnectionError)
+
 
 def retry_once(call: Callable[[], Answer]) -> Answer:
     """Call, and once more where the Hub stumbled: the client itself repeats only some of its requests."""
@@ -67,7 +73,7 @@ def retry_once(call: Callable[[], Answer]) -> Answer:
     except HfHubHTTPError as error:
         if error.response.status_code < 500:
             raise
-    except (http.ReadError, http.WriteError, http.RemoteProtocolError, ChecksumError):
+    except (*CUT_OFF, ChecksumError):
         pass
     time.sleep(1)
     return call()
@@ -75,130 +81,127 @@ def retry_once(call: Callable[[], Answer]) -> Answer:
 
 def explain(error: Exception, repo_id: str, revision: str = "main") -> HubError:
     """Any of FAILURES as one sentence about `repo_id`."""
-    hub = constants.ENDPOINT
+    hub, said = constants.ENDPOINT, str(error)
     if isinstance(error, HubError):
         return error
     if isinstance(error, RuntimeError) and error.__cause__:  # the client wraps a failed upload of a large file
         inner = explain(error.__cause__, repo_id, revision)
-        return HubError(f"{str(error).rstrip('.')} because {inner.reason}", inner.remedy, inner.down, inner.final)
-    if isinstance(error, OfflineModeIsEnabled):
         return HubError(
-            "the Hub client is in offline mode (HF_HUB_OFFLINE=1)",
-            "expected to ask the Hub; unset HF_HUB_OFFLINE, or give a folder",
-            down=True,
+            f"{first_line(error)} because {inner.problem}", inner.expected, inner.remedy, inner.down, inner.final
         )
-    if isinstance(error, LocalEntryNotFoundError):
+    if isinstance(error, LocalEntryNotFoundError) and error.__cause__:
         # The client's word for "nothing cached": what kept it from downloading stands behind it.
-        if error.__cause__:
-            return explain(error.__cause__, repo_id, revision)
-        return HubError(
-            f"{repo_id} is not complete in the cache",
-            "expected all of its files; pull it with the Hub in reach",
-            down=True,
-        )
-    if isinstance(error, HFValidationError):
-        return HubError(
-            f"{repo_id!r} is no Hub id", "expected user/name or user/name@revision; check the spelling", final=True
-        )
-    if isinstance(error, LocalTokenNotFoundError):
-        return HubError(
-            "there is no token for the Hub",
-            "expected one that may write; log in with hf auth login, or set HF_TOKEN",
-            final=True,
-        )
+        return explain(error.__cause__, repo_id, revision)
     if isinstance(error, HfHubHTTPError):
         return _explain_answer(error, repo_id, revision)
-    if isinstance(error, (HubTimeoutError, http.TimeoutException)):
+    match error:
+        case OfflineModeIsEnabled():
+            return HubError(
+                "the Hub client is in offline mode (HF_HUB_OFFLINE=1)",
+                "to ask the Hub",
+                "unset HF_HUB_OFFLINE, or give a folder",
+                down=True,
+            )
+        case LocalEntryNotFoundError():
+            return HubError(
+                f"{repo_id} is not complete in the cache",
+                "all of its files",
+                "pull it with the Hub in reach",
+                down=True,
+            )
+        case HFValidationError():
+            return HubError(
+                f"{quote(repo_id)} is no Hub id", "user/name or user/name@revision", "check the spelling", final=True
+            )
+        case LocalTokenNotFoundError():
+            return HubError("there is no token for the Hub", "one that may write", LOG_IN, final=True)
+        case HubTimeoutError() | http.TimeoutException():
+            return HubError(
+                f"{hub} did not answer in time",
+                "an answer",
+                "try again later, or allow more seconds with HF_HUB_DOWNLOAD_TIMEOUT",
+                down=True,
+            )
+        case ChecksumError():
+            return HubError(
+                f"{error} of {repo_id} arrived damaged and was thrown away",
+                "what its checksum says",
+                "try again",
+                down=True,
+            )
+    if isinstance(error, CUT_OFF) or "Consistency check failed" in said:
+        return HubError(f"the transfer of {repo_id} was cut off", f"{hub} to stay connected", "try again", down=True)
+    if isinstance(error, UNREACHABLE):
         return HubError(
-            f"{hub} did not answer in time",
-            "expected an answer; try again later, or allow more seconds with HF_HUB_DOWNLOAD_TIMEOUT",
-            down=True,
-        )
-    if isinstance(
-        error, (http.ReadError, http.WriteError, http.RemoteProtocolError)
-    ) or "Consistency check failed" in str(error):
-        return HubError(
-            f"the transfer of {repo_id} was cut off", f"expected {hub} to stay connected; try again", down=True
-        )
-    if isinstance(error, ChecksumError):
-        return HubError(
-            f"{error} of {repo_id} arrived damaged and was thrown away",
-            "expected what its checksum says; try again",
-            down=True,
-        )
-    if isinstance(error, (http.TransportError, http.TooManyRedirects, ConnectionError)):
-        return HubError(
-            f"{hub} cannot be reached ({_first_line(error)})",
-            "expected the Hugging Face Hub; check the network and HF_ENDPOINT",
+            f"{hub} cannot be reached ({first_line(error)})",
+            "the Hugging Face Hub",
+            "check the network and HF_ENDPOINT",
             down=True,
         )
     if isinstance(error, OSError) and error.errno and not isinstance(error, FileMetadataError):
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         return HubError(
             f"{error.filename or constants.HF_HUB_CACHE} cannot be used ({error.strerror})",
-            "expected to read and write there; free the disk, or set HF_HOME to another folder",
+            f"room for {repo_id} there" if full else "to read and write there",
+            "free some, or set HF_HOME to another disk" if full else "set HF_HOME to another folder",
             final=True,
         )
-    if "Invalid metadata in README.md" in str(error):
+    if "Invalid metadata in README.md" in said:
         return HubError(
-            f"{hub} refuses the model card ({_first_line(error, skip=1)})",
-            "expected valid metadata at the head of README.md; correct it there",
+            f"{hub} refuses the model card ({first_line(error, skip=1)})",
+            "valid metadata at the head of README.md",
+            "correct it there",
             final=True,
         )
     return HubError(
-        f"{hub} does not answer like a Hub ({type(error).__name__}: {_first_line(error)})",
-        "expected the Hugging Face Hub; check HF_ENDPOINT, and whether the network asks for a login",
+        f"{hub} does not answer like a Hub ({type(error).__name__}: {first_line(error)})",
+        "the Hugging Face Hub",
+        "check HF_ENDPOINT, and whether the network asks for a login",
         down=True,
     )
 
 
 def _explain_answer(error: HfHubHTTPError, repo_id: str, revision: str) -> HubError:
-    hub, status, said = constants.ENDPOINT, error.response.status_code, _first_line(error.server_message or "")
-    log_in = "log in with hf auth login, or set HF_TOKEN"
+    hub, status = constants.ENDPOINT, error.response.status_code
+    said = f" ({first_line(error.server_message)})" if error.server_message else ""
     if isinstance(error, GatedRepoError):
         return HubError(
-            f"{repo_id} is gated",
-            f"expected that its owner lets you in; ask for access at {hub}/{repo_id} and {log_in}",
+            f"{repo_id} is gated", "that its owner lets you in", f"ask for access at {hub}/{repo_id} and {LOG_IN}"
         )
     if isinstance(error, RevisionNotFoundError):
         return HubError(
-            f"{repo_id} has no revision {revision!r}",
-            f"expected a branch, a tag or a commit; see {hub}/{repo_id}/commits/main",
+            f"{repo_id} has no revision {quote(revision)}",
+            "a branch, a tag or a commit",
+            f"see {hub}/{repo_id}/commits/main",
             final=True,
         )
     if isinstance(error, RemoteEntryNotFoundError):
         file = str(error.response.url).partition("/resolve/")[2].partition("?")[0].partition("/")[2]
         return HubError(
             f"{repo_id} has no file {file or 'of that name'} at {revision}",
-            "expected a whole HairSeg model repository; choose another revision",
+            "a whole HairSeg model repository",
+            "choose another revision",
             final=True,
         )
     if isinstance(error, RepositoryNotFoundError) or status == 404 or (status == 401 and get_token() is None):
         return HubError(
             f"{hub} has no repository {repo_id}, or you have no access to it",
-            f"expected a folder, or a Hub id that your token may read; check the spelling, or {log_in}",
+            "a folder, or a Hub id that your token may read",
+            f"check the spelling, or {LOG_IN}",
         )
     if status == 401:
-        return HubError(f"{hub} does not accept your token", f"expected a valid one; {log_in}")
+        return HubError(f"{hub} does not accept your token", "a valid one", LOG_IN)
     if status == 403:
         right = "read" if error.response.request.method in ("GET", "HEAD") else "write to"
         return HubError(
-            f"you may not {right} {repo_id}" + (f" ({said})" if said else ""),
-            f"expected a token with that right; create it at {hub}/settings/tokens and {log_in}",
+            f"you may not {right} {repo_id}{said}",
+            "a token with that right",
+            f"create it at {hub}/settings/tokens and {LOG_IN}",
         )
     if status == 412:
-        return HubError(f"{repo_id} has changed meanwhile", "expected to be its only writer; push again", final=True)
+        return HubError(f"{repo_id} has changed meanwhile", "to be its only writer", "push again", final=True)
     if status == 429:
-        return HubError(
-            f"{hub} allows no more requests for now", "expected fewer of them; try again in some minutes", down=True
-        )
+        return HubError(f"{hub} allows no more requests for now", "fewer", "try again in some minutes", down=True)
     if status >= 500:
-        return HubError(f"{hub} fails with status {status}", "expected an answer; try again later", down=True)
-    return HubError(
-        f"{hub} refuses with status {status}" + (f" ({said})" if said else ""),
-        "expected success; check the id and your rights there",
-    )
-
-
-def _first_line(text: object, skip: int = 0) -> str:
-    lines = [line.strip(" -.") for line in str(text).splitlines() if line.strip(" -.")]
-    return lines[min(skip, len(lines) - 1)] if lines else "no details"
+        return HubError(f"{hub} fails with status {status}", "an answer", "try again later", down=True)
+    return HubError(f"{hub} refuses with status {status}{said}", "success", "check the id and your rights there")

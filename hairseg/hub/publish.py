@@ -1,4 +1,4 @@
-"""Pushing a model repository to the Hugging Face Hub, and deploying the Space that shows it."""
+"""Pushing a model repository to the Hugging Face Hub: whole, in one commit that bears a tag."""
 
 import re
 import shlex
@@ -10,18 +10,14 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
 from huggingface_hub.errors import EntryNotFoundError
 
-from hairseg.errors import InputError
+from hairseg.errors import InputError, quote
 from hairseg.hub.card import is_as_rendered
-from hairseg.hub.failures import FAILURES, HubError, explain, retry_once
+from hairseg.hub.failures import FAILURES, LOG_IN, HubError, explain, retry_once
 from hairseg.hub.snapshots import parse_id
 from hairseg.hub.timeouts import deadline
 from hairseg.repository import NEEDED, ModelRepository
 
-PROJECT = Path(__file__).parents[2]
-
-SPACE = ["README.md", "requirements.txt", "app.py", "assets/**/*", "hairseg/**/*"]
-
-UPLOADS = 3  # times the patience of a download: the Hub checks what it is given before it answers
+UPLOAD_PATIENCE = 3  # times the patience of a download: the Hub checks what it is given before it answers
 
 
 @dataclass(frozen=True)
@@ -32,16 +28,12 @@ class Pushed:
     card_kept: bool  # the card on the Hub had been edited there and was left alone
 
 
-@dataclass(frozen=True)
-class Deployed:
-    url: str
-    needs_token: bool  # the model repository is private: the Space reads it with a secret HF_TOKEN only
-
-
-def _whole_id(repo_id: str) -> None:
+def check_id(repo_id: str) -> None:
     if parse_id(repo_id)[0] != repo_id:
         raise InputError(
-            f"{repo_id!r} names a revision: expected user/name alone, as a push goes to main; leave out what follows @."
+            f"{quote(repo_id)} names a revision",
+            "user/name alone, as a push goes to main",
+            "leave out what follows @",
         )
 
 
@@ -52,31 +44,33 @@ def check_push(repo_id: str, private: bool = False, token: str | None = None) ->
         InputError: malformed id; no token, an invalid one, one that may only read or not write there; the repository
             is public though a private one is asked for; the Hub cannot be reached.
     """
-    _whole_id(repo_id)
+    check_id(repo_id)
     try:
         with deadline():
-            _check_push(HfApi(token=token), repo_id, private)
+            check_rights(HfApi(token=token), repo_id, private)
     except InputError:
         raise
     except FAILURES as error:
         raise explain(error, repo_id) from error
 
 
-def _check_push(api: HfApi, repo_id: str, private: bool, **space: str) -> None:
+def check_rights(api: HfApi, repo_id: str, private: bool, **space: str) -> None:
     caller = retry_once(api.whoami)
     role = caller.get("auth", {}).get("accessToken", {}).get("role")
     if role == "read":
         raise HubError(
             f"the token of {caller['name']} is read-only",
-            f"expected one that may write to {repo_id}; "
-            f"create it at {constants.ENDPOINT}/settings/tokens and log in with hf auth login",
+            f"one that may write to {repo_id}",
+            f"create it at {constants.ENDPOINT}/settings/tokens and {LOG_IN}",
         )
     kind = space.get("repo_type", "model")
     # Without a wish the owner's default stands, which an organisation may have set to private.
     retry_once(lambda: api.create_repo(repo_id, private=private or None, exist_ok=True, **space))
     if private and retry_once(lambda: api.repo_info(repo_id, repo_type=kind)).private is False:
         raise InputError(
-            f"{repo_id} exists and is public: expected a private one for --private; change it in its settings, or choose another name."
+            f"{repo_id} exists and is public",
+            "a private one for --private",
+            "change it in its settings, or choose another name",
         )
     # Asking how a file would have to be uploaded changes nothing and needs the right to write.
     probe = [CommitOperationAdd("README.md", b"may I write?")]
@@ -95,20 +89,21 @@ def push(
         InputError: the folder is no valid repository, or the push failed: the message names the command that retries.
     """
     folder = Path(folder)
-    _whole_id(repo_id)
+    check_id(repo_id)
     repository = ModelRepository(folder)
     repository.validate()
     if not repository.card.is_file():
         raise InputError(f"{repository.card} is missing", "the model card that train.py writes")
     options = ["--private"] * private + ["--overwrite-card"] * overwrite_card
-    retry = shlex.join(["python", "-m", "hairseg.hub", "push", str(folder), repo_id, *options])
+    command = shlex.join(["python", "-m", "hairseg.hub", "push", str(folder), repo_id, *options])
     try:
         check_push(repo_id, private, token)
-        with deadline(UPLOADS):
+        with deadline(UPLOAD_PATIENCE):
             return _push(HfApi(token=token), repository, repo_id, overwrite_card)
     except FAILURES as error:
-        problem = error if isinstance(error, InputError) else explain(error, repo_id)
-        raise InputError(f"{str(problem).rstrip('.')}; {folder} is kept, push it with: {retry}") from error
+        failure = error if isinstance(error, InputError) else explain(error, repo_id)
+        remedy = f"{failure.remedy}; {folder} is kept, push it with `{command}`"
+        raise InputError(failure.problem, failure.expected, remedy) from error
 
 
 def _push(api: HfApi, repository: ModelRepository, repo_id: str, overwrite_card: bool) -> Pushed:
@@ -118,7 +113,7 @@ def _push(api: HfApi, repository: ModelRepository, repo_id: str, overwrite_card:
     if card_kept:
         del files["README.md"]
     ours = {path for path in remote if path in NEEDED or re.fullmatch(r"figures/[^/]+\.png", path)}
-    commit = _commit(api, repo_id, files, ours - files.keys(), "Push from HairSeg")
+    commit = commit_files(api, repo_id, files, ours - files.keys(), "Push from HairSeg")
     tag = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
     retry_once(lambda: api.create_tag(repo_id, tag=tag, revision=commit, exist_ok=True))
     return Pushed(f"{constants.ENDPOINT}/{repo_id}", commit, tag, card_kept)
@@ -135,7 +130,7 @@ def _card_is_edited(api: HfApi, repo_id: str, card: Path) -> bool:
     return there != card.read_bytes() and not is_as_rendered(there.decode("utf-8", "replace"))
 
 
-def _commit(api: HfApi, repo_id: str, files: dict[str, Path], surplus: set[str], message: str, **kind: str) -> str:
+def commit_files(api: HfApi, repo_id: str, files: dict[str, Path], surplus: set[str], message: str, **kind: str) -> str:
     """One commit; not `upload_folder`, which in huggingface_hub 2.x may spread a folder over several."""
 
     def attempt():
@@ -144,45 +139,3 @@ def _commit(api: HfApi, repo_id: str, files: dict[str, Path], surplus: set[str],
         return api.create_commit(repo_id, operations, commit_message=message, **kind)
 
     return retry_once(attempt).oid
-
-
-def space(space_id: str, repo: str, private: bool = False, token: str | None = None) -> Deployed:
-    """Create or update the Gradio Space that shows a repository, from the files of this project.
-
-    Args:
-        space_id: "user/name" of the Space.
-        repo: "user/name[@revision]" of the model repository; becomes HAIRSEG_REPO in the Space's settings.
-        private: of a Space that does not exist yet.
-
-    Raises:
-        InputError: malformed ids, a file of the project is missing, or as `check_push` and `resolve`.
-    """
-    _whole_id(space_id)
-    repo_id, revision = parse_id(repo)
-    files = {
-        path.relative_to(PROJECT).as_posix(): path
-        for pattern in SPACE
-        for path in PROJECT.glob(pattern)
-        if path.is_file() and "__pycache__" not in path.parts
-    }
-    for name in ("README.md", "requirements.txt", "app.py"):
-        if name not in files:
-            raise InputError(
-                f"{PROJECT / name} is missing: expected HairSeg's own folder; run this from a checkout of the project."
-            )
-    kind = {"repo_type": "space"}
-    api, subject = HfApi(token=token), repo_id
-    try:
-        with deadline(UPLOADS):
-            needs_token = bool(retry_once(lambda: api.model_info(repo_id, revision=revision)).private)
-            subject, revision = space_id, "main"
-            _check_push(api, space_id, private, space_sdk="gradio", **kind)
-            remote = {sibling.rfilename for sibling in retry_once(lambda: api.space_info(space_id)).siblings or []}
-            surplus = {path for path in remote if path.startswith("hairseg/")} - files.keys()
-            retry_once(lambda: api.add_space_variable(space_id, "HAIRSEG_REPO", repo))
-            _commit(api, space_id, files, surplus, "Deploy HairSeg", **kind)
-    except InputError:
-        raise
-    except FAILURES as error:
-        raise explain(error, subject, revision) from error
-    return Deployed(f"{constants.ENDPOINT}/spaces/{space_id}", needs_token)

@@ -1,19 +1,14 @@
-"""The model repository on the Hugging Face Hub, and the Space that shows it.
-
-python -m hairseg.hub push runs/resnet101-paper USER/NAME [--private] [--overwrite-card]
-python -m hairseg.hub pull USER/NAME[@REVISION] [--output DIR]
-python -m hairseg.hub space USER/NAME --repo USER/NAME [--private]
-"""
+"""Where a model repository lies: a folder, or the Hub's cache, into which it is pulled."""
 
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub import HfApi, constants
 
 from hairseg.errors import InputError
+from hairseg.files import written_whole
 from hairseg.hub.failures import FAILURES, HubError, explain, retry_once
 from hairseg.hub.snapshots import COMMIT, cached, download, parse_id, remember
 from hairseg.hub.timeouts import deadline
@@ -75,13 +70,14 @@ def resolve(repo: str, everything: bool = False) -> Resolved:
     except InputError:
         raise
     except FAILURES as error:
-        problem = explain(error, repo_id, revision)
-        folder = None if problem.final else cached(repo_id, revision, files)
+        failure = explain(error, repo_id, revision)
+        folder = None if failure.final else cached(repo_id, revision, files)
         if folder is None:
-            if problem.down:
-                problem = HubError(f"{repo_id} is not in the cache, and {problem.reason}", problem.remedy, down=True)
-            raise problem from error
-        return Resolved(folder, repo_id, folder.name, problem.reason)
+            if failure.down:
+                problem = f"{repo_id} is not in the cache, and {failure.problem}"
+                failure = HubError(problem, failure.expected, failure.remedy, down=True)
+            raise failure from error
+        return Resolved(folder, repo_id, folder.name, failure.problem)
     remember(folder, revision)
     return Resolved(folder, repo_id, commit)
 
@@ -98,17 +94,12 @@ def pull(repo: str, output: str | Path | None = None) -> Resolved:
     """
     output = Path(output).resolve() if output else None
     if output and output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise InputError(f"{output} is not empty: expected a new or empty folder; choose another --output.")
+        raise InputError(f"{output} is not empty", "a new or empty folder", "choose another --output")
     found = resolve(repo, everything=True)
     if output is None:
         return found
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as unfinished:
+    with written_whole(output) as beside:
         for path in ModelRepository(found.folder).files():
-            target = Path(unfinished, output.name, path)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(found.folder / path, target)
-        if output.exists():
-            output.rmdir()
-        Path(unfinished, output.name).rename(output)
+            (beside / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(found.folder / path, beside / path)
     return Resolved(output, found.repo_id, found.commit, found.reason)

@@ -10,9 +10,9 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 from huggingface_hub.utils import validate_repo_id
 
-from hairseg.errors import InputError
+from hairseg.errors import InputError, quote
 from hairseg.hub.failures import ChecksumError
-from hairseg.repository import ModelRepository
+from hairseg.repository import CONFIG, ModelRepository
 
 COMMIT = re.compile("[0-9a-f]{40}")
 
@@ -29,7 +29,9 @@ def parse_id(repo: str) -> tuple[str, str]:
         if repo_id.count("/") == 1 and bool(at) == bool(revision):
             return repo_id, revision or "main"
     raise InputError(
-        f"{repo!r} is neither a folder nor a Hub id: expected a folder, user/name or user/name@revision; check the spelling."
+        f"{quote(repo)} is neither a folder nor a Hub id",
+        "a folder, user/name or user/name@revision",
+        "check the spelling",
     )
 
 
@@ -42,7 +44,7 @@ def download(repo_id: str, commit: str, files: list[str]) -> Path:
     Raises:
         ChecksumError: a file is not what its checksum says; it has been removed, the next download fetches it again.
         InputError: the Hub has it whole, but it is no valid HairSeg repository.
-        Exception: connection.FAILURES, on the way there.
+        Exception: failures.FAILURES, on the way there.
     """
     folder = Path(snapshot_download(repo_id, revision=commit, allow_patterns=files))
     _check(folder, f"{repo_id}@{commit[:7]}")
@@ -61,16 +63,14 @@ def cached(repo_id: str, revision: str, files: list[str]) -> Path | None:
 
 def _check(folder: Path, name: str) -> None:
     if not folder.is_dir():  # none of the files is there
-        raise InputError(
-            f"{name} is no HairSeg model repository: config.json is missing; expected what train.py writes."
-        )
+        raise InputError(f"{name} is no HairSeg model repository: {CONFIG} is missing", "what train.py writes")
     files = [path for path in folder.rglob("*") if path.is_file()]
     _remove_damaged([path for path in files if path.suffix == ".safetensors"])
     try:
         ModelRepository(folder).validate()
     except InputError as error:
         _remove_damaged(files)
-        raise InputError(str(error).replace(str(folder), name)) from None
+        raise InputError(error.problem.replace(str(folder), name), error.expected, error.remedy) from None
 
 
 def _remove_damaged(files: list[Path]) -> None:

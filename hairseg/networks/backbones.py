@@ -19,7 +19,7 @@ from torchvision.models.segmentation import (
 )
 from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 
-from hairseg.errors import InputError
+from hairseg.errors import InputError, first_line, quote
 from hairseg.networks.deeplab import DeepLabV3
 from hairseg.networks.depthwise import DepthwiseConv2d
 
@@ -43,7 +43,7 @@ class EfficientNetLite0(nn.Module):
 
 
 def _efficientnet_lite0() -> DeepLabV3:
-    # Atrous rates are halved with the feature map: (12, 24, 36) belong to a stride of 8 (arXiv 1706.05587, section 4.1).
+    # Rates are halved with the feature map: (12, 24, 36) belong to a stride of 8 (arXiv 1706.05587, section 4.1).
     return DeepLabV3(EfficientNetLite0(), DeepLabHead(320, 1, (6, 12, 18)))
 
 
@@ -62,7 +62,7 @@ class Backbone:
     build: Callable[[], DeepLabV3]  # random weights everywhere
     output_stride: int
     coco: Callable[[], dict] | None  # state dict of the whole network, 21 classes
-    imagenet: Callable[[], dict]  # state dict of a classifier; the backbone's part is taken
+    imagenet: Callable[[], dict]  # state dict of a classifier; only its backbone is used
 
 
 def _published(weights) -> Callable[[], dict]:
@@ -115,7 +115,7 @@ def build_model(backbone: str = "resnet101", init: str = "random") -> DeepLabV3:
         InputError: unknown backbone, or weights that are missing, cannot be had or do not fit.
     """
     if backbone not in BACKBONES:
-        raise InputError(f"backbone {backbone!r} is unknown: expected one of {', '.join(BACKBONES)}.")
+        raise InputError(f"the backbone {quote(backbone)} is unknown", f"one of {', '.join(BACKBONES)}")
     network = BACKBONES[backbone].build()
     if init != "random":
         _initialise(network, backbone, init)
@@ -126,15 +126,13 @@ def _initialise(network: DeepLabV3, backbone: str, init: str) -> None:
     if init in INITS:
         fetch = getattr(BACKBONES[backbone], init)
         if fetch is None:
-            raise InputError(
-                f"{init} weights of {backbone} are not published: expected --init imagenet, random or a file."
-            )
+            raise InputError(f"{init} weights of {backbone} are not published", "--init imagenet, random or a file")
         try:
             state = fetch()
         except Exception as error:  # transport errors differ between torch.hub and the Hugging Face client
             raise InputError(
-                f"the {init} weights of {backbone} could not be downloaded ({type(error).__name__}: {_first_line(error)}): "
-                "connect to the internet once, or name a local file with --init."
+                f"{init} weights of {backbone} could not be downloaded ({type(error).__name__}: {first_line(error)})",
+                remedy="connect to the internet once, or name a local file with --init",
             ) from None
     else:
         state = _read_state_dict(Path(init))
@@ -156,19 +154,16 @@ def _initialise(network: DeepLabV3, backbone: str, init: str) -> None:
             f"lack {len(missing)} tensors such as {missing[0]}" if missing else f"have another shape for {misshapen[0]}"
         )
         raise InputError(
-            f"the weights of --init {init} do not fit {backbone}: they {fault}; choose the backbone they belong to."
+            f"the weights of --init {init} do not fit {backbone}, as they {fault}",
+            remedy="choose the backbone that they belong to",
         )
     target.load_state_dict({name: state[name] for name in own if name in state and name not in last}, strict=False)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or ["no details"])[0].rstrip(".")
 
 
 def _read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise InputError(
-            f"--init {path} is no file: expected {', '.join(INITS)}, or the path of a safetensors or state-dict file."
+            f"--init {path} is no file", f"{', '.join(INITS)}, or the path of a safetensors or state-dict file"
         )
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
@@ -176,4 +171,4 @@ def _read_state_dict(path: Path) -> dict[str, torch.Tensor]:
             return state
     except Exception:  # safetensors, pickle and zip readers each have their own errors
         pass
-    raise InputError(f"--init {path} cannot be read: expected a safetensors file or a PyTorch state dict of tensors.")
+    raise InputError(f"--init {path} cannot be read", "a safetensors file or a PyTorch state dict of tensors")

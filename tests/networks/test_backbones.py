@@ -130,7 +130,7 @@ class Trap:
 
 def test_nothing_is_unpickled_from_a_weight_file(tmp_path):
     torch.save({"conv_stem.weight": Trap(tmp_path / "sprung")}, tmp_path / "trap.pth")
-    with pytest.raises(InputError, match="trap.pth cannot be read"):
+    with pytest.raises(InputError, match=r"trap\.pth cannot be read"):
         build_model("efficientnet_lite0", str(tmp_path / "trap.pth"))
     assert not (tmp_path / "sprung").exists()
 
@@ -139,7 +139,7 @@ def test_misfits_are_named(tmp_path):
     save_file(build_model("mobilenet_v3_large").state_dict(), tmp_path / "other.safetensors")
     (tmp_path / "text.pth").write_text("text")
     for init, message in (
-        (str(tmp_path / "other.safetensors"), "do not fit efficientnet_lite0: they lack"),
+        (str(tmp_path / "other.safetensors"), "do not fit efficientnet_lite0, as they lack"),
         (str(tmp_path / "text.pth"), "cannot be read: expected a safetensors file"),
         (str(tmp_path / "gone.pth"), "is no file: expected coco, imagenet, random, or the path"),
         ("coco", "coco weights of efficientnet_lite0 are not published"),
@@ -156,7 +156,7 @@ def test_weights_that_cannot_be_downloaded_are_explained(monkeypatch, tmp_path):
 
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", unreachable)
     with pytest.raises(
-        InputError, match="coco weights of resnet50 could not be downloaded.*name a local file with --init"
+        InputError, match=r"coco weights of resnet50 could not be downloaded.*name a local file with --init"
     ):
         build_model("resnet50", "coco")
 

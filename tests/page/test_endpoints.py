@@ -117,7 +117,7 @@ def test_pictures_that_browsers_do_not_show_become_png(predictor, tmp_path):
 def test_a_silent_hub_leaves_the_page_with_the_bundled_weights_and_a_note(predictor, monkeypatch):
     def silent(repo):
         raise HubError(
-            f"{repo} is not in the cache, and the Hub did not answer in time", "expected an answer", down=True
+            f"{repo} is not in the cache, and the Hub did not answer in time", "an answer", "try again", down=True
         )
 
     monkeypatch.setattr(app, "resolve", silent)

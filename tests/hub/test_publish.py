@@ -1,0 +1,175 @@
+"""Pushing: rights first, and never half a revision."""
+
+import threading
+
+import pytest
+from hub_api import READER, STRANGER
+from hub_testing import FAULTS, METRICS, NOT_HANGING, REPO, WEIGHTS, contents, fails, publish, write_pushable
+
+from hairseg.hub import card
+from hairseg.hub.publish import check_push, push
+from hairseg.hub.resolution import pull
+from hairseg.repository import ModelRepository
+
+
+def test_push_and_pull_are_byte_for_byte(server, both, tmp_path):
+    for name in ("checkpoints/pretrained.pt", "notes.txt", "pretrained/model.pkl"):
+        (both / name).parent.mkdir(exist_ok=True)
+        (both / name).write_bytes(b"not for the Hub")
+    try:
+        pushed = push(both, REPO)
+    finally:
+        for name in ("checkpoints/pretrained.pt", "notes.txt", "pretrained/model.pkl"):
+            (both / name).unlink()
+        (both / "checkpoints").rmdir()
+    on_hub = server.files(REPO)
+    on_hub.pop(".gitattributes")
+    assert on_hub == contents(both)
+    repo = server.repo(REPO)
+    assert repo.tags == {pushed.tag: pushed.commit} and repo.branches == {"main": pushed.commit}
+    assert [commit["title"] for commit in repo.commits.values()] == ["initial commit", "Push from HairSeg"]
+    assert pushed.url == f"{server.url}/{REPO}"
+
+    found = pull(f"{REPO}@{pushed.tag}", tmp_path / "pulled")
+    assert contents(tmp_path / "pulled") == contents(both)
+    assert (found.repo_id, found.commit, found.reason) == (REPO, pushed.commit, None)
+    assert server.leaked == []  # the token never goes to the storage's origin
+
+
+def test_a_second_push_replaces_the_first_but_not_what_is_not_ours(server, both, one):
+    push(both, REPO)
+    server.put(REPO, {"LICENSE": b"mine"})
+    push(one, REPO)
+    on_hub = server.files(REPO)
+    assert on_hub.pop("LICENSE") == b"mine"
+    on_hub.pop(".gitattributes")
+    assert on_hub == contents(one)  # the random variant is gone
+    assert len(server.repo(REPO).commits) == 4
+
+
+def test_check_push_creates_the_repository(server):
+    check_push(REPO, private=True)
+    assert server.repo(REPO).private and server.files(REPO).keys() == {".gitattributes"}
+    check_push(REPO, private=True)
+
+
+def test_check_push_without_a_token(server, monkeypatch):
+    monkeypatch.delenv("HF_TOKEN")
+    fails(lambda: check_push(REPO), "no token", "hf auth login")
+
+
+def test_check_push_with_a_read_only_token(server, one, monkeypatch):
+    publish(server, one)
+    monkeypatch.setenv("HF_TOKEN", READER)
+    fails(lambda: check_push(REPO), "read-only", REPO)
+    assert not any(request.startswith("POST") for request in server.requests)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_check_push_elsewhere(server, one, monkeypatch, exists):
+    if exists:
+        publish(server, one)
+    monkeypatch.setenv("HF_TOKEN", STRANGER)
+    fails(lambda: check_push(REPO), f"may not write to {REPO}")
+
+
+def test_check_push_private_on_a_public_repository(server, one):
+    publish(server, one)
+    fails(lambda: check_push(REPO, private=True), REPO, "is public")
+
+
+@pytest.mark.parametrize("repo", ["hair", "ada/hair@v1", "ada/hair@main", "ada/ha ir"])
+def test_check_push_malformed_id(server, repo):
+    fails(lambda: check_push(repo), repr(repo), "user/name")
+
+
+@pytest.mark.parametrize("name", ["refused", "stalled", "always 500"])
+def test_check_push_without_a_hub(server, misbehave, name):
+    fault, words = FAULTS[name]
+    misbehave[0](fault)
+    fails(lambda: check_push(REPO), words)
+
+
+PUSH_FAULTS = {
+    "large file refused": (
+        dict(kind="status", path="signature", status=403, message="AccessDenied"),
+        "while uploading",
+    ),
+    "large file stalled": (dict(kind="stall", path="signature"), "did not answer in time"),
+    "large file cut": (dict(kind="cut", path="signature", at=1_000_000), "cut off"),
+    "large file 500": (dict(kind="status", path="signature", status=500), "status 500"),
+    "batch refused": (dict(kind="status", path="/batch", status=403, message="Quota exceeded"), "Quota exceeded"),
+    "commit refused": (dict(kind="status", path="/commit/", status=403), f"may not write to {REPO}"),
+    "commit cut": (dict(kind="cut", path="/commit/", at=50), "cut off"),
+    "commit stalled": (dict(kind="stall", path="/commit/"), "did not answer in time"),
+    "commit 500": (dict(kind="status", path="/commit/"), "status 500"),
+    "card refused": (dict(kind="status", path="/validate-yaml", status=400), "refuses the model card"),
+}
+
+
+@pytest.mark.parametrize("name", PUSH_FAULTS)
+def test_interrupted_push_leaves_the_former_revision(server, one, misbehave, name):
+    fault, words = PUSH_FAULTS[name]
+    begin, end = misbehave
+    server.put(REPO, {"README.md": b"former", WEIGHTS: b"former weights"})
+    former, before = server.files(REPO), server.repo(REPO)
+    begin(fault)
+    error = fails(lambda: push(one, REPO, overwrite_card=True), words, f"{one} is kept")
+    assert server.files(REPO) == former and server.repo(REPO) == before
+    command = f"python -m hairseg.hub push {one} {REPO} --overwrite-card"
+    assert str(error).endswith(f"push it with `{command}`.")
+    end(fault)
+    push(one, REPO, overwrite_card=True)
+    assert server.files(REPO)[WEIGHTS] == (one / WEIGHTS).read_bytes()
+
+
+def test_hub_killed_in_the_middle_of_a_push(server, one):
+    server.put(REPO, {"README.md": b"former", WEIGHTS: b"former weights"})
+    before = server.repo(REPO)
+    server.faults.add("stall", path="signature")
+    failure = []
+    pushing = threading.Thread(target=lambda: failure.append(fails(lambda: push(one, REPO), "is kept, push it with")))
+    pushing.start()
+    while pushing.is_alive() and not any("signature" in request for request in server.requests):
+        threading.Event().wait(0.02)
+    server.__exit__()
+    pushing.join(NOT_HANGING)
+    assert len(failure) == 1 and server.repo(REPO) == before
+
+
+@pytest.mark.parametrize(
+    "path", ["/commit/", "signature", "/tag/", "/preupload/", "/repos/create", "/whoami", "/batch"]
+)
+def test_push_survives_a_passing_fault(server, one, path):
+    server.faults.add("status", path=path, times=1)
+    pushed = push(one, REPO)
+    assert server.files(REPO)[WEIGHTS] == (one / WEIGHTS).read_bytes()
+    assert server.repo(REPO).tags == {pushed.tag: pushed.commit}
+
+
+def test_push_of_what_is_no_repository(server, tmp_path, one):
+    fails(lambda: push(tmp_path / "nothing", REPO), "nothing")
+    (tmp_path / "bare").mkdir()
+    fails(lambda: push(tmp_path / "bare", REPO), "config.json")
+    without_card = write_pushable(tmp_path / "cardless", ("pretrained",))
+    (without_card / "README.md").unlink()
+    fails(lambda: push(without_card, REPO), "README.md")
+    assert server.requests == []
+
+
+def test_card_edited_on_the_hub_is_kept(server, one):
+    assert not push(one, REPO).card_kept
+    rendered = server.files(REPO)["README.md"]
+    newer = rendered.replace(b"205", b"206")
+    server.put(REPO, {"README.md": newer})
+    assert push(one, REPO).card_kept
+    assert server.files(REPO)["README.md"] == newer
+    assert not push(one, REPO, overwrite_card=True).card_kept
+    assert server.files(REPO)["README.md"] == rendered
+
+
+def test_card_that_nobody_edited_is_replaced(server, one):
+    older = card.render_card(ModelRepository(one).config, METRICS | {"images": 1})
+    server.put(REPO, {"README.md": older.encode()})
+    assert not push(one, REPO).card_kept
+    assert server.files(REPO)["README.md"] == (one / "README.md").read_bytes()
