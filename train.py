@@ -29,7 +29,7 @@ from hairseg.commands import Parser, choose_device, run
 from hairseg.config import VARIANTS, Config
 from hairseg.data.crops import closer_crops
 from hairseg.data.datasets import LAYOUTS, SPLIT_RULES, SPLITS, Pair, find_pairs, find_scenes, load_scenes, split_rule
-from hairseg.data.decoded import PhotoArrays, load_arrays
+from hairseg.data.decoded import load_arrays
 from hairseg.data.groups import name_group
 from hairseg.errors import InputError, raise_if_any
 from hairseg.evaluation.evaluate import evaluate
@@ -143,6 +143,7 @@ def main() -> None:
     started = resolve(args.start).folder if args.start else None
     before = ModelRepository(started).config.variants if started else {}
     check_start(args, before)
+    weights = weights_of(pairs["train"], scenes["train"], dict(args.weights))
     first = next(iter(pairs["test"]))
     with accelerator.local_main_process_first():  # the others find everything decoded
         tests = {dataset: load_arrays({dataset: some}, preset, args.workers) for dataset, some in pairs["test"].items()}
@@ -152,7 +153,7 @@ def main() -> None:
             "test": tests[first],  # the other data sets' are scored once, at the end
             "scenes": load_arrays({"scenes": scenes["train"]}, source, args.workers),
         }
-    weigh(splits, pairs["train"], scenes["train"], dict(args.weights))
+    splits["train"].weights, splits["scenes"].weights = weights
     backdrops = load_scenes(scenes["test"]) if accelerator.is_main_process else {}  # who scores at the end
     data = digest(pairs | {"test": {first: pairs["test"][first]}}, scenes["train"], args.weights)
 
@@ -273,10 +274,11 @@ def find_photos(args: Namespace, augments: bool) -> tuple[dict[str, dict[str, li
     }
 
 
-def weigh(
-    splits: dict[str, PhotoArrays], pairs: dict[str, list[Pair]], scenes: list[Pair], weights: dict[str, float]
-) -> None:
-    """Give each photo of the training split and each scene its weight: of its group, else of its data set, else 1.
+def weights_of(
+    pairs: dict[str, list[Pair]], scenes: list[Pair], weights: dict[str, float]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weight of each training photo and of each scene, as `PhotoArrays` has them: that of its group, else of its data set
+    or of the scene's folder, else 1.
 
     Raises:
         InputError: a weight for what is not there.
@@ -293,10 +295,8 @@ def weigh(
         "names in --weights are not among the training photos",
         f"name {', '.join(sorted(name for name in known if not name.endswith('/None')))}",
     )
-    splits["train"].weights = torch.tensor(train, dtype=torch.float64)
-    splits["scenes"].weights = torch.tensor(
-        [weights.get(scene.photo.parent.name, 1.0) for scene in scenes], dtype=torch.float64
-    )
+    of_scenes = [weights.get(scene.photo.parent.name, 1.0) for scene in scenes]
+    return torch.tensor(train, dtype=torch.float64), torch.tensor(of_scenes, dtype=torch.float64)
 
 
 def check_start(args: Namespace, before: dict[str, dict]) -> None:

@@ -155,6 +155,40 @@ def test_the_modern_recipe_on_two_data_sets_and_scenes(portraits, tmp_path):
     )
 
 
+def test_training_goes_on_from_a_repository_to_photos_of_ones_own(trained, tmp_path):
+    start, _ = trained
+    photo, hair = draw_portrait(1)
+    small = np.where(hair, 255, 0).astype(np.uint8)
+    small[:, 40:] = small[30:] = 0  # little hair, so that closer crops are taken too
+    for name in "abcdefghij":
+        for part, picture in (("photos", photo), ("masks", small)):
+            (tmp_path / "street" / part).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(tmp_path / "street" / part / f"{name}.png")
+    for folder in ("rooms", "animals"):
+        for index in (1, 2, 8, 36):
+            path = tmp_path / folder / f"{index}.jpg"
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(photo[60:]).save(path)
+    words = (
+        "train.py", "--data", tmp_path / "street", "--scenes", tmp_path / "rooms", tmp_path / "animals", "--start", start,
+        "--recipe", "further", "--backbone", "efficientnet_lite0", "--epochs", 1, "--learning-rate", 1e-9, "--batch-size", 2,
+        "--image-size", 64, "--variants", "random", "--output", tmp_path / "run", "--weights",
+    )  # fmt: skip
+    assert "street/hats; name animals, rooms, street, street/body," in mistake(*words, "street/hats=2")
+    command(*words, "street/head=0.5", "animals=2")
+    entry = validate(tmp_path / "run").variants["random"]
+    assert entry["init"] == "random" and entry["weights"] == {"street/head": 0.5, "animals": 2.0}
+    assert entry["started_from"] == validate(start).variants["random"] and entry["images"]["train"] > 10
+    before, after = (load_network(folder, "random").state_dict() for folder in (start, tmp_path / "run"))
+    name = "classifier.4.weight"
+    np.testing.assert_allclose(after[name], before[name], atol=1e-3)  # as learning so slowly leaves it
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert set(metrics["hairless"]["kinds"]) == {"rooms", "animals"}
+    assert "trained before by the recipe `paper`" in (tmp_path / "run" / "README.md").read_text()
+    line = mistake(*words[:-3], "--init", "imagenet", "--output", tmp_path / "other")
+    assert "--start and --init both say" in line
+
+
 def test_a_training_that_was_killed_goes_on(portraits, tmp_path):
     words = [
         "train.py",

@@ -56,6 +56,6 @@ def _crops_of(
     garment = drawn("garment", *GARMENT)
     below = rows[1] + 0.05 * shape[0]
     room = shape[0] - below - garment
-    if room > 0 and garment < shape[1]:
+    if room > 0:
         crops.append(crop("garment", below + garment / 2 + share_of(f"{pair.id}/place") * room, garment))
     return crops
