@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -22,6 +23,16 @@ SURROUNDINGS = 1.3  # side of a closer look, in longer sides of the hair
 LARGEST_LOOK = 0.9  # of the photo's longer side: beyond it the whole photo shows as much
 MAX_LOOKS = 6
 FADE = 0.08  # of a closer look's sides, over which it gives way to the look at the whole
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one network says of a photo, whatever the size the photo is shown at."""
+
+    shape: tuple[int, int]  # height and width of the photo that was looked at
+    whole: np.ndarray  # hair logits of the whole photo, float32 (height, width) in the network's pixels
+    windows: list[tuple[slice, slice]]  # rows and columns of the photo that were looked at closer
+    closer: list[np.ndarray]  # hair logits of those, as of the whole
 
 
 class HairPredictor:
@@ -91,18 +102,38 @@ class HairPredictor:
         Raises:
             InputError: the array is no photo.
         """
-        if len(self.networks) > 1:
-            return {variant: alpha.result() for variant, alpha in self.begin(photo, refined).items()}
-        return {variant: self._alpha(network, photo, refined) for variant, network in self.networks.items()}
-
-    def begin(self, photo: np.ndarray, refined: bool = True) -> dict[str, Future]:
-        """The same under way, each alpha of `alphas` by itself: whoever needs one need not wait for the other."""
-        return {
+        if len(self.networks) == 1:
+            return {variant: self._alpha(network, photo, refined) for variant, network in self.networks.items()}
+        pending = {
             variant: self._threads.submit(self._alpha, network, photo, refined)
             for variant, network in self.networks.items()
         }
+        return {variant: alpha.result() for variant, alpha in pending.items()}
+
+    def begin_looks(self, photo: np.ndarray) -> dict[str, Future]:
+        """Under way, what every network says of a photo. `alpha` makes alphas of it, at that size or another."""
+        return {
+            variant: self._threads.submit(self._look_at, network, photo) for variant, network in self.networks.items()
+        }
+
+    def alpha(self, photo: np.ndarray, look: Look, refined: bool = True) -> np.ndarray:
+        """The alpha of a photo, float32 in [0, 1], (height, width), by a look at it, or at it in another size."""
+        alpha = self._at_size_of(photo, look.whole, refined)
+        scales = [own / seen for own, seen in zip(alpha.shape, look.shape, strict=True)]
+        for seen, logits in zip(look.windows, look.closer, strict=True):
+            rows, columns = (
+                slice(round(side.start * scale), max(round(side.start * scale) + 1, round(side.stop * scale)))
+                for side, scale in zip(seen, scales, strict=True)
+            )
+            weight = _fading((rows, columns), alpha.shape)
+            near = self._at_size_of(photo[rows, columns], logits, refined)
+            alpha[rows, columns] += weight * (near - alpha[rows, columns])
+        return alpha
 
     def _alpha(self, network: DeepLabV3, photo: np.ndarray, refined: bool) -> np.ndarray:
+        return self.alpha(photo, self._look_at(network, photo), refined)
+
+    def _look_at(self, network: DeepLabV3, photo: np.ndarray) -> Look:
         if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
             raise InputError(
                 f"an array of {photo.dtype} and shape {photo.shape} is no photo: expected uint8 (height, width, 3); "
@@ -110,12 +141,7 @@ class HairPredictor:
             )
         whole = self._look(network, [photo])[0]
         windows = closer_windows(whole, photo.shape[:2])
-        alpha = self._at_size_of(photo, whole, refined)
-        closer = self._look(network, [photo[window] for window in windows])
-        for window, small in zip(windows, closer):
-            weight = _fading(window, alpha.shape)
-            alpha[window] += weight * (self._at_size_of(photo[window], small, refined) - alpha[window])
-        return alpha
+        return Look(photo.shape[:2], whole, windows, self._look(network, [photo[window] for window in windows]))
 
     @torch.inference_mode()
     def _look(self, network: DeepLabV3, photos: list[np.ndarray]) -> list[np.ndarray]:

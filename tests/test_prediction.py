@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -134,6 +135,20 @@ def logits_with(height, width, *boxes) -> np.ndarray:
     for top, left, bottom, right in boxes:
         logits[top:bottom, left:right] = 3
     return logits
+
+
+def test_a_look_serves_the_photo_at_any_size(small_repository):
+    """A small bright head far from the middle, looked at in one size: the alpha of twice the size is the same, scaled."""
+    predictor = HairPredictor(small_repository)
+    photo = np.full((300, 400, 3), 200, np.uint8)
+    photo[30:80, 40:80] = draw_portrait(3, 96)[0][:50, :40]
+    twice = cv2.resize(photo, (800, 600), interpolation=cv2.INTER_NEAREST)
+    for variant, pending in predictor.begin_looks(photo).items():
+        look = pending.result()
+        np.testing.assert_array_equal(predictor.alpha(photo, look), predictor.alphas(photo)[variant])
+        small, large = (predictor.alpha(picture, look, refined=False) for picture in (photo, twice))
+        assert large.shape == (600, 800)
+        assert np.abs(cv2.resize(large, (400, 300), interpolation=cv2.INTER_AREA) - small).max() < 0.02
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1), (1, 40), (3, 3)])
