@@ -3,45 +3,55 @@
 python app.py
 python app.py --repo runs/resnet101-paper --share
 python app.py --repo USER/NAME
+
+The page is there before its networks: PyTorch is imported, and they are loaded, in a thread behind it.
 """
 
 import os
 import re
 import sys
+from concurrent.futures import Future
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from hairseg.commands import Parser, choose_device, run
-from hairseg.config import VARIANTS
 from hairseg.errors import InputError
-from hairseg.hub.failures import HubError
-from hairseg.hub.resolution import Resolved, default_repo, resolve
-from hairseg.images import load_photo
 from hairseg.page.layout import build_page
 from hairseg.page.memory import return_large_arrays_to_system
-from hairseg.page.style import FIRST_COLOUR, look
-from hairseg.page.try_it import EXAMPLES
-from hairseg.prediction import HairPredictor
-from hairseg.recolouring.recolourer import recolour
-from hairseg.repository import BUNDLED
+from hairseg.page.style import look
+
+if TYPE_CHECKING:
+    from hairseg.hub.resolution import Resolved
 
 
 def parse() -> Parser:
     parser = Parser(prog="app.py", description="Serve the HairSeg page.")
-    parser.add_argument("--repo", default=default_repo(), help="folder or Hub id (HAIRSEG_REPO, else the bundled one)")
+    parser.add_argument("--repo", help="folder or Hub id (HAIRSEG_REPO, else the bundled one)")
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=os.environ.get("GRADIO_SERVER_PORT", "7860"))
     parser.add_argument("--share", action="store_true", help="also make a public link, for three days")
-    parser.add_argument("--auth", metavar="USER:PASSWORD", help="ask for a user name and password")
+    parser.add_argument(
+        "--auth",
+        metavar="USER:PASSWORD",
+        default=os.environ.get("HAIRSEG_AUTH"),
+        help="ask for a user name and password; other users of this machine see what stands here, HAIRSEG_AUTH hides it",
+    )
+    parser.add_argument("--mcp", action="store_true", help="offer both endpoints to assistants as tools")
     parser.add_argument("--device", default="auto")
     return parser
 
 
-def find_weights(repo: str) -> tuple[Resolved, str | None]:
+def find_weights(repo: str | None) -> "tuple[Resolved | None, str | None]":
     """The repository to serve, and what visitors should know of it: nobody is left without a page by a silent Hub."""
+    if repo is None and "HAIRSEG_REPO" not in os.environ:
+        return None, None  # bundled
+    from hairseg.hub.failures import HubError
+    from hairseg.hub.resolution import default_repo, resolve
+
     try:
-        source = resolve(repo)
+        source = resolve(repo or default_repo())
     except HubError as error:
-        return Resolved(BUNDLED), f"the bundled weights are shown, because {str(error)[0].lower()}{str(error)[1:]}"
+        return None, f"the bundled weights are shown, because {str(error)[0].lower()}{str(error)[1:]}"
     return source, source.reason and f"the weights are a cached copy of {source.repo_id}, because {source.reason}."
 
 
@@ -55,15 +65,16 @@ def main() -> None:
     source, notice = find_weights(args.repo)
     if notice:
         print(f"note: {notice}", file=sys.stderr)
-    predictor = HairPredictor(source.folder, VARIANTS, choose_device(args.device))
-    Thread(target=warm_up, args=[predictor], daemon=True).start()
+    predictor = Future()
     page = build_page(predictor, source, notice)
+    Thread(target=load, args=[predictor, source, args.device], daemon=True).start()
     try:
         page.launch(
             server_name=args.host,
             server_port=args.port,
             share=args.share,
             auth=tuple(args.auth.split(":", 1)) if args.auth else None,
+            mcp_server=args.mcp,
             ssr_mode=False,
             inbrowser=has_desktop(),
             **look(),
@@ -74,10 +85,20 @@ def main() -> None:
         ) from None
 
 
-def warm_up(predictor: HairPredictor) -> None:
-    """Work on one photo in the background, so that the first visitor does not wait for kernels to be prepared."""
-    photo = load_photo(EXAMPLES / "astronaut.jpg")
-    recolour(photo, predictor.alphas(photo)["pretrained"], FIRST_COLOUR)
+def load(predictor: Future, source: "Resolved | None", device: str) -> None:
+    """Load the networks and have them look at one photo, so that the first visitor does not wait for kernels."""
+    try:
+        import numpy as np
+
+        from hairseg.prediction import HairPredictor
+        from hairseg.repository import BUNDLED, VARIANTS
+
+        loaded = HairPredictor(source.folder if source else BUNDLED, VARIANTS, choose_device(device))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        os._exit(2)  # a page without networks is none; this thread cannot raise in the one that serves
+    loaded.alphas(np.zeros((320, 320, 3), np.uint8))
+    predictor.set_result(loaded)
 
 
 def has_desktop() -> bool:

@@ -26,7 +26,7 @@ from accelerate import Accelerator
 
 from hairseg import __version__
 from hairseg.commands import Parser, choose_device, run
-from hairseg.config import VARIANTS, Config
+from hairseg.config import Config
 from hairseg.data.crops import closer_crops
 from hairseg.data.datasets import LAYOUTS, SPLIT_RULES, SPLITS, Pair, find_pairs, find_scenes, load_scenes, split_rule
 from hairseg.data.decoded import load_arrays
@@ -40,6 +40,7 @@ from hairseg.hub.publish import check_push, push
 from hairseg.hub.resolution import resolve
 from hairseg.networks.backbones import BACKBONES, INITS, default_init
 from hairseg.networks.preset import Preset
+from hairseg.paper import VARIANTS
 from hairseg.prediction import HairPredictor
 from hairseg.repository import ModelRepository
 from hairseg.training.checkpoints import Settings

@@ -27,12 +27,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from folder import PORTRAIT, load
 
 from hairseg.commands import Parser, run
-from hairseg.config import VARIANTS
 from hairseg.files import write_json
 from hairseg.images import load_photo
 from hairseg.networks.backbones import build_model
 from hairseg.networks.precision import autocast
 from hairseg.page.session import PageSession
+from hairseg.paper import VARIANTS
 from hairseg.prediction import HairPredictor
 
 COLOUR, STRENGTH, VARIANT = "#8e24aa", 0.9, "pretrained"

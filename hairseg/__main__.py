@@ -8,11 +8,11 @@ import numpy as np
 from tqdm import tqdm
 
 from hairseg.commands import Parser, choose_device, run
-from hairseg.config import VARIANTS
 from hairseg.errors import InputError
 from hairseg.folder import find_photos, result_path, write_picture
 from hairseg.hub.resolution import default_repo, resolve
 from hairseg.images import alpha_to_grey, load_photo
+from hairseg.paper import VARIANTS
 from hairseg.prediction import HairPredictor
 from hairseg.recolouring.palette import parse_colour
 from hairseg.recolouring.recolourer import HairRecolourer

@@ -4,10 +4,12 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-
-import torch
+from typing import TYPE_CHECKING
 
 from hairseg.errors import InputError, quote
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,12 +37,14 @@ def _end(line: str, code: int) -> None:
     sys.exit(code)
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str) -> "torch.device":
     """Find a device: "auto" (CUDA where there is one, else the CPU) or a name that PyTorch knows.
 
     Raises:
         InputError: no such device here.
     """
+    import torch  # here, since the page starts without it
+
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

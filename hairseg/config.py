@@ -6,12 +6,11 @@ from dataclasses import asdict, dataclass
 from hairseg.errors import InputError, quote
 from hairseg.networks.backbones import BACKBONES
 from hairseg.networks.preset import Preset
+from hairseg.paper import VARIANTS
 
 FORMAT = 1
 
 ARCHITECTURE = "DeepLabV3"
-
-VARIANTS = ("pretrained", "random")  # what the paper compares
 
 
 @dataclass(frozen=True)

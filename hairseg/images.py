@@ -184,6 +184,41 @@ def encode_png(picture: np.ndarray) -> bytes:
     return cv2.imencode(".png", picture, FAST_PNG)[1].tobytes()
 
 
+def encode_jpeg(picture: np.ndarray, quality: int = 95, at_most: int | None = None) -> bytes:
+    """JPEG file contents of a uint8 RGB picture, (height, width, 3).
+
+    Args:
+        quality: 1 to 100.
+        at_most: bytes; quality falls in steps of 10 until the file is no larger, but not below 40.
+
+    Example:
+        >>> noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+        >>> len(encode_jpeg(noise)) > 60_000 >= len(encode_jpeg(noise, at_most=60_000))
+        True
+    """
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    while True:
+        file = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+        if at_most is None or len(file) <= at_most or quality < 50:
+            return file
+        quality -= 10
+
+
+def scale_down(picture: np.ndarray, longer_side: int) -> np.ndarray:
+    """A picture of any channels, its longer side at most that many pixels, its aspect ratio kept.
+
+    Example:
+        >>> scale_down(np.zeros((300, 400, 3), np.uint8), 100).shape
+        (75, 100, 3)
+    """
+    height, width = picture.shape[:2]
+    scale = longer_side / max(height, width)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
 def alpha_to_grey(alpha: np.ndarray) -> np.ndarray:
     """Alpha in [0, 1], float32 (height, width) -> uint8 grey picture, 255 is hair.
 

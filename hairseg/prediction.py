@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 import torch
 
-from hairseg.config import VARIANTS, Config
+from hairseg.config import Config
 from hairseg.errors import InputError
 from hairseg.hub.resolution import resolve
 from hairseg.networks.deeplab import DeepLabV3
 from hairseg.networks.precision import autocast, prepare_for_inference
+from hairseg.paper import VARIANTS
 from hairseg.refinement import refine_alpha
 from hairseg.repository import BUNDLED, ModelRepository
 
@@ -48,6 +49,7 @@ class HairPredictor:
     """
 
     def __init__(self, folder: str | Path, variants: Iterable[str] | None = None, device: str | torch.device = "cpu"):
+        self.folder = Path(folder)
         repository = ModelRepository(folder)
         self.config: Config = repository.config
         self.device = torch.device(device)

@@ -13,11 +13,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from hairseg.config import VARIANTS, Config
+from hairseg.config import Config
 from hairseg.errors import InputError, first_line, quote
 from hairseg.files import disk_full, write_json, written_whole
 from hairseg.networks.backbones import build_model
 from hairseg.networks.deeplab import DeepLabV3
+from hairseg.paper import VARIANTS
 
 CONFIG, METRICS, CARD = "config.json", "metrics.json", "README.md"
 WEIGHTS, HISTORY = "model.safetensors", "history.json"  # of a variant, in the folder of its name

@@ -8,9 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from hairseg.config import VARIANTS, Config
+from hairseg.config import Config
 from hairseg.networks.backbones import build_model
 from hairseg.networks.preset import IMAGENET_MEAN, IMAGENET_STD
+from hairseg.paper import VARIANTS
 from hairseg.repository import ModelRepository
 
 PROJECT = Path(__file__).parent.parent

@@ -1,58 +1,109 @@
-"""The page's own components: the upload, pictures in Gradio's cache, errors."""
+"""The page's own components: what visitors hand over, and how mistakes and files get back to them."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
-import numpy as np
 from gradio.processing_utils import save_base64_to_cache, save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from hairseg.errors import InputError
-from hairseg.images import encode_png
+from hairseg.recolouring.settings import describe
 
 NOT_UPLOADED = str(InputError("That is no photo of this page", "a file that was uploaded here", "upload it first"))
 
 
-class PhotoUpload(gr.Image):
-    """An image upload that hands over the file as it came, whatever is in it: `load_photo` explains what is wrong.
+def uploaded_file(path: Any, cache: str) -> str:
+    """The path as it came, if it is that of a file in `cache`: one that a visitor has uploaded or the page has written.
 
-    Only files that a visitor has uploaded, or that the page itself has written, are handed over. Gradio moves uploads
-    into its cache by their `meta` and leaves a payload without it as it came: its path could be any of the server's.
+    Gradio moves uploads into its cache by their `meta` and leaves a payload without it as it came: its path could be any
+    of the server's. Whether another file is there is not told either.
     """
+    with suppress(ValueError, OSError, TypeError):  # a NUL or a loop of links in the path, or no path at all
+        path = Path(path or "/").resolve()
+        if path.is_relative_to(Path(cache).resolve()) and path.is_file():
+            return str(path)
+    raise gr.Error(NOT_UPLOADED, print_exception=False)
+
+
+class PhotoUpload(gr.Image):
+    """The endpoints' photo: the file as it came, whatever is in it. `load_photo` explains what is wrong."""
 
     is_template = True  # shown by Gradio's own image component
 
     def preprocess(self, payload) -> str | None:
         if payload is None:
             return None
-        with suppress(ValueError, OSError):  # no base64; a NUL or a loop of links in the path
-            url = payload.url or ""
-            if payload.path is None and url.startswith("data:"):
+        url = payload.url or ""
+        if payload.path is None and url.startswith("data:"):
+            with suppress(ValueError):  # no base64
                 return save_base64_to_cache(url, self.GRADIO_CACHE)
-            path = Path(payload.path or "/").resolve()
-            if path.is_relative_to(Path(self.GRADIO_CACHE).resolve()) and path.is_file():
-                return str(path)
-        raise gr.Error(NOT_UPLOADED, print_exception=False)
+        return uploaded_file(payload.path, self.GRADIO_CACHE)
+
+
+class PhotoInput(gr.HTML):
+    """The page's photo, in markup of its own. Its value is {"path": an uploaded file, "look": a number of this page's}.
+
+    The number is that of the look at the photo: results carry it, and the page shows those of its latest look alone.
+    """
+
+    def preprocess(self, payload) -> dict | None:
+        if payload is None:
+            return None
+        if not isinstance(payload, dict):
+            raise gr.Error(NOT_UPLOADED, print_exception=False)
+        return {"path": uploaded_file(payload.get("path"), self.GRADIO_CACHE), "look": payload.get("look")}
+
+
+# The controls hand over whatever they are given: `RecolourSettings` says in plain words what is wrong with it.
+
+
+class Slider(gr.Slider):
+    is_template = True  # shown by Gradio's own, as the next two
+
+    def preprocess(self, payload: Any) -> Any:
+        return payload
+
+    @classmethod
+    def of(cls, setting: str, **options: Any) -> "Slider":
+        """The slider of a number of `RecolourSettings`."""
+        about = describe(setting)
+        span = {"minimum": about["lowest"], "maximum": about["highest"], "step": about["step"]}
+        return cls(value=about["default"], label=about["label"], **span, **options)
+
+
+class Radio(gr.Radio):
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        return payload
+
+
+class ColourPicker(gr.ColorPicker):
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        return payload
 
 
 @contextmanager
-def mistakes_on_page() -> Iterator[None]:
-    """A user's mistake becomes one sentence on the page."""
+def mistakes_as_errors() -> Iterator[None]:
+    """An endpoint's answer to a user's mistake is one sentence."""
     try:
         yield
     except InputError as error:
         raise gr.Error(str(error), print_exception=False) from None
 
 
-def save_png(name: str, picture: np.ndarray) -> str:
-    """Path of a PNG file of that name in Gradio's cache, which what `encode_png` takes is written to."""
-    return save_bytes_to_cache(encode_png(picture), name, get_upload_folder())
+def save_file(name: str, content: bytes) -> str:
+    """Path of a new file of that name in the cache of this page."""
+    return save_bytes_to_cache(content, re.sub(r"[^\w .()-]", "_", name), get_upload_folder())
 
 
-def to_hex(colour: str) -> str:
+def to_hex(colour: Any) -> Any:
     """The colour picker's notation as #rrggbb; anything else unchanged.
 
     Example:
@@ -62,4 +113,4 @@ def to_hex(colour: str) -> str:
     match = re.fullmatch(r"rgba?\((\d+\.?\d*), *(\d+\.?\d*), *(\d+\.?\d*)(, *[\d.]+)?\)", str(colour))
     if not match:
         return colour
-    return "#" + bytes(min(255, round(float(channel))) for channel in match.groups()[:3]).hex()
+    return "#" + bytes(min(255, round(float(channel[:9]))) for channel in match.groups()[:3]).hex()

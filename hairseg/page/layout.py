@@ -1,54 +1,70 @@
-"""The page as a whole."""
+"""The page as a whole: its tabs, its links, and what stays the same on all of them."""
+
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from hairseg.hub.resolution import Resolved
+from hairseg.page.endpoints import add_endpoints
+from hairseg.page.scores import how_good, scores_of, test_aurocs
 from hairseg.page.session import PageSession
-from hairseg.page.try_it import PRIVATE, try_it
-from hairseg.prediction import HairPredictor
-from hairseg.repository import BUNDLED
+from hairseg.page.try_it import PRIVATE, markup, try_it
+from hairseg.page.use_elsewhere import use_elsewhere
+
+if TYPE_CHECKING:
+    from hairseg.hub.resolution import Resolved
+    from hairseg.prediction import HairPredictor
 
 HOUR = 3600  # seconds that an upload is kept
 
-SHIPPED = Resolved(BUNDLED)
 
-
-def build_page(predictor: HairPredictor, source: Resolved = SHIPPED, notice: str | None = None) -> gr.Blocks:
+def build_page(
+    predictor: "HairPredictor | Future[HairPredictor]",
+    source: "Resolved | None" = None,
+    notice: str | None = None,
+) -> gr.Blocks:
     """The page.
 
     Args:
-        predictor: both networks.
-        source: where they come from; a repository on the Hub is named and linked.
+        predictor: both networks; as a future while they are being loaded, which the page says.
+        source: where they come from; a repository on the Hub is named and linked. None: bundled with the code.
         notice: something a visitor should know about them.
     """
     session = PageSession(predictor)
     with gr.Blocks(title="HairSeg", analytics_enabled=False, delete_cache=(HOUR // 4, HOUR)) as page:
         gr.Markdown(
-            "# HairSeg\nWhat is transfer learning worth? One network, DeepLabV3, looks for the hair in your photo "
-            "twice: trained from random weights on the left, fine-tuned from pretrained weights on the right.",
-            elem_id="title",
+            "# HairSeg\nHair masks with and without pretraining, and your hair in another colour.", elem_id="title"
         )
         if notice:
             gr.Markdown(f"**Note:** {notice}", elem_id="notice")
-        colour, variant = try_it(session)
-        with gr.Row():
-            page_link = gr.Textbox(label="Link to this page", elem_id="page-link", interactive=False, buttons=["copy"])
-            link = gr.Textbox(
-                label="Link to this page with this colour and mask", elem_id="link", interactive=False, buttons=["copy"]
-            )
-            published = gr.Textbox(visible="hidden")
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Try it", id="try"):
+                colour, variant, strength = try_it(session)
+            with gr.Tab("How good is it?", id="scores"):
+                scores = how_good()
+            with gr.Tab("Use it elsewhere", id="elsewhere"):
+                page_link, link = use_elsewhere(source)
         gr.Markdown(
-            f"Weights: {name_weights(source)}. "
-            "Uploaded photos stay on the machine that serves this page and are deleted after an hour.",
+            f"Weights: {name_weights(source)}. Photos stay on the machine that serves this page and are deleted after "
+            "an hour; your browser keeps nothing of them.",
             elem_id="about",
         )
+        add_endpoints(session)
 
-        page.load(None, [colour, variant], [colour, variant], js="(...now) => hairseg.readLink(...now)", **PRIVATE)
+        def when_loaded() -> list:
+            folder = session.predictor.folder
+            return [{"scores": test_aurocs(folder)}, *scores_of(folder)]
+
+        networks = markup("networks", "networks")
+        page.load(when_loaded, None, [networks, *scores], concurrency_limit=None, show_progress="hidden", **PRIVATE)
+        chosen = [colour, variant, strength]
+        page.load(None, chosen, chosen, js="(...now) => hairseg.readLink(...now)", **PRIVATE)
+        published = gr.Textbox(visible="hidden")
         page.load(lambda: page.share_url or "", None, published, **PRIVATE)
         gr.on(
-            [page.load, colour.change, variant.change, published.change],
+            [page.load, published.change, *(component.change for component in chosen)],
             None,
-            [colour, variant, published],
+            [*chosen, published],
             [page_link, link],
             js="(...now) => hairseg.writeLinks(...now)",
             **PRIVATE,
@@ -56,8 +72,8 @@ def build_page(predictor: HairPredictor, source: Resolved = SHIPPED, notice: str
     return page
 
 
-def name_weights(source: Resolved) -> str:
+def name_weights(source: "Resolved | None") -> str:
     """Where the networks come from, in Markdown; paths of the server stay its own."""
-    if source.url:
-        return f"[{source}]({source.url})"
-    return "bundled with this page" if source.folder == BUNDLED else f"`{source.folder.name}`"
+    if source is None:
+        return "bundled with this page"
+    return f"[{source}]({source.url})" if source.url else f"`{source.folder.name}`"

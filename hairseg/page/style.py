@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from gradio.themes import Soft
 
-from hairseg.config import VARIANTS
+from hairseg.paper import VARIANTS
 from hairseg.recolouring.palette import PRESETS, parse_colour
 
 FIRST_COLOUR = "copper"
@@ -14,21 +15,36 @@ FIRST_VARIANT = "pretrained"
 
 FOLDER = Path(__file__).parent
 
+MAX_FILE_SIZE = "200mb"  # of an upload
+
 
 def swatch_id(preset: str) -> str:
-    """The preset's name -> the id of its swatch on the page, "swatch-light-blond" say."""
+    """The preset's name -> the id of its swatch on the page.
+
+    Example:
+        >>> swatch_id("light blond")
+        'swatch-light-blond'
+    """
     return f"swatch-{preset.replace(' ', '-')}"
 
 
 def legible_on(colour: str) -> str:
-    """The colour of a swatch -> that of its name."""
-    return "#fff" if sum(parse_colour(colour)) < 400 else "#111"
+    """Black or white, whichever has more contrast to a colour (WCAG 2.2, relative luminance).
+
+    Example:
+        >>> legible_on("#cfae85"), legible_on("#3d2a22")
+        ('#000', '#fff')
+    """
+    channels = [value / 255 for value in parse_colour(colour)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    luminance = sum(weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    return "#000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#fff"
 
 
-def look() -> dict:
-    """Arguments of `gr.Blocks.launch`: style sheet, script and theme."""
+def look() -> dict[str, Any]:
+    """Arguments of `gr.Blocks.launch`: style sheet, script, theme, and what the page keeps of its visitors, which is nothing."""
     swatches = "".join(
-        f"#{swatch_id(name)} {{ background: {colour}; color: {legible_on(colour)}; }}\n"
+        f"#{swatch_id(name)} {{ --swatch: {colour}; --ink: {legible_on(colour)}; }}\n"
         for name, colour in PRESETS.items()
     )
     constants = f"const PRESETS = {json.dumps(PRESETS)}, VARIANTS = {json.dumps(VARIANTS)};\n"
@@ -36,6 +52,17 @@ def look() -> dict:
         css=(FOLDER / "page.css").read_text(encoding="utf-8") + swatches,
         head=f"<script>\n{constants}{(FOLDER / 'page.js').read_text(encoding='utf-8')}</script>",
         footer_links=["api", "gradio"],
-        # Gradio's default font would be fetched from the internet.
-        theme=Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+        run_history=False,
+        max_file_size=MAX_FILE_SIZE,
+        # Gradio's default font would be fetched from the internet. Labels of the theme have too little contrast.
+        theme=Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]).set(
+            block_label_text_color="#3730a3",
+            block_label_text_color_dark="#e0e7ff",
+            block_title_text_color="#1f2937",
+            block_title_text_color_dark="#f3f4f6",
+            block_info_text_color="#4b5563",
+            block_info_text_color_dark="#d1d5db",
+            body_text_color_subdued="#4b5563",
+            body_text_color_subdued_dark="#d1d5db",
+        ),
     )

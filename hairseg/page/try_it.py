@@ -1,113 +1,137 @@
-"""The first tab: both masks beside the photo, and its hair in another colour."""
+"""The first tab: what pretraining is worth, and one's own hair in another colour."""
 
+import base64
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
-from hairseg.config import VARIANTS
-from hairseg.page.components import PhotoUpload
-from hairseg.page.session import ONE_COLOUR, PageSession
+from hairseg.page.components import ColourPicker, PhotoInput, Radio, Slider
+from hairseg.page.endpoints import ONE_COLOUR
+from hairseg.page.events import EXAMPLES, PageEvents, example
+from hairseg.page.session import PageSession
 from hairseg.page.style import FIRST_COLOUR, FIRST_VARIANT, swatch_id
+from hairseg.page.views import VIEWS
+from hairseg.paper import VARIANTS
 from hairseg.recolouring.palette import PRESETS
 from hairseg.recolouring.settings import describe
 
-EXAMPLES = Path(__file__).parent / "examples"
-
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
-SHOWN: dict[str, Any] = {
-    "format": "png",
-    "elem_classes": "picture",
-    "interactive": False,
-    "buttons": ["download", "fullscreen"],
+MARKUP = Path(__file__).parent / "markup"
+
+EXAMPLE_TITLES = {"astronaut": "Eileen Collins. NASA, public domain"}
+
+TAKE_AWAY = {  # kind: what the button says
+    "recoloured-jpeg": "Recoloured, JPEG",
+    "recoloured-png": "Recoloured, PNG",
+    "cutout": "Hair alone",
+    "alpha": "Mask",
+    "sheet": "All colours on one sheet",
+    "card": "Card to share",
 }
 
 
-def try_it(session: PageSession) -> tuple[gr.ColorPicker, gr.Radio]:
-    """Build the tab. Returns what a link to the page may set: colour and variant."""
-    with gr.Row(elem_id="figure3"):
-        random_mask = gr.Image(label="Random-init mask", elem_id="random-mask", height=400, **SHOWN)
-        photo = PhotoUpload(
-            label="Photo",
+def try_it(session: PageSession) -> tuple[ColourPicker, Radio, Slider]:
+    """Build the tab. Returns what a link to the page may set: colour, variant and strength."""
+    events = PageEvents(session)
+    with gr.Row(elem_id="figure3", elem_classes="without-photo"):
+        random_mask = markup("mask", "random-mask")
+        photo = PhotoInput(
+            html_template=read_markup("photo"),
+            js_on_load="hairseg.upload(element, props, trigger, server, upload)",
             elem_id="photo",
-            elem_classes="picture",
-            height=440,
-            type="filepath",
-            image_mode=None,
-            sources=["upload", "webcam", "clipboard"],
+            apply_default_css=False,
+            server_functions=[example],
         )
-        pretrained_mask = gr.Image(label="Pretrained mask", elem_id="pretrained-mask", height=400, **SHOWN)
-    gr.Examples(
-        [[str(EXAMPLES / "astronaut.jpg")]],
-        photo,
-        label="No photo at hand? Eileen Collins, NASA (public domain)",
+        pretrained_mask = markup("mask", "pretrained-mask")
+    gr.HTML(
+        html_template=read_markup("examples").replace("EXAMPLES", thumbnails()),
+        js_on_load="hairseg.examples(element)",
         elem_id="example",
-        **PRIVATE,
+        apply_default_css=False,
     )
+    view = gr.Radio(list(VIEWS), value=VIEWS[0], label="Show both masks as", elem_id="view", container=False)
+    with gr.Row(elem_id="story2"):
+        with gr.Column(scale=3, min_width=300, elem_id="before-and-after"):
+            recoloured = markup("compare", "compare")
+        with gr.Column(scale=4, min_width=300, elem_id="controls"):
+            with gr.Row(elem_classes="swatches"):
+                swatches = {
+                    name: gr.Button(name, size="sm", elem_id=swatch_id(name), elem_classes="swatch") for name in PRESETS
+                }
+            with gr.Row(elem_id="settings"):
+                colour = ColourPicker(PRESETS[FIRST_COLOUR], label="Any colour", elem_id="colour", min_width=110)
+                strength = Slider.of("strength", elem_id="strength", min_width=200)
+                variant = Radio(
+                    list(VARIANTS), value=FIRST_VARIANT, label="By the mask", elem_id="variant", min_width=200
+                )
+            with gr.Accordion("Finer settings", open=False, elem_id="finer"):
+                with gr.Row():
+                    finer = [Slider.of(name, min_width=140) for name in ("vividness", "lightness", "natural_roots")]
+                with gr.Row():
+                    modes = describe("second_mode")
+                    second_mode = Radio([ONE_COLOUR, *modes["choices"]], value=ONE_COLOUR, label=modes["label"])
+                    second_colour = ColourPicker(PRESETS["light blond"], label=describe("second_colour")["label"])
+            with gr.Row(elem_id="take-away"):
+                take_away = {
+                    kind: gr.Button(title, size="sm", elem_id=f"{kind}-button", min_width=90)
+                    for kind, title in TAKE_AWAY.items()
+                }
+    delivery = markup("delivery", "delivery", visible="hidden")
 
-    gr.Markdown("## Your hair in another colour")
-    with gr.Row(elem_classes="swatches"):
-        swatches = {name: gr.Button(name, size="sm", elem_id=swatch_id(name)) for name in PRESETS}
-    with gr.Row():
-        colour = gr.ColorPicker(PRESETS[FIRST_COLOUR], label="Colour", elem_id="colour")
-        strength = slider("strength")
-        variant = gr.Radio(list(VARIANTS), value=FIRST_VARIANT, label="Mask that does the colouring")
-    with gr.Accordion("Finer settings", open=False):
-        with gr.Row():
-            finer = [slider(name) for name in ("vividness", "lightness", "natural_roots")]
-        with gr.Row():
-            modes = describe("second_mode")
-            second_mode = gr.Radio([ONE_COLOUR, *modes["choices"]], value=ONE_COLOUR, label=modes["label"])
-            second_colour = gr.ColorPicker(
-                PRESETS["light blond"], label=describe("second_colour")["label"], elem_id="second-colour"
-            )
-    with gr.Row():
-        original = gr.Image(label="Original", elem_id="original", height=500, **SHOWN)
-        recoloured = gr.Image(label="Recoloured", elem_id="recoloured", height=500, **SHOWN)
-    with gr.Row():
-        sheet_button = gr.Button("All colours on one sheet", elem_id="sheet-button")
-        cutout_button = gr.Button("Cut out the hair", elem_id="cutout-button")
-    sheet = gr.Image(label="All colours", elem_id="sheet", visible=False, **SHOWN)
-    cutout = gr.Image(label="Hair alone", elem_id="cutout", visible=False, height=500, **SHOWN)
-
+    settings = [photo, colour, strength, variant, *finer, second_mode, second_colour]
+    fresh: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
+    masks = [random_mask, pretrained_mask]
+    photo.upload(events.show_masks, [photo, view], masks, trigger_mode="multiple", concurrency_limit=4, **fresh)
+    view.change(events.show_masks, [photo, view], masks, trigger_mode="always_last", concurrency_limit=4, **fresh)
+    changes = [setting.change for setting in settings[1:]]
+    photo.upload(events.show_recoloured, settings, recoloured, trigger_mode="multiple", concurrency_limit=4, **fresh)
+    gr.on(changes, events.show_recoloured, settings, recoloured, trigger_mode="always_last", queue=False, **fresh)
     for name, swatch in swatches.items():
         swatch.click(None, None, colour, js=f"() => '{PRESETS[name]}'", **PRIVATE)
-    settings = [photo, colour, strength, variant, *finer, second_mode, second_colour]
-    photo.upload(session.displayable, photo, photo, show_progress="hidden", **PRIVATE)
-    segmented = photo.change(
-        None,
-        photo,
-        [random_mask, pretrained_mask, recoloured, original],
-        js="photo => [null, null, null, photo]",
-        **PRIVATE,
-    ).then(session.segment, photo, [random_mask, pretrained_mask], api_name="segment")
-    segmented.success(session.recolour, settings, recoloured, api_name="recolour")
-    segmented.failure(None, None, photo, js="() => null", **PRIVATE)  # no broken picture stays
-    gr.on(
-        [setting.change for setting in settings[1:]],
-        session.recolour,
-        settings,
-        recoloured,
-        trigger_mode="always_last",
-        show_progress="hidden",
-        **PRIVATE,
-    )
-    photo.change(lambda: (gr.Image(None, visible=False),) * 2, None, [sheet, cutout], **PRIVATE)
-    sheet_button.click(session.all_presets, [photo, variant, strength], sheet, **PRIVATE)
-    cutout_button.click(session.cutout, [photo, variant], cutout, **PRIVATE)
-    return colour, variant
+    for kind, button in take_away.items():
+        button.click(
+            events.take_away(kind),
+            settings,
+            delivery,
+            js=f"(...now) => hairseg.taking('{kind}', now)",
+            concurrency_limit=2,
+            concurrency_id="own size",
+            **fresh,
+        )
+    return colour, variant, strength
 
 
-def slider(setting: str) -> gr.Slider:
-    """The slider of a number of `RecolourSettings`."""
-    about = describe(setting)
-    return gr.Slider(
-        about["lowest"],
-        about["highest"],
-        about["default"],
-        step=about["step"],
-        label=about["label"],
-        info=about["help"],
-        elem_id=setting.replace("_", "-"),
+def markup(name: str, elem_id: str, **options: Any) -> gr.HTML:
+    """A component in markup of our own, from markup/NAME.html, that page.js brings to life."""
+    return gr.HTML(
+        html_template=read_markup(name),
+        js_on_load=f"hairseg.{name}(element, props, watch)",
+        elem_id=elem_id,
+        apply_default_css=False,
+        **options,
     )
+
+
+def read_markup(name: str) -> str:
+    return (MARKUP / f"{name}.html").read_text(encoding="utf-8")
+
+
+def thumbnails() -> str:
+    """The examples as buttons, their pictures inside."""
+    buttons = []
+    for path in sorted(EXAMPLES.glob("*.jpg")):
+        title = EXAMPLE_TITLES[path.stem]
+        with Image.open(path) as picture:
+            picture.thumbnail((112, 112))
+            file = BytesIO()
+            picture.save(file, "JPEG", quality=80)
+        data = base64.b64encode(file.getvalue()).decode()
+        buttons.append(
+            f'<button type="button" data-example="{path.name}" title="{title}">'
+            f'<img src="data:image/jpeg;base64,{data}" alt="Example: {title}"></button>'
+        )
+    return "\n".join(buttons)

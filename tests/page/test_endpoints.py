@@ -7,7 +7,7 @@ import urllib.request
 import uuid
 from pathlib import Path
 
-import gradio as gr
+import cv2
 import numpy as np
 import pytest
 from conftest import PROJECT, draw_portrait
@@ -20,6 +20,8 @@ from hairseg.hub.failures import HubError
 from hairseg.hub.resolution import Resolved
 from hairseg.images import load_photo
 from hairseg.page.components import NOT_UPLOADED, to_hex
+from hairseg.page.endpoints import Endpoints
+from hairseg.page.events import PageEvents, example
 from hairseg.page.layout import build_page
 from hairseg.page.session import PageSession
 from hairseg.prediction import HairPredictor
@@ -89,14 +91,18 @@ def test_mistakes_come_as_one_sentence(client, sideways, tmp_path):
 
 def test_another_colour_does_not_run_the_networks_again(predictor, sideways, monkeypatch):
     calls = []
-    real = predictor.begin
-    monkeypatch.setattr(predictor, "begin", lambda photo: calls.append(1) or real(photo))
+    real = predictor.begin_looks
+    monkeypatch.setattr(predictor, "begin_looks", lambda photo: calls.append(1) or real(photo))
     session = PageSession(predictor)
-    session.segment(str(sideways))
+    endpoints, events = Endpoints(session), PageEvents(session)
+    endpoints.segment(str(sideways))
     for colour in ("#8e24aa", "#b5562b", "rgba(12, 120.4, 30, 1)"):
-        session.recolour(str(sideways), colour, 0.8, "pretrained")
-    session.recolour(str(sideways), "#8e24aa", 0.8, "random")
-    assert calls == [1]
+        endpoints.recolour(str(sideways), colour, 0.8, "pretrained")
+    endpoints.recolour(str(sideways), "#8e24aa", 0.8, "random")
+    photo = {"path": str(sideways), "look": 7}
+    shown = events.show_recoloured(photo, "copper", 1, "pretrained", 0, 0, 0, "none", "")
+    assert shown["look"] == 7 and "error" not in shown and calls == [1]
+    assert [mask["look"] for mask in events.show_masks(photo, "Mask")] == [7, 7] and calls == [1]
 
 
 def test_the_colour_pickers_notation_is_understood():
@@ -105,13 +111,58 @@ def test_the_colour_pickers_notation_is_understood():
     assert to_hex("#8e24aa") == "#8e24aa"
 
 
-def test_pictures_that_browsers_do_not_show_become_png(predictor, tmp_path):
-    portrait = Image.fromarray(draw_portrait(1)[0])
-    portrait.save(tmp_path / "phone.heic", format="HEIF", quality=95)
-    portrait.save(tmp_path / "phone.jpg")
+def test_pictures_that_browsers_do_not_show_become_jpeg(predictor, tmp_path):
+    Image.fromarray(draw_portrait(1)[0]).save(tmp_path / "phone.heic", format="HEIF", quality=95)
+    random, _ = PageEvents(PageSession(predictor)).show_masks({"path": str(tmp_path / "phone.heic"), "look": 1}, "Mask")
+    with Image.open(random["shown"]) as shown:
+        assert (shown.format, shown.size) == ("JPEG", (96, 96)) and Path(random["shown"]).name == "phone.jpg"
+
+
+WRONG = [None, "x", [], {}, float("nan"), True, "9" * 400, "rgba(1.2.3, 4, 5)", "\0"]
+
+
+@pytest.mark.parametrize("place", range(8))
+def test_every_wrong_value_is_answered_in_words(client, predictor, sideways, place):
+    """Colour, strength, variant, lightness, roots, mode and second colour: a sentence each."""
+    right = ["copper", 1, "pretrained", 0, 0, 0, "ombre", "violet"]
+    events = PageEvents(PageSession(predictor))
+    for value in WRONG:
+        settings = [value if index == place else other for index, other in enumerate(right)]
+        said = events.show_recoloured({"path": str(sideways), "look": 1}, *settings)["error"]
+        assert "expected" in said and len(said) < 400 and "Something went wrong" not in said
+        if value != value:  # JSON has no NaN
+            continue
+        with pytest.raises(Exception, match="expected"):
+            client.predict(handle_file(sideways), *settings, api_name="/recolour")
+
+
+def test_large_photos_are_shown_smaller_and_given_whole(predictor, tmp_path):
+    """One look serves both sizes: the mask at the photo's own size is the shown one, scaled."""
+    with Image.open(PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg") as portrait:
+        portrait.resize((3000, 3000), Image.Resampling.BICUBIC).save(tmp_path / "large.jpg", quality=90)
     session = PageSession(predictor)
-    assert pixels(session.displayable(str(tmp_path / "phone.heic"))).shape == (96, 96, 3)
-    assert session.displayable(str(tmp_path / "phone.jpg")) == gr.skip()
+    shown, own = session.photo(str(tmp_path / "large.jpg")), session.own_size(str(tmp_path / "large.jpg"), "pretrained")
+    assert shown.shown.shape == (1280, 1280, 3) and own.alpha.shape == (3000, 3000)
+    np.testing.assert_array_equal(own.photo, load_photo(tmp_path / "large.jpg"))
+    scaled = cv2.resize(own.alpha, (1280, 1280), interpolation=cv2.INTER_AREA)
+    assert np.abs(scaled - shown.alpha("pretrained")).mean() < 0.01
+    recoloured = PageEvents(session).show_recoloured(
+        {"path": str(tmp_path / "large.jpg"), "look": 1}, "copper", 1, "pretrained", 0, 0, 0, "none", ""
+    )
+    assert Path(recoloured["src"]).stat().st_size < 200_000 and Path(recoloured["src"]).name == "large-copper.jpg"
+
+
+def test_page_and_endpoint_recolour_from_the_same_alpha(predictor, sideways):
+    session = PageSession(predictor)
+    assert session.own_size(str(sideways), "random") is session.photo(str(sideways)).recolourer("random")
+    alpha = session.photo(str(sideways)).alpha("random")
+    np.testing.assert_array_equal(alpha, predictor.alphas(load_photo(sideways))["random"])
+
+
+@pytest.mark.parametrize("name", ["../../app.py", "/etc/passwd", "", ".", "no.jpg"])
+def test_only_examples_are_given_as_examples(name):
+    with pytest.raises(OSError):
+        example(name)
 
 
 def test_a_silent_hub_leaves_the_page_with_the_bundled_weights_and_a_note(predictor, monkeypatch):
@@ -120,17 +171,15 @@ def test_a_silent_hub_leaves_the_page_with_the_bundled_weights_and_a_note(predic
             f"{repo} is not in the cache, and the Hub did not answer in time", "an answer", "try again", down=True
         )
 
-    monkeypatch.setattr(app, "resolve", silent)
+    monkeypatch.setattr("hairseg.hub.resolution.resolve", silent)
     source, notice = app.find_weights("ada/hair")
-    assert source.folder == BUNDLED and notice.startswith(
-        "the bundled weights are shown, because ada/hair is not in the cache"
-    )
+    assert source is None and notice.startswith("the bundled weights are shown, because ada/hair is not in the cache")
     assert notice in json.dumps(build_page(predictor, source, notice).get_config_file(), default=str)
 
 
 def test_a_cached_copy_is_named_with_its_revision(predictor, monkeypatch):
     cached = Resolved(BUNDLED, "ada/hair", "0123456789" * 4, "the Hub cannot be reached")
-    monkeypatch.setattr(app, "resolve", lambda repo: cached)
+    monkeypatch.setattr("hairseg.hub.resolution.resolve", lambda repo: cached)
     source, notice = app.find_weights("ada/hair")
     assert notice == "the weights are a cached copy of ada/hair, because the Hub cannot be reached."
     shown = json.dumps(build_page(predictor, source, notice).get_config_file(), default=str)
@@ -154,11 +203,16 @@ def events_with_a_photo(client) -> list[tuple[int, list]]:
     """Every event of the page, public or private, that takes the photo: index, and data with the photo left open."""
     config = client.config
     values = {part["id"]: part["props"].get("value") for part in config["components"]}
-    photo = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "photo")
+    photos = {
+        part["id"]
+        for part in config["components"]
+        if part["props"].get("elem_id") == "photo" or part["props"].get("label") == "photo"
+    }
+    assert len(photos) == 2  # the one that is shown, and the endpoints'
     return [
-        (event["id"], [None if part == photo else values[part] for part in event["inputs"]])
+        (event["id"], [None if part in photos else values[part] for part in event["inputs"]])
         for event in config["dependencies"]
-        if photo in event["inputs"] and event["backend_fn"]
+        if photos & set(event["inputs"]) and event["backend_fn"]
     ]
 
 
@@ -209,7 +263,7 @@ def test_no_event_reads_a_file_that_was_not_uploaded(client, secret, link, meta)
         {"path": str(secret), "orig_name": "x.svg"},
     ]
     events = events_with_a_photo(client)
-    assert len(events) >= 5  # both endpoints, the sheet, the cut-out and what shows HEIC
+    assert len(events) >= 10  # both endpoints, masks, recolouring, and what can be taken away
     for fn_index, data in events:
         said = set()
         for payload in payloads:
@@ -224,6 +278,8 @@ def test_no_event_reads_a_file_that_was_not_uploaded(client, secret, link, meta)
 def test_what_the_page_has_written_and_data_urls_are_read(client, sideways):
     alpha, _ = client.predict(handle_file(sideways), api_name="/segment")
     url = "data:image/png;base64," + base64.b64encode(Path(alpha).read_bytes()).decode()
-    for fn_index, data in events_with_a_photo(client)[:1]:
-        message = answer(client, fn_index, [{"url": url} if value is None else value for value in data])
-        assert message["success"]
+    endpoints = [event["id"] for event in client.config["dependencies"] if event["api_name"] in ("segment", "recolour")]
+    for fn_index, data in events_with_a_photo(client):
+        if fn_index in endpoints:
+            message = answer(client, fn_index, [{"url": url} if value is None else value for value in data])
+            assert message["success"]

@@ -1,0 +1,112 @@
+"""The page's public endpoints, for gradio_client and MCP: own size, PNG."""
+
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from hairseg.images import alpha_to_grey, encode_png
+from hairseg.page.components import ColourPicker, PhotoUpload, Radio, Slider, mistakes_as_errors, save_file, to_hex
+from hairseg.page.session import PageSession, name_of
+from hairseg.page.style import FIRST_COLOUR, FIRST_VARIANT
+from hairseg.paper import VARIANTS
+from hairseg.recolouring.palette import PRESETS, parse_colour
+from hairseg.recolouring.settings import PLAIN, RecolourSettings, describe
+
+ONE_COLOUR = "none"  # instead of a mode of the second colour
+
+AT_ONCE = 4  # requests at work; the others wait in the queue
+
+
+class Endpoints:
+    """What the endpoints answer."""
+
+    def __init__(self, session: PageSession):
+        self.session = session
+
+    def segment(self, photo: str | None):
+        """Find the hair in a photo with both networks.
+
+        Args:
+            photo: a picture of a person.
+
+        Returns:
+            Grey PNG files of the photo's size, of the random and of the pretrained network: 255 is hair, 0 is not.
+        """
+        if photo is None:
+            return None, None
+        with mistakes_as_errors():
+            return tuple(
+                save_file(
+                    f"{name_of(photo)}-{variant}-mask.png",
+                    encode_png(alpha_to_grey(self.session.own_size(photo, variant).alpha)),
+                )
+                for variant in ("random", "pretrained")
+            )
+
+    def recolour(
+        self,
+        photo: str | None,
+        colour: str,
+        strength: float = PLAIN.strength,
+        variant: str = FIRST_VARIANT,
+        vividness: float = PLAIN.vividness,
+        lightness: float = PLAIN.lightness,
+        natural_roots: float = PLAIN.natural_roots,
+        second_mode: str = ONE_COLOUR,
+        second_colour: str = "",
+    ):
+        """Give the hair in a photo another colour.
+
+        Args:
+            photo: a picture of a person.
+            colour: #rrggbb, or a preset such as copper.
+            strength: 0 leaves the photo as it is, 1 is fully dyed.
+            variant: the network whose mask is used, pretrained or random.
+            vividness: -1 is muted, 0 the colour as given, 1 vivid.
+            lightness: -1 is darker, 0 the colour as given, 1 lighter.
+            natural_roots: share of the hair's length, 0 to 1, along which its own colour fades out.
+            second_mode: none, ombre (the tips) or streaks (single strands).
+            second_colour: #rrggbb or a preset.
+
+        Returns:
+            PNG file of the photo's size.
+        """
+        if photo is None:
+            return None
+        with mistakes_as_errors():
+            settings = settings_of(strength, vividness, lightness, natural_roots, second_mode, second_colour)
+            recoloured = self.session.own_size(photo, variant).recolour(to_hex(colour), settings)
+            return save_file(f"{name_of(photo)}-recoloured.png", encode_png(recoloured))
+
+
+def settings_of(
+    strength: Any, vividness: Any, lightness: Any, natural_roots: Any, second_mode: Any, second_colour: Any
+) -> RecolourSettings:
+    """The settings that the page's controls stand for. Raises InputError; the message names what is wrong."""
+    settings = RecolourSettings(strength, vividness, lightness, natural_roots)
+    if second_mode == ONE_COLOUR:
+        return settings
+    parse_colour(to_hex(second_colour))  # None would do for the settings, not where a second colour is asked for
+    return replace(settings, second_colour=to_hex(second_colour), second_mode=second_mode)
+
+
+def add_endpoints(session: PageSession) -> None:
+    """Add /segment and /recolour to the page, in components that are not shown."""
+    endpoints = Endpoints(session)
+    modes = describe("second_mode")["choices"]
+    hidden: dict[str, Any] = {"visible": False}
+    photo = PhotoUpload(label="photo", type="filepath", image_mode=None, **hidden)
+    settings = [
+        ColourPicker(PRESETS[FIRST_COLOUR], label="colour", **hidden),
+        Slider.of("strength", **hidden),
+        Radio(list(VARIANTS), value=FIRST_VARIANT, label="variant", **hidden),
+        *(Slider.of(name, **hidden) for name in ("vividness", "lightness", "natural_roots")),
+        Radio([ONE_COLOUR, *modes], value=ONE_COLOUR, label="second_mode", **hidden),
+        ColourPicker(PRESETS["light blond"], label="second_colour", **hidden),
+    ]
+    masks = [gr.Image(label=f"{variant}_alpha", format="png", **hidden) for variant in ("random", "pretrained")]
+    recoloured = gr.Image(label="recoloured", format="png", **hidden)
+    shared: dict[str, Any] = {"concurrency_limit": AT_ONCE, "concurrency_id": "endpoints"}
+    gr.Button(**hidden).click(endpoints.segment, photo, masks, api_name="segment", **shared)
+    gr.Button(**hidden).click(endpoints.recolour, [photo, *settings], recoloured, api_name="recolour", **shared)

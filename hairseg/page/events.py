@@ -1,0 +1,133 @@
+"""What the page asks for while it is used, and what it gets: values for page.js, each with the look that it belongs to."""
+
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gradio.processing_utils import save_file_to_cache
+from gradio.utils import get_upload_folder
+
+from hairseg.errors import InputError
+from hairseg.images import alpha_to_grey, encode_jpeg, encode_png
+from hairseg.page.components import save_file, to_hex
+from hairseg.page.endpoints import settings_of
+from hairseg.page.session import PageSession, name_of
+from hairseg.page.share_card import share_card
+from hairseg.page.views import draw_view, share_alone, share_of_hair
+from hairseg.paper import VARIANTS
+from hairseg.recolouring.palette import PRESETS, parse_colour
+from hairseg.recolouring.sheet import contact_sheet
+
+EXAMPLES = Path(__file__).parent / "examples"
+
+SHOWN_BYTES = 190_000  # of a photo on its way to the browser, at most
+
+BALD = 0.002  # share of the picture below which nothing is called hair
+
+UNEXPECTED = "Something went wrong on the server. Try again, or with another photo."
+
+
+class PageEvents:
+    """Answers to the page's events."""
+
+    def __init__(self, session: PageSession):
+        self.session = session
+
+    def show_masks(self, photo: dict | None, view: str) -> tuple[dict | None, dict | None]:
+        """Both variants' pictures in a view, the random one first."""
+
+        def draw(variant: str) -> dict:
+            session = self.session.photo(path_of(photo))
+            alphas = {name: session.alpha(name) for name in VARIANTS}
+            picture = draw_view(view, session.shown, alphas, variant)
+            name = f"{name_of(session.path)}-{variant}-{'mask' if picture.ndim == 2 else view.split()[-1].lower()}"
+            return {
+                "src": save_picture(name, picture),
+                "shown": save_picture(name_of(session.path), session.shown),
+                "view": view,
+                "share": share_of_hair(alphas[variant]),
+                "alone": share_alone(alphas, variant),
+            }
+
+        return answer(photo, lambda: draw("random")), answer(photo, lambda: draw("pretrained"))
+
+    def show_recoloured(self, photo: dict | None, colour: Any, strength: Any, variant: Any, *finer: Any) -> dict | None:
+        """The recoloured photo at the size that is shown."""
+
+        def dye() -> dict:
+            session = self.session.photo(path_of(photo))
+            recolourer = session.recolourer(variant)
+            recoloured = recolourer.recolour(to_hex(colour), settings_of(strength, *finer))
+            return {
+                "src": save_picture(f"{name_of(session.path)}-{colour_name(colour)}", recoloured),
+                "shown": save_picture(name_of(session.path), session.shown),
+                "colour": colour_name(colour),
+                "bald": share_of_hair(recolourer.alpha) < BALD,
+            }
+
+        return answer(photo, dye)
+
+    def take_away(self, kind: str) -> Callable[..., dict | None]:
+        """The event that makes one of `TAKE_AWAY`, at the photo's own size."""
+
+        def take(photo: dict | None, colour: Any, strength: Any, variant: Any, *finer: Any) -> dict | None:
+            def make() -> dict:
+                path, settings = path_of(photo), settings_of(strength, *finer)
+                own, name = self.session.own_size(path, variant), name_of(path)
+                if kind == "recoloured-png":
+                    file = f"{name}-{colour_name(colour)}.png", encode_png(own.recolour(to_hex(colour), settings))
+                elif kind == "recoloured-jpeg":
+                    file = f"{name}-{colour_name(colour)}.jpg", encode_jpeg(own.recolour(to_hex(colour), settings))
+                elif kind == "alpha":
+                    file = f"{name}-{variant}-mask.png", encode_png(alpha_to_grey(own.alpha))
+                elif kind == "cutout":
+                    file = f"{name}-hair.png", encode_png(own.cutout())
+                elif kind == "sheet":
+                    file = f"{name}-colours.png", encode_png(contact_sheet(own.photo, own.alpha, settings))
+                else:
+                    session = self.session.photo(path)
+                    recoloured = session.recolourer(variant).recolour(to_hex(colour), settings)
+                    masks = {name: session.alpha(name) for name in VARIANTS}
+                    card = share_card(session.shown, masks, recoloured, colour_name(colour))
+                    file = f"{name}-card.jpg", encode_jpeg(card)
+                return {"kind": kind, "src": save_file(*file), "name": file[0]}
+
+            return answer(photo, make)
+
+        return take
+
+
+def example(name: str) -> str:
+    """The path of an example photo that the page may show, as if it had been uploaded."""
+    return save_file_to_cache(EXAMPLES / Path(name).name, get_upload_folder())
+
+
+def path_of(photo: dict | None) -> str | None:
+    return photo["path"] if photo else None
+
+
+def answer(photo: dict | None, make: Callable[[], dict]) -> dict | None:
+    """What `make` gives, or the sentence that says why not, with the number of the look."""
+    look = photo and photo["look"]
+    try:
+        return {"look": look, **make()}
+    except InputError as error:
+        return {"look": look, "error": str(error)}
+    except Exception:
+        traceback.print_exc(file=sys.stderr)
+        return {"look": look, "error": UNEXPECTED}
+
+
+def save_picture(name: str, picture) -> str:
+    """A file for the browser: masks as PNG, photos as JPEG that is small."""
+    if picture.ndim == 2:
+        return save_file(f"{name}.png", encode_png(picture))
+    return save_file(f"{name}.jpg", encode_jpeg(picture, 92, SHOWN_BYTES))
+
+
+def colour_name(colour: Any) -> str:
+    """A preset's name, else the code of the colour, as they stand in names of files."""
+    code = "#" + bytes(parse_colour(to_hex(colour))).hex()
+    return next((name for name, preset in PRESETS.items() if preset == code), code[1:]).replace(" ", "-")

@@ -1,0 +1,168 @@
+"""The tab "How good is it?": what the files of the loaded repository hold, as tables and curves."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from hairseg.paper import PAPER_AUROC, VARIANTS
+
+COLUMNS = {"auroc": "AUROC", "f1": "F1", "iou": "IoU", "mse": "MSE", "boundary_iou": "Boundary IoU"}
+
+HISTORIES = {"auroc": "AUROC", "f1": "F1", "loss": "Loss"}
+
+GROUPS = {  # key of metrics.json: what its names mean
+    "framing": "Photo as a share of a larger scene",
+    "hair_types": "Type of hair",
+    "groups": "Kind of photo",
+}
+
+
+def how_good() -> list[gr.components.Component]:
+    """Build the tab, empty. Returns what `scores_of` fills, in its order."""
+    table = gr.Markdown("Waiting for the networks.", elem_id="scores")
+    with gr.Row():
+        curves = [
+            gr.LinePlot(
+                x="epoch",
+                y=name,
+                color="curve",
+                title=f"{title} by epoch",
+                height=260,
+                elem_id=f"history-{name}",
+                min_width=280,
+            )
+            for name, title in HISTORIES.items()
+        ]
+    with gr.Row():
+        roc = gr.LinePlot(
+            x="false positive rate",
+            y="true positive rate",
+            color="curve",
+            title="ROC on test photos",
+            height=320,
+            visible=False,
+            elem_id="roc",
+            min_width=280,
+        )
+        worst = gr.Image(
+            label="Where it does worst: in white the hair, in magenta what was found",
+            visible=False,
+            interactive=False,
+            format="jpeg",
+            height=320,
+            buttons=["fullscreen"],
+            elem_id="worst",
+        )
+    with gr.Accordion("The model card", open=False):
+        card = gr.Markdown(elem_id="card")
+    return [table, *curves, roc, worst, card]
+
+
+def scores_of(folder: Path) -> list[Any]:
+    """What the tab shows of a model repository: values for the components of `how_good`."""
+    metrics = read_json(folder / "metrics.json")
+    history = history_of(folder)
+    roc = roc_of(metrics)
+    worst = next((path for path in (folder / "worst.png", folder / "figures" / "worst.png") if path.is_file()), None)
+    return [
+        tables_of(metrics),
+        *([history] * len(HISTORIES)),
+        gr.LinePlot(roc, visible=not roc.empty),
+        gr.Image(str(worst) if worst else None, visible=worst is not None),
+        card_of(folder),
+    ]
+
+
+def test_aurocs(folder: Path) -> dict[str, str]:
+    """AUROC on test photos by variant, for captions."""
+    scores = read_json(folder / "metrics.json").get("variants", {})
+    return {variant: f"{score['auroc']:.4f}" for variant, score in scores.items() if score.get("auroc")}
+
+
+def tables_of(metrics: dict) -> str:
+    """Markdown: the scores beside the paper's, then those of groups of photos."""
+    if not metrics.get("variants"):
+        return "This repository has no scores: `python evaluate.py` makes them."
+    head = ["", *COLUMNS.values(), "AUROC in the paper"]
+    rows = [
+        [variant, *(number(scores.get(name)) for name in COLUMNS), f"{PAPER_AUROC[variant]:.6f}"]
+        for variant, scores in metrics["variants"].items()
+    ]
+    parts = [
+        f"On the {metrics['images']} photos of {metrics['dataset']}'s {metrics['split']} split, which neither network "
+        f"learnt from, at {metrics['image_size']} x {metrics['image_size']}, all pixels pooled:",
+        markdown_table(head, rows),
+        "The paper's figures are those of B. Cesnik, *Segmentation of human hair* (2019/20), on its own test photos.",
+    ]
+    for part in (metrics, *metrics.get("others", [])):
+        for key, title in GROUPS.items():
+            if isinstance(part.get(key), dict) and part[key]:
+                parts += [f"**{title}, {part['dataset']}** (F1 at the photos' own sizes)", group_table(part[key])]
+    if metrics.get("hairless"):
+        shares = metrics["hairless"]["variants"]
+        called = ", ".join(f"{100 * share['mean']:.2f} % ({variant})" for variant, share in shares.items())
+        parts.append(
+            f"In {metrics['hairless']['images']} scenes without people, {called} of the pixels are called hair."
+        )
+    return "\n\n".join(parts)
+
+
+def group_table(groups: dict) -> str:
+    rows = []
+    for name, group in groups.items():
+        scores = group.get("variants", group)
+        rows.append(
+            [name, str(group.get("images", "")), *(number(scores.get(variant, {}).get("f1")) for variant in VARIANTS)]
+        )
+    return markdown_table(["", "photos", *VARIANTS], rows)
+
+
+def history_of(folder: Path) -> pd.DataFrame:
+    """A row per variant, split and epoch."""
+    rows = [
+        {
+            "curve": f"{variant}, {split}",
+            "epoch": epoch["epoch"],
+            **{name: epoch[split].get(name) for name in HISTORIES},
+        }
+        for variant in VARIANTS
+        for epoch in read_json(folder / variant / "history.json", [])
+        for split in ("train", "test")
+        if epoch.get(split)
+    ]
+    return pd.DataFrame(rows, columns=["curve", "epoch", *HISTORIES])
+
+
+def roc_of(metrics: dict) -> pd.DataFrame:
+    columns = {"false_positive_rate": "false positive rate", "true_positive_rate": "true positive rate"}
+    curves = [
+        pd.DataFrame({columns[name]: values for name, values in points.items()}).assign(curve=variant)
+        for variant, points in metrics.get("roc", {}).items()
+    ]
+    return pd.concat(curves) if curves else pd.DataFrame(columns=[*columns.values(), "curve"])
+
+
+def card_of(folder: Path) -> str:
+    """The card's text without its metadata and its pictures, whose files a page does not serve."""
+    path = folder / "README.md"
+    if not path.is_file():
+        return "This repository has no card."
+    text = re.sub(r"\A---\n.*?\n---\n", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return re.sub(r"!\[[^]]*\]\([^)]*\)\s*", "", text)
+
+
+def read_json(path: Path, default: Any = {}) -> Any:  # noqa: B006  never changed
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else default
+
+
+def number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def markdown_table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,76 @@
+"""What the page shows of a mask: the mask itself, its outline, a tint, or where the two variants differ."""
+
+import cv2
+import numpy as np
+
+from hairseg.images import alpha_to_grey
+
+VIEWS = ("Mask", "Outline", "Tint", "Where they differ")
+
+THRESHOLD = 0.5  # alpha from which a pixel is called hair
+
+COLOURS = {
+    "random": (230, 126, 0),
+    "pretrained": (0, 114, 206),
+}  # orange and blue, apart for every kind of colour vision
+
+STRIPE = 14  # pixels from one stripe to the next, at a longer side of 1280
+
+
+def draw_view(view: str, photo: np.ndarray, alphas: dict[str, np.ndarray], variant: str) -> np.ndarray:
+    """One variant's picture in one of `VIEWS`.
+
+    Args:
+        photo: uint8 RGB, (height, width, 3).
+        alphas: by variant, float32 in [0, 1], (height, width).
+
+    Returns:
+        uint8, (height, width) for the mask, else RGB.
+    """
+    if view == "Outline":
+        return _outline(photo, alphas[variant])
+    if view == "Tint":
+        weight = 0.6 * alphas[variant][..., None]
+        return np.rint(photo + weight * (np.float32(COLOURS[variant]) - photo)).astype(np.uint8)
+    if view == "Where they differ":
+        return _difference(photo, alphas, variant)
+    return alpha_to_grey(alphas[variant])
+
+
+def share_of_hair(alpha: np.ndarray) -> float:
+    """Share of the picture that is called hair, 0 to 1."""
+    return float(np.mean(alpha >= THRESHOLD))
+
+
+def share_alone(alphas: dict[str, np.ndarray], variant: str) -> float:
+    """Share of the picture, 0 to 1, that this variant calls hair and the other does not."""
+    return float(np.mean(_alone(alphas, variant)))
+
+
+def _alone(alphas: dict[str, np.ndarray], variant: str) -> np.ndarray:
+    (other,) = (alpha for name, alpha in alphas.items() if name != variant)
+    return (alphas[variant] >= THRESHOLD) & (other < THRESHOLD)
+
+
+def _outline(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    contours, _ = cv2.findContours((alpha >= THRESHOLD).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    thickness = max(1, round(max(alpha.shape) / 400))
+    picture = photo.copy()
+    for colour, width in (((0, 0, 0), 3 * thickness), ((255, 255, 255), thickness)):  # legible on light and on dark
+        cv2.drawContours(picture, contours, -1, colour, width, cv2.LINE_AA)
+    return picture
+
+
+def _difference(photo: np.ndarray, alphas: dict[str, np.ndarray], variant: str) -> np.ndarray:
+    """On the faded photo: grey where both see hair, striped where this variant alone does."""
+    grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
+    picture = (255 - 0.4 * (255 - grey)).repeat(3, axis=2)
+    both = (alphas["random"] >= THRESHOLD) & (alphas["pretrained"] >= THRESHOLD)
+    picture[both] = 0.4 * picture[both] + 0.6 * 90
+    rows, columns = np.indices(grey.shape[:2])
+    period = max(4, STRIPE * max(grey.shape) // 1280)
+    along = rows + columns if variant == "random" else rows - columns  # the stripes lean either way
+    dark = np.where((along // (period // 2)) % 2, 1.0, 0.35)[..., None] * np.float32(COLOURS[variant])
+    alone = _alone(alphas, variant)
+    picture[alone] = dark[alone]
+    return np.rint(picture).astype(np.uint8)
