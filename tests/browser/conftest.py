@@ -1,0 +1,104 @@
+"""Chromium, and a page for it to open."""
+
+import io
+import os
+import shutil
+import urllib.request
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import PROJECT
+from PIL import Image
+from playwright.sync_api import expect, sync_playwright
+
+from hairseg.page.layout import build_page
+from hairseg.page.style import look
+from hairseg.prediction import HairPredictor
+from hairseg.repository import BUNDLED
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
+PORTRAIT = PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg"
+PATIENCE = 60_000  # milliseconds
+WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+
+
+def pytest_collection_modifyitems(items):
+    if not CHROMIUM and not os.environ.get("CI"):
+        for item in items:
+            if "browser" in str(item.path):
+                item.add_marker(pytest.mark.skip(reason="no Chromium on this machine"))
+
+
+@pytest.fixture(scope="package")
+def address():
+    page = build_page(HairPredictor(BUNDLED))
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, **look())
+    yield url
+    page.close(verbose=False)
+
+
+@pytest.fixture(scope="package")
+def browser():
+    assert CHROMIUM, "no Chromium: expected one on the path; install the package chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, address):
+    """The page on a wide screen; `page.seen` is what must stay empty: strange addresses, and errors of scripts."""
+    page = browser.new_page(viewport=WIDE)
+    page.set_default_timeout(PATIENCE)
+    page.seen = SimpleNamespace(strangers=[], errors=[])
+    page.on("pageerror", lambda error: page.seen.errors.append(str(error)))
+    page.on(
+        "request",
+        lambda request: (
+            page.seen.strangers.append(request.url) if not request.url.startswith((address, "data:", "blob:")) else None
+        ),
+    )
+    page.goto(address)
+    expect(page.locator("#networks [role=status]")).to_have_text("", timeout=PATIENCE)
+    yield page
+    assert page.seen.errors == []
+    page.close()
+
+
+def upload(page, file) -> None:
+    page.set_input_files("#photo input[type=file]", file)
+
+
+def source(page, name: str) -> str:
+    return page.locator(f"#{name} img").get_attribute("src")
+
+
+def fetched(url: str) -> bytes:
+    with urllib.request.urlopen(url) as answer:
+        return answer.read()
+
+
+def picture(page, name: str) -> np.ndarray:
+    """What the named picture of the page shows, as delivered."""
+    locator = page.locator(f"#{name} img")
+    expect(locator).to_be_visible(timeout=PATIENCE)
+    return np.asarray(Image.open(io.BytesIO(fetched(locator.get_attribute("src")))))
+
+
+def done(page) -> None:
+    """Wait until every picture of the present look is there."""
+    for name in ("random-mask", "pretrained-mask", "recoloured"):
+        expect(page.locator(f"#{name} img")).to_be_visible(timeout=PATIENCE)
