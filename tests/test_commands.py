@@ -178,8 +178,12 @@ def test_training_goes_on_from_a_repository_to_photos_of_ones_own(trained, tmp_p
     command(*words, "street/head=0.5", "animals=2")
     entry = ModelRepository(tmp_path / "run").validate().variants["random"]
     assert entry["init"] == "random" and entry["weights"] == {"street/head": 0.5, "animals": 2.0}
-    assert entry["started_from"] == ModelRepository(start).validate().variants["random"] and entry["images"]["train"] > 10
-    before, after = (ModelRepository(folder).load_network("random").state_dict() for folder in (start, tmp_path / "run"))
+    assert (
+        entry["started_from"] == ModelRepository(start).validate().variants["random"] and entry["images"]["train"] > 10
+    )
+    before, after = (
+        ModelRepository(folder).load_network("random").state_dict() for folder in (start, tmp_path / "run")
+    )
     name = "classifier.4.weight"
     np.testing.assert_allclose(after[name], before[name], atol=1e-3)  # as learning so slowly leaves it
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
