@@ -45,7 +45,8 @@ def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME") -> st
         The card's text, closed by a checksum by which a later push knows whether its owner has edited it.
     """
     datasets = list(dict.fromkeys(name for entry in config.variants.values() for name in entry["datasets"]))
-    bases = {BASES.get((config.backbone, entry["init"])) for entry in config.variants.values()} - {None}
+    started = [(config.backbone, entry["init"]) for entry in config.variants.values()]
+    bases = sorted(BASES[start] for start in started if start in BASES)
     results = _eval_results(metrics)
     data = ModelCardData(
         license="other",
@@ -55,7 +56,7 @@ def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME") -> st
         pipeline_tag="image-segmentation",
         tags=["hair-segmentation", "semantic-segmentation", "deeplabv3", config.backbone.replace("_", "-"), "hairseg"],
         datasets=datasets,
-        base_model=min(bases, default=None),
+        base_model=bases[0] if bases else None,
         metrics=list(INDEXED.values()),
         model_name="HairSeg" if results else None,
         eval_results=results or None,
@@ -68,9 +69,9 @@ def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME") -> st
         repo_id=repo_id,
         metric_names=METRICS,
         paper_auroc=PAPER_AUROC,
-        dataset_name=DATASETS.get(metrics.get("dataset"), metrics.get("dataset")),
+        dataset_name=dataset_name(metrics.get("dataset", "")),
         dataset_names=DATASETS,
-        trained_on=[DATASETS.get(name, name) for name in datasets],
+        trained_on=[dataset_name(name) for name in datasets],
         score=_score,
     )
     text = card.content.rstrip("\n") + "\n"
@@ -89,6 +90,11 @@ def is_as_rendered(card: str) -> bool:
     return mark is not None and _checksum(card[: mark.start()]) == mark[1]
 
 
+def dataset_name(dataset: str) -> str:
+    """What people call a data set."""
+    return DATASETS.get(dataset, dataset)
+
+
 def _checksum(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -104,7 +110,7 @@ def _eval_results(metrics: dict) -> list[EvalResult]:
             task_type="image-segmentation",
             task_name="Hair segmentation",
             dataset_type=dataset,
-            dataset_name=DATASETS.get(dataset, dataset),
+            dataset_name=dataset_name(dataset),
             dataset_split=metrics["split"],
             metric_type=name,
             metric_name=f"{METRICS[metric]} ({variant})",

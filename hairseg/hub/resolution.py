@@ -32,7 +32,7 @@ class Resolved:
         if self.repo_id is None:
             return str(self.folder)
         why = f" (cached copy, because {self.reason})" if self.reason else ""
-        return f"{self.repo_id} at {self.commit[:7]}{why}"
+        return f"{self.repo_id} at {(self.commit or '')[:7]}{why}"
 
 
 def default_repo() -> str:
@@ -62,9 +62,7 @@ def resolve(repo: str, everything: bool = False) -> Resolved:
     files = ALL if everything else NEEDED
     try:
         with deadline():
-            commit = revision
-            if not COMMIT.fullmatch(revision):
-                commit = retry_once(lambda: HfApi().model_info(repo_id, revision=revision)).sha
+            commit = revision if COMMIT.fullmatch(revision) else _commit_of(repo_id, revision)
             folder = None if everything else cached(repo_id, commit, files)
             folder = folder or retry_once(lambda: download(repo_id, commit, files))
     except InputError:
@@ -80,6 +78,13 @@ def resolve(repo: str, everything: bool = False) -> Resolved:
         return Resolved(folder, repo_id, folder.name, failure.problem)
     remember(folder, revision)
     return Resolved(folder, repo_id, commit)
+
+
+def _commit_of(repo_id: str, revision: str) -> str:
+    commit = retry_once(lambda: HfApi().model_info(repo_id, revision=revision)).sha
+    if commit is None:
+        raise LookupError(f"no commit for {revision}")
+    return commit
 
 
 def pull(repo: str, output: str | Path | None = None) -> Resolved:

@@ -46,17 +46,16 @@ def space(space_id: str, repo: str, private: bool = False, token: str | None = N
             raise InputError(
                 f"{PROJECT / name} is missing", "HairSeg's own folder", "run this from a checkout of the project"
             )
-    kind = {"repo_type": "space"}
     api, subject = HfApi(token=token), repo_id
     try:
         with deadline(UPLOAD_PATIENCE):
             needs_token = bool(retry_once(lambda: api.model_info(repo_id, revision=revision)).private)
             subject, revision = space_id, "main"
-            check_rights(api, space_id, private, space_sdk="gradio", **kind)
+            check_rights(api, space_id, private, "space", "gradio")
             remote = {sibling.rfilename for sibling in retry_once(lambda: api.space_info(space_id)).siblings or []}
             surplus = {path for path in remote if path.startswith("hairseg/")} - files.keys()
             retry_once(lambda: api.add_space_variable(space_id, "HAIRSEG_REPO", repo))
-            commit_files(api, space_id, files, surplus, "Deploy HairSeg", **kind)
+            commit_files(api, space_id, files, surplus, "Deploy HairSeg", "space")
     except InputError:
         raise
     except FAILURES as error:

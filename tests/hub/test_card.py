@@ -2,7 +2,8 @@
 
 import re
 
-from hub_testing import METRICS, publish, training_entry
+import numpy as np
+from hub_testing import METRICS, REPO, publish, training_entry
 from huggingface_hub import ModelCard
 
 from hairseg.hub import card
@@ -80,8 +81,17 @@ def test_card_example_runs(server, both, monkeypatch, tmp_path):
     Image.new("RGB", (70, 50)).save("photo.jpg")
     code = re.search(r"```python\n(.*?)```", (both / "README.md").read_text(encoding="utf-8"), re.DOTALL)[1]
     assert len(code.strip().splitlines()) <= 5
-    names = {}
+    former = (  # of cards that were pushed earlier
+        "from hairseg.hub import resolve\n"
+        "from hairseg.images import load_photo\n"
+        "from hairseg.prediction import HairPredictor\n"
+        f'alphas = HairPredictor(resolve("{REPO}").folder).alphas(load_photo("photo.jpg"))'
+    )
+    names, earlier = {}, {}
     exec(code, names)
+    exec(former, earlier)
+    for variant, alpha in names["alphas"].items():
+        np.testing.assert_array_equal(alpha, earlier["alphas"][variant])
     assert {name: alpha.shape for name, alpha in names["alphas"].items()} == {
         "pretrained": (50, 70),
         "random": (50, 70),
