@@ -1,6 +1,5 @@
 """config.json of a model repository: what serving needs to know, and how each variant came about."""
 
-import math
 from dataclasses import asdict, dataclass
 
 from hairseg.errors import InputError, quote
@@ -29,7 +28,7 @@ class Config:
 
     @property
     def preset(self) -> Preset:
-        return Preset(self.image_size, tuple(self.mean), tuple(self.std))
+        return Preset(self.image_size, self.mean, self.std)
 
     def to_json(self) -> dict:
         return asdict(self)
@@ -72,7 +71,8 @@ class Config:
         known = isinstance(variants, dict) and variants and variants.keys() <= set(VARIANTS)
         check("variants", bool(known), f"{' or '.join(VARIANTS)}, or both")
         check("variants", all(isinstance(entry, dict) for entry in variants.values()), "how each of them was trained")
-        config = cls(**content | {"mean": tuple(content["mean"]), "std": tuple(content["std"])})
+        settings: dict = content | {"mean": tuple(content["mean"]), "std": tuple(content["std"])}
+        config = cls(**settings)
         try:
             config.preset  # noqa: B018 (checks the image size)
         except InputError as error:
@@ -81,7 +81,7 @@ class Config:
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(min(max(value, -1e9), 1e9))
+    return isinstance(value, float | int) and not isinstance(value, bool)
 
 
 def _are_numbers(values: object, low: float, high: float) -> bool:

@@ -42,7 +42,7 @@ class HubError(InputError):
         final: the Hub's answer rules the request out, whatever the cache holds.
     """
 
-    def __init__(self, problem: str, expected: str, remedy: str, down: bool = False, final: bool = False):
+    def __init__(self, problem: str, expected: str | None, remedy: str | None, down: bool = False, final: bool = False):
         super().__init__(problem, expected, remedy)
         self.down, self.final = down, final
 
@@ -79,7 +79,7 @@ def retry_once(call: Callable[[], Answer]) -> Answer:
     return call()
 
 
-def explain(error: Exception, repo_id: str, revision: str = "main") -> HubError:
+def explain(error: BaseException, repo_id: str, revision: str = "main") -> HubError:
     """Any of FAILURES as one sentence about `repo_id`."""
     hub, said = constants.ENDPOINT, str(error)
     if isinstance(error, HubError):
@@ -144,7 +144,7 @@ def explain(error: Exception, repo_id: str, revision: str = "main") -> HubError:
             f"{error.filename or constants.HF_HUB_CACHE} cannot be used ({error.strerror})",
             f"room for {repo_id} there" if full else "to read and write there",
             "free some, or set HF_HOME to another disk" if full else "set HF_HOME to another folder",
-            final=True,
+            final=not full,
         )
     if "Invalid metadata in README.md" in said:
         return HubError(

@@ -54,7 +54,8 @@ def check_push(repo_id: str, private: bool = False, token: str | None = None) ->
         raise explain(error, repo_id) from error
 
 
-def check_rights(api: HfApi, repo_id: str, private: bool, **space: str) -> None:
+def check_rights(api: HfApi, repo_id: str, private: bool, kind: str = "model", space_sdk: str | None = None) -> None:
+    """As `check_push`, for any kind of repository."""
     caller = retry_once(api.whoami)
     role = caller.get("auth", {}).get("accessToken", {}).get("role")
     if role == "read":
@@ -63,9 +64,10 @@ def check_rights(api: HfApi, repo_id: str, private: bool, **space: str) -> None:
             f"one that may write to {repo_id}",
             f"create it at {constants.ENDPOINT}/settings/tokens and {LOG_IN}",
         )
-    kind = space.get("repo_type", "model")
     # Without a wish the owner's default stands, which an organisation may have set to private.
-    retry_once(lambda: api.create_repo(repo_id, private=private or None, exist_ok=True, **space))
+    retry_once(
+        lambda: api.create_repo(repo_id, private=private or None, exist_ok=True, repo_type=kind, space_sdk=space_sdk)
+    )
     if private and retry_once(lambda: api.repo_info(repo_id, repo_type=kind)).private is False:
         raise InputError(
             f"{repo_id} exists and is public",
@@ -86,7 +88,8 @@ def push(
     alone, and so is a card that its owner edited on the Hub.
 
     Raises:
-        InputError: the folder is no valid repository, or the push failed: the message names the command that retries.
+        InputError: the folder is no valid repository, or has links to elsewhere, or the push failed: then the message
+            names the command that pushes again.
     """
     folder = Path(folder)
     check_id(repo_id)
@@ -94,6 +97,7 @@ def push(
     repository.validate()
     if not repository.card.is_file():
         raise InputError(f"{repository.card} is missing", "the model card that train.py writes")
+    _check_links(repository)
     options = ["--private"] * private + ["--overwrite-card"] * overwrite_card
     command = shlex.join(["python", "-m", "hairseg.hub", "push", str(folder), repo_id, *options])
     try:
@@ -104,6 +108,15 @@ def push(
         failure = error if isinstance(error, InputError) else explain(error, repo_id)
         remedy = f"{failure.remedy}; {folder} is kept, push it with `{command}`"
         raise InputError(failure.problem, failure.expected, remedy) from error
+
+
+def _check_links(repository: ModelRepository) -> None:
+    """Nothing from elsewhere on this machine is published; the Hub's cache itself consists of links."""
+    inside = (repository.folder.resolve(), Path(constants.HF_HUB_CACHE).resolve())
+    for name in repository.files():
+        path = repository.folder / name
+        if not any(path.resolve().is_relative_to(folder) for folder in inside):
+            raise InputError(f"{path} is a link to {quote(str(path.resolve()))}", "a file", "replace it by a copy")
 
 
 def _push(api: HfApi, repository: ModelRepository, repo_id: str, overwrite_card: bool) -> Pushed:
@@ -130,12 +143,14 @@ def _card_is_edited(api: HfApi, repo_id: str, card: Path) -> bool:
     return there != card.read_bytes() and not is_as_rendered(there.decode("utf-8", "replace"))
 
 
-def commit_files(api: HfApi, repo_id: str, files: dict[str, Path], surplus: set[str], message: str, **kind: str) -> str:
+def commit_files(
+    api: HfApi, repo_id: str, files: dict[str, Path], surplus: set[str], message: str, kind: str = "model"
+) -> str:
     """One commit; not `upload_folder`, which in huggingface_hub 2.x may spread a folder over several."""
 
     def attempt():
-        operations = [CommitOperationAdd(path, file) for path, file in files.items()]
+        operations: list = [CommitOperationAdd(path, file) for path, file in files.items()]
         operations += [CommitOperationDelete(path) for path in sorted(surplus)]
-        return api.create_commit(repo_id, operations, commit_message=message, **kind)
+        return api.create_commit(repo_id, operations, commit_message=message, repo_type=kind)
 
     return retry_once(attempt).oid

@@ -173,3 +173,26 @@ def test_card_that_nobody_edited_is_replaced(server, one):
     server.put(REPO, {"README.md": older.encode()})
     assert not push(one, REPO).card_kept
     assert server.files(REPO)["README.md"] == (one / "README.md").read_bytes()
+
+
+def test_a_push_does_not_follow_links_to_elsewhere(server, tmp_path):
+    folder = write_pushable(tmp_path / "repository", ("pretrained",))
+    (tmp_path / "private.png").write_bytes(b"mine")
+    (folder / "figures" / "roc.png").symlink_to(tmp_path / "private.png")
+    fails(lambda: push(folder, REPO), "roc.png is a link to", "replace it by a copy")
+    assert server.requests == []
+    (folder / "figures" / "roc.png").unlink()
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "private.png").rename(tmp_path / "figures" / "private.png")
+    for figure in (folder / "figures").iterdir():
+        figure.unlink()
+    (folder / "figures").rmdir()
+    (folder / "figures").symlink_to(tmp_path / "figures")
+    fails(lambda: push(folder, REPO), "private.png is a link to")
+
+
+def test_what_was_pulled_can_be_pushed_elsewhere(server, one):
+    """The Hub's cache consists of links to files that lie beside the folder."""
+    publish(server, one)
+    push(pull(REPO).folder, "ada/copy")
+    assert server.files("ada/copy")[WEIGHTS] == (one / WEIGHTS).read_bytes()

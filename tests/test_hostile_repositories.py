@@ -1,0 +1,165 @@
+"""Whatever stands in a repository's files is used, or refused with one short sentence: no traceback, no hang.
+
+HAIRSEG_EXAMPLES=5000 python -m pytest tests/test_hostile_repositories.py     tries new values for an hour
+"""
+
+import json
+import math
+import os
+import struct
+
+import pytest
+import torch
+from conftest import write_repository
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hairseg.config import Config
+from hairseg.errors import InputError
+from hairseg.repository import ModelRepository
+
+EXAMPLES = int(os.environ.get("HAIRSEG_EXAMPLES", 25))  # of each test; thousands for an hour by hand
+
+ONE_FOLDER = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=EXAMPLES == 25,
+)
+
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(10**400, 10**401)
+    | st.floats()
+    | st.text()
+    | st.text(st.characters(categories=["Cs", "Cc"]), min_size=1)
+    | st.just("x" * 10_000)
+)
+values = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4), max_leaves=20
+)
+
+
+@pytest.fixture
+def model(tmp_path) -> ModelRepository:
+    return ModelRepository(write_repository(tmp_path / "repository", ("random",)))
+
+
+def refused_in_one_sentence(call) -> str | None:
+    """What the call was refused with; None when it went well."""
+    try:
+        call()
+    except InputError as error:
+        message = str(error)
+        message.encode()  # can be printed
+        assert "\n" not in message and len(message) < 700, message
+        return message
+    return None
+
+
+NAMES = [*Config.__dataclass_fields__, "other"]
+
+
+@ONE_FOLDER
+@given(changes=st.dictionaries(st.sampled_from(NAMES), values, min_size=1))
+def test_any_setting(model, changes):
+    path = model.folder / "config.json"
+    original = path.read_text()
+    try:
+        path.write_text(json.dumps(json.loads(original) | changes))
+        fresh = ModelRepository(model.folder)
+        if refused_in_one_sentence(lambda: fresh.config) is None:
+            config = fresh.config
+            assert all(0.01 <= value <= 10 for value in config.std) and all(0 <= value <= 1 for value in config.mean)
+            assert 32 <= config.preset.image_size <= 1024 and 0 < config.threshold < 1
+    finally:
+        path.write_text(original)
+
+
+@ONE_FOLDER
+@given(content=st.binary(max_size=200) | values.map(lambda value: json.dumps(value).encode()))
+def test_any_bytes_for_each_json_file(model, content):
+    for name in ("config.json", "metrics.json", "random/history.json"):
+        path = model.folder / name
+        original = path.read_bytes()
+        try:
+            path.write_bytes(content)
+            said = refused_in_one_sentence(ModelRepository(model.folder).validate)
+            assert said or name != "config.json"
+        finally:
+            path.write_bytes(original)
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_nesting_of_any_depth(model, opening):
+    for name in ("config.json", "metrics.json", "random/history.json"):
+        path = model.folder / name
+        original = path.read_text()
+        path.write_text(opening * 200_000)
+        assert "is not valid JSON" in (refused_in_one_sentence(ModelRepository(model.folder).validate) or "")
+        path.write_text(original)
+
+
+headers = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(["classifier.4.weight", "classifier.4.bias", "backbone.net.bn1.running_var"]),
+        "field": st.sampled_from(["dtype", "shape", "data_offsets", None]),
+        "value": values | st.sampled_from(["F64", "I64", "BOOL", "F8_E4M3", "U8"]) | st.lists(st.integers(0, 2**70)),
+        "renamed": st.none() | st.text(max_size=3) | st.just("x" * 100_000),
+    }
+)
+
+
+@ONE_FOLDER
+@given(change=headers)
+def test_any_header_of_the_weights(model, change):
+    path = model.weights("random")
+    original = path.read_bytes()
+    (length,) = struct.unpack("<Q", original[:8])
+    header = json.loads(original[8 : 8 + length])
+    entry = header.pop(change["name"])
+    if change["field"]:
+        entry[change["field"]] = change["value"]
+    header[change["name"] if change["renamed"] is None else change["renamed"]] = entry
+    encoded = json.dumps(header).encode()
+    try:
+        path.write_bytes(struct.pack("<Q", len(encoded)) + encoded + original[8 + length :])
+        refused_in_one_sentence(lambda: model.load_network("random"))
+    finally:
+        path.write_bytes(original)
+
+
+@ONE_FOLDER
+@given(head=st.binary(max_size=64), length=st.none() | st.integers(0, 2**64 - 1))
+def test_any_bytes_for_the_weights(model, head, length):
+    path = model.weights("random")
+    path.write_bytes((b"" if length is None else struct.pack("<Q", length)) + head)
+    assert refused_in_one_sentence(lambda: model.load_network("random"))
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("classifier.4.weight", math.nan),
+        ("classifier.4.bias", math.inf),
+        ("backbone.net.bn1.weight", -math.inf),
+        ("backbone.net.bn1.running_var", -1.0),
+    ],
+)
+def test_values_that_no_network_computes_with(model, name, value):
+    state = model.load_network("random").state_dict()
+    state[name] = torch.full_like(state[name], value)
+    model.save_weights("random", "efficientnet_lite0", state)
+    for read in (model.validate, lambda: model.load_network("random")):
+        assert f"has values in the tensor '{name}'" in (refused_in_one_sentence(read) or "")
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.bool, torch.uint8])
+def test_tensors_of_whole_numbers_or_truth_values(model, kind):
+    state = model.load_network("random").state_dict()
+    state["backbone.net.bn1.weight"] = torch.ones(32, dtype=kind)
+    model.save_weights("random", "efficientnet_lite0", state)
+    said = refused_in_one_sentence(lambda: model.load_network("random"))
+    assert "has the tensor 'backbone.net.bn1.weight' of kind" in (said or "")
