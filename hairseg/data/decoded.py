@@ -5,7 +5,6 @@ import os
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from hairseg.data.datasets import Pair, load_pair
 from hairseg.errors import InputError, raise_if_any
+from hairseg.files import written_whole
 from hairseg.networks.preset import Preset
 
 FORMAT = "2"  # of what is written into the cache: to be changed with it
@@ -28,10 +28,9 @@ class PhotoArrays(Dataset):
     """Photos and masks at the network's input size or larger, in memory or mapped from a file."""
 
     photos: torch.Tensor  # uint8 (images, side, side, 3)
-    masks: torch.Tensor  # uint8 (images, side, side) of {0, 1, preset.IGNORE}
-    windows: torch.Tensor | None = (
-        None  # int64 (images, 4): left, top, right, bottom of the photo in its square; None: all
-    )
+    masks: torch.Tensor  # uint8 (images, side, side) of {0, 1, IGNORE}
+    # int64 (images, 4): left, top, right, bottom of the photo in its square; None: all of it
+    windows: torch.Tensor | None = None
     weights: torch.Tensor | None = None  # float64 (images,): how often an epoch shows each, on average; None: once
 
     def __post_init__(self):
@@ -55,26 +54,32 @@ class PhotoArrays(Dataset):
 def load_arrays(pairs: dict[str, list[Pair]], preset: Preset, workers: int) -> PhotoArrays:
     """The pairs of one or more data sets, by their names, at the preset's size, decoded once.
 
-    The decoded arrays stay in a cache folder (HAIRSEG_CACHE, else ~/.cache/hairseg) under a digest of the files' contents,
-    and are mapped into memory from there: a quarter megabyte per photo at 256 x 256, one at 512 x 512.
+    The decoded arrays stay in a cache folder (HAIRSEG_CACHE, else ~/.cache/hairseg) under a digest of the files'
+    contents, and are mapped into memory from there: a quarter megabyte per photo at 256 x 256, one at 512 x 512.
 
     Raises:
-        InputError: lists every pair that cannot be read.
+        InputError: lists every pair that cannot be read; or the cache has no room.
     """
-    every = [(dataset, pair) for dataset, some in pairs.items() for pair in some]
-    if not every:
+    named = [(dataset, pair) for dataset, of_dataset in pairs.items() for pair in of_dataset]
+    if not named:
         side = preset.image_size
         return PhotoArrays(
             torch.empty(0, side, side, 3, dtype=torch.uint8), torch.empty(0, side, side, dtype=torch.uint8)
         )
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        digests = pool.map(_digest, (path for _, pair in every for path in (pair.photo, pair.mask)))
-        kinds = [dataset for dataset, _ in every]
-        parts = [str(pair.window) for _, pair in every]
-        key = hashlib.sha256("\n".join([FORMAT, repr(preset), *kinds, *digests, *parts]).encode()).hexdigest()[:32]
+        digests = pool.map(_digest, (path for _, pair in named for path in (pair.photo, pair.mask)))
+        contents = [FORMAT, repr(preset), *(dataset for dataset, _ in named), *digests]
+        contents += [str(pair.window) for _, pair in named]
+        key = hashlib.sha256("\n".join(contents).encode()).hexdigest()[:32]
     folder = Path(os.environ.get("HAIRSEG_CACHE") or Path.home() / ".cache" / "hairseg") / key
     if not folder.is_dir():
-        _decode(every, preset, workers, folder)
+        _remove_stale(folder.parent)
+        try:
+            with written_whole(folder) as beside:
+                _decode(named, preset, workers, beside)
+        except OSError:
+            if not folder.is_dir():  # else another process has just written the same
+                raise
     files = (folder / f"{name}.npy" for name in ("photos", "masks", "windows"))
     return PhotoArrays(*(torch.from_numpy(np.load(file, mmap_mode="c")) for file in files))
 
@@ -86,45 +91,56 @@ def _digest(path: Path | None) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _remove_stale(cache: Path) -> None:
+    """Remove what killed processes have left half-written."""
+    for partial in cache.glob(".*.partial"):
+        if time.time() - partial.stat().st_mtime > STALE_SECONDS:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
 def _decode(pairs: list[tuple[str, Pair]], preset: Preset, workers: int, folder: Path) -> None:
-    """Write photos.npy, masks.npy and windows.npy of `PhotoArrays` beside the folder, which then appears whole."""
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-    for stale in folder.parent.glob("*.partial"):
-        if time.time() - stale.stat().st_mtime > STALE_SECONDS:
-            shutil.rmtree(stale, ignore_errors=True)
-    partial.mkdir(parents=True)
+    """Write photos.npy, masks.npy and windows.npy of `PhotoArrays` into a new folder."""
+    folder.mkdir()
     side = preset.image_size
-    needed, free = len(pairs) * side * side * 4, shutil.disk_usage(partial).free
-    if needed > free:  # a mapped file that outgrows the disk kills the process
-        partial.rmdir()
-        raise InputError(
-            f"the cache {folder.parent} has {free / 1e9:.1f} GB free: expected {needed / 1e9:.1f} GB for "
-            f"{len(pairs)} photos; name a folder with room in HAIRSEG_CACHE."
-        )
+    photos = _allocated(folder / "photos.npy", (len(pairs), side, side, 3))
+    masks = _allocated(folder / "masks.npy", (len(pairs), side, side))
+    windows = np.empty((len(pairs), 4), np.int64)
+
+    def load(index: int) -> str | None:
+        dataset, pair = pairs[index]
+        try:
+            photo, mask = load_pair(pair, dataset, side)
+        except InputError as error:
+            return str(error).rstrip(".")
+        photos[index], masks[index] = preset.fit_photo(photo), preset.fit_mask(mask)
+        rows, columns = preset.window(*photo.shape[:2])
+        windows[index] = columns.start, rows.start, columns.stop, rows.stop
+        return None
+
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        results = pool.map(load, range(len(pairs)))
+        problems = [problem for problem in tqdm(results, "reading photos", len(pairs), unit="photo") if problem]
+    raise_if_any(problems, "pairs cannot be used", "repair or remove these files")
+    photos.flush()
+    masks.flush()
+    np.save(folder / "windows.npy", windows)
+
+
+def _allocated(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    """A new uint8 array mapped from a file that has its room on the disk: writing to the map cannot find it full.
+
+    Raises:
+        InputError: there is no room.
+    """
+    array = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
     try:
-        photos = np.lib.format.open_memmap(partial / "photos.npy", "w+", np.uint8, (len(pairs), side, side, 3))
-        masks = np.lib.format.open_memmap(partial / "masks.npy", "w+", np.uint8, (len(pairs), side, side))
-        windows = np.empty((len(pairs), 4), np.int64)
-
-        def load(index: int) -> str | None:
-            dataset, pair = pairs[index]
-            try:
-                photo, mask = load_pair(pair, dataset, side)
-            except InputError as error:
-                return str(error).rstrip(".")
-            photos[index], masks[index] = preset.fit_photo(photo), preset.fit_mask(mask)
-            rows, columns = preset.window(*photo.shape[:2])
-            windows[index] = columns.start, rows.start, columns.stop, rows.stop
-            return None
-
-        with ThreadPoolExecutor(max(1, workers)) as pool:
-            results = pool.map(load, range(len(pairs)))
-            problems = [problem for problem in tqdm(results, "reading photos", len(pairs), unit="photo") if problem]
-        raise_if_any(problems, "pairs cannot be used", "repair or remove these files")
-        photos.flush()
-        masks.flush()
-        np.save(partial / "windows.npy", windows)
-        with suppress(OSError):  # another process has just written the same
-            partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        cache = path.parent.parent
+        raise InputError(
+            f"the cache {cache} has no room ({error.strerror}; {shutil.disk_usage(cache).free / 1e6:,.0f} MB free)",
+            f"{path.stat().st_size / 1e6:,.0f} MB for {path.name} of {shape[0]} photos",
+            "make room, or name another folder in HAIRSEG_CACHE",
+        ) from None
+    return array

@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from hairseg.evaluation.metrics import PixelCounts
+from hairseg.evaluation.metrics import PixelScores
+from hairseg.files import written_whole
 
 matplotlib.use("Agg")
 
@@ -53,56 +54,45 @@ def draw_history(path: Path, history: list[dict], title: str, chosen_epoch: int)
     _save(figure, path)
 
 
-def draw_roc(path: Path, counts: dict[str, PixelCounts]) -> None:
+def draw_roc(path: Path, scores: dict[str, PixelScores]) -> None:
     """ROC curve of each variant, pooled over pixels."""
     figure = Figure(figsize=(4.5, 4.2), layout="constrained")
     axis = figure.subplots()
-    for variant, scores in counts.items():
-        false_positives, true_positives = _thin(*scores.curve())
-        axis.plot(
-            false_positives / false_positives[-1],
-            true_positives / true_positives[-1],
-            color=COLOURS[variant],
-            label=f"{variant}, AUROC {scores.auroc:.4f}",
-        )
+    for variant, pixels in scores.items():
+        axis.plot(*_thin(*pixels.roc), color=COLOURS[variant], label=f"{variant}, AUROC {pixels.auroc:.4f}")
     axis.plot([0, 1], [0, 1], color="0.7", linestyle=":")
     axis.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC over pixels")
     axis.legend(loc="lower right", fontsize=9)
     _save(figure, path)
 
 
-def draw_precision_recall(path: Path, counts: dict[str, PixelCounts]) -> None:
+def draw_precision_recall(path: Path, scores: dict[str, PixelScores]) -> None:
     """Precision-recall curve of each variant, pooled over pixels."""
     figure = Figure(figsize=(4.5, 4.2), layout="constrained")
     axis = figure.subplots()
-    for variant, scores in counts.items():
-        false_positives, true_positives = (curve[1:] for curve in _thin(*scores.curve()))
-        axis.plot(
-            true_positives / true_positives[-1],
-            true_positives / (true_positives + false_positives),
-            color=COLOURS[variant],
-            label=f"{variant}, F1 {scores.f1():.4f}",
-        )
+    for variant, pixels in scores.items():
+        precision, recall = _thin(*pixels.precision_recall)
+        axis.plot(recall, precision, color=COLOURS[variant], label=f"{variant}, F1 {pixels.f1():.4f}")
     axis.set(xlabel="recall", ylabel="precision", title="Precision and recall over pixels", ylim=(0, 1.02))
     axis.legend(loc="lower left", fontsize=9)
     _save(figure, path)
 
 
-def draw_reliability(path: Path, counts: dict[str, PixelCounts]) -> None:
-    """Reliability: the share of hair among pixels of some alpha, and how many pixels have that alpha."""
+def draw_reliability(path: Path, scores: dict[str, PixelScores]) -> None:
+    """Share of hair among the pixels of an alpha, and share of pixels that have that alpha."""
     figure = Figure(figsize=(4.5, 4.8), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    for variant, scores in counts.items():
-        confidence, frequency, share = scores.reliability()
+    for variant, pixels in scores.items():
+        alpha, hair, share = pixels.reliability()
         upper.plot(
-            confidence,
-            frequency,
+            alpha,
+            hair,
             marker="o",
             markersize=3,
             color=COLOURS[variant],
-            label=f"{variant}, ECE {scores.calibration_error:.4f}",
+            label=f"{variant}, ECE {pixels.calibration_error:.4f}",
         )
-        lower.plot(confidence, share, marker="o", markersize=3, color=COLOURS[variant])
+        lower.plot(alpha, share, marker="o", markersize=3, color=COLOURS[variant])
     upper.plot([0, 1], [0, 1], color="0.7", linestyle=":")
     upper.set(ylabel="share of hair", title="Reliability of alpha")
     upper.legend(loc="upper left", fontsize=9)
@@ -137,5 +127,5 @@ def _thin(*curves: np.ndarray, points: int = 2000) -> tuple[np.ndarray, ...]:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    with written_whole(path) as beside:
+        figure.savefig(beside, format="png", dpi=110)

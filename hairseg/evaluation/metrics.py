@@ -1,11 +1,12 @@
 """Counts first, then scores: AUROC, F1, IoU, MSE, Boundary IoU, and the curves behind them."""
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cached_property
 
 import cv2
 import numpy as np
 import torch
+from sklearn.metrics import auc, f1_score, jaccard_score, precision_recall_curve, roc_curve
 
 from hairseg.networks.preset import IGNORE
 
@@ -16,24 +17,22 @@ BINS = 2 * (24 << 14)
 
 BOUNDARY_SHARE = 0.02  # of the picture's diagonal
 
-
-def _bin_of(logits: torch.Tensor) -> torch.Tensor:
-    """Order-preserving bin of each logit, relatively 6e-5 wide; zero is the lower edge of bin BINS / 2."""
-    magnitude = (logits.float().contiguous().view(torch.int32) & 0x7FFFFFFF).clamp(LOWEST, HIGHEST)
-    offset = (magnitude - LOWEST) >> FINENESS
-    return torch.where(logits < 0, BINS // 2 - 1 - offset, BINS // 2 + offset)
+RELIABILITY_BINS = 15
 
 
-def f1_score(true_positives: int, false_positives: int, false_negatives: int) -> float:
-    """F1, the Dice coefficient; 1 when there is no hair and none was found."""
-    denominator = 2 * true_positives + false_positives + false_negatives
-    return 2 * true_positives / denominator if denominator else 1.0
+def f1_and_iou(true_positives: int, false_positives: int, false_negatives: int) -> tuple[float | None, float | None]:
+    """F1 (the Dice coefficient) and intersection over union (the Jaccard index); None where there is no hair to find.
 
-
-def iou_score(true_positives: int, false_positives: int, false_negatives: int) -> float:
-    """Intersection over union, the Jaccard index; 1 when there is no hair and none was found."""
-    union = true_positives + false_positives + false_negatives
-    return true_positives / union if union else 1.0
+    Example:
+        >>> f1_and_iou(2, 1, 1)
+        (0.6666666666666666, 0.5)
+        >>> f1_and_iou(0, 7, 0)
+        (None, None)
+    """
+    if not true_positives + false_negatives:
+        return None, None
+    truth, found, counts = [1, 0, 1], [1, 1, 0], [true_positives, false_positives, false_negatives]
+    return tuple(float(score(truth, found, sample_weight=counts)) for score in (f1_score, jaccard_score))
 
 
 @dataclass
@@ -42,6 +41,12 @@ class PixelCounts:
 
     It lies on one device and is added to without waiting for it, so that a GPU never idles over its scores. Curves and
     AUROC differ from those of the single pixels by the ties within a bin, less than 1e-4 in AUROC.
+
+    Example:
+        >>> counts = PixelCounts()
+        >>> counts.update(torch.tensor([2.0, -1.0, -3.0]), torch.tensor([1, 1, 0]))
+        >>> counts.scores().auroc, counts.scores().f1()
+        (1.0, 0.6666666666666666)
     """
 
     device: torch.device | str = "cpu"
@@ -60,78 +65,109 @@ class PixelCounts:
         error = (torch.sigmoid(logits.float()) - hair) * keep
         self.squared_error += error.square().sum(dtype=torch.float64)
 
+    def scores(self) -> "PixelScores":
+        """The scores of all pixels so far, computed on the CPU."""
+        histogram = self.histogram.cpu().numpy()
+        truth, bins = np.nonzero(histogram)
+        return PixelScores(truth == 1, _logits_of(bins), histogram[truth, bins], float(self.squared_error))
+
+
+@dataclass(frozen=True)
+class PixelScores:
+    """Scores and curves of pooled pixels; all arrays are of one length, the number of occupied bins."""
+
+    truth: np.ndarray  # bool: are the bin's pixels hair?
+    logits: np.ndarray  # float64: in the middle of the bin
+    counts: np.ndarray  # int64: pixels in the bin
+    squared_error: float
+
     @property
     def pixels(self) -> int:
-        return int(self.histogram.sum())
+        return int(self.counts.sum())
 
     @property
-    def mse(self) -> float:
-        """Mean squared error of the sigmoid, the paper's loss."""
-        return float(self.squared_error) / self.pixels
+    def mse(self) -> float | None:
+        """Mean squared error of the sigmoid, the paper's loss; None without pixels."""
+        return self.squared_error / self.pixels if self.pixels else None
 
-    def confusion(self, threshold: float = 0.5) -> tuple[int, int, int]:
-        """True positives, false positives and false negatives when alpha >= threshold is hair."""
-        first = int(_bin_of(torch.logit(torch.tensor([threshold])))[0])
-        false_positives, true_positives = (int(n) for n in self.histogram[:, first:].sum(1))
-        return true_positives, false_positives, int(self.histogram[1].sum()) - true_positives
+    @property
+    def has_both_classes(self) -> bool:
+        return bool(self.truth.any() and not self.truth.all())
 
-    def f1(self, threshold: float = 0.5) -> float:
-        return f1_score(*self.confusion(threshold))
+    def f1(self, threshold: float = 0.5) -> float | None:
+        """F1 when alpha >= threshold is hair; None without hair."""
+        return f1_and_iou(*self._confusion(threshold))[0]
 
-    def iou(self, threshold: float = 0.5) -> float:
-        return iou_score(*self.confusion(threshold))
+    def iou(self, threshold: float = 0.5) -> float | None:
+        """Intersection over union when alpha >= threshold is hair; None without hair."""
+        return f1_and_iou(*self._confusion(threshold))[1]
 
-    def curve(self) -> tuple[np.ndarray, np.ndarray]:
-        """Cumulative false and true positives, float64 (points,), from the highest threshold (0, 0) downwards."""
-        counts = self.histogram.cpu().numpy()
-        counts = counts[:, counts.any(axis=0)][:, ::-1]
-        cumulative = np.cumsum(np.concatenate([np.zeros((2, 1)), counts], axis=1), axis=1)
-        return cumulative[0], cumulative[1]
+    def _confusion(self, threshold: float) -> tuple[int, int, int]:
+        found = self.logits >= np.log(threshold / (1 - threshold))
+        return tuple(
+            int(self.counts[where].sum()) for where in (self.truth & found, ~self.truth & found, self.truth & ~found)
+        )
+
+    @cached_property
+    def roc(self) -> tuple[np.ndarray, np.ndarray]:
+        """False and true positive rates, float64 (points,), from the highest threshold downwards."""
+        return roc_curve(self.truth, self.logits, sample_weight=self.counts, drop_intermediate=False)[:2]
 
     @property
     def auroc(self) -> float | None:
         """Area under the ROC curve, ties counted half; None unless there are both hair and other pixels."""
-        false_positives, true_positives = self.curve()
-        if not false_positives[-1] or not true_positives[-1]:
-            return None
-        return float(np.trapezoid(true_positives / true_positives[-1], false_positives / false_positives[-1]))
+        return float(auc(*self.roc)) if self.has_both_classes else None
 
     def roc_points(self, limit: int = 200) -> dict[str, list[float]]:
         """At most so many points of the ROC curve, evenly spaced along it, both ends among them; rates rounded to 1e-5."""
-        false_positives, true_positives = self.curve()
-        rates = np.stack([false_positives / false_positives[-1], true_positives / true_positives[-1]])
-        way = np.concatenate([[0], np.abs(np.diff(rates)).sum(0).cumsum()])
-        chosen = np.unique(np.searchsorted(way, np.linspace(0, way[-1], limit)).clip(max=len(way) - 1))
+        rates = np.stack(self.roc)
+        length = np.concatenate([[0], np.abs(np.diff(rates)).sum(0).cumsum()])
+        chosen = np.unique(np.searchsorted(length, np.linspace(0, length[-1], limit)).clip(max=len(length) - 1))
         names = "false_positive_rate", "true_positive_rate"
         return dict(zip(names, rates[:, chosen].round(5).tolist(), strict=True))
 
-    def reliability(self, bins: int = 15) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """How often pixels of some alpha are hair, for equal ranges of alpha.
+    @cached_property
+    def precision_recall(self) -> tuple[np.ndarray, np.ndarray]:
+        """Precision and recall, float64 (points,), from the lowest threshold upwards."""
+        return precision_recall_curve(self.truth, self.logits, sample_weight=self.counts)[:2]
+
+    def reliability(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """How often pixels of an alpha are hair, for `RELIABILITY_BINS` equal ranges of alpha.
 
         Returns:
-            Mean alpha and share of hair (nan where a range is empty), and the range's share of all pixels: float64 (bins,).
+            Mean alpha, share of hair, and share of all pixels, of each range that is not empty: float64 (ranges,).
         """
-        counts = self.histogram.cpu().numpy().astype(np.float64)
-        alphas = _alphas_of_bins()
-        ranges = np.minimum((alphas * bins).astype(int), bins - 1)
-        total = np.bincount(ranges, counts.sum(0), bins)
-        with np.errstate(invalid="ignore"):
-            confidence = np.bincount(ranges, counts.sum(0) * alphas, bins) / total
-            return confidence, np.bincount(ranges, counts[1], bins) / total, total / total.sum()
+        alphas = 1 / (1 + np.exp(-self.logits))
+        ranges = np.minimum((alphas * RELIABILITY_BINS).astype(int), RELIABILITY_BINS - 1)
+        total = np.bincount(ranges, self.counts)
+        occupied = total > 0
+        alpha, hair = (
+            np.bincount(ranges, self.counts * values)[occupied] / total[occupied] for values in (alphas, self.truth)
+        )
+        return alpha, hair, total[occupied] / total.sum()
 
     @property
-    def calibration_error(self) -> float:
+    def calibration_error(self) -> float | None:
         """Expected calibration error of alpha as the probability of hair (C. Guo et al., arXiv 1706.04599, equation 3)."""
-        confidence, frequency, share = self.reliability()
-        return float(np.nansum(share * np.abs(confidence - frequency)))
+        if not self.pixels:
+            return None
+        alpha, hair, share = self.reliability()
+        return float(np.sum(share * np.abs(alpha - hair)))
 
 
-@cache
-def _alphas_of_bins() -> np.ndarray:
-    """Alpha in the middle of each bin of `_bin_of`, float64 (BINS,)."""
-    bits = LOWEST + (np.arange(BINS // 2, dtype=np.int32) << FINENESS) + (1 << (FINENESS - 1))
-    magnitudes = bits.view(np.float32).astype(np.float64)
-    return 1 / (1 + np.exp(-np.concatenate([-magnitudes[::-1], magnitudes])))
+def _bin_of(logits: torch.Tensor) -> torch.Tensor:
+    """Order-preserving bin of each logit, relatively 6e-5 wide; zero is the lower edge of bin BINS / 2."""
+    magnitude = (logits.float().contiguous().view(torch.int32) & 0x7FFFFFFF).clamp(LOWEST, HIGHEST)
+    offset = (magnitude - LOWEST) >> FINENESS
+    return torch.where(logits < 0, BINS // 2 - 1 - offset, BINS // 2 + offset)
+
+
+def _logits_of(bins: np.ndarray) -> np.ndarray:
+    """Logit in the middle of each bin of `_bin_of`, float64."""
+    is_positive = bins >= BINS // 2
+    offset = np.where(is_positive, bins - BINS // 2, BINS // 2 - 1 - bins)
+    magnitude = (LOWEST + (offset << FINENESS) + (1 << (FINENESS - 1))).astype(np.int32).view(np.float32)
+    return np.where(is_positive, magnitude, -magnitude).astype(np.float64)
 
 
 def boundary_iou(prediction: np.ndarray, mask: np.ndarray, share: float = BOUNDARY_SHARE) -> float:
@@ -152,14 +188,14 @@ def boundary_iou(prediction: np.ndarray, mask: np.ndarray, share: float = BOUNDA
     return np.count_nonzero(ours & theirs) / union if union else 1.0
 
 
-def _labelled_part(prediction: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _labelled_region(prediction: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Bool prediction and mask (height, width) without what is not labelled: cut off around, and no hair within."""
     labelled = mask != IGNORE
     rows, columns = np.flatnonzero(labelled.any(1)), np.flatnonzero(labelled.any(0))
     if not len(rows):
         return np.zeros((1, 1), bool), np.zeros((1, 1), bool)
-    part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    return (prediction & labelled)[part], mask[part] == 1
+    region = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return (prediction & labelled)[region], mask[region] == 1
 
 
 @dataclass
@@ -173,29 +209,36 @@ class MaskScores:
     boundaries: list[float] = field(default_factory=list)
     per_photo: list[float] = field(default_factory=list)  # F1 of the photos with hair
 
-    def add(self, prediction: np.ndarray, mask: np.ndarray) -> float:
-        """Add an image: bool prediction and mask, bool or of {0, 1, IGNORE}, (height, width) each. Returns its own F1."""
-        labelled = np.count_nonzero(mask != IGNORE)
-        prediction, mask = _labelled_part(prediction, mask)
+    def add(self, prediction: np.ndarray, mask: np.ndarray) -> float | None:
+        """Add an image.
+
+        Args:
+            prediction: bool (height, width).
+            mask: the same size, bool or of {0, 1, IGNORE}.
+
+        Returns:
+            Its own F1, None without hair.
+        """
+        self.pixels += int(np.count_nonzero(mask != IGNORE))
+        prediction, mask = _labelled_region(prediction, mask)
         counts = [int(np.count_nonzero(both)) for both in (prediction & mask, prediction & ~mask, ~prediction & mask)]
         self.true_positives += counts[0]
         self.false_positives += counts[1]
         self.false_negatives += counts[2]
-        self.pixels += int(labelled)
         self.boundaries.append(boundary_iou(prediction, mask))
-        own = f1_score(*counts)
-        if mask.any():
-            self.per_photo.append(own)
-        return own
+        f1, _ = f1_and_iou(*counts)
+        if f1 is not None:
+            self.per_photo.append(f1)
+        return f1
 
     def scores(self) -> dict[str, float | None]:
-        """F1, IoU and Boundary IoU; the median of the photos' F1 (None where no photo has hair); and the share of all
+        """F1, IoU, Boundary IoU, and the median of the photos' F1, None where no photo has hair; and the share of all
         labelled pixels that is wrongly called hair."""
-        counts = self.true_positives, self.false_positives, self.false_negatives
+        f1, iou = f1_and_iou(self.true_positives, self.false_positives, self.false_negatives)
         return {
-            "f1": f1_score(*counts),
-            "iou": iou_score(*counts),
-            "boundary_iou": float(np.mean(self.boundaries)),
+            "f1": f1,
+            "iou": iou,
+            "boundary_iou": None if f1 is None else float(np.mean(self.boundaries)),
             "median_f1": float(np.median(self.per_photo)) if self.per_photo else None,
             "false_hair": self.false_positives / max(1, self.pixels),
         }
@@ -210,9 +253,10 @@ class BoundaryScores:
 
     def update(self, logits: torch.Tensor, masks: torch.Tensor) -> None:
         """Add images: float logits and {0, 1, IGNORE} masks, both (batch, height, width)."""
-        for alpha, mask in zip(torch.sigmoid(logits).cpu(), masks.cpu()):
-            self.scores.append(boundary_iou(*_labelled_part((alpha >= self.threshold).numpy(), mask.numpy())))
+        for alpha, mask in zip(torch.sigmoid(logits).cpu(), masks.cpu(), strict=True):
+            self.scores.append(boundary_iou(*_labelled_region((alpha >= self.threshold).numpy(), mask.numpy())))
 
     @property
-    def mean(self) -> float:
-        return float(np.mean(self.scores))
+    def mean(self) -> float | None:
+        """The mean over images; None without any."""
+        return float(np.mean(self.scores)) if self.scores else None

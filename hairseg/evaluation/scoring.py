@@ -5,10 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from hairseg.evaluation.metrics import (
-    BoundaryScores,
-    PixelCounts,
-)
+from hairseg.evaluation.metrics import BoundaryScores, PixelCounts
 from hairseg.networks.precision import autocast
 from hairseg.networks.preset import Preset
 
@@ -19,16 +16,16 @@ def score(
     photos: torch.Tensor,
     masks: torch.Tensor,
     preset: Preset,
-    into: Sequence[PixelCounts | BoundaryScores],
+    scores: Sequence[PixelCounts | BoundaryScores],
     batch_size: int = 16,
     precision: str = "mixed",
 ) -> None:
-    """Run the network over a data set as `arrays.load_arrays` gives it and add the outcome to each of `into`."""
+    """Run the network over a data set as `load_arrays` gives it and add the outcome to all of `scores`."""
     network.eval()
     device = next(network.parameters()).device
     for start in range(0, len(photos), batch_size):
         squares = photos[start : start + batch_size].to(device)
         with autocast(device, precision):
             logits = network(preset.normalise(squares))[:, 0].float()
-        for scores in into:
-            scores.update(logits, masks[start : start + batch_size].to(device))
+        for counts in scores:
+            counts.update(logits, masks[start : start + batch_size].to(device))

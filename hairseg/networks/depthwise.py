@@ -7,10 +7,11 @@ took two thirds of a training step of EfficientNet-Lite0. `benchmarks/training.p
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.grad import conv2d_weight
 
 
 class DepthwiseConv2d(nn.Conv2d):
-    """`nn.Conv2d` with one square filter per channel, without bias, and the same gradients by a faster way."""
+    """`nn.Conv2d` with one square filter per channel and no bias, whose gradients are computed faster on a CPU."""
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(batch, channels, height, width) -> (batch, channels, height', width')"""
@@ -41,17 +42,7 @@ class _Depthwise(torch.autograd.Function):
             by_features = F.conv2d(
                 spread, weight.flip(2, 3).to(gradient.dtype), None, 1, full, dilation, groups=len(weight)
             )
-        _, by_weight, _ = torch.ops.aten.convolution_backward(
-            gradient.float(),
-            features.float(),
-            weight,
-            None,
-            stride,
-            padding,
-            dilation,
-            False,
-            (0, 0),
-            len(weight),
-            (False, True, False),
+        by_weight = conv2d_weight(
+            features.float(), weight.shape, gradient.float(), stride, padding, dilation, groups=len(weight)
         )
         return by_features, by_weight, None, None, None

@@ -11,20 +11,26 @@ from hairseg.networks.deeplab import DeepLabV3
 
 
 def is_made_for_bfloat16(device: torch.device) -> bool:
-    """Does the hardware multiply matrices in bfloat16: CUDA, and CPUs with AMX or AVX512-BF16?"""
+    """Does the hardware multiply matrices in bfloat16: CUDA, and CPUs with AMX or AVX512-BF16?
+
+    PyTorch tells only by private names what a CPU has, before its `torch.cpu.get_capabilities`; they are used here alone.
+    """
     if device.type == "cpu":
         return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
     return device.type == "cuda"
 
 
 def autocast(device: torch.device, precision: str = "mixed") -> torch.autocast:
-    """ "mixed" precision, bfloat16 where the hardware is made for it; or "float32"."""
+    """Context of a forward pass: "mixed" precision is bfloat16 where the hardware is made for it; or "float32"."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "mixed" and is_made_for_bfloat16(device))
 
 
 def prepare_for_inference(network: DeepLabV3, device: torch.device) -> DeepLabV3:
-    """The network, in place, as it runs fastest on a device: batch normalisation folded into the convolutions before it,
-    weights in bfloat16 where the hardware is made for it (to be run under `autocast`), channels last."""
+    """Change the network, in place, to what runs fastest on a device, and return it.
+
+    Batch normalisation is folded into the convolution before it. Weights are in bfloat16 where the hardware is made for
+    it: run the network under `autocast`. Memory is channels last.
+    """
     for module in network.modules():
         for (name, convolution), (next_name, norm) in pairwise(list(module.named_children())):
             if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):

@@ -1,12 +1,12 @@
 """Checkpoints of a training, resumed only under the settings that wrote them."""
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
 from hairseg.errors import InputError
+from hairseg.files import written_whole
 from hairseg.training.recipes import Recipe
 
 
@@ -22,30 +22,34 @@ class Settings:
     data: str  # data set, and a digest of the photos trained on
 
 
-def write_checkpoint(path: Path, state: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".partial")
-    torch.save(state, beside)
-    os.replace(beside, path)
+def write_checkpoint(path: Path, checkpoint: dict) -> None:
+    with written_whole(path) as beside:
+        torch.save(checkpoint, beside)
 
 
 def read_checkpoint(path: Path, settings: Settings) -> dict | None:
+    """The checkpoint, or None where there is none yet.
+
+    Raises:
+        InputError: the file is broken, or other settings have written it.
+    """
     if not path.exists():
         return None
     try:
-        state = torch.load(path, "cpu", weights_only=True)
-    except Exception as error:
-        raise InputError(f"the checkpoint {path} cannot be read ({error}): remove it and train again.") from None
-    before = _one_by_one(state["settings"])
-    for name, value in _one_by_one(asdict(settings)).items():
+        checkpoint = torch.load(path, "cpu", weights_only=True)
+        before = _flat(checkpoint["settings"])
+    except Exception as error:  # torch.load raises what its unpickler, zip reader and tensors raise
+        raise InputError(f"the checkpoint {path} cannot be read ({error})", None, "remove it and train again") from None
+    for name, value in _flat(asdict(settings)).items():
         if before.get(name) != value:
             raise InputError(
-                f"the checkpoint {path} was written with {name} {before.get(name)!r}, not {value!r}: resume with "
-                "the same settings, or choose another --output."
+                f"the checkpoint {path} was written with {name} {before.get(name)!r}, not {value!r}",
+                None,
+                "resume with the same settings, or choose another --output",
             )
-    return state
+    return checkpoint
 
 
-def _one_by_one(settings: dict) -> dict:
+def _flat(settings: dict) -> dict:
     """Settings with those of the recipe among them, so that a message can name the one that differs."""
     return {name: value for name, value in settings.items() if name != "recipe"} | settings["recipe"]

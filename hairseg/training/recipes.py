@@ -1,6 +1,6 @@
 """Recipes: the choices of one training run, with the losses, optimisers and schedules that they name."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
@@ -13,11 +13,16 @@ from hairseg.networks.preset import Preset
 class Recipe:
     """The choices of one training run; the defaults are the paper's."""
 
-    epochs: int
-    learning_rate: float  # the highest one of a one-cycle schedule
-    batch_size: int
-    image_size: int = Preset.image_size  # side of the network's square input, in pixels
-    precision: str = "mixed"  # bfloat16 where the hardware is made for it; or "float32"
+    epochs: int = field(metadata={"help": "how often all photos are shown"})
+    learning_rate: float = field(metadata={"help": "the highest one of the schedule"})
+    batch_size: int = field(metadata={"help": "photos in a training step, over all processes"})
+    image_size: int = field(
+        default=Preset.image_size, metadata={"help": "side of the network's square input, in pixels"}
+    )
+    precision: str = field(
+        default="mixed",
+        metadata={"help": "mixed: bfloat16 where the hardware is made for it", "choices": ("mixed", "float32")},
+    )
     loss: str = "mse"  # a name in LOSSES
     optimiser: str = "adam"  # a name in OPTIMISERS
     weight_decay: float = 0.0
@@ -25,7 +30,7 @@ class Recipe:
     averaging: float = 0.0  # decay per step of the exponential moving average that is scored and kept; 0: none
     early_share: float = 0.0  # share of the epochs, the first ones, that train at two thirds of the image size
     augmentation: Augmentation | None = None
-    final_share: float = 0.0  # share of the epochs, the last ones, that are augmented in another way:
+    final_share: float = 0.0  # share of the epochs, the last ones, that are augmented by
     final_augmentation: Augmentation | None = None
 
 
@@ -46,7 +51,8 @@ MODERN = Recipe(
     final_augmentation=Augmentation(hairless=0.2, crop=(0.3, 1.0), any_colour=0.8),
 )
 
-# From a trained repository on to more kinds of photos: whole persons among them, and one frame in five or four shows nobody.
+# From a trained repository on to more kinds of photos: whole persons among them, and one frame in five or four shows
+# nobody.
 FURTHER = replace(
     MODERN,
     epochs=6,
@@ -55,6 +61,9 @@ FURTHER = replace(
     augmentation=Augmentation(far=0.2, hairless=0.2, crop=(0.25, 1.0), any_colour=0.5),
     final_augmentation=Augmentation(far=0.2, hairless=0.25, crop=(0.25, 1.0), any_colour=0.8),
 )
+
+OVERRIDABLE = ("epochs", "batch_size", "learning_rate", "image_size", "precision")  # by flags of train.py
+
 RECIPES = {
     # B. Cesnik, "Segmentation of human hair" (2019/20): what its table gives for the two networks.
     "paper": {

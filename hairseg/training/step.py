@@ -7,51 +7,57 @@ from torch import nn
 from hairseg.networks.precision import autocast
 from hairseg.networks.preset import Preset
 from hairseg.training.losses import LOSSES
-from hairseg.training.parallel import backward, gather_batch
 from hairseg.training.recipes import Recipe
 
-WARM_UPS = 3  # steps taken one kernel at a time before a CUDA graph is captured, as PyTorch's notes on them ask for
+WARM_UPS = 3  # steps run one kernel at a time before a CUDA graph is captured, as PyTorch's notes on them ask for
 
 
 class TrainingStep:
     """Forward and backward pass over one batch; gradients are left in the network.
 
-    On one GPU a captured CUDA graph, which is launched at once instead of kernel by kernel: a small batch leaves a GPU
-    waiting for Python otherwise.
+    One GPU replays a captured CUDA graph instead of launching kernel by kernel: a small batch would make it wait for
+    Python.
     """
 
     def __init__(self, network: nn.Module, recipe: Recipe, preset: Preset, device: torch.device):
         self.network, self.recipe, self.preset, self.device = network, recipe, preset, device
         self.captures = device.type == "cuda" and not dist.is_initialized()
-        self.graph, self.taken = None, 0
+        self.graph, self.warm_ups = None, 0
 
     def __call__(self, photos: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """This process's part of a batch, uint8 photos (part, side, side, 3) and masks (part, side, side), always of one size
-        -> logits and masks of the whole batch, (batch, side, side), and its loss; overwritten by the next pass."""
+        """Run one step.
+
+        Args:
+            photos: uint8 (batch, side, side, 3), of one size at every call.
+            masks: uint8 (batch, side, side) of {0, 1, IGNORE}.
+
+        Returns:
+            Logits (batch, side, side), the masks, and the loss. The next step overwrites them.
+        """
         if not self.captures:
-            return self._pass(photos, masks)
-        if self.taken < WARM_UPS:
-            self.taken += 1
-            aside = torch.cuda.Stream()
-            aside.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(aside):
-                result = self._pass(photos, masks)
-            torch.cuda.current_stream().wait_stream(aside)
+            return self.run_eagerly(photos, masks)
+        if self.warm_ups < WARM_UPS:
+            self.warm_ups += 1
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                result = self.run_eagerly(photos, masks)
+            torch.cuda.current_stream().wait_stream(stream)
             return result
         if self.graph is None:
             self.photos, self.masks, self.graph = photos.clone(), masks.clone(), torch.cuda.CUDAGraph()
             with torch.cuda.graph(self.graph):
-                self.result = self._pass(self.photos, self.masks)
+                self.result = self.run_eagerly(self.photos, self.masks)
         self.photos.copy_(photos)
         self.masks.copy_(masks)
         self.graph.replay()
         return self.result
 
-    def _pass(self, photos: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def run_eagerly(self, photos: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The same step, launched kernel by kernel."""
         self.network.zero_grad(set_to_none=True)
         with autocast(self.device, self.recipe.precision):
             logits = self.network(self.preset.normalise(photos))[:, 0]
-        logits, masks = gather_batch(logits), gather_batch(masks)
         loss = LOSSES[self.recipe.loss](logits, masks)
-        backward(loss)
+        loss.backward()
         return logits.detach(), masks, loss.detach()

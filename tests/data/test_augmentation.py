@@ -107,6 +107,20 @@ def test_what_is_left_as_it_is_is_the_preset_s_photo(scenes):
     assert (found.numpy() != expected_mask)[inner, inner].mean() < 0.02
 
 
+def test_half_of_the_photos_are_mirrored(people):
+    """Red hair is on the left of the photo: to the left of the blue in about half of the frames, else to its right."""
+
+    def middle(colour):
+        return torch.nonzero(colour)[:, 1].float().mean()
+
+    mirrored = 0
+    for seed in range(60):
+        photo, mask = frame(people, NOBODY, PLAIN, seed)
+        mirrored += bool(middle(mask == 1) > middle(mask == 0))
+        assert (middle(photo[..., 0] > 200) > middle(photo[..., 2] > 200)) == (middle(mask == 1) > middle(mask == 0))
+    assert 18 <= mirrored <= 42
+
+
 def test_compression_is_that_of_jpeg():
     """Against OpenCV's encoder, whose blocks are rounded to integers besides: much nearer to it than to the photo."""
     photo = cv2.resize(

@@ -1,13 +1,12 @@
+import errno
 import os
-import shutil
-from collections import namedtuple
 
 import numpy as np
 import pytest
 from conftest import draw_celebamask_hq, draw_figaro1k
 from PIL import Image
 
-from hairseg.data import decoded as arrays
+from hairseg.data import decoded
 from hairseg.data.datasets import find_pairs, load_pair
 from hairseg.data.decoded import load_arrays
 from hairseg.errors import InputError
@@ -28,17 +27,17 @@ def pairs(tmp_path):
 
 
 def count_decoding(monkeypatch) -> list[str]:
-    decoded = []
-    monkeypatch.setattr(arrays, "load_pair", lambda pair, *others: decoded.append(pair.id) or load_pair(pair, *others))
-    return decoded
+    ids = []
+    monkeypatch.setattr(decoded, "load_pair", lambda pair, *others: ids.append(pair.id) or load_pair(pair, *others))
+    return ids
 
 
 def test_photos_are_decoded_once_as_long_as_their_contents_stay(cache, pairs, monkeypatch):
-    decoded = count_decoding(monkeypatch)
+    ids = count_decoding(monkeypatch)
     first = load_arrays(pairs, PRESET, 1)
     again = load_arrays(pairs, PRESET, 2)
     assert (
-        decoded == ["1", "2", "3"]
+        ids == ["1", "2", "3"]
         and np.array_equal(first.photos, again.photos)
         and np.array_equal(first.masks, again.masks)
     )
@@ -50,7 +49,7 @@ def test_photos_are_decoded_once_as_long_as_their_contents_stay(cache, pairs, mo
     changed = load_arrays(pairs, PRESET, 1)
     assert not np.array_equal(changed.photos[1], first.photos[1]) and np.array_equal(changed.photos[0], first.photos[0])
     load_arrays(pairs, Preset(96), 1)
-    assert len(decoded) == 9 and len(list(cache.iterdir())) == 3
+    assert len(ids) == 9 and len(list(cache.iterdir())) == 3
 
 
 def test_photos_are_mapped_not_held_and_writing_to_them_spoils_nothing(cache, pairs):
@@ -74,11 +73,11 @@ def test_what_was_broken_off_is_not_taken_for_whole(cache, pairs, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(arrays, "load_pair", interrupted)
+    monkeypatch.setattr(decoded, "load_pair", interrupted)
     with pytest.raises(KeyboardInterrupt):
         load_arrays(pairs, PRESET, 1)
     assert list(cache.iterdir()) == []
-    killed, at_work = cache / "a.1.partial", cache / "b.2.partial"
+    killed, at_work = cache / ".a.1.partial", cache / ".b.2.partial"
     for folder in (killed, at_work):
         folder.mkdir()
     os.utime(killed, (0, 0))
@@ -88,10 +87,25 @@ def test_what_was_broken_off_is_not_taken_for_whole(cache, pairs, monkeypatch):
     assert at_work.exists() and not killed.exists()
 
 
-def test_a_full_disk_is_told_before_anything_is_written(cache, pairs, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(40_000))
+def test_a_full_disk_is_told_before_anything_is_mapped(cache, pairs, monkeypatch):
+    """A mapped file that outgrows the disk would kill the process."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(
-        InputError, match="has 0.0 GB free: expected 0.0 GB for 3 photos; name a folder with room in HAIRSEG_CACHE"
+        InputError, match=r"cache has no room \(No space left.* MB for photos.npy of 3 photos.*HAIRSEG_CACHE"
     ):
         load_arrays(pairs, PRESET, 1)
     assert list(cache.iterdir()) == []
+    monkeypatch.undo()
+    monkeypatch.setenv("HAIRSEG_CACHE", str(cache))
+    assert len(load_arrays(pairs, PRESET, 1)) == 3
+
+
+def test_what_another_process_has_written_meanwhile_is_used(cache, pairs, monkeypatch):
+    whole = load_arrays(pairs, PRESET, 1)
+    monkeypatch.setattr(type(cache), "is_dir", lambda path, seen=[]: bool(seen.append(path)) or len(seen) > 1)
+    again = load_arrays(pairs, PRESET, 1)
+    assert np.array_equal(again.photos, whole.photos) and len(list(cache.iterdir())) == 1

@@ -3,14 +3,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from conftest import draw_figaro1k, draw_portrait
 from PIL import Image
 from sklearn.metrics import f1_score, jaccard_score, mean_squared_error, roc_auc_score
 
 from hairseg.data.datasets import find_pairs, find_scenes, load_pair, load_scenes
 from hairseg.data.decoded import load_arrays
-from hairseg.evaluation.evaluate import evaluate, hairless_scores, in_scene, own_size_scores
+from hairseg.evaluation.evaluate import evaluate
+from hairseg.evaluation.framing import hairless_scores, in_scene
 from hairseg.evaluation.metrics import boundary_iou
+from hairseg.evaluation.own_size import own_size_scores
 from hairseg.evaluation.report import table
 from hairseg.prediction import HairPredictor
 
@@ -43,7 +46,8 @@ def test_scores_are_those_of_the_single_pixels(small_repository, portraits):
 def test_own_size_scores_are_those_of_the_alphas_a_user_gets(small_repository, portraits):
     predictor = HairPredictor(small_repository)
     dataset, pairs = find_pairs(portraits)
-    scores, hair_types, groups, per_photo = own_size_scores(predictor, dataset, pairs)
+    own_size = own_size_scores(predictor, dataset, pairs)
+    scores = own_size.variants
     loaded = [load_pair(pair, dataset) for pair in pairs]
     for refined, found in ((True, scores["random"]), (False, scores["random"]["unrefined"])):
         predictions = [predictor.alphas(photo, refined)["random"] >= 0.5 for photo, _ in loaded]
@@ -56,26 +60,44 @@ def test_own_size_scores_are_those_of_the_alphas_a_user_gets(small_repository, p
         assert found["f1"] == pytest.approx(f1_score(one, other)) and found["iou"] == pytest.approx(
             jaccard_score(one, other)
         )
-        assert found["boundary_iou"] == pytest.approx(np.mean([boundary_iou(p, m) for p, m in zip(predictions, masks)]))
-        if refined:
-            assert per_photo["random"] == pytest.approx(
-                [f1_score(m.ravel(), p.ravel()) for p, m in zip(predictions, masks)]
-            )
-    assert scores["random"]["median_f1"] == pytest.approx(np.median(per_photo["random"]))
-    assert hair_types == groups == {}  # all of them heads
+        assert found["boundary_iou"] == pytest.approx(
+            np.mean([boundary_iou(p, m) for p, m in zip(predictions, masks, strict=True)])
+        )
+        f1 = [f1_score(mask.ravel(), found.ravel()) for found, mask in zip(predictions, masks, strict=True)]
+        assert found["median_f1"] == pytest.approx(np.median(f1))
+    assert own_size.hair_types == own_size.groups == {}  # all of them heads
+    of_first = [predictor.alphas(photo)["pretrained"] >= 0.5 for photo, _ in loaded]
+    f1 = [f1_score(mask.ravel(), found.ravel()) for found, (_, mask) in zip(of_first, loaded, strict=True)]
+    by_f1 = sorted(range(len(pairs)), key=lambda index: f1[index])
+    titles = [title for title, *_ in own_size.gallery.worst_first()]
+    assert titles == [f"{pairs[index].id}, F1 {f1[index]:.2f}" for index in by_f1[:12]]
+    assert np.array_equal(own_size.gallery.comparisons[1][1], loaded[3][0]) and len(own_size.gallery.comparisons) == 4
 
 
-@pytest.mark.parametrize("part", [1, 2, 3, 5])
-def test_a_photo_in_a_scene_is_its_part_of_it(part):
+def test_every_network_runs_once_per_photo(small_repository, portraits):
+    """With and without refined edges, for the scores and for the figures."""
+    predictor = HairPredictor(small_repository)
+    dataset, pairs = find_pairs(portraits)
+    preset, seen = predictor.config.preset, []
+    predictor.networks["random"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][0].clone()))
+    own_size_scores(predictor, dataset, pairs[:3])
+    squares = [torch.from_numpy(preset.fit_photo(load_pair(pair, dataset)[0])) for pair in pairs[:3]]
+    assert [sum(torch.equal(square, preset.normalise(photo[None])[0]) for square in seen) for photo in squares] == [
+        1
+    ] * 3
+
+
+@pytest.mark.parametrize("divisor", [1, 2, 3, 5])
+def test_a_photo_in_a_scene_fills_its_share_of_it(divisor):
     photo, mask = draw_portrait(3)
     scene = np.full((60, 90, 3), (0, 255, 0), np.uint8)
-    canvas, canvas_mask = in_scene(photo[:64], mask[:64], scene, part, "3")
+    canvas, canvas_mask = in_scene(photo[:64], mask[:64], scene, divisor, "3")
     assert canvas.shape == (1024, 1024, 3) and canvas_mask.shape == (1024, 1024)
     rows, columns = np.nonzero((canvas != (0, 255, 0)).any(2))
-    assert columns.max() - columns.min() + 1 == round(1024 / part)
-    assert rows.max() - rows.min() + 1 == pytest.approx(1024 / part * 64 / 96, abs=1)
-    assert canvas_mask.sum() == pytest.approx(mask[:64].sum() * (1024 / part / 96) ** 2, rel=0.02)
-    assert np.array_equal(in_scene(photo[:64], mask[:64], scene, part, "3")[0], canvas)
+    assert columns.max() - columns.min() + 1 == round(1024 / divisor)
+    assert rows.max() - rows.min() + 1 == pytest.approx(1024 / divisor * 64 / 96, abs=1)
+    assert canvas_mask.sum() == pytest.approx(mask[:64].sum() * (1024 / divisor / 96) ** 2, rel=0.02)
+    assert np.array_equal(in_scene(photo[:64], mask[:64], scene, divisor, "3")[0], canvas)
 
 
 def test_scenes_add_framing_and_hair_free_photos(small_repository, portraits, tmp_path):
@@ -91,9 +113,9 @@ def test_scenes_add_framing_and_hair_free_photos(small_repository, portraits, tm
     nothing = {"images": 2, "variants": {"random": {"mean": 0.0, "worst": 0.0}}}
     assert metrics["hairless"] == nothing | {"kinds": {tmp_path.name: nothing}}
     assert metrics["framing"].keys() == {"1/1", "1/2", "1/3", "1/5"} and metrics["framing"]["1/5"]["random"]["f1"] == 0
-    for name in ("worst", "figures/reliability", "figures/roc"):
+    for name in ("worst", "figures/reliability", "figures/roc", "figures/precision_recall"):
         with Image.open(tmp_path / "out" / f"{name}.png") as figure:
-            assert np.asarray(figure.convert("L")).std() > 5
+            figure.verify()
     assert "photo 1/3 of a scene" in table(metrics) and "scenes without people" in table(metrics)
 
 
@@ -129,28 +151,33 @@ def test_groups_are_scored_apart_and_the_worst_is_first(small_repository, tmp_pa
         Image.fromarray(labels).save(tmp_path / "mine" / "masks" / f"{name}.png")
     predictor = HairPredictor(small_repository, ["random"])
     dataset, pairs = find_pairs(tmp_path / "mine")
-    scores, _, groups, per_photo = own_size_scores(predictor, dataset, pairs)
-    assert {group: part["images"] for group, part in groups.items()} == {
+    own_size = own_size_scores(predictor, dataset, pairs)
+    groups = own_size.groups
+    assert {group: scores["images"] for group, scores in groups.items()} == {
         "hats": 1, "hairless": 1, "head": 2, "whole person": 1
     }  # fmt: skip
     found = predictor.alphas(photo)["random"][:, :60] >= 0.5
     assert groups["hairless"]["variants"]["random"]["false_hair"] == pytest.approx(found.mean())
     assert groups["hats"]["variants"]["random"]["f1"] == pytest.approx(f1_score(hair[:, :60].ravel(), found.ravel()))
+    assert groups["hairless"]["variants"]["random"]["f1"] is None
     ranks = [
-        1 - part["variants"]["random"]["false_hair"] if group == "hairless" else part["variants"]["random"]["f1"]
-        for group, part in groups.items()
+        1 - scores["variants"]["random"]["false_hair"] if group == "hairless" else scores["variants"]["random"]["f1"]
+        for group, scores in groups.items()
     ]
     assert ranks == sorted(ranks)
-    assert scores["random"]["median_f1"] == pytest.approx(np.median([per_photo["random"][i] for i in (1, 2, 3)]))
+    f1 = [f1_score(mask[:, :60].ravel(), found.ravel()) for name, mask in masks.items() if name != "bare-1"]
+    assert own_size.variants["random"]["median_f1"] == pytest.approx(np.median(f1))
 
 
 def test_hair_types_are_scored_apart(small_repository, tmp_path):
     draw_figaro1k(tmp_path, [], [1, 460, 461])
     predictor = HairPredictor(small_repository, ["random"])
     dataset, pairs = find_pairs(tmp_path)
-    _, hair_types, _, per_photo = own_size_scores(predictor, dataset, pairs)
-    assert {kind: part["images"] for kind, part in hair_types.items()} == {"straight": 1, "kinky": 2}
-    assert hair_types["straight"]["variants"]["random"]["f1"] == per_photo["random"][0]
+    hair_types = own_size_scores(predictor, dataset, pairs).hair_types
+    assert {kind: scores["images"] for kind, scores in hair_types.items()} == {"straight": 1, "kinky": 2}
+    photo, mask = load_pair(pairs[0], dataset)
+    found = predictor.alphas(photo)["random"] >= 0.5
+    assert hair_types["straight"]["variants"]["random"]["f1"] == pytest.approx(f1_score(mask.ravel(), found.ravel()))
 
 
 def test_table_shows_the_papers_figures_beside_ours():

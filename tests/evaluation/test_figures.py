@@ -3,7 +3,7 @@ import torch
 from PIL import Image
 
 from hairseg.evaluation.figures import draw_comparison, draw_history, draw_precision_recall, draw_roc
-from hairseg.evaluation.metrics import PixelCounts
+from hairseg.evaluation.metrics import PixelCounts, PixelScores
 
 
 def pixels(path) -> np.ndarray:
@@ -32,20 +32,56 @@ def test_masks_are_not_stretched_to_full_contrast(tmp_path):
     assert picture[picture.shape[0] * 4 // 10, picture.shape[1] // 6].max() < 10
 
 
-def test_history_is_drawn_even_with_gaps(tmp_path):
-    record = {"loss": 0.1, "f1": 0.9, "auroc": None}
-    draw_history(tmp_path / "figure4.png", [{"epoch": 1, "train": record, "test": record}], "title", 1)
-    assert pixels(tmp_path / "figure4.png").std() > 5
+def coloured(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    """Rows and columns of the pixels of a colour, (pixels, 2)."""
+    return np.argwhere((np.abs(picture - colour) < 12).all(axis=2))
 
 
-def test_curves_of_a_perfect_network_hug_the_corner(tmp_path):
+BLUE, ORANGE, GREEN = (0x1D, 0x4E, 0xD8), (0xC2, 0x41, 0x0C), (0x00, 0x79, 0x6B)
+
+
+def test_history_draws_what_there_is_and_leaves_gaps(tmp_path):
+    """Test F1 falls from left to right; AUROC has no value in any epoch, so the third panel has no line."""
+    history = [
+        {
+            "epoch": epoch,
+            "train": {"loss": 0.1, "f1": 0.5, "auroc": None},
+            "test": {"loss": 0.2, "f1": f1, "auroc": None},
+        }
+        for epoch, f1 in ((1, 0.9), (2, 0.6), (3, 0.3))
+    ]
+    draw_history(tmp_path / "figure4.png", history, "title", 1)
+    picture = pixels(tmp_path / "figure4.png")
+    third = picture.shape[1] // 3
+    line = coloured(picture[60:, third : 2 * third], ORANGE)
+    left, right = (line[line[:, 1] == column, 0].mean() for column in (line[:, 1].min(), line[:, 1].max()))
+    assert right - left > 80  # rows count downwards
+    assert np.ptp(coloured(picture[:, 2 * third :], BLUE)[:, 1]) < 60  # in the legend alone
+
+
+def scores_of(logits: torch.Tensor, masks: torch.Tensor) -> PixelScores:
     counts = PixelCounts()
-    counts.update(
-        torch.cat([torch.linspace(-9, -1, 500), torch.linspace(1, 9, 500)]), (torch.arange(1000) >= 500).int()
-    )
-    worse = PixelCounts()
-    worse.update(torch.randn(1000, generator=torch.Generator().manual_seed(0)), (torch.arange(1000) >= 500).int())
-    for draw in (draw_roc, draw_precision_recall):
-        draw(tmp_path / "one.png", {"pretrained": counts})
-        draw(tmp_path / "two.png", {"pretrained": counts, "random": worse})
-        assert (pixels(tmp_path / "one.png") != pixels(tmp_path / "two.png")).any()
+    counts.update(logits, masks)
+    return counts.scores()
+
+
+def test_curves_of_a_perfect_network_hug_the_corner_and_those_of_guesses_the_diagonal(tmp_path):
+    masks = (torch.arange(2000) >= 1000).int()
+    perfect = scores_of(torch.linspace(-9, 9, 2000), masks)
+    guesses = scores_of(torch.randn(2000, generator=torch.Generator().manual_seed(0)), masks)
+
+    draw_roc(tmp_path / "roc.png", {"pretrained": perfect, "random": guesses})
+    corner = coloured(pixels(tmp_path / "roc.png"), GREEN)
+    diagonal = coloured(pixels(tmp_path / "roc.png"), ORANGE)
+    (top, left), (bottom, right) = corner.min(0), corner.max(0)
+    inside = (corner[:, 0] > top + 5) & (corner[:, 1] > left + 5) & (corner[:, 0] < bottom - 80)
+    assert not inside.any()
+    middle = diagonal[np.abs(diagonal[:, 1] - (left + right) / 2) < 3, 0]
+    assert abs(np.median(middle) - (top + bottom) / 2) < 0.1 * (bottom - top)
+
+    draw_precision_recall(tmp_path / "precision_recall.png", {"pretrained": perfect, "random": guesses})
+    picture = pixels(tmp_path / "precision_recall.png")
+    above_legend = picture[: picture.shape[0] * 7 // 10, : picture.shape[1] // 2]
+    one, half = (coloured(above_legend, colour)[:, 0] for colour in (GREEN, ORANGE))
+    assert np.ptp(one) < 6  # precision 1 at every recall
+    assert np.median(half) - np.median(one) > 100  # half of the pixels are hair

@@ -2,10 +2,17 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import f1_score, jaccard_score, mean_squared_error, roc_auc_score, roc_curve
+from sklearn.metrics import (
+    f1_score,
+    jaccard_score,
+    mean_squared_error,
+    precision_recall_curve,
+    roc_auc_score,
+    roc_curve,
+)
 from torch import nn
 
-from hairseg.evaluation.metrics import BoundaryScores, MaskScores, PixelCounts, boundary_iou
+from hairseg.evaluation.metrics import BoundaryScores, MaskScores, PixelCounts, PixelScores, boundary_iou
 from hairseg.evaluation.scoring import score
 from hairseg.networks.preset import IGNORE, Preset
 
@@ -22,62 +29,82 @@ def test_scores_agree_with_scikit_learn(scale, offset):
     counts = PixelCounts()
     for batch in range(0, 10, 3):
         counts.update(logits[batch : batch + 3], masks[batch : batch + 3])
+    pooled = counts.scores()
     truth, scores = masks.flatten().numpy(), logits.flatten().numpy()
-    assert counts.pixels == truth.size
-    assert counts.auroc == pytest.approx(roc_auc_score(truth, scores), abs=1e-4)
-    assert counts.f1() == pytest.approx(f1_score(truth, scores >= 0, zero_division=0), abs=1e-12)
-    assert counts.iou() == pytest.approx(jaccard_score(truth, scores >= 0, zero_division=0), abs=1e-12)
-    assert counts.mse == pytest.approx(mean_squared_error(truth, torch.sigmoid(logits).flatten()), abs=1e-6)
+    assert pooled.pixels == truth.size
+    assert pooled.auroc == pytest.approx(roc_auc_score(truth, scores), abs=1e-4)
+    assert pooled.f1() == pytest.approx(f1_score(truth, scores >= 0, zero_division=0), abs=1e-12)
+    assert pooled.iou() == pytest.approx(jaccard_score(truth, scores >= 0, zero_division=0), abs=1e-12)
+    assert pooled.mse == pytest.approx(mean_squared_error(truth, torch.sigmoid(logits).flatten()), abs=1e-6)
+
+
+def scores_of(logits: torch.Tensor, masks: torch.Tensor) -> PixelScores:
+    counts = PixelCounts()
+    counts.update(logits, masks)
+    return counts.scores()
 
 
 def test_ties_count_half():
-    counts = PixelCounts()
-    counts.update(torch.zeros(4), torch.tensor([0, 1, 0, 1]))
-    assert counts.auroc == 0.5
+    assert scores_of(torch.zeros(4), torch.tensor([0, 1, 0, 1])).auroc == 0.5
 
 
 def test_another_threshold():
     logits, masks = sample(2, 0)
-    counts = PixelCounts()
-    counts.update(logits, masks)
     expected = f1_score(masks.flatten(), torch.sigmoid(logits).flatten() >= 0.8)
-    assert counts.f1(0.8) == pytest.approx(expected, abs=1e-4)
+    assert scores_of(logits, masks).f1(0.8) == pytest.approx(expected, abs=1e-4)
 
 
-def test_curve_is_scikit_learns():
+def test_curves_are_those_of_the_single_pixels():
     logits, masks = sample(2, 0)
-    counts = PixelCounts()
-    counts.update(logits, masks)
-    false_positives, true_positives = counts.curve()
-    assert (false_positives[0], true_positives[0]) == (0, 0)
-    false_rate, true_rate, _ = roc_curve(masks.flatten(), logits.flatten())
+    scores = scores_of(logits, masks)
     at = np.linspace(0, 1, 101)
+    false_rate, true_rate, _ = roc_curve(masks.flatten(), logits.flatten())
+    np.testing.assert_allclose(np.interp(at, *scores.roc), np.interp(at, false_rate, true_rate), atol=1e-3)
+    precision, recall, _ = precision_recall_curve(masks.flatten(), logits.flatten())
+    found_precision, found_recall = scores.precision_recall
     np.testing.assert_allclose(
-        np.interp(at, false_positives / false_positives[-1], true_positives / true_positives[-1]),
-        np.interp(at, false_rate, true_rate),
+        np.interp(at, found_recall[::-1], found_precision[::-1]),
+        np.interp(at, recall[::-1], precision[::-1]),
         atol=1e-3,
     )
 
 
+def test_reliability_by_hand():
+    """Three pixels of alpha 0.9, two of them hair; one of alpha 0.1, not hair; the ranges between are empty."""
+    logits = torch.logit(torch.tensor([0.9, 0.9, 0.9, 0.1]))
+    scores = scores_of(logits, torch.tensor([1, 1, 0, 0]))
+    alpha, hair, share = scores.reliability()
+    np.testing.assert_allclose(alpha, [0.1, 0.9], atol=1e-4)
+    np.testing.assert_allclose(hair, [0, 2 / 3])
+    np.testing.assert_allclose(share, [0.25, 0.75])
+    assert scores.calibration_error == pytest.approx(0.25 * 0.1 + 0.75 * (0.9 - 2 / 3), abs=1e-4)
+
+
 def test_padding_is_not_scored():
-    with_padding, without = PixelCounts(), PixelCounts()
     logits, masks = torch.tensor([3.0, -2.0, 9.0, -9.0]), torch.tensor([1, 0, IGNORE, IGNORE], dtype=torch.uint8)
-    with_padding.update(logits, masks)
-    without.update(logits[:2], masks[:2])
-    assert torch.equal(with_padding.histogram, without.histogram) and with_padding.mse == without.mse
+    with_padding, without = scores_of(logits, masks), scores_of(logits[:2], masks[:2])
+    assert np.array_equal(with_padding.logits, without.logits) and with_padding.mse == without.mse
+    assert with_padding.pixels == 2
 
 
 def test_hand_worked_counts():
-    counts = PixelCounts()
-    counts.update(torch.tensor([2.0, 2.0, 2.0, -2.0, -2.0, -2.0]), torch.tensor([1, 1, 0, 1, 0, 0]))
-    assert counts.confusion() == (2, 1, 1)
-    assert counts.f1() == pytest.approx(4 / 6) and counts.iou() == pytest.approx(2 / 4)
+    """Two true positives, one false positive, one false negative."""
+    scores = scores_of(torch.tensor([2.0, 2.0, 2.0, -2.0, -2.0, -2.0]), torch.tensor([1, 1, 0, 1, 0, 0]))
+    assert scores.f1() == pytest.approx(4 / 6) and scores.iou() == pytest.approx(2 / 4)
 
 
-def test_a_single_class_has_no_auroc_and_an_empty_mask_can_be_right():
-    counts = PixelCounts()
-    counts.update(torch.tensor([-1.0, -2.0]), torch.tensor([0, 0]))
-    assert counts.auroc is None and counts.f1() == counts.iou() == 1.0
+def test_where_there_is_no_hair_nothing_is_scored_but_errors():
+    scores = scores_of(torch.tensor([-20.0, -20.0]), torch.tensor([0, 0]))
+    assert scores.auroc is None and scores.f1() is None and scores.iou() is None
+    assert scores.mse == pytest.approx(0, abs=1e-9) and scores.calibration_error == pytest.approx(0, abs=1e-6)
+    masks = MaskScores()
+    assert masks.add(np.zeros((4, 4), bool), np.zeros((4, 4), bool)) is None
+    assert masks.scores() == {"f1": None, "iou": None, "boundary_iou": None, "median_f1": None, "false_hair": 0}
+
+
+def test_without_pixels_there_are_no_scores():
+    scores = PixelCounts().scores()
+    assert scores.mse is scores.auroc is scores.f1() is scores.calibration_error is None
 
 
 def test_boundary_iou_of_shifted_squares_by_hand():
@@ -125,8 +152,8 @@ def test_score_runs_over_all_batches_and_cuts_padding_off():
     masks = torch.from_numpy(np.stack([preset.fit_mask(picture[..., 0] > 123.7) for picture in pictures]))
     pixels, boundaries = PixelCounts(), BoundaryScores()
     score(Brightness(), photos, masks, preset, [pixels, boundaries], batch_size=2)
-    assert pixels.pixels == sum(picture.shape[0] * picture.shape[1] for picture in pictures)
-    assert pixels.f1() == 1.0 and pixels.auroc == 1.0
+    assert pixels.scores().pixels == sum(picture.shape[0] * picture.shape[1] for picture in pictures)
+    assert pixels.scores().f1() == 1.0 and pixels.scores().auroc == 1.0
     assert boundaries.scores == [1.0, 1.0, 1.0] and boundaries.mean == 1.0
 
 
@@ -135,14 +162,13 @@ def test_roc_points_are_few_and_on_the_curve():
     rng = np.random.default_rng(0)
     truth = rng.random(20_000) < 0.3
     logits = rng.normal(truth * 1.5, 1).astype(np.float32)
-    counts = PixelCounts()
-    counts.update(torch.from_numpy(logits), torch.from_numpy(truth.astype(np.uint8)))
-    points = counts.roc_points()
+    scores = scores_of(torch.from_numpy(logits), torch.from_numpy(truth.astype(np.uint8)))
+    points = scores.roc_points()
     false, true = points["false_positive_rate"], points["true_positive_rate"]
     assert 150 < len(false) == len(true) <= 200 and (false[0], true[0], false[-1], true[-1]) == (0, 0, 1, 1)
     expected_false, expected_true, _ = roc_curve(truth, logits)
     np.testing.assert_allclose(true, np.interp(false, expected_false, expected_true), atol=6e-3)
-    assert np.trapezoid(true, false) == pytest.approx(counts.auroc, abs=1e-3)
+    assert np.trapezoid(true, false) == pytest.approx(scores.auroc, abs=1e-3)
     assert np.hypot(np.diff(false), np.diff(true)).max() < 0.02
 
 

@@ -6,16 +6,19 @@ import pytest
 import torch
 from accelerate import Accelerator
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from hairseg.data.datasets import SPLITS, find_pairs
 from hairseg.data.decoded import PhotoArrays, load_arrays
 from hairseg.errors import InputError
 from hairseg.networks.preset import IGNORE, Preset
-from hairseg.training import loop as training
+from hairseg.training import loop, state
+from hairseg.training.batches import batch_size_of, batches, epoch_frames, image_size_of, source_size
 from hairseg.training.checkpoints import Settings
-from hairseg.training.loop import batch_size_of, batches, epoch_frames, source_size, train_variant
+from hairseg.training.loop import train_variant
 from hairseg.training.losses import bce_dice_loss, mse_loss
 from hairseg.training.recipes import RECIPES, Recipe
+from hairseg.training.state import TrainingState, moving_average
 
 SETTINGS = Settings("random", "efficientnet_lite0", "random", Recipe(3, 1e-3, 4, 64), 0, "drawn")
 CPU = Accelerator(cpu=True)
@@ -39,7 +42,7 @@ def tiny_network(monkeypatch):
             nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.3), nn.Conv2d(8, 1, 1)
         )
 
-    monkeypatch.setattr(training, "build_model", build)
+    monkeypatch.setattr(state, "build_model", build)
 
 
 def without_seconds(history):
@@ -86,7 +89,7 @@ def test_a_batch_divides_among_the_processes():
 
 
 def test_a_network_learns_drawn_hair(splits, tmp_path):
-    """One epoch-long step towards the masks: the loss falls and the history says so."""
+    """Four epochs of two steps: the loss falls, and the history tells it."""
     trained = train_variant(replace(SETTINGS, recipe=Recipe(4, 2e-3, 4, 64)), splits, CPU, tmp_path / "c.pt")
     losses = [record["train"]["loss"] for record in trained.history]
     assert losses[-1] < 0.7 * losses[0]
@@ -97,41 +100,34 @@ def test_a_network_learns_drawn_hair(splits, tmp_path):
 
 def test_the_kept_epoch_has_the_best_auroc_on_validation_not_on_test(splits, tmp_path, tiny_network, monkeypatch):
     """Validation is best after epoch 2, test after epoch 3."""
-    scores = {"val": iter([0.7, 0.9, 0.8]), "test": iter([0.7, 0.8, 0.9])}
-    weights = []
-    real_score = training.score
+    real, auroc, weights = loop.score_held_out, {"val": [0.7, 0.9, 0.8], "test": [0.7, 0.8, 0.9]}, []
 
-    def score(network, *others, **options):
-        weights.append(network[0].weight.detach().clone())
-        real_score(network, *others, **options)
+    def score_held_out(network, arrays, *others):
+        name = "val" if len(arrays) == len(splits["val"]) else "test"
+        if name == "val":
+            weights.append(network[0].weight.detach().clone())
+        return real(network, arrays, *others) | {"auroc": auroc[name].pop(0)}
 
-    monkeypatch.setattr(training, "score", score)
-    names = iter(["train", "val", "test"] * 3)
-
-    def fake_scores(counts):
-        name = next(names)
-        return {"loss": 0.1, "f1": 0.5, "auroc": next(scores[name]) if name in scores else 0.5}
-
-    monkeypatch.setattr(training, "_scores", fake_scores)
+    monkeypatch.setattr(loop, "score_held_out", score_held_out)
     trained = train_variant(SETTINGS, splits, CPU, tmp_path / "c.pt")
     assert trained.best_epoch == 2
-    assert torch.equal(trained.weights["0.weight"], weights[2])  # scored first on val in epoch 2
+    assert torch.equal(trained.weights["0.weight"], weights[1])
 
 
 def assert_resumes_exactly(settings, splits, folder, monkeypatch):
     """A run that dies after its second checkpoint and is resumed ends as one that was never interrupted."""
     whole = train_variant(settings, splits, CPU, folder / "whole.pt")
-    real_write = training.write_checkpoint
+    real_save = TrainingState.save
 
-    def write_and_die(path, state):
-        real_write(path, state)
-        if len(state["history"]) == 2:
+    def save_and_die(training, path):
+        real_save(training, path)
+        if len(training.history) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "write_checkpoint", write_and_die)
+    monkeypatch.setattr(TrainingState, "save", save_and_die)
     with pytest.raises(KeyboardInterrupt):
         train_variant(settings, splits, CPU, folder / "cut.pt")
-    monkeypatch.setattr(training, "write_checkpoint", real_write)
+    monkeypatch.setattr(TrainingState, "save", real_save)
     resumed = train_variant(settings, splits, CPU, folder / "cut.pt", resume=True)
     assert without_seconds(resumed.history) == without_seconds(whole.history)
     assert resumed.best_epoch == whole.best_epoch
@@ -154,7 +150,7 @@ def test_a_checkpoint_cut_off_while_writing_leaves_the_former_one(splits, tmp_pa
     monkeypatch.setattr(torch, "save", half_a_file)
     with pytest.raises(KeyboardInterrupt):
         train_variant(replace(SETTINGS, recipe=Recipe(1, 1e-3, 4, 64)), splits, CPU, tmp_path / "c.pt")
-    assert (tmp_path / "c.pt").read_bytes() == before
+    assert (tmp_path / "c.pt").read_bytes() == before and list(tmp_path.iterdir()) == [tmp_path / "c.pt"]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +172,7 @@ def test_a_checkpoint_of_other_settings_is_refused_with_the_setting_named(
 
 def test_a_broken_checkpoint_is_named(splits, tmp_path, tiny_network):
     (tmp_path / "c.pt").write_text("text")
-    with pytest.raises(InputError, match="checkpoint .*c.pt cannot be read"):
+    with pytest.raises(InputError, match=r"checkpoint .*c\.pt cannot be read"):
         train_variant(SETTINGS, splits, CPU, tmp_path / "c.pt", resume=True)
 
 
@@ -241,18 +237,36 @@ def test_the_last_epochs_are_augmented_in_their_own_way(modern):
 
 def test_the_modern_recipe_resumes_exactly_and_grows_its_photos(modern, tmp_path, tiny_network, monkeypatch):
     settings, splits = modern
-    sizes, real = [], training.epoch_frames
+    sizes, real = [], loop.epoch_frames
 
     def frames(settings, splits, preset, *others):
         sizes.append(preset.image_size)
         return real(settings, splits, preset, *others)
 
-    monkeypatch.setattr(training, "epoch_frames", frames)
+    monkeypatch.setattr(loop, "epoch_frames", frames)
     assert_resumes_exactly(settings, splits, tmp_path, monkeypatch)
-    assert sizes == [64, 64, 96, 96] + [64, 64] + [96, 96]  # whole, cut off, resumed
+    assert sizes == [64, 64, 96, 96, 64, 64, 96, 96]  # whole, cut off, resumed
 
 
-def test_the_kept_weights_are_a_moving_average(splits, tmp_path, tiny_network):
+def test_the_first_epochs_train_at_two_thirds_of_the_size():
+    recipe = RECIPES["modern"]["random"]
+    assert [image_size_of(recipe, epoch) for epoch in (1, 15, 16, 26)] == [224, 224, 320, 320]
+    assert image_size_of(RECIPES["paper"]["random"], 1) == 256
+
+
+def test_the_average_forgets_its_first_steps_sooner():
+    """Weights 0, 1, 2 ... averaged step by step; the n-th update keeps (1 + n) / (10 + n), at most the decay."""
+    network, average = nn.Linear(1, 1, bias=False), 0.0
+    averaged = AveragedModel(network, multi_avg_fn=moving_average(0.5))
+    for step in range(12):
+        network.weight.data.fill_(step)
+        averaged.update_parameters(network)
+        kept = min(0.5, (1 + step) / (10 + step))
+        average = step if step == 0 else kept * average + (1 - kept) * step
+        assert averaged.module.weight.item() == pytest.approx(average, rel=1e-5)
+
+
+def test_the_kept_weights_are_a_moving_average_and_so_are_the_statistics(splits, tmp_path, tiny_network):
     """With a decay the kept weights lag behind the last step's; without, they are those."""
     splits["val"] = PhotoArrays(splits["val"].photos[:0], splits["val"].masks[:0])  # so that the last epoch is kept
 
@@ -261,8 +275,26 @@ def test_the_kept_weights_are_a_moving_average(splits, tmp_path, tiny_network):
         train_variant(replace(SETTINGS, recipe=recipe), splits, CPU, tmp_path / f"{decay}.pt")
         return torch.load(tmp_path / f"{decay}.pt", weights_only=True)
 
-    state = trained(0.0)
-    assert torch.equal(state["best"]["weights"]["0.weight"], state["network"]["0.weight"])
-    state = trained(0.9)
-    assert torch.equal(state["best"]["weights"]["0.weight"], state["averaged"]["0.weight"])
-    assert not torch.equal(state["averaged"]["0.weight"], state["network"]["0.weight"])
+    plain, smooth = trained(0.0), trained(0.9)
+    assert plain["best"]["weights"].keys() == smooth["best"]["weights"].keys()
+    assert smooth["averaged"]["n_averaged"] == 6
+    for name in ("0.weight", "1.running_mean"):
+        assert torch.equal(plain["best"]["weights"][name], plain["network"][name])
+        assert torch.equal(smooth["best"]["weights"][name], smooth["averaged"][f"module.{name}"])
+        assert not torch.equal(smooth["best"]["weights"][name], smooth["network"][name])
+    assert smooth["best"]["weights"]["1.num_batches_tracked"] == smooth["network"]["1.num_batches_tracked"] == 6
+
+
+def test_a_training_that_diverges_stops_and_keeps_its_last_good_checkpoint(splits, tmp_path, tiny_network, monkeypatch):
+    real_update = TrainingState.update
+
+    def update(training):
+        real_update(training)
+        if len(training.history) == 2:
+            training.network[0].weight.data[0, 0, 0, 0] = torch.inf
+
+    monkeypatch.setattr(TrainingState, "update", update)
+    with pytest.raises(InputError, match=r"random diverged in epoch 3: .*c\.pt holds epoch 2.* below 0\.001"):
+        train_variant(SETTINGS, splits, CPU, tmp_path / "c.pt")
+    kept = torch.load(tmp_path / "c.pt", weights_only=True)
+    assert len(kept["history"]) == 2 and all(tensor.isfinite().all() for tensor in kept["network"].values())
