@@ -23,6 +23,9 @@ SMALLEST_FIND = 12  # pixels of the network's input
 SURROUNDINGS = 1.3  # side of a closer look, in longer sides of the hair
 LARGEST_LOOK = 0.9  # of the photo's longer side: beyond it the whole photo shows as much
 MAX_LOOKS = 6
+AGREEMENT = 0.9  # share of a closer look's hair that must lie where the first look suspected some,
+NEARBY = 8  # or within so many pixels of the network's input: half its stride
+
 FADE = 0.08  # of a closer look's sides, over which it gives way to the look at the whole
 
 
@@ -33,7 +36,7 @@ class Look:
     shape: tuple[int, int]  # height and width of the photo that was looked at
     whole: np.ndarray  # hair logits of the whole photo, float32 (height, width) in the network's pixels
     windows: list[tuple[slice, slice]]  # rows and columns of the photo that were looked at closer
-    closer: list[np.ndarray]  # hair logits of those, as of the whole
+    closer: list[np.ndarray]  # hair logits of those, as of the whole, as far as they are believed (`agreed`)
 
 
 class HairPredictor:
@@ -143,7 +146,15 @@ class HairPredictor:
             )
         whole = self._look(network, [photo])[0]
         windows = closer_windows(whole, photo.shape[:2])
-        return Look(photo.shape[:2], whole, windows, self._look(network, [photo[window] for window in windows]))
+        looks = self._look(network, [photo[window] for window in windows])
+        suspected = cv2.dilate(
+            (whole > SUSPICION).astype(np.float32), np.ones((2 * NEARBY + 1, 2 * NEARBY + 1), np.uint8)
+        )
+        closer = []
+        for window, logits in zip(windows, looks, strict=True):
+            first, near = (_part_of(each, window, logits.shape, photo.shape[:2]) for each in (whole, suspected))
+            closer.append(agreed(logits, first, near >= 0.5))
+        return Look(photo.shape[:2], whole, windows, closer)
 
     @torch.inference_mode()
     def _look(self, network: DeepLabV3, photos: list[np.ndarray]) -> list[np.ndarray]:
@@ -185,6 +196,35 @@ def closer_windows(logits: np.ndarray, shape: tuple[int, int]) -> list[tuple[sli
             continue
         windows.append(tuple(_around(centre, side, length) for centre, length in zip((row, column), shape)))
     return windows[:MAX_LOOKS]
+
+
+def agreed(closer: np.ndarray, first: np.ndarray, suspected: np.ndarray) -> np.ndarray:
+    """What to believe where a part of a photo was looked at twice.
+
+    A closer look finds the edges of what the first look found. When some of what it calls hair was not even suspected, it
+    has taken a coat or a lap for part of a head: then a pixel is hair only where both looks say so.
+
+    Args:
+        closer, first: hair logits of both looks, of the same part at the same size, (height, width).
+        suspected: where the first look suspects hair or does so nearby, bool, (height, width).
+    """
+    found = closer > 0
+    agrees = not found.any() or suspected[found].mean() >= AGREEMENT
+    return closer if agrees else np.minimum(closer, first)
+
+
+def _part_of(
+    logits: np.ndarray, window: tuple[slice, slice], size: tuple[int, int], shape: tuple[int, int]
+) -> np.ndarray:
+    """The logits of a photo of some shape within a window of it, in the photo's pixels, scaled to a size."""
+    steps, starts = [], []
+    for part, pixels, length, of_logits in zip(window, size, shape, logits.shape, strict=True):
+        scale = of_logits / length
+        steps.append((part.stop - part.start) / pixels * scale)
+        starts.append(part.start * scale + 0.5 * steps[-1] - 0.5)  # pixels are places by their middles
+    to_logits = np.array([[steps[1], 0, starts[1]], [0, steps[0], starts[0]]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(logits, to_logits, size[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _around(centre: float, side: int, length: int) -> slice:

@@ -13,7 +13,7 @@ from hairseg.errors import InputError
 from hairseg.images import load_photo
 from hairseg.networks import precision
 from hairseg.networks.precision import is_made_for_bfloat16
-from hairseg.prediction import MAX_LOOKS, HairPredictor, closer_windows
+from hairseg.prediction import MAX_LOOKS, HairPredictor, _part_of, closer_windows
 from hairseg.repository import BUNDLED, ModelRepository
 
 
@@ -122,6 +122,48 @@ def test_small_hair_is_looked_at_closer(finds_red, height, width, disc):
 def test_people_far_apart_are_all_looked_at(finds_red):
     photo, mask = field_with_red(900, 900, (150, 150, 60), (150, 700, 70), (700, 400, 65))
     assert iou(finds_red.alphas(photo)["pretrained"] >= 0.5, mask) > 0.95
+
+
+class FillsCloserLooks(nn.Module):
+    """Finds a disc in the whole, and calls all of every closer look hair or that disc alone."""
+
+    def __init__(self, fills):
+        super().__init__()
+        self.fills, self.looks = fills, 0
+
+    def forward(self, photos):
+        self.looks += 1
+        y, x = torch.meshgrid(*(torch.linspace(-1, 1, side) for side in photos.shape[2:]), indexing="ij")
+        disc = 3.0 - 100 * (torch.hypot(x, y) > (0.4 if self.looks == 1 else 0.75)).float()
+        if self.looks > 1 and self.fills:
+            disc = torch.full_like(disc, 9.0)
+        return disc.clamp(-6).expand(len(photos), 1, *disc.shape)
+
+
+def test_a_closer_look_that_grows_over_what_was_not_suspected_is_not_believed(small_repository):
+    """At 256 x 256, where the network suspects nothing beyond the disc and its stride."""
+    photo, alphas = np.zeros((256, 256, 3), np.uint8), {}
+    for fills in (False, True):
+        predictor = HairPredictor(small_repository, ["pretrained"])
+        predictor.config = replace(predictor.config, image_size=256)
+        predictor.networks["pretrained"] = network = FillsCloserLooks(fills)
+        alphas[fills] = predictor.alphas(photo, refined=False)["pretrained"]
+        assert network.looks == 2
+    y, x = np.mgrid[:256, :256]
+    disc = np.hypot(x - 127.5, y - 127.5) < 0.4 * 128
+    assert iou(alphas[False] >= 0.5, disc) > 0.9 and iou(alphas[True] >= 0.5, disc) > 0.9
+
+
+def test_two_looks_are_compared_place_by_place():
+    """Against OpenCV's resize of the same window, which a whole number of pixels fits."""
+    logits = np.random.default_rng(0).normal(size=(40, 30)).astype(np.float32)
+    scaled = cv2.resize(logits, (240, 320), interpolation=cv2.INTER_LINEAR)  # 8 of a photo's pixels to each
+    window = slice(64, 192), slice(40, 168)
+    expected = scaled[window]
+    found = _part_of(logits, window, (128, 128), (320, 240))
+    np.testing.assert_allclose(found, expected, atol=0.02)
+    found = _part_of(logits, window, (16, 16), (320, 240))
+    np.testing.assert_allclose(found, logits[8:24, 5:21], atol=1e-5)
 
 
 def test_a_photo_without_hair_stays_empty(finds_red):
