@@ -1,0 +1,160 @@
+"""What transfer learning is worth: both variants trained on ever more photos, and F1 over their number.
+
+    python benchmarks/transfer.py --data CelebAMask-HQ Figaro1k --init efficientnet_lite0.in1k.safetensors
+
+The same command goes on where it was stopped.
+
+Both variants take the same photos, each set of them within the next larger one, and every run sees equally many frames of
+them, by the recipe `modern` without scenes. The last epoch is scored, on the test photos, which choose nothing. The curve
+is drawn beside the JSON file.
+"""
+
+import json
+import sys
+import tempfile
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from matplotlib.figure import Figure
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from hairseg.commands import Parser, choose_device, run
+from hairseg.data.datasets import Pair, find_pairs, share_of
+from hairseg.data.decoded import PhotoArrays, load_arrays
+from hairseg.errors import InputError
+from hairseg.evaluation.figures import COLOURS
+from hairseg.evaluation.metrics import PixelCounts
+from hairseg.evaluation.scoring import score
+from hairseg.networks.backbones import BACKBONES, build_model, default_init
+from hairseg.networks.preset import Preset
+from hairseg.config import VARIANTS
+from hairseg.files import write_json
+from hairseg.training.checkpoints import Settings
+from hairseg.training.loop import source_size, train_variant
+from hairseg.training.recipes import MODERN, Recipe
+
+PHOTOS = (50, 100, 200, 400, 800)
+
+
+def nested(pairs: dict[str, list[Pair]]) -> list[tuple[str, Pair]]:
+    """Training photos of all data sets in an order that their ids alone decide: the first 50 are among the first 100."""
+    training = [(dataset, pair) for dataset, some in pairs.items() for pair in some if pair.split == "train"]
+    return sorted(training, key=lambda each: share_of(f"{each[0]}/{each[1].id}/transfer"))
+
+
+def recipe_for(photos: int, frames: int, image_size: int) -> Recipe:
+    """`modern`, in as many epochs as show about so many frames."""
+    return replace(MODERN, epochs=max(1, round(frames / photos)), image_size=image_size)
+
+
+def photos_saved(results: dict[str, dict[str, float]]) -> float | None:
+    """How many photos the pretrained variant needs for the F1 that the random one has with all of its, as a share of them.
+
+    Between the numbers measured, F1 is taken as a line in the logarithm of the number of photos; None where the
+    pretrained variant never is as good, and the smallest number's share where it always is better.
+
+    Args:
+        results: per variant, F1 by number of photos.
+    """
+    numbers = sorted(int(number) for number in results["random"])
+    goal = results["random"][str(numbers[-1])]
+    reached = np.maximum.accumulate([results["pretrained"][str(number)] for number in numbers])
+    if reached[-1] < goal:
+        return None
+    return float(np.exp(np.interp(goal, reached, np.log(numbers))) / numbers[-1])
+
+
+def draw(path: Path, results: dict[str, dict[str, float]]) -> None:
+    figure = Figure(figsize=(5.5, 4), layout="constrained")
+    axis = figure.subplots()
+    for variant, scores in results.items():
+        numbers = sorted(scores, key=int)
+        axis.plot(
+            [int(n) for n in numbers], [scores[n] for n in numbers], marker="o", color=COLOURS[variant], label=variant
+        )
+    axis.set(xscale="log", xlabel="training photos", ylabel="F1 on test photos")
+    axis.grid(alpha=0.3, which="both")
+    axis.legend()
+    figure.savefig(path, dpi=120)
+
+
+def main() -> None:
+    parser = Parser(prog="transfer.py", description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, nargs="+", type=Path)
+    parser.add_argument("--photos", nargs="+", type=int, default=list(PHOTOS), help="numbers of photos, besides all")
+    parser.add_argument("--frames", type=int, default=6400, help="that each run sees")
+    parser.add_argument("--backbone", default="efficientnet_lite0", choices=list(BACKBONES))
+    parser.add_argument("--init", help="what the pretrained variant starts from, as for train.py")
+    parser.add_argument("--image-size", type=int, default=160)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--workers", type=int, default=2, help="threads that decode photos")
+    parser.add_argument("--output", type=Path, default=Path("runs/transfer.json"))
+    args = parser.parse_args()
+    pairs = dict(find_pairs(folder) for folder in args.data)
+    order = nested(pairs)
+    numbers = sorted({*args.photos, len(order)})
+    if numbers[0] < 2 or numbers[-1] > len(order):
+        raise InputError(
+            f"--photos {' '.join(map(str, args.photos))} does not fit: expected numbers from 2 to {len(order)}, the "
+            "training photos; choose others."
+        )
+    device, preset = choose_device(args.device), Preset(args.image_size)
+    accelerator = Accelerator(cpu=device.type == "cpu")
+    test = load_arrays(
+        {dataset: [pair for pair in some if pair.split == "test"] for dataset, some in pairs.items()},
+        preset,
+        args.workers,
+    )
+    init = args.init or default_init(args.backbone)
+    settings = {
+        "datasets": list(pairs), "training_photos": len(order), "test_photos": len(test), "backbone": args.backbone,
+        "init": Path(init).name, "frames": args.frames, "recipe": asdict(recipe_for(1, 1, args.image_size)) | {"epochs": None},
+    }  # fmt: skip
+    settings = json.loads(json.dumps(settings))  # as it is read again
+    record = json.loads(args.output.read_text()) if args.output.exists() else {"settings": settings, "f1": {}}
+    if record["settings"] != settings:
+        raise InputError(
+            f"{args.output} is of other settings: expected the same; remove it or choose another --output."
+        )
+    for number in numbers:
+        for variant in VARIANTS:
+            results = record["f1"].setdefault(variant, {})
+            if str(number) in results:
+                continue
+            results[str(number)] = f1_after(
+                order[:number], variant, init, recipe_for(number, args.frames, args.image_size), args, accelerator, test
+            )
+            print(f"{variant}, {number} photos: F1 {results[str(number)]:.4f}", flush=True)
+            write_json(args.output, record)
+    record["photos_saved"] = photos_saved(record["f1"])
+    write_json(args.output, record)
+    draw(args.output.with_suffix(".png"), record["f1"])
+    print(f"written: {args.output} and {args.output.with_suffix('.png').name}")
+
+
+def f1_after(chosen: list[tuple[str, Pair]], variant: str, init: str, recipe: Recipe, args, accelerator, test) -> float:
+    """F1 on the test photos after training on the chosen ones."""
+    by_dataset = {}
+    for dataset, pair in chosen:
+        by_dataset.setdefault(dataset, []).append(pair)
+    preset, source = Preset(recipe.image_size), Preset(source_size(recipe))
+    nobody, nothing = load_arrays({}, source, 1), load_arrays({}, preset, 1)
+    splits: dict[str, PhotoArrays] = {
+        "train": load_arrays(by_dataset, source, args.workers), "val": nothing, "test": nothing, "scenes": nobody,
+    }  # fmt: skip
+    settings = Settings(variant, args.backbone, "random" if variant == "random" else init, recipe, 0, str(len(chosen)))
+    with tempfile.TemporaryDirectory() as folder:
+        trained = train_variant(settings, splits, accelerator, Path(folder) / "checkpoint.pt")
+    network = build_model(args.backbone).to(accelerator.device, memory_format=torch.channels_last)
+    network.load_state_dict(trained.weights)
+    counts = PixelCounts(accelerator.device)
+    score(network, test.photos, test.masks, preset, [counts], precision=recipe.precision)
+    return counts.f1()
+
+
+if __name__ == "__main__":
+    run(main)
