@@ -178,6 +178,7 @@ def test_training_goes_on_from_a_repository_to_photos_of_ones_own(trained, tmp_p
     command(*words, "street/head=0.5", "animals=2")
     entry = ModelRepository(tmp_path / "run").validate().variants["random"]
     assert entry["init"] == "random" and entry["weights"] == {"street/head": 0.5, "animals": 2.0}
+    assert entry["command"].endswith("--output run --weights street/head=0.5 animals=2")
     assert (
         entry["started_from"] == ModelRepository(start).validate().variants["random"] and entry["images"]["train"] > 10
     )

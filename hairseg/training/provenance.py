@@ -86,4 +86,4 @@ def _device(accelerator: Accelerator) -> str:
 def _command_line() -> str:
     """The command that trains this from the start, folders and files by their names alone."""
     words = [word for word in sys.argv if word != "--resume"]
-    return shlex.join(["python", *(Path(word).name if "/" in word else word for word in words)])
+    return shlex.join(["python", *(Path(word).name if "/" in word and "=" not in word else word for word in words)])
