@@ -101,7 +101,7 @@ class PageEvents:
 
 def example(name: str) -> str:
     """The path of an example photo that the page may show, as if it had been uploaded."""
-    return save_file_to_cache(EXAMPLES / Path(name).name, get_upload_folder())
+    return save_file_to_cache(EXAMPLES / f"{Path(name).stem}.jpg", get_upload_folder())
 
 
 def path_of(photo: dict | None) -> str | None:

@@ -31,7 +31,7 @@ def build_page(
         notice: something a visitor should know about them.
     """
     session = PageSession(predictor)
-    with gr.Blocks(title="HairSeg", analytics_enabled=False, delete_cache=(HOUR // 4, HOUR)) as page:
+    with gr.Blocks(title="HairSeg", analytics_enabled=False, delete_cache=(HOUR // 4, HOUR), fill_width=True) as page:
         gr.Markdown(
             "# HairSeg\nHair masks with and without pretraining, and your hair in another colour.", elem_id="title"
         )

@@ -183,12 +183,15 @@ const hairseg = {
         const picture = element.querySelector("button.picture"), caption = element.querySelector("figcaption");
         const id = element.closest("#random-mask") ? "random" : "pretrained";
         const title = id === "random" ? "Trained from random weights" : "Fine-tuned from pretrained weights";
+        const describe = (...texts) => caption.replaceChildren(...texts.map(([text, name]) => {
+            return Object.assign(document.createElement("span"), {textContent: text, className: name || ""});
+        }));
         const empty = element.querySelector(".empty");
         const reset = () => {
             hairseg.fill(picture, null);
             picture.disabled = true;
             picture.setAttribute("aria-label", `${title}: no picture yet`);
-            caption.textContent = title;
+            describe([title]);
             empty.textContent = hairseg.photo ? "Looking for the hair" : "";
         };
         hairseg.resets.push(reset);
@@ -198,10 +201,10 @@ const hairseg = {
             const value = props.value;
             if (!hairseg.isPresent(value) || hairseg.failed(value)) return;
             const score = hairseg.scores[id] ? ` · AUROC ${hairseg.scores[id]} on test photos` : "";
-            const found = value.share < 0.002 ? "no hair found" : `${hairseg.share(value.share)} of this picture is hair`;
+            const found = value.share < 0.002 ? "no hair found" : `calls ${hairseg.share(value.share)} of this picture hair`;
             const alone = value.view.startsWith("Where")
                 ? ` · striped: ${hairseg.share(value.alone)}, hair by this network alone; grey: by both` : "";
-            caption.textContent = `${title}${score} · ${found}${alone}`;
+            describe([title.replace(" weights", "")], [" weights", "longer"], [score, "score"], [` · ${found}`], [alone]);
             hairseg.fill(picture, hairseg.url(value.src), `${title}, ${value.view.toLowerCase()}: ${found}`);
             picture.disabled = false;
             picture.setAttribute("aria-label", `Open large: ${title}`);
@@ -229,7 +232,7 @@ const hairseg = {
 
     compare(element, props, watch) {
         const frame = element.querySelector(".before-after"), slider = frame.querySelector("input");
-        const caption = element.querySelector("figcaption"), empty = element.querySelector(".empty");
+        const caption = element.querySelector(".said"), empty = element.querySelector(".empty");
         const [original, recoloured] = ["#original", "#recoloured"].map(id => frame.querySelector(id));
         const reset = () => {
             hairseg.fill(original, null);

@@ -14,10 +14,10 @@ COLUMNS = {"auroc": "AUROC", "f1": "F1", "iou": "IoU", "mse": "MSE", "boundary_i
 
 HISTORIES = {"auroc": "AUROC", "f1": "F1", "loss": "Loss"}
 
-GROUPS = {  # key of metrics.json: what its names mean
-    "framing": "Photo as a share of a larger scene",
-    "hair_types": "Type of hair",
-    "groups": "Kind of photo",
+GROUPS = {  # key of metrics.json: what goes before the names of its groups
+    "framing": "head in a scene, ",
+    "hair_types": "hair ",
+    "groups": "",
 }
 
 
@@ -57,9 +57,10 @@ def how_good() -> list[gr.components.Component]:
             buttons=["fullscreen"],
             elem_id="worst",
         )
+    groups = gr.Markdown(elem_id="groups")
     with gr.Accordion("The model card", open=False):
         card = gr.Markdown(elem_id="card")
-    return [table, *curves, roc, worst, card]
+    return [table, *curves, roc, worst, groups, card]
 
 
 def scores_of(folder: Path) -> list[Any]:
@@ -73,6 +74,7 @@ def scores_of(folder: Path) -> list[Any]:
         *([history] * len(HISTORIES)),
         gr.LinePlot(roc, visible=not roc.empty),
         gr.Image(str(worst) if worst else None, visible=worst is not None),
+        groups_of(metrics),
         card_of(folder),
     ]
 
@@ -84,10 +86,10 @@ def test_aurocs(folder: Path) -> dict[str, str]:
 
 
 def tables_of(metrics: dict) -> str:
-    """Markdown: the scores beside the paper's, then those of groups of photos."""
+    """Markdown: the scores beside the paper's."""
     if not metrics.get("variants"):
         return "This repository has no scores: `python evaluate.py` makes them."
-    head = ["", *COLUMNS.values(), "AUROC in the paper"]
+    head = ["variant", *COLUMNS.values(), "AUROC in the paper"]
     rows = [
         [variant, *(number(scores.get(name)) for name in COLUMNS), f"{PAPER_AUROC[variant]:.6f}"]
         for variant, scores in metrics["variants"].items()
@@ -98,27 +100,27 @@ def tables_of(metrics: dict) -> str:
         markdown_table(head, rows),
         "The paper's figures are those of B. Cesnik, *Segmentation of human hair* (2019/20), on its own test photos.",
     ]
-    for part in (metrics, *metrics.get("others", [])):
-        for key, title in GROUPS.items():
-            if isinstance(part.get(key), dict) and part[key]:
-                parts += [f"**{title}, {part['dataset']}** (F1 at the photos' own sizes)", group_table(part[key])]
     if metrics.get("hairless"):
         shares = metrics["hairless"]["variants"]
         called = ", ".join(f"{100 * share['mean']:.2f} % ({variant})" for variant, share in shares.items())
-        parts.append(
-            f"In {metrics['hairless']['images']} scenes without people, {called} of the pixels are called hair."
-        )
+        scenes = metrics["hairless"]["images"]
+        parts.append(f"In {scenes} scenes without people, {called} of the pixels are called hair.")
     return "\n\n".join(parts)
 
 
-def group_table(groups: dict) -> str:
+def groups_of(metrics: dict) -> str:
+    """Markdown: F1 by data set and group of photos, as far as the repository has been scored by them."""
     rows = []
-    for name, group in groups.items():
-        scores = group.get("variants", group)
-        rows.append(
-            [name, str(group.get("images", "")), *(number(scores.get(variant, {}).get("f1")) for variant in VARIANTS)]
-        )
-    return markdown_table(["", "photos", *VARIANTS], rows)
+    for scored in (metrics, *metrics.get("others", [])):
+        for key, prefix in GROUPS.items():
+            for name, group in (scored.get(key) or {}).items():
+                f1 = [group.get("variants", group).get(variant, {}).get("f1") for variant in VARIANTS]
+                if any(f1):
+                    rows.append([scored["dataset"], f"{prefix}{name}", *map(number, f1)])
+    if not rows:
+        return ""
+    title = "**F1 by kind of photo**, at the photos' own sizes"
+    return f"{title}\n\n{markdown_table(['data set', 'photos', *VARIANTS], rows)}"
 
 
 def history_of(folder: Path) -> pd.DataFrame:

@@ -56,6 +56,8 @@ def look() -> dict[str, Any]:
         max_file_size=MAX_FILE_SIZE,
         # Gradio's default font would be fetched from the internet. Labels of the theme have too little contrast.
         theme=Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]).set(
+            checkbox_label_background_fill_selected="#4338ca",
+            checkbox_label_background_fill_selected_dark="#4338ca",
             block_label_text_color="#3730a3",
             block_label_text_color_dark="#e0e7ff",
             block_title_text_color="#1f2937",

@@ -42,11 +42,11 @@ def use_elsewhere(source: "Resolved | None") -> tuple[gr.Textbox, gr.Textbox]:
             interactive=False,
             buttons=["copy"],
         )
-    gr.Markdown("### From Python, with `pip install gradio_client`")
+    gr.Markdown("## From Python, with `pip install gradio_client`")
     gr.Code(FROM_PYTHON, language="python", interactive=False, elem_id="from-python", label="gradio_client")
-    gr.Markdown("### From a shell; the last line names the file of the result")
+    gr.Markdown("## From a shell; the last line names the file of the result")
     gr.Code(FROM_SHELL, language="shell", interactive=False, elem_id="from-shell", label="curl")
-    gr.Markdown("### Without this page, on a machine of your own, with `pip install` of the code")
+    gr.Markdown("## Without this page, on a machine of your own, with `pip install` of the code")
     repo = f'"{source.repo_id}"' if source and source.repo_id else ""
     gr.Code(LIBRARY.format(repo=repo), language="python", interactive=False, elem_id="library", label="hairseg")
     gr.Markdown(

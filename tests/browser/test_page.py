@@ -37,7 +37,7 @@ def test_upload_shows_the_papers_figure_3_and_recolours(page):
     for name, beginning in (("random", "Trained from random weights"), ("pretrained", "Fine-tuned from pretrained")):
         caption = page.locator(f"#{name}-mask figcaption").inner_text()
         share = 100 * (HairPredictor(BUNDLED).alphas(photo)[name] >= 0.5).mean()
-        assert caption.startswith(beginning) and f"{share:.0f} % of this picture" in caption
+        assert caption.startswith(beginning) and f"calls {share:.0f} % of this picture hair" in caption
     assert "AUROC 0.9884" in page.locator("#pretrained-mask figcaption").inner_text()
 
     assert nearly(recoloured[pretrained == 0], photo[pretrained == 0])
@@ -100,7 +100,7 @@ def test_a_text_file_named_jpg_gets_a_sentence_and_the_next_photo_works(page, tm
 def test_a_photo_without_hair_is_called_that(page, tmp_path):
     Image.new("RGB", (300, 300), (120, 150, 190)).save(tmp_path / "sky.png")
     upload(page, tmp_path / "sky.png")
-    expect(page.locator("#compare figcaption")).to_contain_text("No hair was found", timeout=PATIENCE)
+    expect(page.locator("#compare .said")).to_contain_text("No hair was found", timeout=PATIENCE)
     expect(page.locator("#pretrained-mask figcaption")).to_contain_text("no hair found", timeout=PATIENCE)
 
 
