@@ -23,16 +23,16 @@ from matplotlib.figure import Figure
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from hairseg.commands import Parser, choose_device, run
+from hairseg.config import VARIANTS
 from hairseg.data.datasets import Pair, find_pairs, share_of
 from hairseg.data.decoded import PhotoArrays, load_arrays
 from hairseg.errors import InputError
 from hairseg.evaluation.figures import COLOURS
 from hairseg.evaluation.metrics import PixelCounts
 from hairseg.evaluation.scoring import score
+from hairseg.files import write_json
 from hairseg.networks.backbones import BACKBONES, build_model, default_init
 from hairseg.networks.preset import Preset
-from hairseg.config import VARIANTS
-from hairseg.files import write_json
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import source_size, train_variant
 from hairseg.training.recipes import MODERN, Recipe

@@ -29,7 +29,9 @@ def test_photos_saved_are_read_off_the_curve():
     assert photos_saved({"pretrained": pretrained, "random": {"100": 0.2, "400": 0.5, "800": 0.8}}) == pytest.approx(
         0.25
     )
-    assert photos_saved({"pretrained": pretrained, "random": {"100": 0.2, "400": 0.5, "800": 0.6}}) == pytest.approx(100 / 800)
+    assert photos_saved({"pretrained": pretrained, "random": {"100": 0.2, "400": 0.5, "800": 0.6}}) == pytest.approx(
+        100 / 800
+    )
     assert photos_saved({"pretrained": pretrained, "random": {"100": 0.2, "400": 0.5, "800": 0.95}}) is None
 
 
