@@ -34,7 +34,7 @@ def parse() -> Parser:
         "--auth",
         metavar="USER:PASSWORD",
         default=os.environ.get("HAIRSEG_AUTH"),
-        help="ask for a user name and password; other users of this machine see what stands here, HAIRSEG_AUTH hides it",
+        help="ask for a user name and password; users of this machine see what stands here, HAIRSEG_AUTH hides it",
     )
     parser.add_argument("--mcp", action="store_true", help="offer both endpoints to assistants as tools")
     parser.add_argument("--device", default="auto")

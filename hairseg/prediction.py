@@ -40,7 +40,8 @@ class Look:
 
 
 class HairPredictor:
-    """The networks of one model repository, loaded once and used for any number of photos, also by several threads at once.
+    """The networks of one model repository, loaded once and used for any number of photos, also by several threads at
+    once.
 
     Args:
         folder: a model repository on disk.
@@ -60,7 +61,8 @@ class HairPredictor:
             variant: prepare_for_inference(repository.load_network(variant), self.device)
             for variant in (variants or [name for name in VARIANTS if name in self.config.variants])
         }
-        # On a CPU the networks share the cores: each loses less to waiting alone on its own than all would on all of them.
+        # On a CPU the networks share the cores: each loses less to waiting alone on its own than all would on all of
+        # them.
         at_once = len(self.networks) if self.device.type == "cpu" else 1
         self._threads = ThreadPoolExecutor(
             at_once, "network", torch.set_num_threads, (max(1, torch.get_num_threads() // at_once),)
@@ -165,7 +167,10 @@ class HairPredictor:
         squares = torch.from_numpy(np.stack([preset.fit_photo(photo) for photo in photos])).to(self.device)
         with autocast(self.device):
             logits = network(preset.normalise(squares))
-        return [square[preset.window(*photo.shape[:2])] for square, photo in zip(logits[:, 0].cpu().numpy(), photos)]
+        return [
+            square[preset.window(*photo.shape[:2])]
+            for square, photo in zip(logits[:, 0].cpu().numpy(), photos, strict=True)
+        ]
 
     def _at_size_of(self, photo: np.ndarray, logits: np.ndarray, refined: bool) -> np.ndarray:
         height, width = photo.shape[:2]
@@ -194,15 +199,17 @@ def closer_windows(logits: np.ndarray, shape: tuple[int, int]) -> list[tuple[sli
         )
         if area < SMALLEST_FIND or not 0 < side <= LARGEST_LOOK * max(shape) or covered:
             continue
-        windows.append(tuple(_around(centre, side, length) for centre, length in zip((row, column), shape)))
+        windows.append(
+            tuple(_around(centre, side, length) for centre, length in zip((row, column), shape, strict=True))
+        )
     return windows[:MAX_LOOKS]
 
 
 def agreed(closer: np.ndarray, first: np.ndarray, suspected: np.ndarray) -> np.ndarray:
     """What to believe where a part of a photo was looked at twice.
 
-    A closer look finds the edges of what the first look found. When some of what it calls hair was not even suspected, it
-    has taken a coat or a lap for part of a head: then a pixel is hair only where both looks say so.
+    A closer look finds the edges of what the first look found. When some of what it calls hair was not even suspected,
+    it has taken a coat or a lap for part of a head: then a pixel is hair only where both looks say so.
 
     Args:
         closer, first: hair logits of both looks, of the same part at the same size, (height, width).
@@ -236,7 +243,7 @@ def _around(centre: float, side: int, length: int) -> slice:
 def _fading(window: tuple[slice, slice], shape: tuple[int, int]) -> np.ndarray:
     """float32 of a window's size: 1 inside, towards 0 within `FADE` of the sides that are not the photo's own."""
     ramps = []
-    for part, length in zip(window, shape):
+    for part, length in zip(window, shape, strict=True):
         from_start = np.arange(1, part.stop - part.start + 1) if part.start else np.inf
         from_stop = np.arange(part.stop - part.start, 0, -1) if part.stop < length else np.inf
         ramp = np.minimum(from_start, from_stop) / (FADE * (part.stop - part.start))

@@ -26,8 +26,8 @@ def refine_alpha(photo: np.ndarray, alpha: np.ndarray, cell: float) -> np.ndarra
     """Alpha that follows the edges and strands in the photo.
 
     Guided filter with the colour photo as guide (K. He et al., "Guided Image Filtering", TPAMI 2013, section 3.5), its
-    coefficients from a reduced photo (K. He and J. Sun, "Fast Guided Filter", arXiv 1505.00996); first wide, which finds
-    the edge that the network places within its stride, then narrow.
+    coefficients from a reduced photo (K. He and J. Sun, "Fast Guided Filter", arXiv 1505.00996); first wide, which
+    finds the edge that the network places within its stride, then narrow.
 
     Args:
         photo: uint8 RGB, (height, width, 3).
@@ -35,9 +35,9 @@ def refine_alpha(photo: np.ndarray, alpha: np.ndarray, cell: float) -> np.ndarra
         cell: side of one pixel of that input, in pixels of the photo.
 
     Returns:
-        float32 in [0, 1], (height, width). Alpha and 1 - alpha are each at most `TRUST` times what was given, since where
-        the network is sure there is nothing to refine, and at least 1 / `DOUBT` of it, since a doubt of the network is
-        one still where colours are plain. So alpha is 0 or 1 only where it was, and ranks pixels no worse.
+        float32 in [0, 1], (height, width). Alpha and 1 - alpha are each at most `TRUST` times what was given, since
+        where the network is sure there is nothing to refine, and at least 1 / `DOUBT` of it, since a doubt of the
+        network is one still where colours are plain. So alpha is 0 or 1 only where it was, and ranks pixels no worse.
     """
     result = alpha.copy()
     left, top, width, height = cv2.boundingRect((alpha > NONE).astype(np.uint8))
@@ -46,12 +46,12 @@ def refine_alpha(photo: np.ndarray, alpha: np.ndarray, cell: float) -> np.ndarra
     margin = round(REACHES[0] * cell)
     window = slice(max(0, top - margin), top + height + margin), slice(max(0, left - margin), left + width + margin)
     photo, alpha = photo[window], alpha[window]
-    line = None
+    line = np.empty(0, np.float32)
     for reach in REACHES:
         step = max(1.0, reach * cell / SUBSAMPLED)
         size = tuple(max(1, round(length / step)) for length in alpha.shape[::-1])
         guide = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
-        target = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) if line is None else _along(line, guide)
+        target = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) if not line.size else _along(line, guide)
         line = _local_line(guide, target, max(1, round(reach * cell / step)))
     lowest = np.maximum(alpha / DOUBT, 1 - TRUST * (1 - alpha))
     highest = np.minimum(TRUST * alpha, 1 - (1 - alpha) / DOUBT)
@@ -61,11 +61,11 @@ def refine_alpha(photo: np.ndarray, alpha: np.ndarray, cell: float) -> np.ndarra
 
 def _along(line: np.ndarray, guide: np.ndarray) -> np.ndarray:
     """Alpha of a guide's colours by lines scaled to its size, its contrast restored: float32 in [0, 1]."""
-    line = CONTRAST * line + np.float32([0, 0, 0, 0.5 - 0.5 * CONTRAST])
+    line = CONTRAST * line + np.array([0, 0, 0, 0.5 - 0.5 * CONTRAST], np.float32)
     *slopes, alpha = (
         cv2.resize(plane, guide.shape[1::-1], interpolation=cv2.INTER_LINEAR) for plane in cv2.split(line)
     )
-    for slope, channel in zip(slopes, cv2.split(guide)):
+    for slope, channel in zip(slopes, cv2.split(guide), strict=True):
         alpha += slope * channel
     return np.clip(alpha, 0, 1, out=alpha)
 

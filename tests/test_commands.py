@@ -170,9 +170,10 @@ def test_training_goes_on_from_a_repository_to_photos_of_ones_own(trained, tmp_p
             path.parent.mkdir(exist_ok=True)
             Image.fromarray(photo[60:]).save(path)
     words = (
-        "train.py", "--data", tmp_path / "street", "--scenes", tmp_path / "rooms", tmp_path / "animals", "--start", start,
-        "--recipe", "further", "--backbone", "efficientnet_lite0", "--epochs", 1, "--learning-rate", 1e-9, "--batch-size", 2,
-        "--image-size", 64, "--variants", "random", "--output", tmp_path / "run", "--weights",
+        "train.py", "--data", tmp_path / "street", "--scenes", tmp_path / "rooms", tmp_path / "animals",
+        "--start", start, "--recipe", "further", "--backbone", "efficientnet_lite0", "--epochs", 1,
+        "--learning-rate", 1e-9, "--batch-size", 2, "--image-size", 64,
+        "--variants", "random", "--output", tmp_path / "run", "--weights",
     )  # fmt: skip
     assert "street/hats; name animals, rooms, street, street/body," in mistake(*words, "street/hats=2")
     command(*words, "street/head=0.5", "animals=2")

@@ -64,7 +64,7 @@ def test_alphas_have_the_photos_own_size(predictor, height, width):
 
 
 def test_unrefined_alpha_is_the_sigmoid_of_the_networks_logits(predictor, small_repository):
-    """At the network's own size nothing is scaled: a plain forward pass must agree, within bfloat16 where that is used."""
+    """At the network's own size nothing is scaled: a plain forward pass must agree, within bfloat16 where used."""
     photo, _ = draw_portrait(1, 64)
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     tensor = torch.from_numpy(((photo / 255 - mean) / std).transpose(2, 0, 1)[None]).float()
@@ -85,7 +85,7 @@ def test_in_bfloat16_the_alphas_are_those_of_float32(monkeypatch):
 
     fast = alphas()
     monkeypatch.setattr(precision, "is_made_for_bfloat16", lambda device: False)
-    for quick, exact in zip(fast, alphas()):
+    for quick, exact in zip(fast, alphas(), strict=True):
         assert 0 < np.abs(quick - exact).mean() < 0.005
 
 
@@ -180,7 +180,7 @@ def logits_with(height, width, *boxes) -> np.ndarray:
 
 
 def test_a_look_serves_the_photo_at_any_size(small_repository):
-    """A small bright head far from the middle, looked at in one size: the alpha of twice the size is the same, scaled."""
+    """A small bright head far from the middle: a look at one size gives the alpha of twice the size, scaled."""
     predictor = HairPredictor(small_repository)
     photo = np.full((300, 400, 3), 200, np.uint8)
     photo[30:80, 40:80] = draw_portrait(3, 96)[0][:50, :40]

@@ -168,15 +168,15 @@ class AugmentedPhotos(Dataset):
             looks.append(_draw_look(rng, self.augmentation, repainted))
         stacked = []
         for (_, of_people, reduction), pasted in sorted(layers.items(), key=lambda item: item[0]):
-            frames, sources, chosen, where = zip(*pasted)
+            frames, sources, chosen, where = zip(*pasted, strict=True)
             source = sources[0]
             photos = torch.from_numpy(np.stack([_reduced(source.photos[each].numpy(), reduction) for each in chosen]))
             planes = None
             if of_people:
                 planes = torch.from_numpy(np.stack([_planes(source, each, reduction) for each in chosen]))
-            where = (torch.tensor(np.array(part), dtype=torch.float32) for part in zip(*where))
+            where = (torch.tensor(np.array(part), dtype=torch.float32) for part in zip(*where, strict=True))
             stacked.append(Layer(torch.tensor(frames), photos, planes, *where))
-        colours, contrasts, sigmas, qualities = zip(*looks)
+        colours, contrasts, sigmas, qualities = zip(*looks, strict=True)
         blurred = [frame for frame, sigma in enumerate(sigmas) if sigma]
         compressed = [frame for frame, quality in enumerate(qualities) if quality]
         kernels = np.exp(-0.5 * (np.arange(-2, 3) / np.array([sigmas[frame] for frame in blurred])[:, None]) ** 2)
@@ -191,8 +191,8 @@ class AugmentedPhotos(Dataset):
         )
 
     def _scene_and_people(self, rng: np.random.Generator, index: int) -> tuple[list[tuple], bool]:
-        """What a frame shows, the lowest first: source, index in it, its reduction, placing, middle, half size and feather;
-        and whether it is a frame without people that may take any colour."""
+        """What a frame shows, the lowest first: source, index in it, its reduction, placing, middle, half size and
+        feather; and whether it is a frame without people that may take any colour."""
         settings, kind, pasted = self.augmentation, rng.random(), []
         far, hairless = kind < settings.far, kind > 1 - settings.hairless
         in_scene = len(self.scenes) and (far or hairless or rng.random() < settings.scene)
@@ -254,7 +254,7 @@ class AugmentedPhotos(Dataset):
 def _draw_look(
     rng: np.random.Generator, settings: Augmentation, repainted: bool
 ) -> tuple[np.ndarray, float, float, float]:
-    """Colour matrix (3, 3), contrast, standard deviation of the blur in pixels (0: none), quality of the JPEG (0: none)."""
+    """Colour matrix (3, 3), contrast, sigma of the blur in pixels (0: none), quality of the JPEG (0: none)."""
 
     def around_one(reach):
         return rng.uniform(max(0, 1 - reach), 1 + reach)
@@ -287,7 +287,7 @@ def _quantisation(qualities: list[float]) -> torch.Tensor:
     return torch.tensor(np.clip(scaled, 1, 255), dtype=torch.float32)
 
 
-def _middle_and_half(window: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+def _middle_and_half(window: list[int]) -> tuple[np.ndarray, np.ndarray]:
     """Of left, top, right and bottom in pixels, as `Layer` has them."""
     first, last = np.array(window).reshape(2, 2) * 2 / SOURCE_SIZE - 1
     return (first + last) / 2, (last - first) / 2

@@ -14,7 +14,8 @@ HEAD, BODY, GARMENT = (1.6, 3.0), (3.2, 7.0), (1.5, 4.0)
 
 
 def closer_crops(pairs: list[Pair], dataset: str) -> list[Pair]:
-    """Crops of the photos in which hair is small: the head, the upper body, and a garment below the hair where one fits.
+    """Crops of the photos in which hair is small: the head, the upper body, and a garment below the hair where one
+    fits.
 
     Places and sizes depend on the photo's id alone. Photos keep more pixels in a crop than in the whole, since all are
     scaled to one size.
@@ -31,7 +32,7 @@ def closer_crops(pairs: list[Pair], dataset: str) -> list[Pair]:
         except (OSError, ValueError, SyntaxError) as error:
             raise InputError(f"{pair.mask.name} cannot be read ({error})") from None
         rows, columns = np.nonzero(mask == 1)
-        if len(rows) and (side := 1 + max(np.ptp(rows), np.ptp(columns))) < SMALL_HAIR * max(mask.shape):
+        if len(rows) and (side := 1 + int(max(np.ptp(rows), np.ptp(columns)))) < SMALL_HAIR * max(mask.shape):
             crops += _crops_of(pair, mask.shape, side, (rows.min(), rows.max()), (columns.min(), columns.max()))
     return crops
 
@@ -45,7 +46,8 @@ def _crops_of(
     def crop(kind: str, row: float, side: float) -> Pair:
         side = min(side, *shape)
         top, left = (
-            min(max(0, centre - side / 2), length - side) for centre, length in zip((row, sum(columns) / 2), shape)
+            min(max(0, centre - side / 2), length - side)
+            for centre, length in zip((row, sum(columns) / 2), shape, strict=True)
         )
         height, width = shape
         window = left / width, top / height, (left + side) / width, (top + side) / height

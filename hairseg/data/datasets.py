@@ -1,4 +1,4 @@
-"""Data sets in the layouts they are published in, and in one for photos of one's own: pairs of photo and mask, their splits."""
+"""Data sets in their published layouts, and in one for photos of one's own: pairs of photo and mask, splits."""
 
 import hashlib
 from collections.abc import Callable
@@ -28,7 +28,8 @@ SPLIT_RULES = {
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")
 
-# Of the layout "folder": how far a value of a mask may be from the one it stands for, and the share of pixels further off
+# Of the layout "folder": how far a value of a mask may be from the one it stands for, and the share of pixels further
+# off
 # that is taken for blurred outlines.
 LABEL_NOISE, BLURRED_SHARE = 32, 0.05
 
@@ -151,9 +152,10 @@ def _visible(folder: Path) -> list[Path]:
 def _check_share_of_hair(root: Path, pairs: list[Pair]) -> None:
     """Raise InputError where masks, taken together, cannot be what the layout "folder" says."""
     hair = labelled = 0
-    for pair in pairs[:: -(-len(pairs) // MASKS_CHECKED) or 1]:
+    masks = [pair.mask for pair in pairs if pair.mask]
+    for path in masks[:: -(-len(masks) // MASKS_CHECKED) or 1]:
         try:
-            mask = _read_labels(pair.mask)
+            mask = _read_labels(path)
         except (OSError, ValueError, SyntaxError):  # named with all others of its kind when photos are decoded
             continue
         hair += np.count_nonzero(mask == 1)
@@ -233,15 +235,15 @@ def find_pairs(root: str | Path, dataset: str = "auto", include_hairless: bool =
         The data set's name, in the layout "folder" that of its folder, and its pairs in the order of their ids.
 
     Raises:
-        InputError: no such folder, no known layout, no pairs, files without their partner (all of them listed), or a set
-            of masks of the layout "folder" that is inverted or empty.
+        InputError: no such folder, no known layout, no pairs, files without their partner (all of them listed), or a
+            set of masks of the layout "folder" that is inverted or empty.
     """
     root = Path(root)
     if not root.is_dir():
         raise InputError(f"{root} is not a folder: expected a data set, {_expected_layouts()}.")
     if dataset == "auto":
-        dataset = next((name for name, layout in LAYOUTS.items() if layout.matches(root)), None)
-        if dataset is None:
+        dataset = next((name for name, layout in LAYOUTS.items() if layout.matches(root)), "")
+        if not dataset:
             raise InputError(f"{root} has no layout that is known: expected {_expected_layouts()}.")
     try:
         pairs = LAYOUTS[dataset].pairs(root)
@@ -273,7 +275,8 @@ def load_pair(pair: Pair, dataset: str, longer_side: int | None = None) -> tuple
 
     Args:
         dataset: the name that `find_pairs` gave it.
-        longer_side: in pixels; a JPEG may then come smaller than its own size, but not smaller than that (`load_photo`).
+        longer_side: in pixels; a JPEG may then come smaller than its own size, but not smaller than that
+            (`load_photo`).
 
     Returns:
         uint8 RGB photo (height, width, 3), and mask (mask's height and width), bool or uint8 of {0, 1, IGNORE}.
@@ -298,7 +301,9 @@ def load_pair(pair: Pair, dataset: str, longer_side: int | None = None) -> tuple
 
 def _part(picture: np.ndarray, window: tuple[float, float, float, float]) -> np.ndarray:
     height, width = picture.shape[:2]
-    left, top, right, bottom = (round(share * length) for share, length in zip(window, (width, height, width, height)))
+    left, top, right, bottom = (
+        round(share * length) for share, length in zip(window, (width, height, width, height), strict=True)
+    )
     return picture[top : max(top + 1, bottom), left : max(left + 1, right)]
 
 

@@ -30,8 +30,9 @@ class PhotoArrays(Dataset):
     photos: torch.Tensor  # uint8 (images, side, side, 3)
     masks: torch.Tensor  # uint8 (images, side, side) of {0, 1, IGNORE}
     # int64 (images, 4): left, top, right, bottom of the photo in its square; None: all of it
-    windows: torch.Tensor | None = None
-    weights: torch.Tensor | None = None  # float64 (images,): how often an epoch shows each, on average; None: once
+    windows: torch.Tensor = None  # pyright: ignore[reportAssignmentType]  (None only until __post_init__)
+    # float64 (images,): how often an epoch shows each, on average; None: once
+    weights: torch.Tensor = None  # pyright: ignore[reportAssignmentType]  (None only until __post_init__)
 
     def __post_init__(self):
         if self.windows is None:

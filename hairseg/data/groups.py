@@ -24,7 +24,7 @@ def hair_type(dataset: str, image_id: str) -> str | None:
 
 
 def name_group(pair: Pair) -> str | None:
-    """What the name of a photo says before its first hyphen, "hat" of hat-12; of a crop, the kind of crop; else None."""
+    """What a photo's name says before its first hyphen, "hat" of hat-12; of a crop, the kind of crop; else None."""
     if "/" in pair.id:
         return pair.id.rpartition("/")[2]
     return pair.id.partition("-")[0] if "-" in pair.id else None
@@ -37,7 +37,7 @@ def groups_of(dataset: str, pair: Pair, mask: np.ndarray) -> list[str]:
         dataset: the name that `find_pairs` gave it.
         mask: (height, width), bool or of {0, 1, IGNORE}.
     """
-    named = NAMED.get(name_group(pair))
+    named = NAMED.get(name_group(pair) or "")
     groups = [group for group in (hair_type(dataset, pair.id), named) if group]
     rows, columns = np.nonzero(mask == 1)
     if not len(rows):

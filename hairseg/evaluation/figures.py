@@ -23,10 +23,10 @@ def draw_comparison(path: Path, rows: list[tuple[np.ndarray, np.ndarray, np.ndar
     """
     figure = Figure(figsize=(6, 2.05 * len(rows)), layout="constrained")
     axes = figure.subplots(len(rows), 3, squeeze=False)
-    for axis, title in zip(axes[0], ("random init", "photo", "pretrained")):
+    for axis, title in zip(axes[0], ("random init", "photo", "pretrained"), strict=True):
         axis.set_title(title, fontsize=10)
-    for row, pictures in zip(axes, rows):
-        for axis, picture in zip(row, pictures):
+    for row, pictures in zip(axes, rows, strict=True):
+        for axis, picture in zip(row, pictures, strict=True):
             axis.imshow(picture, cmap="gray", vmin=0, vmax=1 if picture.ndim == 2 else None)
             axis.set_axis_off()
     _save(figure, path)
@@ -42,7 +42,9 @@ def draw_history(path: Path, history: list[dict], title: str, chosen_epoch: int)
     figure = Figure(figsize=(10, 3), layout="constrained")
     figure.suptitle(title, fontsize=11)
     epochs = [record["epoch"] for record in history]
-    for axis, score, label in zip(figure.subplots(1, 3), ("loss", "f1", "auroc"), ("loss (MSE)", "F1", "AUROC")):
+    for axis, score, label in zip(
+        figure.subplots(1, 3), ("loss", "f1", "auroc"), ("loss (MSE)", "F1", "AUROC"), strict=True
+    ):
         for split, colour in (("train", "#1d4ed8"), ("test", "#c2410c")):
             values = [np.nan if record[split][score] is None else record[split][score] for record in history]
             axis.plot(epochs, values, marker="o", markersize=3, color=colour, label=split)
@@ -111,7 +113,7 @@ def draw_worst(path: Path, rows: list[tuple[str, np.ndarray, np.ndarray, np.ndar
     figure.suptitle("white: true hair, magenta: found", fontsize=10)
     for axis in figure.subplots(lines, columns, squeeze=False).flat:
         axis.set_axis_off()
-    for axis, (title, photo, mask, found) in zip(figure.axes, rows):
+    for axis, (title, photo, mask, found) in zip(figure.axes, rows, strict=False):
         axis.imshow(photo)
         for region, colour in ((mask, "white"), (found, "magenta")):
             if region.any() and not region.all():

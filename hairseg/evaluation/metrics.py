@@ -32,7 +32,8 @@ def f1_and_iou(true_positives: int, false_positives: int, false_negatives: int) 
     if not true_positives + false_negatives:
         return None, None
     truth, found, counts = [1, 0, 1], [1, 1, 0], [true_positives, false_positives, false_negatives]
-    return tuple(float(score(truth, found, sample_weight=counts)) for score in (f1_score, jaccard_score))
+    f1, iou = (float(score(truth, found, sample_weight=counts)) for score in (f1_score, jaccard_score))
+    return f1, iou
 
 
 @dataclass
@@ -104,9 +105,10 @@ class PixelScores:
 
     def _confusion(self, threshold: float) -> tuple[int, int, int]:
         found = self.logits >= np.log(threshold / (1 - threshold))
-        return tuple(
+        right, wrong, missed = (
             int(self.counts[where].sum()) for where in (self.truth & found, ~self.truth & found, self.truth & ~found)
         )
+        return right, wrong, missed
 
     @cached_property
     def roc(self) -> tuple[np.ndarray, np.ndarray]:
@@ -119,7 +121,7 @@ class PixelScores:
         return float(auc(*self.roc)) if self.has_both_classes else None
 
     def roc_points(self, limit: int = 200) -> dict[str, list[float]]:
-        """At most so many points of the ROC curve, evenly spaced along it, both ends among them; rates rounded to 1e-5."""
+        """At most so many points of the ROC curve, evenly along it, both ends among them; rates rounded to 1e-5."""
         rates = np.stack(self.roc)
         length = np.concatenate([[0], np.abs(np.diff(rates)).sum(0).cumsum()])
         chosen = np.unique(np.searchsorted(length, np.linspace(0, length[-1], limit)).clip(max=len(length) - 1))
@@ -148,7 +150,7 @@ class PixelScores:
 
     @property
     def calibration_error(self) -> float | None:
-        """Expected calibration error of alpha as the probability of hair (C. Guo et al., arXiv 1706.04599, equation 3)."""
+        """Expected calibration error of alpha as a probability (C. Guo et al., arXiv 1706.04599, equation 3)."""
         if not self.pixels:
             return None
         alpha, hair, share = self.reliability()

@@ -93,7 +93,7 @@ def own_size_scores(predictor: HairPredictor, dataset: str, pairs: list[Pair]) -
     return OwnSizeScores(own_size, hair_types, {group: found[group] for group in others}, gallery)
 
 
-def _merit(scores: dict[str, float | None]) -> float:
+def _merit(scores: dict) -> float:
     """By which groups are ordered, in [0, 1]: F1, or where nobody has hair the share of pixels not called so."""
     return 1 - scores["false_hair"] if scores["f1"] is None else scores["f1"]
 

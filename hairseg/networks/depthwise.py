@@ -38,7 +38,9 @@ class _Depthwise(torch.autograd.Function):
             if stride != (1, 1):
                 spread = torch.zeros_like(features)
                 spread[:, :, :: stride[0], :: stride[1]] = gradient
-            full = [step * (taps - 1) - pad for step, taps, pad in zip(dilation, weight.shape[2:], padding)]
+            full = [
+                step * (taps - 1) - pad for step, taps, pad in zip(dilation, weight.shape[2:], padding, strict=True)
+            ]
             by_features = F.conv2d(
                 spread, weight.flip(2, 3).to(gradient.dtype), None, 1, full, dilation, groups=len(weight)
             )

@@ -13,7 +13,8 @@ from hairseg.networks.deeplab import DeepLabV3
 def is_made_for_bfloat16(device: torch.device) -> bool:
     """Does the hardware multiply matrices in bfloat16: CUDA, and CPUs with AMX or AVX512-BF16?
 
-    PyTorch tells only by private names what a CPU has, before its `torch.cpu.get_capabilities`; they are used here alone.
+    PyTorch tells only by private names what a CPU has, before its `torch.cpu.get_capabilities`; they are used here
+    alone.
     """
     if device.type == "cpu":
         return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
@@ -37,4 +38,4 @@ def prepare_for_inference(network: DeepLabV3, device: torch.device) -> DeepLabV3
                 setattr(module, name, fuse_conv_bn_eval(convolution, norm))
                 setattr(module, next_name, norm.act if isinstance(norm, BatchNormAct2d) else nn.Identity())
     dtype = torch.bfloat16 if is_made_for_bfloat16(device) else torch.float32
-    return network.to(device, dtype, memory_format=torch.channels_last)
+    return network.to(device, dtype).to(memory_format=torch.channels_last)

@@ -19,8 +19,8 @@ NOT_UPLOADED = str(InputError("That is no photo of this page", "a file that was 
 def uploaded_file(path: Any, cache: str) -> str:
     """The path as it came, if it is that of a file in `cache`: one that a visitor has uploaded or the page has written.
 
-    Gradio moves uploads into its cache by their `meta` and leaves a payload without it as it came: its path could be any
-    of the server's. Whether another file is there is not told either.
+    Gradio moves uploads into its cache by their `meta` and leaves a payload without it as it came: its path could be
+    any of the server's. Whether another file is there is not told either.
     """
     with suppress(ValueError, OSError, TypeError):  # a NUL or a loop of links in the path, or no path at all
         path = Path(path or "/").resolve()

@@ -42,7 +42,7 @@ def legible_on(colour: str) -> str:
 
 
 def look() -> dict[str, Any]:
-    """Arguments of `gr.Blocks.launch`: style sheet, script, theme, and what the page keeps of its visitors, which is nothing."""
+    """Arguments of `gr.Blocks.launch`: style sheet, script, theme; and that the browser keeps no history."""
     swatches = "".join(
         f"#{swatch_id(name)} {{ --swatch: {colour}; --ink: {legible_on(colour)}; }}\n"
         for name, colour in PRESETS.items()

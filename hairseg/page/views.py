@@ -31,7 +31,7 @@ def draw_view(view: str, photo: np.ndarray, alphas: dict[str, np.ndarray], varia
         return _outline(photo, alphas[variant])
     if view == "Tint":
         weight = 0.6 * alphas[variant][..., None]
-        return np.rint(photo + weight * (np.float32(COLOURS[variant]) - photo)).astype(np.uint8)
+        return np.rint(photo + weight * (np.array(COLOURS[variant], np.float32) - photo)).astype(np.uint8)
     if view == "Where they differ":
         return _difference(photo, alphas, variant)
     return alpha_to_grey(alphas[variant])
@@ -70,7 +70,7 @@ def _difference(photo: np.ndarray, alphas: dict[str, np.ndarray], variant: str) 
     rows, columns = np.indices(grey.shape[:2])
     period = max(4, STRIPE * max(grey.shape) // 1280)
     along = rows + columns if variant == "random" else rows - columns  # the stripes lean either way
-    dark = np.where((along // (period // 2)) % 2, 1.0, 0.35)[..., None] * np.float32(COLOURS[variant])
+    dark = np.where((along // (period // 2)) % 2, 1.0, 0.35)[..., None] * np.array(COLOURS[variant], np.float32)
     alone = _alone(alphas, variant)
     picture[alone] = dark[alone]
     return np.rint(picture).astype(np.uint8)

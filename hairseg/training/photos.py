@@ -51,8 +51,8 @@ class TrainingPhotos:
         """Decode all photos, with that many threads.
 
         Returns:
-            "train", "val", "test" of the first data set, and "scenes", as `train_variant` takes them; and the test photos of
-            every data set by its name.
+            "train", "val", "test" of the first data set, and "scenes", as `train_variant` takes them; and the test
+            photos of every data set by its name.
         """
         preset, source = Preset(recipe.image_size), Preset(source_size(recipe))
         tests = {name: load_arrays({name: pairs}, preset, workers) for name, pairs in self.pairs["test"].items()}

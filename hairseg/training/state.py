@@ -27,14 +27,14 @@ class TrainingState:
     optimiser: torch.optim.Optimizer
     schedule: LRScheduler
     history: list[dict] = field(default_factory=list)  # one record per epoch
-    best: dict | None = None  # "epoch", and "weights" on the CPU
+    best: dict = field(default_factory=dict)  # "epoch", and "weights" on the CPU; empty before the first epoch
 
     @classmethod
     def start(cls, settings: Settings, accelerator: Accelerator, steps: int) -> "TrainingState":
         """The state before the first of a training's `steps`."""
         recipe, device = settings.recipe, accelerator.device
         torch.manual_seed(settings.seed)
-        network = build_model(settings.backbone, settings.init).to(device, memory_format=torch.channels_last)
+        network = build_model(settings.backbone, settings.init).to(device).to(memory_format=torch.channels_last)
         if accelerator.num_processes > 1 and device.type == "cuda":
             network = convert_sync_batchnorm(network)
         averaged = None
@@ -67,7 +67,7 @@ class TrainingState:
         Without validation photos all epochs tie. Of equals the last is kept.
         """
         self.history.append(record)
-        if self.best is None or _selection(record) >= _selection(self.history[self.best["epoch"] - 1]):
+        if not self.best or _selection(record) >= _selection(self.history[self.best["epoch"] - 1]):
             weights = {name: tensor.to("cpu", copy=True) for name, tensor in self.evaluated.state_dict().items()}
             self.best = {"epoch": record["epoch"], "weights": weights}
 

@@ -75,7 +75,7 @@ def test_a_frame_depends_on_seed_and_index_alone(people, scenes):
     one, before = frames(5, [0, 1]), torch.rand(())
     torch.manual_seed(2)
     other = frames(5, [1, 0], num_workers=1)
-    for mine, theirs in zip(one, other):
+    for mine, theirs in zip(one, other, strict=True):
         torch.testing.assert_close(mine, theirs.flip(0), atol=1, rtol=0)
     torch.manual_seed(1)
     frames(6, [0])
@@ -130,7 +130,7 @@ def test_compression_is_that_of_jpeg():
     )
     planes = torch.from_numpy(photo).permute(2, 0, 1).float().expand(2, 3, 256, 256)
     ours = _compress(planes, _quantisation([30, 80])).clamp(0, 255).permute(0, 2, 3, 1).numpy()
-    for quality, compressed in zip((30, 80), ours):
+    for quality, compressed in zip((30, 80), ours, strict=True):
         _, data = cv2.imencode(".jpg", photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
         theirs = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)[..., ::-1].astype(float)
         loss = np.abs(theirs - photo).mean()
@@ -141,7 +141,7 @@ def test_compression_is_that_of_jpeg():
 def test_blur_is_opencvs():
     photos = torch.rand(2, 3, 40, 30)
     kernels = torch.stack([torch.from_numpy(cv2.getGaussianKernel(5, sigma)[:, 0]).float() for sigma in (0.4, 1.4)])
-    for photo, sigma, blurred in zip(photos, (0.4, 1.4), _blur(photos, kernels)):
+    for photo, sigma, blurred in zip(photos, (0.4, 1.4), _blur(photos, kernels), strict=True):
         expected = cv2.GaussianBlur(photo.permute(1, 2, 0).numpy(), (5, 5), sigma, borderType=cv2.BORDER_REFLECT_101)
         np.testing.assert_allclose(blurred.permute(1, 2, 0), expected, atol=1e-5)
 

@@ -23,7 +23,9 @@ def test_a_whole_person_is_also_seen_closer(tmp_path):
     dataset, pairs = find_pairs(tmp_path / "street")
     crops = {crop.id: crop for crop in closer_crops(pairs, dataset)}
     assert {f"{name}/{kind}" for name in "abcdefgh" for kind in ("head", "body", "garment")} >= crops.keys()
-    assert len(crops) > 16 and all(crops[f"{name}/head"].split == pair.split for name, pair in zip("abcdefgh", pairs))
+    assert len(crops) > 16 and all(
+        crops[f"{name}/head"].split == pair.split for name, pair in zip("abcdefgh", pairs, strict=True)
+    )
     for name, crop in crops.items():
         photo, mask = load_pair(crop, dataset)
         assert abs(photo.shape[0] - photo.shape[1]) <= 1 and mask.shape == photo.shape[:2]

@@ -113,7 +113,7 @@ def test_noise_of_jpeg_in_masks_is_evened_out_and_other_values_are_named(tmp_pat
     dataset, pairs = find_pairs(root)
     np.testing.assert_array_equal(load_pair(pairs[0], dataset)[1], load_pair(pairs[1], dataset)[1])
     Image.fromarray(np.where(hair, 255, 77).astype(np.uint8)).save(root / "masks" / "b.png")
-    with pytest.raises(InputError, match="1 pairs cannot be used: b.png cannot be read .* like 77, expected 255 hair"):
+    with pytest.raises(InputError, match=r"1 pairs cannot be used: b.png cannot be read .* like 77, expected 255 hair"):
         load_arrays({dataset: pairs}, Preset(64), workers=1)
 
 
@@ -121,20 +121,20 @@ def test_a_folder_of_wrong_masks_is_named_before_training(tmp_path):
     photo, hair = draw_portrait(1)
     inverted = write_folder(tmp_path / "inverted", {"a.png": photo}, {"a.png": np.where(hair, 0, 255).astype(np.uint8)})
     with pytest.raises(
-        InputError, match="as inverted ones do: expected 255 where hair is and 0 elsewhere; invert them"
+        InputError, match=r"as inverted ones do: expected 255 where hair is and 0 elsewhere; invert them"
     ):
         find_pairs(inverted)
     empty = write_folder(tmp_path / "empty", {"a.png": photo}, {"a.png": hair.astype(np.uint8)})  # 1 where hair is
-    with pytest.raises(InputError, match="no mask in .*masks marks any hair: expected 255"):
+    with pytest.raises(InputError, match=r"no mask in .*masks marks any hair: expected 255"):
         find_pairs(empty)
     labels = np.where(hair, 255, 0).astype(np.uint8)
     unpaired = write_folder(tmp_path / "unpaired", {"a.png": photo, "b.png": photo}, {"b.png": labels, "c.png": labels})
-    with pytest.raises(InputError, match="2 names lack the photo .* or the mask .*: a; c; add"):
+    with pytest.raises(InputError, match=r"2 names lack the photo .* or the mask .*: a; c; add"):
         find_pairs(unpaired)
     twice = write_folder(tmp_path / "twice", {"a.png": photo, "a.jpg": photo}, {"a.png": labels})
-    with pytest.raises(InputError, match="1 photos have the name of another: a.jpg; give"):
+    with pytest.raises(InputError, match=r"1 photos have the name of another: a.jpg; give"):
         find_pairs(twice)
-    with pytest.raises(InputError, match="is called like a published data set"):
+    with pytest.raises(InputError, match=r"is called like a published data set"):
         find_pairs(write_folder(tmp_path / "figaro1k", {"a.png": photo}, {"a.png": labels}))
 
 
@@ -142,27 +142,27 @@ def test_files_without_a_partner_are_listed(tmp_path):
     root = draw_celebamask_hq(tmp_path / "celeb", [1, 2, 3])
     for image_id in (1, 3):
         (root / "CelebA-HQ-img" / f"{image_id}.jpg").unlink()
-    with pytest.raises(InputError, match="2 hair masks have no photo.*00001_hair.png; 00003_hair.png"):
+    with pytest.raises(InputError, match=r"2 hair masks have no photo.*00001_hair.png; 00003_hair.png"):
         find_pairs(root)
     root = draw_figaro1k(tmp_path / "figaro", [1, 2], [3])
     (root / "GT" / "Training" / "Frame00002-gt.pbm").unlink()
     (root / "Original" / "Testing" / "Frame00003-org.jpg").unlink()
-    with pytest.raises(InputError, match="2 frames lack.*Training/Frame00002; Testing/Frame00003"):
+    with pytest.raises(InputError, match=r"2 frames lack.*Training/Frame00002; Testing/Frame00003"):
         find_pairs(root)
     root = draw_borza(tmp_path / "borza")
     (root / "000001.bmp").unlink()
-    with pytest.raises(InputError, match="1 base names lack.*000001"):
+    with pytest.raises(InputError, match=r"1 base names lack.*000001"):
         find_pairs(root)
 
 
 def test_unknown_layouts_say_what_was_expected(tmp_path):
     with pytest.raises(
-        InputError, match="no layout that is known: expected celebamask-hq: CelebA-HQ-img/ID.jpg.*figaro1k"
+        InputError, match=r"no layout that is known: expected celebamask-hq: CelebA-HQ-img/ID.jpg.*figaro1k"
     ):
         find_pairs(tmp_path)
-    with pytest.raises(InputError, match="is not a folder"):
+    with pytest.raises(InputError, match=r"is not a folder"):
         find_pairs(tmp_path / "gone")
-    with pytest.raises(InputError, match="holds no photos with hair masks"):
+    with pytest.raises(InputError, match=r"holds no photos with hair masks"):
         find_pairs(tmp_path, "figaro1k")
 
 
@@ -205,9 +205,9 @@ def test_scenes_are_photos_without_hair(tmp_path):
     split = load_arrays({"scenes": scenes}, Preset(64), workers=1)
     assert not (split.masks == 1).any() and (split.masks == 0).sum() == 2 * 64 * 32
     (tmp_path / "c.jpg").write_text("text")
-    with pytest.raises(InputError, match="1 scenes cannot be used: c.jpg is not a picture"):
+    with pytest.raises(InputError, match=r"1 scenes cannot be used: c.jpg is not a picture"):
         load_scenes(find_scenes(tmp_path))
-    with pytest.raises(InputError, match="holds no scenes: expected a folder with photos"):
+    with pytest.raises(InputError, match=r"holds no scenes: expected a folder with photos"):
         find_scenes(tmp_path / "gone")
 
 

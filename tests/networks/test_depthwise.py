@@ -21,7 +21,7 @@ def test_gradients_are_those_of_a_plain_convolution(side, kernel, stride, dilati
         output = convolution(features)
         (output * torch.linspace(-1, 1, output.numel()).view_as(output)).sum().backward()
         results.append((output, features.grad, convolution.weight.grad))
-    for one, other in zip(*results):
+    for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
