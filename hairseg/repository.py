@@ -1,10 +1,11 @@
 """The model repository on disk, and the only owner of its files' names.
 
 README.md  config.json  metrics.json  figures/*.png
-{pretrained,random}/model.safetensors  {pretrained,random}/history.json
+{pretrained,random}/model.safetensors  {pretrained,random}/history.json  {pretrained,random}/model.onnx
 """
 
 import json
+from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -21,12 +22,12 @@ from hairseg.networks.deeplab import DeepLabV3
 from hairseg.paper import VARIANTS
 
 CONFIG, METRICS, CARD = "config.json", "metrics.json", "README.md"
-WEIGHTS, HISTORY = "model.safetensors", "history.json"  # of a variant, in the folder of its name
+WEIGHTS, HISTORY, ONNX = "model.safetensors", "history.json", "model.onnx"  # of a variant, in the folder of its name
 FIGURES = "figures"
 
 NEEDED = [CONFIG, METRICS, *(f"{variant}/{name}" for variant in VARIANTS for name in (WEIGHTS, HISTORY))]  # to serve
 
-ALL = [CARD, *NEEDED, f"{FIGURES}/*.png"]
+ALL = [CARD, *NEEDED, *(f"{variant}/{ONNX}" for variant in VARIANTS), f"{FIGURES}/*.png"]
 
 BUNDLED = Path(__file__).parent / "bundled"
 
@@ -73,6 +74,14 @@ class ModelRepository:
 
     def weights(self, variant: str) -> Path:
         return self.folder / variant / WEIGHTS
+
+    def onnx(self, variant: str) -> Path:
+        """Where `hairseg.hub.export` puts what runs without PyTorch; most repositories have none."""
+        return self.folder / variant / ONNX
+
+    def onnx_variants(self) -> list[str]:
+        """The variants that have been exported."""
+        return [variant for variant in self.config.variants if self.onnx(variant).is_file()]
 
     def figure(self, name: str) -> Path:
         return self.folder / FIGURES / f"{name}.png"
@@ -180,6 +189,11 @@ class ModelRepository:
                     "train it again, with a smaller learning rate",
                 )
         return state
+
+
+def is_known(name: str) -> bool:
+    """Whether a file of this name belongs to a model repository."""
+    return any(fnmatchcase(name, pattern) for pattern in ALL) and name.count("/") <= 1
 
 
 def _check_tensors(path: Path, backbone: str, found: dict[str, tuple[list[int], str]]) -> None:

@@ -10,6 +10,7 @@ import json
 import re
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import ClassVar
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -22,7 +23,7 @@ TOKENS = {
     READER: {"name": "ada", "role": "read"},
     STRANGER: {"name": "bob", "role": "write"},
 }
-LARGE = (".safetensors", ".png")  # what the Hub's default .gitattributes keeps as large files
+LARGE = (".safetensors", ".onnx", ".png")  # what the Hub's default .gitattributes keeps as large files
 YAML_BLOCK = re.compile(r"^\s*---\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|$)", re.DOTALL)
 SPACE_COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 
@@ -35,8 +36,11 @@ class Repo:
     sdk: str | None = None
     branches: dict[str, str | None] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
-    commits: dict[str, dict] = field(default_factory=dict)  # hash -> {"title", "parent", "files": {path: entry}}
+    commits: dict[str, dict] = field(
+        default_factory=dict
+    )  # hash -> {"title", "parent", "date", "files": {path: entry}}
     variables: dict[str, dict] = field(default_factory=dict)
+    hardware: str | None = None
     secrets: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -57,7 +61,8 @@ class Repo:
         parent = self.branches.get(branch)
         content = json.dumps([self.id, title, parent, files, len(self.commits)]).encode()
         commit = hashlib.sha1(content).hexdigest()
-        self.commits[commit] = {"title": title, "parent": parent, "files": files}
+        date = datetime.fromtimestamp(1.7e9 + 60 * len(self.commits), UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        self.commits[commit] = {"title": title, "parent": parent, "files": files, "date": date}
         self.branches[branch] = commit
         return commit
 
@@ -97,12 +102,14 @@ class HubApi(FaultyHandler):
         ("GET", r"/api/(models|datasets|spaces)/([^/]+/[^/]+)/revision/(.+)", "info"),
         ("GET", r"/api/(models|datasets|spaces)/([^/]+/[^/]+)/tree/([^/]+)(?:/(.+))?", "tree"),
         ("GET", r"/api/(models|datasets|spaces)/([^/]+/[^/]+)/refs", "refs"),
+        ("GET", r"/api/(models|datasets|spaces)/([^/]+/[^/]+)/commits/(.+)", "commits"),
         ("POST", r"/api/(models|datasets|spaces)/([^/]+/[^/]+)/preupload/([^/]+)", "preupload"),
         ("POST", r"/api/(models|datasets|spaces)/([^/]+/[^/]+)/commit/([^/]+)", "commit"),
         ("POST", r"/api/(models|datasets|spaces)/([^/]+/[^/]+)/tag/([^/]+)", "tag"),
         ("GET", r"/api/(spaces)/([^/]+/[^/]+)/variables", "variables"),
         ("POST", r"/api/(spaces)/([^/]+/[^/]+)/variables", "set_variable"),
         ("POST", r"/api/(spaces)/([^/]+/[^/]+)/secrets", "set_secret"),
+        ("POST", r"/api/(spaces)/([^/]+/[^/]+)/hardware", "set_hardware"),
         ("POST", r"/(?:(datasets|spaces)/)?([^/]+/[^/]+)\.git/info/lfs/objects/batch", "lfs_batch"),
         ("GET", r"/(?:(datasets|spaces)/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", "resolve"),
     ]
@@ -306,6 +313,18 @@ class HubApi(FaultyHandler):
             "pullRequests": [],
         }
 
+    def commits(self, kind: str, repo_id: str, revision: str):
+        repo = self.readable(kind, repo_id)
+        rows, commit = [], repo.commit_of(revision)
+        while commit:
+            found = repo.commits[commit]
+            authors = [{"user": repo.id.split("/")[0]}]
+            rows.append(
+                {"id": commit, "title": found["title"], "message": "", "date": found["date"], "authors": authors}
+            )
+            commit = found["parent"]
+        return rows
+
     def preupload(self, kind: str, repo_id: str, revision: str):
         repo = self.writable(kind, repo_id)
         parent = repo.branches.get(revision)
@@ -390,6 +409,12 @@ class HubApi(FaultyHandler):
         }
         self.hub.save(repo)
         return repo.variables
+
+    def set_hardware(self, kind: str, repo_id: str):
+        repo = self.writable(kind, repo_id)
+        repo.hardware = self.json()["flavor"]
+        self.hub.save(repo)
+        return {"stage": "BUILDING", "hardware": {"current": None, "requested": repo.hardware}}
 
     def set_secret(self, kind: str, repo_id: str):
         repo, asked = self.writable(kind, repo_id), self.json()

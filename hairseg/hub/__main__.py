@@ -1,13 +1,19 @@
 """The model repository on the Hugging Face Hub, and the Space that shows it.
 
-python -m hairseg.hub push runs/resnet101-paper USER/NAME [--private] [--overwrite-card]
+python -m hairseg.hub push runs/resnet101-paper USER/NAME [--private] [--overwrite-card] [--onnx] [--anyway]
+python -m hairseg.hub log USER/NAME
 python -m hairseg.hub pull USER/NAME[@REVISION] [--output DIR]
-python -m hairseg.hub space USER/NAME --repo USER/NAME [--private]
+python -m hairseg.hub export runs/resnet101-paper --onnx
+python -m hairseg.hub space USER/NAME --repo USER/NAME [--private] [--hardware cpu-basic] [--secret HF_TOKEN]
 """
 
+import os
 from pathlib import Path
 
 from hairseg.commands import Parser, run
+from hairseg.errors import InputError, quote
+from hairseg.hub.export import export_onnx
+from hairseg.hub.history import log
 from hairseg.hub.publish import push
 from hairseg.hub.resolution import pull
 from hairseg.hub.space import space
@@ -21,28 +27,62 @@ def parse() -> Parser:
     command.add_argument("repo", metavar="USER/NAME")
     command.add_argument("--private", action="store_true", help="only you can see it")
     command.add_argument("--overwrite-card", action="store_true", help="also a card that was edited on the Hub")
+    command.add_argument("--anyway", action="store_true", help="also if it scores worse than what was tagged last")
+    command.add_argument("--onnx", action="store_true", help="export to ONNX first, for use without this code")
     command = commands.add_parser("pull", help="download a model repository for offline use")
     command.add_argument("repo", metavar="REPO", help="USER/NAME or USER/NAME@REVISION")
     command.add_argument("--output", type=Path, help="new folder for a copy of it (the Hub's cache alone)")
+    command = commands.add_parser("log", help="list the tags of a repository with recipes and scores, the newest first")
+    command.add_argument("repo", metavar="USER/NAME")
+    command = commands.add_parser("export", help="write VARIANT/model.onnx into a model repository")
+    command.add_argument("folder", metavar="FOLDER", type=Path)
+    command.add_argument("--onnx", action="store_true", required=True, help="the format")
     command = commands.add_parser("space", help="create or update the Space that shows a model repository")
     command.add_argument("space", metavar="USER/NAME")
     command.add_argument("--repo", required=True, help="USER/NAME or USER/NAME@REVISION of the model repository")
     command.add_argument("--private", action="store_true", help="only you can see it")
+    command.add_argument("--hardware", help="what it shall run on, such as cpu-basic or t4-small")
+    command.add_argument(
+        "--secret",
+        action="append",
+        default=[],
+        metavar="NAME[=VALUE]",
+        help="a secret of the Space; without a value, that of the environment variable NAME",
+    )
     return parser
+
+
+def read_secret(text: str) -> tuple[str, str]:
+    """ "NAME=VALUE", or "NAME" of an environment variable -> name and value."""
+    name, given, value = text.partition("=")
+    if not given:
+        value = os.environ.get(name, "")
+    if not name or not value:
+        raise InputError(
+            f"the secret {quote(name)} has no value", "an environment variable of that name, or NAME=VALUE"
+        )
+    return name, value
 
 
 def main() -> None:
     args = parse().parse_args()
+    if args.command == "export" or (args.command == "push" and args.onnx):
+        for path in export_onnx(args.folder):
+            print(f"exported: {path}")
     if args.command == "push":
-        pushed = push(args.folder, args.repo, args.private, args.overwrite_card)
+        pushed = push(args.folder, args.repo, args.private, args.overwrite_card, anyway=args.anyway)
         if pushed.card_kept:
             print("the model card was edited on the Hub and is kept; --overwrite-card replaces it")
         print(f"pushed: {pushed.url} (tag {pushed.tag})")
+    elif args.command == "log":
+        for release in log(args.repo):
+            print(release)
     elif args.command == "pull":
         found = pull(args.repo, args.output)
         print(f"pulled: {found}, in {found.folder}")
-    else:
-        deployed = space(args.space, args.repo, args.private)
+    elif args.command == "space":
+        secrets = dict(map(read_secret, args.secret))
+        deployed = space(args.space, args.repo, args.private, hardware=args.hardware, secrets=secrets)
         print(f"deployed: {deployed.url}")
         if deployed.needs_token:
             print(

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
@@ -33,13 +34,14 @@ BASES = {  # what a pretrained variant started from, as the Hub calls it; torchv
 MARK = re.compile(r"\n<!-- hairseg: ([0-9a-f]{64}) -->\n\Z")
 
 
-def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME") -> str:
+def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME", onnx_variants: Sequence[str] = ()) -> str:
     """README.md of a model repository, from the template model_card.md.
 
     Args:
         config: as in config.json.
         metrics: as in metrics.json: the scores of one data set's split. Scores may be None (nothing to score).
-        repo_id: how the card's example loads the repository.
+        repo_id: how the card's examples load the repository.
+        onnx_variants: those that the repository also has as ONNX files.
 
     Returns:
         The card's text, closed by a checksum by which a later push knows whether its owner has edited it.
@@ -67,6 +69,7 @@ def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME") -> st
         config=config,
         results=metrics,
         repo_id=repo_id,
+        onnx_variants=onnx_variants,
         metric_names=METRICS,
         paper_auroc=PAPER_AUROC,
         dataset_name=dataset_name(metrics.get("dataset", "")),

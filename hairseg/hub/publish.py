@@ -1,21 +1,19 @@
 """Pushing a model repository to the Hugging Face Hub: whole, in one commit that bears a tag."""
 
-import re
 import shlex
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
-from huggingface_hub.errors import EntryNotFoundError
 
 from hairseg.errors import InputError, quote
-from hairseg.hub.card import is_as_rendered
+from hairseg.hub.card import is_as_rendered, render_card
 from hairseg.hub.failures import FAILURES, LOG_IN, HubError, explain, retry_once
+from hairseg.hub.history import losses, read_remote, releases
 from hairseg.hub.snapshots import parse_id
 from hairseg.hub.timeouts import deadline
-from hairseg.repository import NEEDED, ModelRepository
+from hairseg.repository import CARD, ModelRepository, is_known
 
 UPLOAD_PATIENCE = 3  # times the patience of a download: the Hub checks what it is given before it answers
 
@@ -75,17 +73,30 @@ def check_rights(api: HfApi, repo_id: str, private: bool, kind: str = "model", s
             "change it in its settings, or choose another name",
         )
     # Asking how a file would have to be uploaded changes nothing and needs the right to write.
-    probe = [CommitOperationAdd("README.md", b"may I write?")]
+    probe = [CommitOperationAdd(CARD, b"may I write?")]
     retry_once(lambda: api.preupload_lfs_files(repo_id, probe, repo_type=kind))
 
 
 def push(
-    folder: str | Path, repo_id: str, private: bool = False, overwrite_card: bool = False, token: str | None = None
+    folder: str | Path,
+    repo_id: str,
+    private: bool = False,
+    overwrite_card: bool = False,
+    token: str | None = None,
+    anyway: bool = False,
 ) -> Pushed:
     """Push a repository to the Hub's main branch in one commit, and tag it with the time.
 
     Files that an earlier push left there and that this one has not are deleted in the same commit; others are left
     alone, and so is a card that its owner edited on the Hub.
+
+    Args:
+        folder: the model repository.
+        repo_id: "user/name".
+        private: only its owner sees it.
+        overwrite_card: also a card that was edited on the Hub.
+        token: of the Hub; by default the one that its client finds.
+        anyway: also if it scores worse, on the same data, than what was tagged last.
 
     Raises:
         InputError: the folder is no valid repository, or has links to elsewhere, or the push failed: then the message
@@ -98,16 +109,31 @@ def push(
     if not repository.card.is_file():
         raise InputError(f"{repository.card} is missing", "the model card that train.py writes")
     _check_links(repository)
-    options = ["--private"] * private + ["--overwrite-card"] * overwrite_card
+    options = ["--private"] * private + ["--overwrite-card"] * overwrite_card + ["--anyway"] * anyway
     command = shlex.join(["python", "-m", "hairseg.hub", "push", str(folder), repo_id, *options])
     try:
         check_push(repo_id, private, token)
+        if not anyway:
+            with deadline():
+                _check_scores(HfApi(token=token), repository, repo_id)
         with deadline(UPLOAD_PATIENCE):
             return _push(HfApi(token=token), repository, repo_id, overwrite_card)
     except FAILURES as error:
         failure = error if isinstance(error, InputError) else explain(error, repo_id)
-        remedy = f"{failure.remedy}; {folder} is kept, push it with `{command}`"
+        kept = f"{folder} is kept, push it with `{command}`"
+        remedy = f"{failure.remedy}; {kept}" if failure.remedy else kept
         raise InputError(failure.problem, failure.expected, remedy) from error
+
+
+def _check_scores(api: HfApi, repository: ModelRepository, repo_id: str) -> None:
+    last = next(releases(api, repo_id), None)
+    worse = losses(repository.metrics(), last.metrics) if last else []
+    if last and worse:
+        raise InputError(
+            f"{repository.folder} scores worse than {repo_id}@{last.tag} ({'; '.join(worse)})",
+            "scores at least as good on the same data",
+            "add --anyway to push it all the same",
+        )
 
 
 def _check_links(repository: ModelRepository) -> None:
@@ -120,31 +146,35 @@ def _check_links(repository: ModelRepository) -> None:
 
 
 def _push(api: HfApi, repository: ModelRepository, repo_id: str, overwrite_card: bool) -> Pushed:
-    files = {path: repository.folder / path for path in repository.files()}
+    files: dict[str, Path | bytes] = {path: repository.folder / path for path in repository.files()}
+    card = _addressed_card(repository, repo_id)
     remote = {sibling.rfilename for sibling in retry_once(lambda: api.model_info(repo_id)).siblings or []}
-    card_kept = "README.md" in remote and not overwrite_card and _card_is_edited(api, repo_id, files["README.md"])
+    card_kept = CARD in remote and not overwrite_card and _card_is_edited(api, repo_id, card)
+    files[CARD] = card
     if card_kept:
-        del files["README.md"]
-    ours = {path for path in remote if path in NEEDED or re.fullmatch(r"figures/[^/]+\.png", path)}
+        del files[CARD]
+    ours = {path for path in remote if is_known(path) and path != CARD}
     commit = commit_files(api, repo_id, files, ours - files.keys(), "Push from HairSeg")
     tag = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
     retry_once(lambda: api.create_tag(repo_id, tag=tag, revision=commit, exist_ok=True))
     return Pushed(f"{constants.ENDPOINT}/{repo_id}", commit, tag, card_kept)
 
 
-def _card_is_edited(api: HfApi, repo_id: str, card: Path) -> bool:
-    with tempfile.TemporaryDirectory() as scratch:
-        # Into a folder of its own: the cache's branches are moved by whole downloads alone.
-        try:
-            path = retry_once(lambda: api.hf_hub_download(repo_id, "README.md", local_dir=scratch, force_download=True))
-        except EntryNotFoundError:
-            return False
-        there = Path(path).read_bytes()
-    return there != card.read_bytes() and not is_as_rendered(there.decode("utf-8", "replace"))
+def _addressed_card(repository: ModelRepository, repo_id: str) -> bytes:
+    """The card; one that nobody edited says where it lies and what lies beside it."""
+    text = repository.card.read_text(encoding="utf-8")
+    if is_as_rendered(text):
+        text = render_card(repository.config, repository.metrics(), repo_id, repository.onnx_variants())
+    return text.encode()
+
+
+def _card_is_edited(api: HfApi, repo_id: str, card: bytes) -> bool:
+    there = read_remote(api, repo_id, CARD)
+    return there is not None and there != card and not is_as_rendered(there.decode("utf-8", "replace"))
 
 
 def commit_files(
-    api: HfApi, repo_id: str, files: dict[str, Path], surplus: set[str], message: str, kind: str = "model"
+    api: HfApi, repo_id: str, files: dict[str, Path | bytes], surplus: set[str], message: str, kind: str = "model"
 ) -> str:
     """One commit; not `upload_folder`, which in huggingface_hub 2.x may spread a folder over several."""
 
