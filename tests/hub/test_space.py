@@ -1,10 +1,16 @@
 """Deploying the Space."""
 
+import sys
+
 import pytest
 from hub_api import READER
 from hub_testing import REPO, fails, publish
+from huggingface_hub import SpaceCard
 
+from hairseg.commands import run
+from hairseg.hub import __main__ as hub_command
 from hairseg.hub import space as deploying
+from hairseg.hub.publish import push
 from hairseg.hub.space import Deployed, space
 
 
@@ -33,6 +39,7 @@ def test_space_is_created_and_updated(server, one, project):
     assert space("ada/hair-page", REPO) == Deployed(f"{server.url}/spaces/ada/hair-page", needs_token=False)
     made = server.repo("ada/hair-page", "spaces")
     assert made.sdk == "gradio" and made.variables["HAIRSEG_REPO"]["value"] == REPO
+    assert made.secrets == {} and made.hardware is None
     files = server.files("ada/hair-page", kind="spaces")
     assert files.keys() == {
         ".gitattributes",
@@ -61,3 +68,43 @@ def test_space_mistakes(server, one, project, monkeypatch):
     (project / "app.py").unlink()
     fails(lambda: space("ada/page", REPO), "app.py")
     assert not server.exists("ada/page", "spaces")
+
+
+def test_the_space_names_its_model_and_preloads_what_serving_needs(server, one, project):
+    commit = publish(server, one)
+    space("ada/page", REPO)
+    card = SpaceCard(server.files("ada/page", kind="spaces")["README.md"].decode())
+    files = "config.json,metrics.json,pretrained/history.json,pretrained/model.safetensors"
+    assert card.data.to_dict() == {
+        "title": "HairSeg",
+        "sdk": "gradio",
+        "app_file": "app.py",
+        "models": [REPO],
+        "suggested_hardware": "cpu-basic",
+        "thumbnail": f"{server.url}/spaces/ada/page/resolve/main/assets/page.jpg",
+        "preload_from_hub": [f"{REPO} {files}"],
+    }
+    assert "# HairSeg" in card.text
+    space("ada/page", f"{REPO}@{commit[:8]}")
+    card = SpaceCard(server.files("ada/page", kind="spaces")["README.md"].decode())
+    assert card.data.to_dict()["preload_from_hub"] == [f"{REPO} {files} {commit}"]
+
+
+def test_hardware_and_secrets_are_passed_on(server, one, project, monkeypatch, capsys):
+    push(one, REPO, private=True)
+
+    def command(*options: str) -> int | None:
+        monkeypatch.setattr(sys, "argv", ["hub", "space", "ada/page", "--repo", REPO, *options])
+        with pytest.raises(SystemExit) as end:
+            run(hub_command.main)
+        return end.value.code
+
+    assert command() is None and "HF_TOKEN" in capsys.readouterr().out
+    assert "preload_from_hub" not in server.files("ada/page", kind="spaces")["README.md"].decode()
+    monkeypatch.setenv("GREETING", "hello")
+    assert command("--hardware", "t4-small", "--secret", "HF_TOKEN=hf_x", "--secret", "GREETING") is None
+    made = server.repo("ada/page", "spaces")
+    assert made.hardware == "t4-small" and made.secrets == {"HF_TOKEN": "hf_x", "GREETING": "hello"}
+    assert "HF_TOKEN" not in capsys.readouterr().out
+    assert command("--hardware", "abacus") == 2 and "'abacus' is not known: expected one of" in capsys.readouterr().err
+    assert command("--secret", "NOWHERE") == 2 and "'NOWHERE' has no value" in capsys.readouterr().err
