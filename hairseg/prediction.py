@@ -11,6 +11,7 @@ import torch
 
 from hairseg.config import Config
 from hairseg.errors import InputError
+from hairseg.hub.publish import push
 from hairseg.hub.resolution import resolve
 from hairseg.networks.deeplab import DeepLabV3
 from hairseg.networks.precision import autocast, prepare_for_inference
@@ -93,6 +94,22 @@ class HairPredictor:
             (40, 30)
         """
         return cls(resolve(f"{repo}@{revision}" if revision else str(repo)).folder, variants, device)
+
+    def push_to_hub(self, repo_id: str, private: bool = False, token: str | None = None) -> str:
+        """Push the model repository that this was loaded from, as `hairseg.push` does.
+
+        Args:
+            repo_id: "USER/NAME"; made where there is none.
+            private: only its owner sees it.
+            token: of the Hub; by default the one that its client finds.
+
+        Returns:
+            The address of the repository on the Hub.
+
+        Raises:
+            InputError: as `hairseg.push`.
+        """
+        return push(self.folder, repo_id, private, token=token).url
 
     def alphas(self, photo: np.ndarray, refined: bool = True) -> dict[str, np.ndarray]:
         """Segment one photo with every loaded variant.

@@ -2,6 +2,7 @@
 
 import threading
 
+import numpy as np
 import pytest
 from hub_api import READER, STRANGER
 from hub_testing import FAULTS, METRICS, NOT_HANGING, REPO, WEIGHTS, contents, fails, publish, write_pushable
@@ -9,6 +10,7 @@ from hub_testing import FAULTS, METRICS, NOT_HANGING, REPO, WEIGHTS, contents, f
 from hairseg.hub import card
 from hairseg.hub.publish import check_push, push
 from hairseg.hub.resolution import pull
+from hairseg.prediction import HairPredictor
 from hairseg.repository import ModelRepository
 
 
@@ -196,3 +198,13 @@ def test_what_was_pulled_can_be_pushed_elsewhere(server, one):
     publish(server, one)
     push(pull(REPO).folder, "ada/copy")
     assert server.files("ada/copy")[WEIGHTS] == (one / WEIGHTS).read_bytes()
+
+
+def test_a_predictor_pushes_what_it_was_loaded_from(server, one):
+    predictor = HairPredictor.from_pretrained(one)
+    assert predictor.push_to_hub(REPO, private=True) == f"{server.url}/{REPO}"
+    assert server.repo(REPO).private and server.files(REPO)[WEIGHTS] == (one / WEIGHTS).read_bytes()
+    (tag,) = server.repo(REPO).tags
+    photo = np.full((40, 60, 3), 128, np.uint8)
+    again = HairPredictor.from_pretrained(REPO, revision=tag)
+    np.testing.assert_array_equal(again.alphas(photo)["pretrained"], predictor.alphas(photo)["pretrained"])
