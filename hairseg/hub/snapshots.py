@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,7 +47,10 @@ def download(repo_id: str, commit: str, files: list[str]) -> Path:
         InputError: the Hub has it whole, but it is no valid HairSeg repository.
         Exception: failures.FAILURES, on the way there.
     """
-    folder = Path(snapshot_download(repo_id, revision=commit, allow_patterns=files))
+    with warnings.catch_warnings():
+        # A disk without the room for a file is told of by the error that follows.
+        warnings.filterwarnings("ignore", "Not enough free disk space")
+        folder = Path(snapshot_download(repo_id, revision=commit, allow_patterns=files))
     _check(folder, f"{repo_id}@{commit[:7]}")
     return folder
 

@@ -1,11 +1,18 @@
 """Every answer that is no success has a sentence of its own."""
 
-from hub_testing import REPO, WEIGHTS, fails, publish
+import errno
+import os
+import signal
+import subprocess
+import sys
+
+from conftest import PROJECT
+from hub_testing import REPO, WEIGHTS, contents, fails, publish
 from huggingface_hub import constants
 
 from hairseg.hub.failures import HubError
 from hairseg.hub.publish import check_push
-from hairseg.hub.resolution import resolve
+from hairseg.hub.resolution import pull, resolve
 
 
 def test_no_such_repository(server):
@@ -43,3 +50,40 @@ def test_an_unusable_cache_is_named(server, one, monkeypatch, tmp_path):
     (tmp_path / "a file").write_text("")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "a file"))
     fails(lambda: resolve(REPO), "a file")
+
+
+def test_a_full_disk_is_named_and_the_cached_copy_served(server, one, monkeypatch, tmp_path):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    old = publish(server, one)
+    with monkeypatch.context() as patch:
+        patch.setattr("huggingface_hub.file_download.http_get", full)
+        fails(lambda: resolve(REPO), f"(No space left on device): expected room for {REPO}", "HF_HOME", error=HubError)
+    assert resolve(REPO).commit == old
+    server.put(REPO, {"metrics.json": b"{}"})
+    with monkeypatch.context() as patch:
+        patch.setattr("huggingface_hub.file_download.http_get", full)
+        found = resolve(REPO)
+        assert found.commit == old and "No space left" in (found.reason or "")
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.copyfile", full)
+        fails(lambda: pull(REPO, tmp_path / "out"), "out cannot be written because the disk is full")
+        assert not [path for path in tmp_path.iterdir() if "out" in path.name]
+    pull(REPO, tmp_path / "out")
+
+
+def test_a_killed_pull_leaves_nothing_for_good(server, one, tmp_path):
+    publish(server, one)
+    script = (
+        "import os, shutil, signal, sys; from hairseg.hub.resolution import pull\n"
+        "shutil.copyfile = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "pull(sys.argv[1], sys.argv[2])"
+    )
+    environment = {**os.environ, "HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "home")}
+    done = subprocess.run([sys.executable, "-c", script, REPO, tmp_path / "out"], cwd=PROJECT, env=environment)
+    assert done.returncode == -signal.SIGKILL
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".out.")]
+    pull(REPO, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir() if "out" in path.name] == ["out"]
+    assert contents(tmp_path / "out") == contents(one)
