@@ -64,8 +64,8 @@ def parse() -> Parser:
         default=[],
         type=weight,
         metavar="NAME=X",
-        help="how often an epoch shows each photo of a data set, of a group of its photos (NAME/GROUP) or of a "
-        "folder of scenes, instead of once",
+        help="how often an epoch shows each photo of a data set, of a group of its photos (NAME/GROUP) or of a folder "
+        "of scenes, instead of once",
     )
     parser.add_argument(
         "--start", metavar="REPO", help="model repository from whose weights to go on, each variant from its own"

@@ -14,7 +14,7 @@ TO_YCBCR = np.array([GREY, [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.0813
 
 
 class Layer(NamedTuple):
-    """Photos to lay over frames of a batch. Coordinates are those of `grid_sample`: a square is [-1, 1] x [-1, 1]."""
+    """Photos to be laid over frames of a batch, in the coordinates of `grid_sample`: a square is [-1, 1] x [-1, 1]."""
 
     frames: torch.Tensor  # int64 (photos,): the frames' indices in the batch
     photos: torch.Tensor  # uint8 (photos, side, side, 3)
@@ -106,7 +106,12 @@ def _compress(photos: torch.Tensor, quantisation: torch.Tensor) -> torch.Tensor:
 
 
 def _quantise(planes: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
-    """Planes (n, channels, height, width), 8 x 8 cosine transforms rounded to multiples of tables (n, 8, 8)."""
+    """Round the cosine transform of 8 x 8 blocks to multiples of a table.
+
+    Args:
+        planes: (n, channels, height, width), sides multiples of 8.
+        table: (n, 8, 8).
+    """
     k = np.arange(8)
     cosine = np.where(k == 0, 1, 2**0.5)[:, None] / 8**0.5 * np.cos(np.pi * (2 * k + 1) * k[:, None] / 16)
     cosine = _constant(cosine, planes.device)

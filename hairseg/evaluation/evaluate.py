@@ -1,4 +1,4 @@
-"""Score a model repository on a data set's photos: what metrics.json holds, figure 3, curves, where it fails."""
+"""Score a model repository on the photos of a data set: what metrics.json holds, figure 3, curves, and its failures."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def evaluate(
         dataset, split: what the scores are called.
         pairs: the photos scored.
         arrays: the same photos as `load_arrays` gives them.
-        scenes: photos without people, as `load_scenes` gives them; with them, framing and hair-free photos are scored
+        scenes: photos without people, as `load_scenes` gives them; with them, framing and hair-free photos are scored,
             too.
         output: where to draw figures, in its folder figures, and the worst photos; nowhere by default.
 

@@ -42,9 +42,8 @@ def draw_history(path: Path, history: list[dict], title: str, chosen_epoch: int)
     figure = Figure(figsize=(10, 3), layout="constrained")
     figure.suptitle(title, fontsize=11)
     epochs = [record["epoch"] for record in history]
-    for axis, score, label in zip(
-        figure.subplots(1, 3), ("loss", "f1", "auroc"), ("loss (MSE)", "F1", "AUROC"), strict=True
-    ):
+    labels = {"loss": "loss (MSE)", "f1": "F1", "auroc": "AUROC"}
+    for axis, (score, label) in zip(figure.subplots(1, 3), labels.items(), strict=True):
         for split, colour in (("train", "#1d4ed8"), ("test", "#c2410c")):
             values = [np.nan if record[split][score] is None else record[split][score] for record in history]
             axis.plot(epochs, values, marker="o", markersize=3, color=colour, label=split)

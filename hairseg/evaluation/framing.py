@@ -54,7 +54,7 @@ def in_scene(
 
 
 def hairless_scores(predictor: HairPredictor, scenes: dict[str, list[np.ndarray]]) -> dict:
-    """Share of pixels called hair in photos without people: the mean and the worst photo's, over all and per kind."""
+    """Share of pixels called hair in photos without people: the mean, and of the worst photo; over all and per kind."""
     by_kind = {}
     for kind, photos in scenes.items():
         shares = by_kind[kind] = {variant: [] for variant in predictor.networks}

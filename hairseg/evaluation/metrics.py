@@ -105,10 +105,10 @@ class PixelScores:
 
     def _confusion(self, threshold: float) -> tuple[int, int, int]:
         found = self.logits >= np.log(threshold / (1 - threshold))
-        right, wrong, missed = (
+        hits, false_alarms, misses = (
             int(self.counts[where].sum()) for where in (self.truth & found, ~self.truth & found, self.truth & ~found)
         )
-        return right, wrong, missed
+        return hits, false_alarms, misses
 
     @cached_property
     def roc(self) -> tuple[np.ndarray, np.ndarray]:
@@ -121,7 +121,7 @@ class PixelScores:
         return float(auc(*self.roc)) if self.has_both_classes else None
 
     def roc_points(self, limit: int = 200) -> dict[str, list[float]]:
-        """At most so many points of the ROC curve, evenly along it, both ends among them; rates rounded to 1e-5."""
+        """At most so many points of the ROC curve, evenly spaced along it, with both ends; rates rounded to 1e-5."""
         rates = np.stack(self.roc)
         length = np.concatenate([[0], np.abs(np.diff(rates)).sum(0).cumsum()])
         chosen = np.unique(np.searchsorted(length, np.linspace(0, length[-1], limit)).clip(max=len(length) - 1))
@@ -150,7 +150,10 @@ class PixelScores:
 
     @property
     def calibration_error(self) -> float | None:
-        """Expected calibration error of alpha as a probability (C. Guo et al., arXiv 1706.04599, equation 3)."""
+        """Expected calibration error of alpha as the probability of hair; None without pixels.
+
+        C. Guo et al., "On Calibration of Modern Neural Networks", arXiv 1706.04599, equation 3.
+        """
         if not self.pixels:
             return None
         alpha, hair, share = self.reliability()

@@ -13,8 +13,7 @@ from hairseg.networks.deeplab import DeepLabV3
 def is_made_for_bfloat16(device: torch.device) -> bool:
     """Does the hardware multiply matrices in bfloat16: CUDA, and CPUs with AMX or AVX512-BF16?
 
-    PyTorch tells only by private names what a CPU has, before its `torch.cpu.get_capabilities`; they are used here
-    alone.
+    Before its `torch.cpu.get_capabilities`, PyTorch tells what a CPU has by private names only; nothing else uses them.
     """
     if device.type == "cpu":
         return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()

@@ -52,7 +52,7 @@ class Preset:
         return square
 
     def fit_mask(self, mask: np.ndarray) -> np.ndarray:
-        """Mask (height, width), bool or {0, 1, IGNORE} -> uint8 (image_size, image_size) of these, padding `IGNORE`."""
+        """Mask (height, width), bool or of {0, 1, IGNORE} -> uint8 (image_size, image_size), padding `IGNORE`."""
         square = np.full((self.image_size, self.image_size), IGNORE, np.uint8)
         window = self.window(*mask.shape)
         square[window] = resize_mask(mask, square[window].shape)

@@ -139,8 +139,8 @@ def check_finite(state: TrainingState, record: dict, checkpoint: Path) -> None:
         return
     kept = f"{checkpoint} holds epoch {len(state.history)}" if state.history else "no epoch was finished"
     raise InputError(
-        f"the training of {state.settings.variant} diverged in epoch {record['epoch']}: "
-        f"weights or loss are not finite ({kept})",
+        f"the training of {state.settings.variant} diverged in epoch {record['epoch']}: weights or loss are not finite "
+        f"({kept})",
         None,
         f"train into another --output with a --learning-rate below {state.settings.recipe.learning_rate:g}",
     )

@@ -52,11 +52,6 @@ def test_two_processes_score_every_photo_once_write_once_and_end_near_one(words,
     assert done.stderr.replace("\r", "\n").count("random epoch 2/2:   0%") == 1  # one progress bar
 
 
-def test_a_batch_that_does_not_divide_is_refused_in_one_line(words, tmp_path):
-    done = run([*LAUNCH, *words, "--batch-size", "3", "--output", str(tmp_path)], rc=1)
-    assert done.stderr.count("error: a batch of 3 photos does not divide among 2 processes") == 1
-
-
 def test_ctrl_c_stops_all_processes_and_training_goes_on_from_there(words, tmp_path):
     command = [*LAUNCH, *words, "--epochs", "200", "--output", str(tmp_path / "run")]
     process = subprocess.Popen(
