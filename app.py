@@ -4,11 +4,13 @@ python app.py
 python app.py --repo runs/resnet101-paper --share
 python app.py --repo USER/NAME
 
-The page is there before its networks: PyTorch is imported, and they are loaded, in a thread behind it.
+The page is there before its networks: PyTorch is imported, and they are loaded, in a thread behind it. Gradio is imported
+once the arguments are known to be right, since its import reads some of the same variables.
 """
 
 import os
 import re
+import signal
 import sys
 from concurrent.futures import Future
 from threading import Thread
@@ -16,9 +18,6 @@ from typing import TYPE_CHECKING
 
 from hairseg.commands import Parser, choose_device, run
 from hairseg.errors import InputError
-from hairseg.page.layout import build_page
-from hairseg.page.memory import return_large_arrays_to_system
-from hairseg.page.style import look
 
 if TYPE_CHECKING:
     from hairseg.hub.resolution import Resolved
@@ -34,7 +33,7 @@ def parse() -> Parser:
         "--auth",
         metavar="USER:PASSWORD",
         default=os.environ.get("HAIRSEG_AUTH"),
-        help="ask for a user name and password; users of this machine see what stands here, HAIRSEG_AUTH hides it",
+        help="ask for a user name and password (HAIRSEG_AUTH, which other users of this machine do not see)",
     )
     parser.add_argument("--mcp", action="store_true", help="offer both endpoints to assistants as tools")
     parser.add_argument("--device", default="auto")
@@ -61,28 +60,38 @@ def main() -> None:
         raise InputError("--auth does not fit", "USER:PASSWORD")
     if not 0 < args.port < 65536:
         raise InputError(f"the port {args.port} does not exist", "a number from 1 to 65535", "choose another --port")
+    from hairseg.page.layout import build_page
+    from hairseg.page.login import Login
+    from hairseg.page.memory import return_large_arrays_to_system
+    from hairseg.page.session import PageSession
+    from hairseg.page.style import look
+    from hairseg.page.temporary import temporary_files
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the page as Ctrl-C does
     return_large_arrays_to_system()
     source, notice = find_weights(args.repo)
     if notice:
         print(f"note: {notice}", file=sys.stderr)
     predictor = Future()
-    page = build_page(predictor, source, notice)
-    Thread(target=load, args=[predictor, source, args.device], daemon=True).start()
-    try:
-        page.launch(
-            server_name=args.host,
-            server_port=args.port,
-            share=args.share,
-            auth=tuple(args.auth.split(":", 1)) if args.auth else None,
-            mcp_server=args.mcp,
-            ssr_mode=False,
-            inbrowser=has_desktop(),
-            **look(),
-        )
-    except OSError:
-        raise InputError(
-            f"{args.host}:{args.port} cannot be used", "a free port of this machine", "choose another --port"
-        ) from None
+    session = PageSession(predictor)
+    with temporary_files(session.forget):
+        page = build_page(session, source, notice)
+        Thread(target=load, args=[predictor, source, args.device], daemon=True).start()
+        try:
+            page.launch(
+                server_name=args.host,
+                server_port=args.port,
+                share=args.share,
+                auth=Login(args.auth) if args.auth else None,
+                mcp_server=args.mcp,
+                ssr_mode=False,
+                inbrowser=has_desktop(),
+                **look(),
+            )
+        except OSError:
+            raise InputError(
+                f"{args.host}:{args.port} cannot be used", "a free port of this machine", "choose another --port"
+            ) from None
 
 
 def load(predictor: Future, source: "Resolved | None", device: str) -> None:

@@ -1,4 +1,4 @@
-"""What the page asks for while it is used, and what it gets: values for page.js, each with its look's number."""
+"""What the page asks for while it is used, and what it gets: values for page.js, with the look they belong to."""
 
 import sys
 import traceback
@@ -75,8 +75,7 @@ class PageEvents:
         def take(photo: dict | None, colour: Any, strength: Any, variant: Any, *finer: Any) -> dict | None:
             def make() -> dict:
                 path, settings = path_of(photo), settings_of(strength, *finer)
-                session, own = self.session.photo(path), self.session.own_size(path, variant)
-                name = name_of(session.path)
+                own, name = self.session.own_size(path, variant), name_of(path)
                 if kind == "recoloured-png":
                     file = f"{name}-{colour_name(colour)}.png", encode_png(own.recolour(to_hex(colour), settings))
                 elif kind == "recoloured-jpeg":
@@ -88,6 +87,7 @@ class PageEvents:
                 elif kind == "sheet":
                     file = f"{name}-colours.png", encode_png(contact_sheet(own.photo, own.alpha, settings))
                 else:
+                    session = self.session.photo(path)
                     recoloured = session.recolourer(variant).recolour(to_hex(colour), settings)
                     masks = {name: session.alpha(name) for name in VARIANTS}
                     card = share_card(session.shown, masks, recoloured, colour_name(colour))

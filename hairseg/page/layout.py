@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from hairseg.hub.resolution import Resolved
     from hairseg.prediction import HairPredictor
 
-HOUR = 3600  # seconds that an upload is kept
+WAITING = 500  # events in the queue; whoever comes when it is full is told so
 
 
 def build_page(
-    predictor: "HairPredictor | Future[HairPredictor]",
+    predictor: "HairPredictor | Future[HairPredictor] | PageSession",
     source: "Resolved | None" = None,
     notice: str | None = None,
 ) -> gr.Blocks:
     """The page.
 
     Args:
-        predictor: both networks; as a future while they are being loaded, which the page says.
+        predictor: both networks; as a future while they are being loaded, which the page says; or a session with them.
         source: where they come from; a repository on the Hub is named and linked. None: bundled with the code.
         notice: something a visitor should know about them.
     """
-    session = PageSession(predictor)
-    with gr.Blocks(title="HairSeg", analytics_enabled=False, delete_cache=(HOUR // 4, HOUR), fill_width=True) as page:
+    session = predictor if isinstance(predictor, PageSession) else PageSession(predictor)
+    with gr.Blocks(title="HairSeg", analytics_enabled=False, fill_width=True) as page:
         gr.Markdown(
             "# HairSeg\nHair masks with and without pretraining, and your hair in another colour.", elem_id="title"
         )
@@ -69,7 +69,7 @@ def build_page(
             js="(...now) => hairseg.writeLinks(...now)",
             **PRIVATE,
         )
-    return page
+    return page.queue(max_size=WAITING)
 
 
 def name_weights(source: "Resolved | None") -> str:

@@ -1,6 +1,7 @@
 """Results that several requests share."""
 
 import threading
+import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 
@@ -17,6 +18,7 @@ class Remembered:
 
     def __init__(self, size: int):
         self.size = size
+        self._begun: dict[Hashable, float] = {}
         self._results: dict[Hashable, Future] = {}  # the one used last comes last
         self._lock = threading.Lock()
 
@@ -28,6 +30,8 @@ class Remembered:
             self._results[key] = result = result or Future()
             while len(self._results) > self.size:
                 del self._results[next(iter(self._results))]
+            if is_new:
+                self._begun = {key: self._begun.get(key, time.monotonic()) for key in self._results}
         if is_new:
             try:
                 result.set_result(compute())
@@ -37,3 +41,11 @@ class Remembered:
                         del self._results[key]
                 result.set_exception(error)
         return result.result()
+
+    def forget(self, seconds: float) -> None:
+        """Let go of what was begun longer ago than that."""
+        with self._lock:
+            for key, begun in list(self._begun.items()):
+                if time.monotonic() - begun > seconds:
+                    self._results.pop(key, None)
+                    del self._begun[key]

@@ -88,6 +88,11 @@ class PageSession:
             raise InputError("There is no photo yet", "one in the middle of the upper row", "upload it first")
         return self._photos.get(path, lambda: PhotoSession(path, self.predictor))
 
+    def forget(self, seconds: float) -> None:
+        """Let go of photos that were first seen longer ago than that."""
+        self._photos.forget(seconds)
+        self._own_sizes.forget(seconds)
+
     def own_size(self, path: str | None, variant: str) -> HairRecolourer:
         """Photo, alpha and recolourer of an uploaded file at its own size."""
         photo = self.photo(path)

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from gradio.themes import Soft
+from starlette.middleware import Middleware
 
+from hairseg.page.preview import Preview
 from hairseg.paper import VARIANTS
 from hairseg.recolouring.palette import PRESETS, parse_colour
 
@@ -42,7 +44,7 @@ def legible_on(colour: str) -> str:
 
 
 def look() -> dict[str, Any]:
-    """Arguments of `gr.Blocks.launch`: style sheet, script, theme; and that the browser keeps no history."""
+    """Arguments of `gr.Blocks.launch`: style sheet, script, theme, preview, and that browsers keep no history."""
     swatches = "".join(
         f"#{swatch_id(name)} {{ --swatch: {colour}; --ink: {legible_on(colour)}; }}\n"
         for name, colour in PRESETS.items()
@@ -53,6 +55,8 @@ def look() -> dict[str, Any]:
         head=f"<script>\n{constants}{(FOLDER / 'page.js').read_text(encoding='utf-8')}</script>",
         footer_links=["api", "gradio"],
         run_history=False,
+        favicon_path=FOLDER / "icon.png",
+        app_kwargs={"middleware": [Middleware(Preview)]},
         max_file_size=MAX_FILE_SIZE,
         # Gradio's default font would be fetched from the internet. Labels of the theme have too little contrast.
         theme=Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]).set(

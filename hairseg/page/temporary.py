@@ -1,0 +1,78 @@
+"""The folder of a page's uploads and results, and that nothing stays in it.
+
+It goes with the page. What a killed page leaves behind, the next one on the machine removes. While a page runs, files
+older than an hour are deleted.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event, Thread
+
+PREFIX = "hairseg-page-"
+
+HOUR = 3600  # seconds that photos, masks and results are kept
+
+SWEEP = 300  # seconds from one look for old files to the next
+
+
+@contextmanager
+def temporary_files(forget: Callable[[float], None] = lambda seconds: None, sweep: float = SWEEP) -> Iterator[Path]:
+    """Keep Gradio's files in a folder of this page's own, readable by its user alone, until the block ends.
+
+    Args:
+        forget: is called at every sweep with the seconds after which what is held in memory goes too.
+        sweep: seconds from one sweep to the next.
+    """
+    remove_abandoned()
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    before, ended = os.environ.get("GRADIO_TEMP_DIR"), Event()
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+
+    def watch() -> None:
+        while not ended.wait(sweep):
+            remove_old(folder, HOUR)
+            forget(HOUR)
+
+    Thread(target=watch, daemon=True).start()
+    try:
+        yield folder
+    finally:
+        ended.set()
+        os.environ.pop("GRADIO_TEMP_DIR")
+        if before is not None:
+            os.environ["GRADIO_TEMP_DIR"] = before
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_abandoned() -> None:
+    """Remove folders whose page is no more: it was killed, or its machine went down."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        number = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if folder.is_dir() and not folder.is_symlink() and number.isdigit() and not is_running(int(number)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_old(folder: Path, seconds: float) -> None:
+    """Remove files that were written longer ago than that, and the folders that they leave empty."""
+    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder before the folder
+        with suppress(OSError):  # another thread was faster, or the folder holds newer files
+            if path.is_dir() and not path.is_symlink():
+                if not any(path.iterdir()) and time.time() - path.stat().st_mtime > 1:
+                    path.rmdir()
+            elif time.time() - path.lstat().st_mtime > seconds:
+                path.unlink()
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True

@@ -1,0 +1,91 @@
+"""python app.py as its owner starts and ends it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT, draw_portrait
+from gradio_client import Client, handle_file
+from PIL import Image
+
+
+def start(tmp_path, *words, **environment) -> tuple[subprocess.Popen, str]:
+    """The page on a port of its own, its temporary files below `tmp_path`."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "app.py", "--port", str(port), *words],
+        cwd=PROJECT,
+        env=os.environ | {"TMPDIR": str(tmp_path), "GRADIO_ANALYTICS_ENABLED": "False"} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # ignored where tests run in the background
+    address, until = f"http://127.0.0.1:{port}/", time.monotonic() + 120
+    while True:
+        assert process.poll() is None and time.monotonic() < until, process.stdout.read()
+        try:
+            urllib.request.urlopen(address).close()
+            return process, address
+        except OSError:
+            time.sleep(0.1)
+
+
+def pages(folder: Path) -> list[Path]:
+    return list(folder.glob("hairseg-page-*"))
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_photos_and_masks_go_with_the_page_and_with_the_next_one_after_a_kill(tmp_path, ending):
+    Image.fromarray(draw_portrait(1)[0]).save(tmp_path / "selfie.png")
+    process, address = start(tmp_path)
+    client = Client(address, verbose=False, download_files=str(tmp_path / "downloads"))
+    client.predict(handle_file(tmp_path / "selfie.png"), api_name="/segment")  # waits until the networks are there
+    (folder,) = pages(tmp_path)
+    assert {path.name for path in folder.rglob("*.png")} >= {"selfie.png", "selfie-random-mask.png"}
+    process.kill()
+    process.wait()
+    assert pages(tmp_path) == [folder]
+    process, address = start(tmp_path)
+    assert not folder.exists() and len(pages(tmp_path)) == 1
+    process.send_signal(ending)
+    output, _ = process.communicate(timeout=30)
+    assert pages(tmp_path) == [] and "Traceback" not in output
+
+
+def test_a_password_may_come_from_the_environment(tmp_path):
+    process, address = start(tmp_path, HAIRSEG_AUTH="ada:secret")
+    try:
+        with pytest.raises(Exception, match=r"401|authent|login"):
+            Client(address, verbose=False)
+        assert Client(address, verbose=False, auth=("ada", "secret")).src.startswith("http")
+        assert "secret" not in Path(f"/proc/{process.pid}/cmdline").read_text() if Path("/proc").exists() else True
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    "words, environment, said",
+    [
+        (["--port", "99999"], {}, "the port 99999 does not exist: expected a number from 1 to 65535"),
+        (["--port", "x"], {}, "invalid int value: 'x'"),
+        ([], {"GRADIO_SERVER_PORT": "abc"}, "invalid int value: 'abc'"),
+        (["--auth", "nobody"], {}, "--auth does not fit: expected USER:PASSWORD"),
+        (["--repo", "no/such/folder/at/all"], {}, "no/such/folder/at/all"),
+        (["--device", "warp"], {}, "the device 'warp' is not available here"),
+    ],
+)
+def test_an_owners_mistake_ends_with_one_line(words, environment, said):
+    done = subprocess.run(
+        [sys.executable, "app.py", *words], cwd=PROJECT, capture_output=True, text=True, env=os.environ | environment
+    )
+    assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -1,0 +1,35 @@
+"""The password lets in who knows it, and guesses come one a second at most."""
+
+import asyncio
+import time
+
+import pytest
+
+from hairseg.page import login
+from hairseg.page.login import Login
+
+
+@pytest.mark.parametrize(
+    "user, password",
+    [("ada", "se"), ("ada", ""), ("", "se:cret"), ("ada:se", "cret"), ("ada\0se:cret", ""), ("änne", "x")],
+)
+def test_only_the_right_pair_is_let_in(user, password):
+    assert asyncio.run(Login("ada:se:cret")("ada", "se:cret"))
+    assert not asyncio.run(Login("ada:se:cret")(user, password))
+
+
+def test_after_a_failure_guesses_take_turns(monkeypatch):
+    monkeypatch.setattr(login, "PAUSE", 0.05)
+    door, times = Login("ada:secret"), []
+
+    async def guess(word):
+        answer = await door("ada", word)
+        times.append(time.monotonic())
+        return answer
+
+    async def attack():
+        return await asyncio.gather(*(guess(str(number)) for number in range(8)))
+
+    assert asyncio.run(attack()) == [False] * 8
+    assert times[-1] - times[0] >= 7 * 0.05
+    assert asyncio.run(door("ada", "secret")) is True
