@@ -4,8 +4,8 @@ python app.py
 python app.py --repo runs/resnet101-paper --share
 python app.py --repo USER/NAME
 
-The page is there before its networks: PyTorch is imported, and they are loaded, in a thread behind it. Gradio is imported
-once the arguments are known to be right, since its import reads some of the same variables.
+The page answers before its networks are there: then PyTorch is imported, and they are loaded. Gradio is imported once
+the arguments are known to be right: its import reads some of the same variables.
 """
 
 import os
@@ -13,7 +13,6 @@ import re
 import signal
 import sys
 from concurrent.futures import Future
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from hairseg.commands import Parser, choose_device, run
@@ -21,6 +20,7 @@ from hairseg.errors import InputError
 
 if TYPE_CHECKING:
     from hairseg.hub.resolution import Resolved
+    from hairseg.prediction import HairPredictor
 
 
 def parse() -> Parser:
@@ -76,7 +76,6 @@ def main() -> None:
     session = PageSession(predictor)
     with temporary_files(session.forget):
         page = build_page(session, source, notice)
-        Thread(target=load, args=[predictor, source, args.device], daemon=True).start()
         try:
             page.launch(
                 server_name=args.host,
@@ -84,6 +83,7 @@ def main() -> None:
                 share=args.share,
                 auth=Login(args.auth) if args.auth else None,
                 mcp_server=args.mcp,
+                prevent_thread_lock=True,
                 ssr_mode=False,
                 inbrowser=has_desktop(),
                 **look(),
@@ -92,22 +92,20 @@ def main() -> None:
             raise InputError(
                 f"{args.host}:{args.port} cannot be used", "a free port of this machine", "choose another --port"
             ) from None
+        predictor.set_result(load(source, args.device))
+        page.block_thread()
 
 
-def load(predictor: Future, source: "Resolved | None", device: str) -> None:
+def load(source: "Resolved | None", device: str) -> "HairPredictor":
     """Load the networks and have them look at one photo, so that the first visitor does not wait for kernels."""
-    try:
-        import numpy as np
+    import numpy as np
 
-        from hairseg.prediction import HairPredictor
-        from hairseg.repository import BUNDLED, VARIANTS
+    from hairseg.prediction import HairPredictor
+    from hairseg.repository import BUNDLED, VARIANTS
 
-        loaded = HairPredictor(source.folder if source else BUNDLED, VARIANTS, choose_device(device))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        os._exit(2)  # a page without networks is none; this thread cannot raise in the one that serves
-    loaded.alphas(np.zeros((320, 320, 3), np.uint8))
-    predictor.set_result(loaded)
+    predictor = HairPredictor(source.folder if source else BUNDLED, VARIANTS, choose_device(device))
+    predictor.alphas(np.zeros((320, 320, 3), np.uint8))
+    return predictor
 
 
 def has_desktop() -> bool:
