@@ -1,11 +1,11 @@
 """python -m hairseg FOLDER: photos a second, as a ratio to the bare forward passes within it; and its memory.
 
-    python benchmarks/folder.py [--backbones efficientnet_lite0 resnet101] [--sides 512 1000] [--photos 2000] [--output folder.json]
+    python benchmarks/folder.py [--backbones efficientnet_lite0 resnet101] [--sides 512 1000] [--output folder.json]
 
 The command is called in this process with a network that is loaded already: counted is all from reading its arguments
 and listing the folder to its closing line, but not starting Python, importing and loading. Bare are the same network's
-forward passes on the same inputs, closer looks included, prepared beforehand, in two ways: all cores on one photo, and a
-photo on each core; the faster counts. All take turns in one run and medians are compared: absolute numbers depend on
+forward passes on the same inputs, closer looks included, prepared beforehand, in two ways: all cores on one photo, and
+a photo on each core; the faster counts. All take turns in one run and medians are compared: absolute numbers depend on
 the machine, the ratio much less. Processor time is given beside: what else the machine does is not in it.
 
 efficientnet_lite0 is the bundled network. resnet101 has random weights, whose masks would be nonsense and so would be
@@ -25,75 +25,41 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import torch
-from torch import nn
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import PORTRAIT, PROJECT, load_predictor, parser_of, report
 
 from hairseg import __main__ as command
-from hairseg.commands import Parser, choose_device, run
-from hairseg.files import write_json
+from hairseg.commands import run
 from hairseg.images import load_photo
-from hairseg.networks.backbones import build_model
-from hairseg.networks.precision import autocast, prepare_for_inference
+from hairseg.networks.precision import autocast
 from hairseg.prediction import HairPredictor
-from hairseg.repository import BUNDLED
 
-PORTRAIT = Path(__file__).parents[1] / "hairseg" / "page" / "examples" / "astronaut.jpg"
 VARIANT = "pretrained"
-PAPER_SIZE = 256  # side of resnet101's input
 STEP = 50  # photos between two looks at the memory
 
 
 def main() -> None:
-    parser = Parser(prog="folder.py", description=__doc__.splitlines()[0])
+    parser = parser_of(__file__, __doc__)
     parser.add_argument("--backbones", nargs="*", default=["efficientnet_lite0", "resnet101"])
     parser.add_argument("--sides", nargs="+", type=int, default=[512, 1000], help="of the photos timed, in pixels")
     parser.add_argument("--photos", type=int, default=2000, help="over which memory is noted; 0 leaves that out")
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--photos-per-run", type=int, default=8)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--output", type=Path, help="JSON file; measurements in it that are not repeated stay")
     args = parser.parse_args()
     result = json.loads(args.output.read_text()) if args.output and args.output.exists() else {}
     with tempfile.TemporaryDirectory() as scratch:
         for backbone in args.backbones:
-            predictor = load(backbone, args.device, [VARIANT])
+            predictor = load_predictor(backbone, args.device, [VARIANT])
             for side in args.sides:
                 folder = photos(Path(scratch) / str(side), side, args.photos_per_run)
                 result[f"{backbone}, {side} x {side}"] = speed(predictor, folder, args.runs)
         if args.photos:
             result["memory"] = memory(photos(Path(scratch) / "many", 512, args.photos))
-    print(json.dumps(result, indent=2))
-    if args.output:
-        write_json(args.output, result)
-
-
-def load(backbone: str, device: str, variants: list[str]) -> HairPredictor:
-    predictor = HairPredictor(BUNDLED, variants, choose_device(device))
-    if backbone == predictor.config.backbone:
-        return predictor
-
-    def replacement(bundled: nn.Module) -> nn.Module:
-        answers = {}
-
-        def answer(_, inputs, logits):
-            key = hash(inputs[0].cpu().numpy().tobytes())
-            if key not in answers:
-                answers[key] = bundled(*inputs)
-            return answers[key]
-
-        network = prepare_for_inference(build_model(backbone).eval(), predictor.device)
-        network.register_forward_hook(answer)
-        return network
-
-    predictor.networks = {variant: replacement(network) for variant, network in predictor.networks.items()}
-    predictor.config = replace(predictor.config, backbone=backbone, image_size=PAPER_SIZE)
-    return predictor
+    report(result, args)
 
 
 def photos(folder: Path, side: int, number: int) -> Path:
@@ -132,16 +98,16 @@ def speed(predictor: HairPredictor, folder: Path, runs: int) -> dict:
             command.main()
 
     command.HairPredictor = lambda *_: predictor
-    ways = {
+    methods = {
         "bare, all cores on one photo": lambda: bare(1),
         "bare, a photo on each core": lambda: bare(cores),
         "command": whole,
     }
-    seconds, processor_seconds = ({name: [] for name in ways} for _ in range(2))
+    seconds, processor_seconds = ({name: [] for name in methods} for _ in range(2))
     for _ in range(runs + 1):
-        for name, way in ways.items():
+        for name, method in methods.items():
             began, processor_began = time.perf_counter(), time.process_time()
-            way()
+            method()
             seconds[name].append(time.perf_counter() - began)
             processor_seconds[name].append(time.process_time() - processor_began)
     torch.set_num_threads(cores)
@@ -165,7 +131,7 @@ def memory(folder: Path) -> dict:
     output.mkdir()
     process = subprocess.Popen(
         [sys.executable, "-m", "hairseg", folder, "--output", output],
-        cwd=PORTRAIT.parents[1],
+        cwd=PROJECT,
         stderr=subprocess.DEVNULL,
     )
     while process.poll() is None:

@@ -11,21 +11,20 @@ training waits for its augmented photos; memory; and photos a second when servin
 import itertools
 import json
 import statistics
-import sys
 import tempfile
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import send_to_device
+from common import parser_of
 from torch.utils.flop_counter import FlopCounterMode
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from hairseg.commands import Parser, choose_device, run
+from hairseg.commands import choose_device, run
 from hairseg.data.augmentation import SOURCE_SIZE
 from hairseg.data.datasets import SPLITS, find_pairs
 from hairseg.data.decoded import PhotoArrays, load_arrays
@@ -35,8 +34,9 @@ from hairseg.networks.backbones import BACKBONES, build_model
 from hairseg.networks.precision import autocast
 from hairseg.networks.preset import Preset
 from hairseg.paper import PAPER_AUROC
+from hairseg.training.batches import epoch_frames
 from hairseg.training.checkpoints import Settings
-from hairseg.training.loop import epoch_frames, train_variant
+from hairseg.training.loop import train_variant
 from hairseg.training.recipes import MODERN, OPTIMISERS, RECIPES, Recipe
 from hairseg.training.step import TrainingStep
 
@@ -54,7 +54,7 @@ class Bench:
         dataset, pairs = find_pairs(args.data)
         chosen = {name: [pair for pair in pairs if pair.split == name][: 12 if args.trial else None] for name in SPLITS}
         self.splits = {
-            name: load_arrays({dataset: some}, Preset(self.size), args.workers) for name, some in chosen.items()
+            name: load_arrays({dataset: of_split}, Preset(self.size), args.workers) for name, of_split in chosen.items()
         }
         self.splits["scenes"] = self.splits["val"]
         self.large = load_arrays({dataset: chosen["train"]}, Preset(SOURCE_SIZE), args.workers)
@@ -98,14 +98,14 @@ class Bench:
                 recipe = replace(RECIPES["paper"]["pretrained"], precision=precision)
                 optimiser = OPTIMISERS[recipe.optimiser](network.parameters(), lr=1e-4, fused=True)
                 with FlopCounterMode(display=False) as counter:
-                    TrainingStep(network, recipe, Preset(self.size), self.device)._pass(photos, masks)
+                    TrainingStep(network, recipe, Preset(self.size), self.device).run_eagerly(photos, masks)
                 whole = TrainingStep(network, recipe, Preset(self.size), self.device)
 
-                def step():
+                def train(whole=whole, photos=photos, masks=masks, optimiser=optimiser) -> None:
                     whole(photos, masks)
                     optimiser.step()
 
-                median = self.seconds(step, 20 if not self.trial else 2, 6)
+                median = self.seconds(train, 20 if not self.trial else 2, 6)
                 tflops = counter.get_total_flops() / median / 1e12
                 results[f"batch {batch_size}, {precision}"] = {
                     "ms": round(1000 * median, 2),
@@ -164,28 +164,26 @@ class Bench:
                 self.train("random", "efficientnet_lite0", replace(recipe, precision=precision), self.splits, seed)[
                     0
                 ].history[-1]["test"]["auroc"]
-                for seed in SEEDS
+                for seed in SEEDS[: 2 if self.trial else None]
             ]
             for precision in ("mixed", "float32")
         }
         return {
             name: {
-                "auroc": [round(score, 5) for score in some],
-                "mean": round(float(np.mean(some)), 5),
-                "deviation": round(float(np.std(some, ddof=1)), 5),
+                "auroc": [round(score, 5) for score in of_precision],
+                "mean": round(float(np.mean(of_precision)), 5),
+                "deviation": round(float(np.std(of_precision, ddof=1)), 5),
             }
-            for name, some in scores.items()
+            for name, of_precision in scores.items()
         }
 
     def augmentation(self) -> dict:
-        """Steps of the modern recipe with photos drawn and rendered on the way, and on one batch that is there already."""
+        """Steps of the modern recipe with photos drawn and rendered for each, and on one batch that is there before."""
         recipe = replace(MODERN, batch_size=4 if self.trial else 64, image_size=64 if self.trial else MODERN.image_size)
         settings, preset = Settings("random", "efficientnet_lite0", "random", recipe, 0, ""), Preset(recipe.image_size)
         network = build_model("efficientnet_lite0").to(self.device, memory_format=torch.channels_last).train()
-        taken, splits = (
-            TrainingStep(network, recipe, preset, self.device),
-            self.splits | {"train": self.large, "scenes": self.large},
-        )
+        step = TrainingStep(network, recipe, preset, self.device)
+        splits = self.splits | {"train": self.large, "scenes": self.large}
         workers = self.workers if self.device.type == "cuda" else 0
         frames = itertools.chain.from_iterable(
             epoch_frames(settings, splits, preset, epoch, workers) for epoch in itertools.count(1)
@@ -193,13 +191,13 @@ class Bench:
         ready = send_to_device(next(frames), self.device)
         rendered = render(ready, preset)
         runs = 2 if self.trial else 20
-        one = {
-            "step_ms": lambda: taken(*rendered),
+        methods = {
+            "step_ms": lambda: step(*rendered),
             "render_ms": lambda: render(ready, preset),
-            "all_ms": lambda: taken(*render(send_to_device(next(frames), self.device, non_blocking=True), preset)),
+            "all_ms": lambda: step(*render(send_to_device(next(frames), self.device, non_blocking=True), preset)),
         }
         return {"batch_size": recipe.batch_size, "image_size": recipe.image_size, "workers": workers} | {
-            name: round(1000 * self.seconds(call, runs, 6), 2) for name, call in one.items()
+            name: round(1000 * self.seconds(call, runs, 6), 2) for name, call in methods.items()
         }
 
     def memory(self) -> dict:
@@ -212,8 +210,9 @@ class Bench:
             optimiser = torch.optim.Adam(network.parameters(), fused=True)
             photos = torch.zeros(6, 256, 256, 3, dtype=torch.uint8, device=self.device)
             torch.cuda.reset_peak_memory_stats()
+            step = TrainingStep(network, RECIPES["paper"]["random"], Preset(), self.device)
             for _ in range(2):
-                TrainingStep(network, RECIPES["paper"]["random"], Preset(), self.device)._pass(photos, photos[..., 0])
+                step.run_eagerly(photos, photos[..., 0])
                 optimiser.step()
             peaks[backbone] = round(torch.cuda.max_memory_allocated() / 2**20)
             del network, optimiser
@@ -230,7 +229,7 @@ class Bench:
                     memory_format=torch.channels_last
                 )
                 with autocast(self.device):
-                    median = self.seconds(lambda: network(photos), 3 if self.trial else 20)
+                    median = self.seconds(partial(network, photos), 3 if self.trial else 20)
                 results[f"{backbone}, batch {batch_size}"] = round(batch_size / median, 1)
         return results
 
@@ -248,13 +247,12 @@ PARTS = (
 
 
 def main() -> None:
-    parser = Parser(prog="gpu.py", description=__doc__.splitlines()[0])
+    parser = parser_of(__file__, __doc__)
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--minutes", type=float, default=8.5, help="no further part is begun after that")
     parser.add_argument("--trial", action="store_true", help="tiny networks, photos and counts")
-    parser.add_argument("--output", type=Path, help="JSON file of the result")
     args = parser.parse_args()
     began = time.perf_counter()
     bench = Bench(args)

@@ -2,12 +2,12 @@
 
     python benchmarks/memory.py [--requests 200] [--output memory.json]
 
-The page is `python app.py` with the bundled repository, asked by gradio_client for both masks and a change of colour of one
-12-megapixel JPEG after another, no two alike. Training is steps of the paper's recipe at 256 x 256, batch 6, in a process of
-its own per backbone, on the CPU (a GPU's memory is in benchmarks/gpu.py). All in MiB of resident set, as Linux counts it.
+The page is `python app.py` with the bundled repository, asked by gradio_client for both masks and a change of colour of
+one 12-megapixel JPEG after another, no two alike. Training is steps of the paper's recipe at 256 x 256, batch 6, in a
+process of its own per backbone, on the CPU (a GPU's memory is in benchmarks/gpu.py). All in MiB of resident set, as
+Linux counts it.
 """
 
-import json
 import os
 import re
 import socket
@@ -19,14 +19,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from common import PORTRAIT, PROJECT, parser_of, report
 from gradio_client import Client, handle_file
 from tqdm import tqdm
 
-PROJECT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(PROJECT))
-
-from hairseg.commands import Parser, run
-from hairseg.files import write_json
+from hairseg.commands import run
 from hairseg.images import load_photo
 from hairseg.networks.backbones import BACKBONES, build_model
 from hairseg.networks.preset import Preset
@@ -44,7 +41,7 @@ def resident(process: int | str = "self", peak: bool = False) -> int:
 def photos(count: int, folder: Path):
     """Portraits of 12 megapixels, each with a patch of its own colour."""
     portrait = cv2.resize(
-        load_photo(PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg"),
+        load_photo(PORTRAIT),
         (WIDTH, HEIGHT),
         interpolation=cv2.INTER_CUBIC,
     )
@@ -91,22 +88,21 @@ def of_page(requests: int) -> dict:
 def of_training(backbone: str) -> int:
     network = build_model(backbone).to(memory_format=torch.channels_last).train()
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
-    taken = TrainingStep(network, RECIPES["paper"]["pretrained"], Preset(), torch.device("cpu"))
+    step = TrainingStep(network, RECIPES["paper"]["pretrained"], Preset(), torch.device("cpu"))
     batch = (
         torch.randint(0, 256, (6, 256, 256, 3), dtype=torch.uint8),
         torch.randint(0, 2, (6, 256, 256), dtype=torch.uint8),
     )
     for _ in range(3):
-        taken(*batch)
+        step(*batch)
         optimiser.step()
     return resident(peak=True)
 
 
 def main() -> None:
-    parser = Parser(prog="memory.py", description=__doc__.splitlines()[0])
+    parser = parser_of(__file__, __doc__)
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--train", choices=list(BACKBONES), help="only print the peak of training this backbone here")
-    parser.add_argument("--output", type=Path, help="JSON file of the result")
     args = parser.parse_args()
     if args.train:
         print(of_training(args.train))
@@ -120,9 +116,7 @@ def main() -> None:
         for backbone in BACKBONES
     }
     result = {"training_peak": training, "page": of_page(args.requests)}
-    print(json.dumps(result, indent=2))
-    if args.output:
-        write_json(args.output, result)
+    report(result, args)
 
 
 if __name__ == "__main__":

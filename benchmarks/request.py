@@ -3,31 +3,23 @@
     python benchmarks/request.py [--backbones efficientnet_lite0 resnet101] [--output request.json]
 
 A request is what /segment and /recolour do together: decode the upload, both alphas and the recoloured photo as PNG.
-Bare are the same networks' forward passes on the same inputs, closer looks included, prepared beforehand, in two ways:
-one after the other on all cores, and the variants side by side; the faster counts. "Plain" is one look of each variant
-in float32 and PyTorch's own memory format, "fast" the same as the page takes it. Changing the colour is what another
-costs once the alphas are known. All take turns in one run and medians are compared: absolute times depend on the
-machine, the ratios much less. How resnet101 is run without trained weights is said in benchmarks/folder.py.
+Bare are the same networks' forward passes on the same inputs, closer looks included, prepared beforehand, twice: one
+after the other on all cores, and the variants side by side; the faster counts. "Plain" is one look of each variant in
+float32 and PyTorch's own memory format, "fast" the same as the page takes it. Changing the colour is what another costs
+once the alphas are known. All take turns in one run and medians are compared: absolute times depend on the machine, the
+ratios much less. How resnet101 is run without trained weights is said in benchmarks/common.py.
 """
 
-import json
 import statistics
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import cv2
 import torch
+from common import PORTRAIT, load_predictor, parser_of, report, time_in_turns
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from folder import PORTRAIT, load
-
-from hairseg.commands import Parser, run
-from hairseg.files import write_json
+from hairseg.commands import run
 from hairseg.images import load_photo
 from hairseg.networks.backbones import build_model
 from hairseg.networks.precision import autocast
@@ -52,7 +44,7 @@ def measure(predictor: HairPredictor, upload: str, runs: int) -> dict:
     plain = {
         variant: build_model(predictor.config.backbone).eval().to(predictor.device) for variant in looks
     }  # weights do not matter
-    one_look = {variant: some[0][:1] for variant, some in looks.items()}
+    one_look = {variant: inputs[0][:1] for variant, inputs in looks.items()}
 
     @torch.inference_mode()
     def passes(variant: str) -> None:
@@ -73,7 +65,7 @@ def measure(predictor: HairPredictor, upload: str, runs: int) -> dict:
         sessions[-1].recolour(upload, COLOUR, STRENGTH, VARIANT)
 
     sessions = []
-    ways = {
+    methods = {
         "one after the other": lambda: [passes(variant) for variant in looks],
         "side by side": lambda: list(pool.map(passes, looks)),
         "request": request,
@@ -81,17 +73,12 @@ def measure(predictor: HairPredictor, upload: str, runs: int) -> dict:
         "plain": lambda: one_look_of_each(plain, "float32"),
         "fast": lambda: one_look_of_each(predictor.networks, "mixed"),
     }
-    milliseconds = {name: [] for name in ways}
-    for _ in range(runs + 2):
-        for name, way in ways.items():
-            began = time.perf_counter()
-            way()
-            milliseconds[name].append(1000 * (time.perf_counter() - began))
-    medians = {name: statistics.median(times[2:]) for name, times in milliseconds.items()}
+    seconds = time_in_turns(methods, runs, warm_ups=2)
+    medians = {name: 1000 * statistics.median(times) for name, times in seconds.items()}
     bare = min(medians["one after the other"], medians["side by side"])
     return {
         "input": looks[VARIANT][0].shape[-1],
-        "looks": {variant: sum(map(len, some)) for variant, some in looks.items()},
+        "looks": {variant: sum(map(len, inputs)) for variant, inputs in looks.items()},
         "threads": threads,
         "runs": runs,
         "ms": {name: round(median, 1) for name, median in medians.items()},
@@ -102,21 +89,19 @@ def measure(predictor: HairPredictor, upload: str, runs: int) -> dict:
 
 
 def main() -> None:
-    parser = Parser(prog="request.py", description=__doc__.splitlines()[0])
+    parser = parser_of(__file__, __doc__)
     parser.add_argument("--backbones", nargs="+", default=["efficientnet_lite0", "resnet101"])
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--output", type=Path, help="JSON file of the result")
     args = parser.parse_args()
     portrait = cv2.resize(load_photo(PORTRAIT), (1000, 1000), interpolation=cv2.INTER_CUBIC)
     jpeg = cv2.imencode(".jpg", portrait[..., ::-1])[1].tobytes()
     upload = save_bytes_to_cache(jpeg, "portrait.jpg", get_upload_folder())
     result = {"photo": [1000, 1000]} | {
-        backbone: measure(load(backbone, args.device, list(VARIANTS)), upload, args.runs) for backbone in args.backbones
+        backbone: measure(load_predictor(backbone, args.device, list(VARIANTS)), upload, args.runs)
+        for backbone in args.backbones
     }
-    print(json.dumps(result, indent=2))
-    if args.output:
-        write_json(args.output, result)
+    report(result, args)
 
 
 if __name__ == "__main__":

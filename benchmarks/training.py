@@ -3,37 +3,31 @@
     pip install segmentation-models-pytorch                                  to compare with it, too; for ResNets
     python benchmarks/training.py [--backbones efficientnet_lite0 resnet101] [--output training.json]
 
-An epoch of the paper's recipe over photos in memory, which all ways read alike: batches drawn, forward and backward pass,
-Adam, and the scores of the epoch. "Plain" is the same network in PyTorch's own memory format and gradients, step by step
-in float32, without scores; segmentation_models.pytorch trains its DeepLabV3 as its documentation does: Dice loss, Adam,
-float32. All take turns and medians are compared, as ratios to plain. "PyTorch's gradients" is train.py without its own
-gradients of depthwise convolutions.
+An epoch of the paper's recipe over photos in memory, which all methods read alike: batches drawn, forward and backward
+pass, Adam, and the scores of the epoch. "Plain" is the same network in PyTorch's own memory format and gradients, step
+by step in float32, without scores; segmentation_models.pytorch trains its DeepLabV3 as its documentation does: Dice
+loss, Adam, float32. All take turns and medians are compared, as ratios to plain. "PyTorch's gradients" is train.py
+without its own gradients of depthwise convolutions.
 """
 
-import json
 import statistics
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import torch
+from common import parser_of, report, time_in_turns
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from hairseg.commands import Parser, choose_device, run
+from hairseg.commands import choose_device, run
 from hairseg.data.decoded import PhotoArrays
 from hairseg.evaluation.metrics import PixelCounts
-from hairseg.files import write_json
 from hairseg.networks.backbones import BACKBONES, build_model
 from hairseg.networks.depthwise import DepthwiseConv2d
 from hairseg.networks.precision import is_made_for_bfloat16
 from hairseg.networks.preset import Preset
+from hairseg.training.batches import epoch_frames
 from hairseg.training.checkpoints import Settings
-from hairseg.training.loop import epoch_frames
 from hairseg.training.losses import mse_loss
 from hairseg.training.recipes import RECIPES
 from hairseg.training.step import TrainingStep
@@ -57,15 +51,15 @@ def as_train_py(network: nn.Module, split: PhotoArrays, batch_size: int, device:
     recipe = replace(RECIPES["paper"]["pretrained"], batch_size=batch_size)
     settings, preset = Settings("random", "", "random", recipe, 0, ""), Preset(SIDE)
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused=True)
-    taken = TrainingStep(network, recipe, preset, device)
+    step = TrainingStep(network, recipe, preset, device)
 
     def epoch() -> None:
         counts = PixelCounts(device)
         for photos, masks in epoch_frames(settings, {"train": split}, preset, 1):
-            logits, masks, _ = taken(photos.to(device, non_blocking=True), masks.to(device, non_blocking=True))
+            logits, masks, _ = step(photos.to(device, non_blocking=True), masks.to(device, non_blocking=True))
             optimiser.step()
             counts.update(logits, masks)
-        counts.auroc
+        counts.scores()
 
     return epoch
 
@@ -95,7 +89,7 @@ def measure(backbone: str, photos: int, batch_size: int, runs: int, device: torc
         torch.randint(0, 2, (photos, SIDE, SIDE), dtype=torch.uint8, generator=generator),
     )
     common = split, batch_size, device
-    ways = {
+    methods = {
         "plain": eager(with_pytorchs_gradients(build_model(backbone)), mse_loss, *common),
         "train.py, PyTorch's gradients": as_train_py(with_pytorchs_gradients(build_model(backbone)), *common),
         "train.py": as_train_py(build_model(backbone), *common),
@@ -103,20 +97,11 @@ def measure(backbone: str, photos: int, batch_size: int, runs: int, device: torc
     if smp and backbone.startswith("resnet"):
         dice = smp.losses.DiceLoss(smp.losses.BINARY_MODE, from_logits=True)
         network = smp.DeepLabV3(backbone, encoder_weights=None, classes=1)
-        ways["segmentation_models.pytorch"] = eager(
+        methods["segmentation_models.pytorch"] = eager(
             network, lambda logits, masks: dice(logits[:, None], masks[:, None].float()), *common
         )
-    seconds = {name: [] for name in ways}
-    for _ in range(runs + 1):
-        for name, epoch in ways.items():
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            began = time.perf_counter()
-            epoch()
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            seconds[name].append(time.perf_counter() - began)
-    medians = {name: statistics.median(times[1:]) for name, times in seconds.items()}
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    medians = {name: statistics.median(times) for name, times in time_in_turns(methods, runs, wait=wait).items()}
     return {
         "photos": photos,
         "batch_size": batch_size,
@@ -130,21 +115,18 @@ def measure(backbone: str, photos: int, batch_size: int, runs: int, device: torc
 
 
 def main() -> None:
-    parser = Parser(prog="training.py", description=__doc__.splitlines()[0])
+    parser = parser_of(__file__, __doc__)
     parser.add_argument("--backbones", nargs="+", default=["efficientnet_lite0", "resnet101"], choices=list(BACKBONES))
     parser.add_argument("--photos", type=int, default=24, help="in an epoch")
     parser.add_argument("--batch-size", type=int, default=6)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--output", type=Path, help="JSON file of the result")
     args = parser.parse_args()
     result = {
         backbone: measure(backbone, args.photos, args.batch_size, args.runs, choose_device(args.device))
         for backbone in args.backbones
     }
-    print(json.dumps(result, indent=2))
-    if args.output:
-        write_json(args.output, result)
+    report(result, args)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@
 
 The same command goes on where it was stopped.
 
-Both variants take the same photos, each set of them within the next larger one, and every run sees equally many frames of
-them, by the recipe `modern` without scenes. The last epoch is scored, on the test photos, which choose nothing. The curve
-is drawn beside the JSON file.
+Both variants take the same photos, each set of them within the next larger one, and every run sees equally many frames
+of them, by the recipe `modern` without scenes. The last epoch is scored, on the test photos, which choose nothing. The
+curve is drawn beside the JSON file.
 """
 
 import json
@@ -33,8 +33,9 @@ from hairseg.evaluation.scoring import score
 from hairseg.files import write_json
 from hairseg.networks.backbones import BACKBONES, build_model, default_init
 from hairseg.networks.preset import Preset
+from hairseg.training.batches import source_size
 from hairseg.training.checkpoints import Settings
-from hairseg.training.loop import source_size, train_variant
+from hairseg.training.loop import train_variant
 from hairseg.training.recipes import MODERN, Recipe
 
 PHOTOS = (50, 100, 200, 400, 800)
@@ -153,7 +154,7 @@ def f1_after(chosen: list[tuple[str, Pair]], variant: str, init: str, recipe: Re
     network.load_state_dict(trained.weights)
     counts = PixelCounts(accelerator.device)
     score(network, test.photos, test.masks, preset, [counts], precision=recipe.precision)
-    return counts.f1()
+    return counts.scores().f1() or 0.0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,90 @@
+"""What the benchmarks share: the portrait, networks with and without trained weights, taking turns, and results."""
+
+import json
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from torch import nn
+
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT))  # run as a script, Python looks for packages beside the benchmarks alone
+
+from hairseg.commands import Parser, choose_device  # noqa: E402
+from hairseg.files import write_json  # noqa: E402
+from hairseg.networks.backbones import build_model  # noqa: E402
+from hairseg.networks.precision import prepare_for_inference  # noqa: E402
+from hairseg.prediction import HairPredictor  # noqa: E402
+from hairseg.repository import BUNDLED  # noqa: E402
+
+PORTRAIT = PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg"
+PAPER_SIZE = 256  # side of resnet101's input
+
+
+def parser_of(script: str, description: str | None) -> Parser:
+    """A parser with the first line of a script's description, and --output."""
+    parser = Parser(prog=Path(script).name, description=(description or "").partition("\n")[0])
+    parser.add_argument("--output", type=Path, help="JSON file of the result")
+    return parser
+
+
+def report(result: dict, args: Namespace) -> None:
+    """Print the result, and write it where --output says."""
+    print(json.dumps(result, indent=2))
+    if args.output:
+        write_json(args.output, result)
+
+
+def time_in_turns(
+    methods: Mapping[str, Callable],
+    runs: int,
+    warm_ups: int = 1,
+    wait: Callable[[], None] = lambda: None,
+) -> dict[str, list[float]]:
+    """Seconds of every run of every method, without the warm-ups.
+
+    The methods take turns, so that whatever else the machine does falls on all of them.
+
+    Args:
+        wait: returns when the device is done with what was begun.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in methods}
+    for _ in range(warm_ups + runs):
+        for name, method in methods.items():
+            wait()
+            began = time.perf_counter()
+            method()
+            wait()
+            seconds[name].append(time.perf_counter() - began)
+    return {name: times[warm_ups:] for name, times in seconds.items()}
+
+
+def load_predictor(backbone: str, device: str, variants: list[str]) -> HairPredictor:
+    """The bundled networks, or ones of another backbone that take their time and answer what the bundled ones would.
+
+    Random weights would give masks that are nonsense, and so the closer looks and the edges to refine. A network of
+    another backbone therefore runs in full, and its answer is replaced by the bundled network's, which is remembered.
+    """
+    predictor = HairPredictor(BUNDLED, variants, choose_device(device))
+    if backbone == predictor.config.backbone:
+        return predictor
+
+    def replacement(bundled: nn.Module) -> nn.Module:
+        answers = {}
+
+        def answer(_, inputs, logits):
+            key = hash(inputs[0].cpu().numpy().tobytes())
+            if key not in answers:
+                answers[key] = bundled(*inputs)
+            return answers[key]
+
+        network = prepare_for_inference(build_model(backbone).eval(), predictor.device)
+        network.register_forward_hook(answer)
+        return network
+
+    predictor.networks = {variant: replacement(network) for variant, network in predictor.networks.items()}
+    predictor.config = replace(predictor.config, backbone=backbone, image_size=PAPER_SIZE)
+    return predictor
