@@ -98,11 +98,13 @@ def main() -> None:
 
 def load(source: "Resolved | None", device: str) -> "HairPredictor":
     """Load the networks and have them look at one photo, so that the first visitor does not wait for kernels."""
+    import cv2
     import numpy as np
 
     from hairseg.prediction import HairPredictor
     from hairseg.repository import BUNDLED, VARIANTS
 
+    cv2.setNumThreads(1)  # visitors share the cores, not one visitor's steps: it idles less, and a huge photo holds one
     predictor = HairPredictor(source.folder if source else BUNDLED, VARIANTS, choose_device(device))
     predictor.alphas(np.zeros((320, 320, 3), np.uint8))
     return predictor

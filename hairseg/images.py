@@ -123,6 +123,15 @@ def load_photo(source, name: str | None = None, longer_side: int | None = None) 
         raise InputError(f"{name} is broken and cannot be read", "a whole picture", "copy or save it again") from None
 
 
+def pixels_of(path: str | Path) -> int:
+    """How many pixels a picture has, as its header says; 0 if that cannot be read."""
+    try:
+        with Image.open(path, formats=readable_formats()) as image:
+            return image.width * image.height
+    except Exception:  # `load_photo` finds the words
+        return 0
+
+
 def _is_file(path: str | Path) -> bool:
     try:
         return Path(path).is_file()

@@ -35,7 +35,8 @@ class Endpoints:
         """
         if photo is None:
             return None, None
-        with mistakes_as_errors():
+
+        def masks() -> tuple[str, ...]:
             return tuple(
                 save_file(
                     f"{name_of(photo)}-{variant}-mask.png",
@@ -43,6 +44,9 @@ class Endpoints:
                 )
                 for variant in ("random", "pretrained")
             )
+
+        with mistakes_as_errors():
+            return self.session.in_turn(photo, masks)
 
     def recolour(
         self,
@@ -74,10 +78,14 @@ class Endpoints:
         """
         if photo is None:
             return None
-        with mistakes_as_errors():
+
+        def recoloured() -> str:
             settings = settings_of(strength, vividness, lightness, natural_roots, second_mode, second_colour)
-            recoloured = self.session.own_size(photo, variant).recolour(to_hex(colour), settings)
-            return save_file(f"{name_of(photo)}-recoloured.png", encode_png(recoloured))
+            picture = self.session.own_size(photo, variant).recolour(to_hex(colour), settings)
+            return save_file(f"{name_of(photo)}-recoloured.png", encode_png(picture))
+
+        with mistakes_as_errors():
+            return self.session.in_turn(photo, recoloured)
 
 
 def settings_of(

@@ -51,7 +51,7 @@ class PageEvents:
                 "alone": share_alone(alphas, variant),
             }
 
-        return answer(photo, lambda: draw("random")), answer(photo, lambda: draw("pretrained"))
+        return self.answer(photo, lambda: draw("random")), self.answer(photo, lambda: draw("pretrained"))
 
     def show_recoloured(self, photo: dict | None, colour: Any, strength: Any, variant: Any, *finer: Any) -> dict | None:
         """The recoloured photo at the size that is shown."""
@@ -67,7 +67,7 @@ class PageEvents:
                 "bald": share_of_hair(recolourer.alpha) < BALD,
             }
 
-        return answer(photo, dye)
+        return self.answer(photo, dye)
 
     def take_away(self, kind: str) -> Callable[..., dict | None]:
         """The event that makes one of `TAKE_AWAY`, at the photo's own size."""
@@ -94,9 +94,20 @@ class PageEvents:
                     file = f"{name}-card.jpg", encode_jpeg(card)
                 return {"kind": kind, "src": save_file(*file), "name": file[0]}
 
-            return answer(photo, make)
+            return self.answer(photo, make)
 
         return take
+
+    def answer(self, photo: dict | None, make: Callable[[], dict]) -> dict:
+        """What `make` gives, or the sentence that says why not, with the number of the look."""
+        look = photo and photo["look"]
+        try:
+            return {"look": look, **self.session.in_turn(path_of(photo), make)}
+        except InputError as error:
+            return {"look": look, "error": str(error)}
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
+            return {"look": look, "error": UNEXPECTED}
 
 
 def example(name: str) -> str:
@@ -106,18 +117,6 @@ def example(name: str) -> str:
 
 def path_of(photo: dict | None) -> str | None:
     return photo["path"] if photo else None
-
-
-def answer(photo: dict | None, make: Callable[[], dict]) -> dict | None:
-    """What `make` gives, or the sentence that says why not, with the number of the look."""
-    look = photo and photo["look"]
-    try:
-        return {"look": look, **make()}
-    except InputError as error:
-        return {"look": look, "error": str(error)}
-    except Exception:
-        traceback.print_exc(file=sys.stderr)
-        return {"look": look, "error": UNEXPECTED}
 
 
 def save_picture(name: str, picture) -> str:

@@ -1,13 +1,17 @@
 """A visitor's photo and what is known of it, at the size that is shown and at its own."""
 
-from concurrent.futures import Future
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hairseg.errors import InputError
-from hairseg.images import load_photo, scale_down
+from hairseg.images import load_photo, pixels_of, scale_down
 from hairseg.page.memory import trim_memory
 from hairseg.page.remembered import Remembered
 from hairseg.paper import VARIANTS
@@ -22,7 +26,9 @@ PHOTOS_REMEMBERED = 8  # at the size that is shown: some 60 MB each
 
 OWN_SIZES_REMEMBERED = 2  # of 12 megapixels: some 400 MB each
 
-LARGE_PHOTO = 4_000_000  # pixels
+LARGE_PHOTO = 4_000_000  # pixels, after which memory is worth giving back
+
+HUGE_PHOTO = 25_000_000  # pixels, of which others must not wait for
 
 
 class PhotoSession:
@@ -76,6 +82,7 @@ class PageSession:
         self._predictor = predictor
         self._photos = Remembered(PHOTOS_REMEMBERED)
         self._own_sizes = Remembered(OWN_SIZES_REMEMBERED)
+        self._huge = ThreadPoolExecutor(1, "huge photos", yield_to_others)
 
     @property
     def predictor(self) -> "HairPredictor":
@@ -88,6 +95,12 @@ class PageSession:
             raise InputError("There is no photo yet", "one in the middle of the upper row", "upload it first")
         return self._photos.get(path, lambda: PhotoSession(path, self.predictor))
 
+    def in_turn(self, path: str | None, work: Callable):
+        """What `work()` gives. On huge photos one works after another, with the time that nobody else wants."""
+        if path is None or pixels_of(path) < HUGE_PHOTO:
+            return work()
+        return self._huge.submit(work).result()
+
     def forget(self, seconds: float) -> None:
         """Let go of photos that were first seen longer ago than that."""
         self._photos.forget(seconds)
@@ -97,6 +110,12 @@ class PageSession:
         """Photo, alpha and recolourer of an uploaded file at its own size."""
         photo = self.photo(path)
         return self._own_sizes.get((path, known(variant)), lambda: photo.own_size(variant))
+
+
+def yield_to_others() -> None:
+    """Lower the priority of this thread alone; where there is no such thing, it stays."""
+    with suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
 
 
 def known(variant: str) -> str:

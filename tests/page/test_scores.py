@@ -1,0 +1,80 @@
+"""The tab of scores holds what the repository's files hold."""
+
+import json
+import shutil
+
+import pytest
+
+from hairseg.page.scores import card_of, groups_of, history_of, how_good, roc_of, scores_of, tables_of, test_aurocs
+from hairseg.paper import PAPER_AUROC
+from hairseg.repository import BUNDLED
+
+test_aurocs.__test__ = False  # its name begins like a test's
+
+METRICS = json.loads((BUNDLED / "metrics.json").read_text())
+
+
+def test_the_table_is_the_bundled_metrics_beside_the_papers():
+    table = tables_of(METRICS)
+    for variant, scores in METRICS["variants"].items():
+        (row,) = (line for line in table.splitlines() if line.startswith(f"| {variant} |"))
+        cells = [float(cell) for cell in row.split("|")[2:8]]
+        names = ("auroc", "f1", "iou", "mse", "boundary_iou")
+        assert cells == [*(round(scores[name], 4) for name in names), PAPER_AUROC[variant]]
+    assert test_aurocs(BUNDLED) == {
+        variant: f"{scores['auroc']:.4f}" for variant, scores in METRICS["variants"].items()
+    }
+
+
+def test_groups_are_those_of_every_data_set_that_was_scored():
+    metrics = {
+        "dataset": "celebamask-hq",
+        "framing": {"1/2": {"pretrained": {"f1": 0.91}, "random": {"f1": 0.82}}},
+        "others": [
+            {"dataset": "figaro1k", "hair_types": {"kinky": {"images": 3, "variants": {"pretrained": {"f1": 0.5}}}}}
+        ],
+        "groups": {"hats": {"images": 2, "variants": {"random": {"f1": 0.25}}}, "bare": {"images": 1, "variants": {}}},
+    }
+    assert groups_of(metrics).splitlines()[4:] == [
+        "| celebamask-hq | head in a scene, 1/2 | 0.9100 | 0.8200 |",
+        "| celebamask-hq | hats |  | 0.2500 |",
+        "| figaro1k | hair kinky | 0.5000 |  |",
+    ]
+    assert groups_of({"dataset": "x"}) == ""
+
+
+def test_curves_are_the_histories():
+    curves = history_of(BUNDLED)
+    for variant in ("pretrained", "random"):
+        history = json.loads((BUNDLED / variant / "history.json").read_text())
+        for split in ("train", "test"):
+            rows = curves[curves["curve"] == f"{variant}, {split}"]
+            assert list(rows["epoch"]) == [epoch["epoch"] for epoch in history]
+            assert list(rows["auroc"]) == [epoch[split]["auroc"] for epoch in history]
+
+
+def test_points_of_the_roc_curve_are_drawn_where_they_are_stored():
+    points = {"false_positive_rate": [0, 0.1, 1], "true_positive_rate": [0, 0.9, 1]}
+    roc = roc_of({"roc": {"pretrained": points, "random": points}})
+    assert list(roc[roc["curve"] == "random"]["true positive rate"]) == [0, 0.9, 1] and len(roc) == 6
+    assert roc_of({}).empty
+
+
+@pytest.mark.parametrize(
+    "missing", [("metrics.json",), ("README.md",), ("pretrained/history.json",), ("metrics.json", "README.md")]
+)
+def test_a_repository_that_lacks_files_still_has_a_tab(tmp_path, missing):
+    for name in ("metrics.json", "README.md", "pretrained/history.json", "random/history.json"):
+        if name not in missing:
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            shutil.copy(BUNDLED / name, tmp_path / name)
+    import gradio as gr
+
+    with gr.Blocks():
+        assert len(scores_of(tmp_path)) == len(how_good())
+
+
+def test_the_card_is_its_text_without_metadata_and_pictures():
+    card = card_of(BUNDLED)
+    assert not card.startswith("---") and "license:" not in card.splitlines()[0] and "![" not in card
+    assert "DeepLabV3" in card

@@ -1,0 +1,54 @@
+"""The examples of the page work as they stand there, and both endpoints are tools for assistants."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import PROJECT, draw_portrait
+from PIL import Image
+
+from hairseg.page.layout import build_page
+from hairseg.page.use_elsewhere import ADDRESS, FROM_PYTHON, FROM_SHELL, LIBRARY
+from hairseg.prediction import HairPredictor
+from hairseg.repository import BUNDLED
+
+
+@pytest.fixture(scope="module")
+def address():
+    page = build_page(HairPredictor(BUNDLED))
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False)
+    yield url.rstrip("/")
+    page.close(verbose=False)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    Image.fromarray(draw_portrait(1)[0]).save(tmp_path / "selfie.jpg")
+    return tmp_path
+
+
+def run(words, folder) -> str:
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=120, env={"PYTHONPATH": str(PROJECT),
+                          "PATH": "/usr/bin:/bin", "HOME": str(folder)})  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_from_python(address, folder):
+    out = run(
+        [sys.executable, "-c", FROM_PYTHON.replace(ADDRESS, address) + "print(pretrained_alpha, recoloured)"], folder
+    )
+    for path in out.strip().splitlines()[-1].split():
+        with Image.open(path) as picture:
+            assert picture.size == (96, 96) and picture.format == "PNG"
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="no curl on this machine")
+def test_from_a_shell(address, folder):
+    out = run(["sh", "-c", FROM_SHELL.replace(ADDRESS, address)], folder)
+    assert "event: complete" in out and "selfie-recoloured.png" in out
+
+
+def test_the_library(folder):
+    run([sys.executable, "-c", LIBRARY.format(repo="") + "assert dyed.shape == photo.shape == (96, 96, 3)"], folder)

@@ -1,0 +1,70 @@
+"""Views of masks and the card to share, on drawn photos."""
+
+import numpy as np
+import pytest
+
+from hairseg.page.share_card import share_card
+from hairseg.page.views import COLOURS, VIEWS, draw_view, share_alone, share_of_hair
+
+PHOTO = np.full((200, 300, 3), 120, np.uint8)
+
+
+def box(left: int, right: int) -> np.ndarray:
+    alpha = np.zeros((200, 300), np.float32)
+    alpha[50:150, left:right] = 1
+    return alpha
+
+
+ALPHAS = {"random": box(50, 200), "pretrained": box(100, 250)}
+
+
+def test_shares_are_counted():
+    assert share_of_hair(ALPHAS["random"]) == pytest.approx(100 * 150 / 60_000)
+    assert share_alone(ALPHAS, "random") == pytest.approx(100 * 50 / 60_000)
+    assert share_alone(ALPHAS, "pretrained") == pytest.approx(100 * 50 / 60_000)
+    assert share_of_hair(np.zeros((4, 4), np.float32)) == 0
+
+
+def test_the_mask_is_the_alpha_and_the_tint_its_colour():
+    np.testing.assert_array_equal(draw_view("Mask", PHOTO, ALPHAS, "random"), 255 * ALPHAS["random"].astype(np.uint8))
+    tint = draw_view("Tint", PHOTO, ALPHAS, "pretrained")
+    np.testing.assert_array_equal(tint[0, 0], PHOTO[0, 0])
+    np.testing.assert_array_equal(tint[100, 150], np.rint(0.4 * 120 + 0.6 * np.array(COLOURS["pretrained"])))
+
+
+def test_the_outline_is_white_on_black_along_the_edge_alone():
+    outline = draw_view("Outline", PHOTO, ALPHAS, "random")
+    assert outline[100, 50].min() > 200  # on the edge
+    np.testing.assert_array_equal(outline[100, 120], PHOTO[100, 120])
+    np.testing.assert_array_equal(outline[20, 20], PHOTO[20, 20])
+
+
+@pytest.mark.parametrize("variant, alone, other", [("random", 75, 225), ("pretrained", 225, 75)])
+def test_where_they_differ_is_striped_where_they_agree_grey(variant, alone, other):
+    view = draw_view("Where they differ", PHOTO, ALPHAS, variant).astype(int)
+    striped = view[60:140, alone - 20 : alone + 20]
+    colours = {tuple(colour) for colour in striped.reshape(-1, 3)}
+    assert colours == {tuple(np.rint(part * np.array(COLOURS[variant])).astype(int)) for part in (1, 0.35)}
+    shifted = striped[1:, :-1] == striped[:-1, 1:] if variant == "random" else striped[1:, 1:] == striped[:-1, :-1]
+    assert shifted.all()  # they lean one way for one network, the other for the other: legible without colour
+    assert len({tuple(colour) for colour in view[60:140, other - 20 : other + 20].reshape(-1, 3)}) == 1
+    both = view[100, 150]
+    assert both[0] == both[1] == both[2] < view[10, 10, 0]
+
+
+def test_every_view_is_drawn_for_tiny_and_bald_photos():
+    for shape in ((1, 1), (2, 5), (40, 3)):
+        alphas = {name: np.zeros(shape, np.float32) for name in ("random", "pretrained")}
+        for view in VIEWS:
+            assert draw_view(view, np.zeros((*shape, 3), np.uint8), alphas, "random").shape[:2] == shape
+
+
+@pytest.mark.parametrize("shape", [(100, 200), (1280, 960), (3, 700)])
+def test_the_card_holds_all_four_pictures(shape):
+    photo, alpha = np.full((*shape, 3), (200, 30, 30), np.uint8), np.ones(shape, np.float32)
+    green = np.full((*shape, 3), (10, 160, 40), np.uint8)
+    card = share_card(photo, {"random": alpha, "pretrained": 0 * alpha}, green, "ocean-blue")
+    scale = min(1, 480 / max(shape))
+    area = max(1, round(shape[0] * scale)) * max(1, round(shape[1] * scale))
+    for colour in ((200, 30, 30), (10, 160, 40)):
+        assert (card == colour).all(axis=2).sum() == area
