@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 from concurrent.futures import Future
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from hairseg.commands import Parser, choose_device, run
@@ -60,6 +61,8 @@ def main() -> None:
         raise InputError("--auth does not fit", "USER:PASSWORD")
     if not 0 < args.port < 65536:
         raise InputError(f"the port {args.port} does not exist", "a number from 1 to 65535", "choose another --port")
+    if args.mcp and find_spec("mcp") is None:
+        raise InputError("--mcp needs the package mcp", "it to be installed", "pip install 'gradio[mcp]'")
     from hairseg.page.layout import build_page
     from hairseg.page.login import Login
     from hairseg.page.memory import return_large_arrays_to_system

@@ -19,7 +19,8 @@ recoloured = client.predict(photo, "#8e24aa", 0.9, "pretrained", api_name="/reco
 FROM_SHELL = f"""PAGE={ADDRESS}
 FILE=$(curl -s -F files=@selfie.jpg $PAGE/gradio_api/upload | tr -d '[]"')
 PHOTO="{{\\"path\\": \\"$FILE\\", \\"meta\\": {{\\"_type\\": \\"gradio.FileData\\"}}}}"
-EVENT=$(curl -s -H "Content-Type: application/json" -d "{{\\"data\\": [$PHOTO, \\"copper\\", 1, \\"pretrained\\", 0, 0, 0, \\"none\\", \\"black\\"]}}" \\
+SETTINGS='"copper", 1, "pretrained", 0, 0, 0, "none", "black"'
+EVENT=$(curl -s -H "Content-Type: application/json" -d "{{\\"data\\": [$PHOTO, $SETTINGS]}}" \\
     $PAGE/gradio_api/call/recolour | cut -d'"' -f4)
 curl -s -N $PAGE/gradio_api/call/recolour/$EVENT
 """

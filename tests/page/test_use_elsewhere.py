@@ -1,5 +1,8 @@
 """The examples of the page work as they stand there, and both endpoints are tools for assistants."""
 
+import asyncio
+import base64
+import io
 import shutil
 import subprocess
 import sys
@@ -52,3 +55,32 @@ def test_from_a_shell(address, folder):
 
 def test_the_library(folder):
     run([sys.executable, "-c", LIBRARY.format(repo="") + "assert dyed.shape == photo.shape == (96, 96, 3)"], folder)
+
+
+def test_an_assistant_finds_and_uses_both_tools(folder):
+    """By the protocol's own client, as `python app.py --mcp` serves it."""
+    pytest.importorskip("mcp", reason="needs gradio[mcp]")
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamablehttp_client
+
+    page = build_page(HairPredictor(BUNDLED))
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, mcp_server=True)
+    photo = "data:image/jpeg;base64," + base64.b64encode((folder / "selfie.jpg").read_bytes()).decode()
+
+    async def talk():
+        async with streamablehttp_client(f"{url}gradio_api/mcp/") as (reading, writing, _):
+            async with ClientSession(reading, writing) as session:
+                await session.initialize()
+                tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+                assert len(tools) == 2
+                (recolour,) = (name for name in tools if name.endswith("recolour"))
+                assert "another colour" in tools[recolour].description
+                words = {"photo": photo, "colour": "violet", "strength": 1, "variant": "pretrained"}
+                answer = await session.call_tool(recolour, words)
+                assert not answer.isError, answer
+                return answer
+
+    answer = asyncio.run(talk())
+    page.close(verbose=False)
+    (picture,) = (content for content in answer.content if content.type == "image")
+    assert Image.open(io.BytesIO(base64.b64decode(picture.data))).size == (96, 96)
