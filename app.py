@@ -84,7 +84,7 @@ def main() -> None:
                 server_name=args.host,
                 server_port=args.port,
                 share=args.share,
-                auth=Login(args.auth) if args.auth else None,
+                auth=Login(args.auth) if args.auth else None,  # pyright: ignore[reportArgumentType]  (Gradio awaits it)
                 mcp_server=args.mcp,
                 prevent_thread_lock=True,
                 ssr_mode=False,

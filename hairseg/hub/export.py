@@ -52,7 +52,7 @@ def _export(repository: ModelRepository, variant: str) -> Path:
     network = repository.load_network(variant)
     for module in network.modules():
         if isinstance(module, DepthwiseConv2d):  # differs in its gradients alone
-            module.__class__ = torch.nn.Conv2d
+            module.__class__ = torch.nn.Conv2d  # pyright: ignore[reportAttributeAccessIssue]
     model = PhotoToAlpha(network, repository.config.preset).eval()
     path = repository.onnx(variant)
     photos = _photos()

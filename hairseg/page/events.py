@@ -75,7 +75,8 @@ class PageEvents:
         def take(photo: dict | None, colour: Any, strength: Any, variant: Any, *finer: Any) -> dict | None:
             def make() -> dict:
                 path, settings = path_of(photo), settings_of(strength, *finer)
-                own, name = self.session.own_size(path, variant), name_of(path)
+                session, own = self.session.photo(path), self.session.own_size(path, variant)
+                name = name_of(session.path)
                 if kind == "recoloured-png":
                     file = f"{name}-{colour_name(colour)}.png", encode_png(own.recolour(to_hex(colour), settings))
                 elif kind == "recoloured-jpeg":
@@ -87,7 +88,6 @@ class PageEvents:
                 elif kind == "sheet":
                     file = f"{name}-colours.png", encode_png(contact_sheet(own.photo, own.alpha, settings))
                 else:
-                    session = self.session.photo(path)
                     recoloured = session.recolourer(variant).recolour(to_hex(colour), settings)
                     masks = {name: session.alpha(name) for name in VARIANTS}
                     card = share_card(session.shown, masks, recoloured, colour_name(colour))

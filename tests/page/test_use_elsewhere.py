@@ -32,8 +32,8 @@ def folder(tmp_path):
 
 
 def run(words, folder) -> str:
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=120, env={"PYTHONPATH": str(PROJECT),
-                          "PATH": "/usr/bin:/bin", "HOME": str(folder)})  # fmt: skip
+    environment = {"PYTHONPATH": str(PROJECT), "PATH": "/usr/bin:/bin", "HOME": str(folder)}
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=120, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
