@@ -1,5 +1,8 @@
 """Drawn portraits in the published layouts, and a small model repository."""
 
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -99,3 +102,14 @@ def portraits(tmp_path_factory) -> Path:
 def small_repository(tmp_path_factory) -> Path:
     """Not to be changed by tests: those that do write one of their own."""
     return write_repository(tmp_path_factory.mktemp("repository"))
+
+
+@pytest.fixture
+def small_disk(tmp_path_factory) -> Iterator[Path]:
+    """A disk of 256 KiB."""
+    folder = tmp_path_factory.mktemp("disk")
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder]
+    if sys.platform != "linux" or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root may mount a disk")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from hairseg.data.masks import UNREADABLE, check_masks, read_face_and_hair, read_hair, read_labels
 from hairseg.errors import InputError, raise_if_any
-from hairseg.images import load_photo, readable_formats
-from hairseg.networks.preset import IGNORE
+from hairseg.images import load_photo
 
 SPLITS = ("train", "val", "test")
 
@@ -28,13 +27,7 @@ SPLIT_RULES = {
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")
 
-# Of the layout "folder": how far a value of a mask may be from the one it stands for, and the share of pixels further
-# off
-# that is taken for blurred outlines.
-LABEL_NOISE, BLURRED_SHARE = 32, 0.05
-
-# Of the layout "folder": how many of a set's masks are looked at, and the share of hair beyond which they are inverted.
-MASKS_CHECKED, INVERTED_SHARE = 200, 0.6
+SMALLEST_MASK = 16  # longer side in pixels
 
 
 @dataclass(frozen=True)
@@ -77,8 +70,12 @@ def _train_or_val(dataset: str, image_id: str) -> str:
 
 
 def _celebamask_hq_pairs(root: Path) -> list[Pair]:
-    photos = {path.stem: path for path in (root / "CelebA-HQ-img").glob("*.jpg")}
-    masks = {str(int(path.name[:5])): path for path in (root / "CelebAMask-HQ-mask-anno").glob("*/*_hair.png")}
+    photos = {path.stem: path for path in _visible(root / "CelebA-HQ-img", PHOTO_SUFFIXES)}
+    masks = {
+        path.stem.removesuffix("_hair").lstrip("0") or "0": path
+        for path in _visible(root / "CelebAMask-HQ-mask-anno", (".png",))
+        if path.stem.endswith("_hair")
+    }
     raise_if_any(
         sorted(path.name for image_id, path in masks.items() if image_id not in photos),
         "hair masks have no photo of their id in CelebA-HQ-img",
@@ -93,8 +90,8 @@ def _celebamask_hq_pairs(root: Path) -> list[Pair]:
 def _figaro1k_pairs(root: Path) -> list[Pair]:
     pairs, unpaired = [], []
     for folder in ("Training", "Testing"):
-        photos = {path.name.split("-")[0]: path for path in (root / "Original" / folder).glob("*-org.jpg")}
-        masks = {path.name.split("-")[0]: path for path in (root / "GT" / folder).glob("*-gt.pbm")}
+        photos = _by_frame(root / "Original" / folder, PHOTO_SUFFIXES, "-org")
+        masks = _by_frame(root / "GT" / folder, (".pbm", ".png"), "-gt")
         unpaired += [f"{folder}/{frame}" for frame in sorted(photos.keys() ^ masks.keys())]
         pairs += [
             Pair(
@@ -108,9 +105,13 @@ def _figaro1k_pairs(root: Path) -> list[Pair]:
     return pairs
 
 
+def _by_frame(folder: Path, suffixes: tuple[str, ...], end: str) -> dict[str, Path]:
+    return {path.stem.removesuffix(end): path for path in _visible(folder, suffixes) if path.stem.endswith(end)}
+
+
 def _borza_pairs(root: Path) -> list[Pair]:
-    photos = {path.stem: path for suffix in ("png", "jpg") for path in root.rglob(f"*.{suffix}")}
-    masks = {path.stem: path for path in root.rglob("*.bmp")}
+    photos = {path.stem: path for path in _visible(root, PHOTO_SUFFIXES)}
+    masks = {path.stem: path for path in _visible(root, (".bmp",))}
     raise_if_any(
         sorted(photos.keys() ^ masks.keys()),
         "base names lack the photo (.png or .jpg) or the mask (.bmp)",
@@ -120,8 +121,8 @@ def _borza_pairs(root: Path) -> list[Pair]:
 
 
 def _folder_pairs(root: Path) -> list[Pair]:
-    photos = [path for path in _visible(root / "photos") if path.suffix.lower() in PHOTO_SUFFIXES]
-    masks = {path.stem: path for path in _visible(root / "masks") if path.suffix.lower() == ".png"}
+    photos = _visible(root / "photos", PHOTO_SUFFIXES)
+    masks = {path.stem: path for path in _visible(root / "masks", (".png",))}
     by_name = {path.stem: path for path in photos}
     raise_if_any(
         sorted(path.name for path in photos if by_name[path.stem] != path),
@@ -141,58 +142,14 @@ def _folder_pairs(root: Path) -> list[Pair]:
             "rename it",
         )
     pairs = [Pair(name, by_name[name], masks[name], split_of(dataset, name)) for name in sorted(by_name)]
-    _check_share_of_hair(root, pairs)
     return pairs
 
 
-def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def _check_share_of_hair(root: Path, pairs: list[Pair]) -> None:
-    """Raise InputError where masks, taken together, cannot be what the layout "folder" says."""
-    hair = labelled = 0
-    masks = [pair.mask for pair in pairs if pair.mask]
-    for path in masks[:: -(-len(masks) // MASKS_CHECKED) or 1]:
-        try:
-            mask = _read_labels(path)
-        except (OSError, ValueError, SyntaxError):  # named with all others of its kind when photos are decoded
-            continue
-        hair += np.count_nonzero(mask == 1)
-        labelled += np.count_nonzero(mask != IGNORE)
-    if labelled and not hair:
-        raise InputError(
-            f"no mask in {root / 'masks'} marks any hair",
-            "255 where hair is and 0 elsewhere",
-            "write the masks with 255, or give photos that show nobody as --scenes",
-        )
-    if labelled and hair > INVERTED_SHARE * labelled:
-        raise InputError(
-            f"the masks in {root / 'masks'} mark {hair / labelled:.0%} of all pixels as hair, as inverted ones do",
-            "255 where hair is and 0 elsewhere",
-            "invert them",
-        )
-
-
-def _read_labels(path: Path) -> np.ndarray:
-    """Mask of the layout "folder": uint8 of {0, 1, IGNORE}, each value the nearest of 0, 128 and 255.
-
-    Raises:
-        ValueError: many values are near none of these.
-    """
-    grey = _read_grey(path)
-    nearest = np.select([grey < 64, grey > 191], [np.int16(0), np.int16(255)], np.int16(128))
-    off = np.abs(grey - nearest) > LABEL_NOISE
-    if off.mean() > BLURRED_SHARE:
-        raise ValueError(
-            f"{off.mean():.0%} of its values are like {grey[off][0]}, expected 255 hair, 0 other, 128 not labelled"
-        )
-    return np.select([nearest == 0, nearest == 255], [np.uint8(0), np.uint8(1)], np.uint8(IGNORE))
-
-
-def _read_grey(path: Path) -> np.ndarray:
-    with Image.open(path, formats=readable_formats()) as image:
-        return np.asarray(image.convert("L"))
+def _visible(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """Files with one of the suffixes, in either case, anywhere in a folder, but no hidden ones as macOS leaves them."""
+    return sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in suffixes and not path.name.startswith(".")
+    )
 
 
 LAYOUTS = {
@@ -200,25 +157,25 @@ LAYOUTS = {
         "CelebA-HQ-img/ID.jpg and CelebAMask-HQ-mask-anno/N/0ID_hair.png (0 or 255)",
         lambda root: (root / "CelebA-HQ-img").is_dir() and (root / "CelebAMask-HQ-mask-anno").is_dir(),
         _celebamask_hq_pairs,
-        lambda path: _read_grey(path) > 127,
+        read_hair,
     ),
     "figaro1k": Layout(
         "Original/{Training,Testing}/FrameN-org.jpg and GT/{Training,Testing}/FrameN-gt.pbm",
         lambda root: (root / "Original").is_dir() and (root / "GT").is_dir(),
         _figaro1k_pairs,
-        lambda path: _read_grey(path) > 127,
+        read_hair,
     ),
     "folder": Layout(
         "photos/NAME.jpg (or .jpeg, .png) and masks/NAME.png (255 hair, 0 other, 128 not labelled)",
         lambda root: (root / "photos").is_dir() and (root / "masks").is_dir(),
         _folder_pairs,
-        _read_labels,
+        read_labels,
     ),
     "borza": Layout(
         "NAME.bmp masks (0 background, 128 face, 255 hair) and NAME.png photos",
-        lambda root: next(root.rglob("*.bmp"), None) is not None,
+        lambda root: bool(_visible(root, (".bmp",))),
         _borza_pairs,
-        lambda path: _read_grey(path) > 191,
+        read_face_and_hair,
     ),
 }
 
@@ -235,8 +192,8 @@ def find_pairs(root: str | Path, dataset: str = "auto", include_hairless: bool =
         The data set's name, in the layout "folder" that of its folder, and its pairs in the order of their ids.
 
     Raises:
-        InputError: no such folder, no known layout, no pairs, files without their partner (all of them listed), or a
-            set of masks of the layout "folder" that is inverted or empty.
+        InputError: no such folder, no known layout, no pairs, files without their partner (all of them listed), or
+            masks that cannot be what the layout says (`check_masks`).
     """
     root = Path(root)
     if not root.is_dir():
@@ -245,14 +202,12 @@ def find_pairs(root: str | Path, dataset: str = "auto", include_hairless: bool =
         dataset = next((name for name, layout in LAYOUTS.items() if layout.matches(root)), "")
         if not dataset:
             raise InputError(f"{root} has no layout that is known: expected {_expected_layouts()}.")
-    try:
-        pairs = LAYOUTS[dataset].pairs(root)
-    except FileNotFoundError:  # a layout that was asked for by its name
-        pairs = []
+    pairs = LAYOUTS[dataset].pairs(root)
     if not include_hairless:
         pairs = [pair for pair in pairs if pair.mask]
     if not pairs:
         raise InputError(f"{root} holds no photos with hair masks: expected {LAYOUTS[dataset].expected}.")
+    check_masks(root, [pair.mask for pair in pairs if pair.mask], LAYOUTS[dataset].read_mask)
     return (root.resolve().name if dataset == "folder" else dataset), pairs
 
 
@@ -289,8 +244,10 @@ def load_pair(pair: Pair, dataset: str, longer_side: int | None = None) -> tuple
         return photo, np.zeros(photo.shape[:2], bool)
     try:
         mask = layout_of(dataset).read_mask(pair.mask)
-    except (OSError, ValueError, SyntaxError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{pair.mask.name} cannot be read ({error})") from None
+    if max(mask.shape) < SMALLEST_MASK < max(photo.shape):
+        raise InputError(f"{pair.mask.name} is only {mask.shape[1]} x {mask.shape[0]}")
     ratio = photo.shape[0] * mask.shape[1] / (photo.shape[1] * mask.shape[0])
     if not 0.98 < ratio < 1.02:
         raise InputError(

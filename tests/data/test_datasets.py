@@ -125,7 +125,9 @@ def test_a_folder_of_wrong_masks_is_named_before_training(tmp_path):
     ):
         find_pairs(inverted)
     empty = write_folder(tmp_path / "empty", {"a.png": photo}, {"a.png": hair.astype(np.uint8)})  # 1 where hair is
-    with pytest.raises(InputError, match=r"no mask in .*masks marks any hair: expected 255"):
+    with pytest.raises(
+        InputError, match=r"1 masks in .* with 255 where hair is: a\.png has the lightest value 1; write"
+    ):
         find_pairs(empty)
     labels = np.where(hair, 255, 0).astype(np.uint8)
     unpaired = write_folder(tmp_path / "unpaired", {"a.png": photo, "b.png": photo}, {"b.png": labels, "c.png": labels})

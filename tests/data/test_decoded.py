@@ -109,3 +109,11 @@ def test_what_another_process_has_written_meanwhile_is_used(cache, pairs, monkey
     monkeypatch.setattr(type(cache), "is_dir", lambda path, seen=[]: bool(seen.append(path)) or len(seen) > 1)
     again = load_arrays(pairs, PRESET, 1)
     assert np.array_equal(again.photos, whole.photos) and len(list(cache.iterdir())) == 1
+
+
+def test_a_disk_that_is_too_small_ends_in_one_line_and_leaves_nothing(small_disk, pairs, monkeypatch):
+    monkeypatch.setenv("HAIRSEG_CACHE", str(small_disk))
+    with pytest.raises(InputError, match=r"has no room .*: expected 1 MB for photos.npy of 3 photos; make room"):
+        load_arrays(pairs, Preset(320), 1)
+    assert list(small_disk.iterdir()) == []
+    assert len(load_arrays(pairs, PRESET, 1)) == 3

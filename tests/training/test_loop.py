@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -151,6 +152,30 @@ def test_a_checkpoint_cut_off_while_writing_leaves_the_former_one(splits, tmp_pa
     with pytest.raises(KeyboardInterrupt):
         train_variant(replace(SETTINGS, recipe=Recipe(1, 1e-3, 4, 64)), splits, CPU, tmp_path / "c.pt")
     assert (tmp_path / "c.pt").read_bytes() == before and list(tmp_path.iterdir()) == [tmp_path / "c.pt"]
+
+
+def test_a_full_disk_ends_training_in_one_line_and_it_goes_on_once_there_is_room(
+    splits, small_disk, tmp_path_factory, tiny_network, monkeypatch
+):
+    whole = train_variant(SETTINGS, splits, CPU, tmp_path_factory.mktemp("room") / "c.pt")
+    filler, real = small_disk / "filler", loop.run_epoch
+
+    def run_epoch(training, *others):
+        if len(training.history) == 1:  # after the first checkpoint
+            filler.write_bytes(bytes(shutil.disk_usage(small_disk).free - 4096))
+        return real(training, *others)
+
+    monkeypatch.setattr(loop, "run_epoch", run_epoch)
+    with pytest.raises(
+        InputError, match=r"c\.pt cannot be written.*: expected 0\.\d MB of room; make room,.* --resume"
+    ):
+        train_variant(SETTINGS, splits, CPU, small_disk / "c.pt")
+    assert sorted(path.name for path in small_disk.iterdir()) == ["c.pt", "filler"]
+    monkeypatch.setattr(loop, "run_epoch", real)
+    filler.unlink()
+    resumed = train_variant(SETTINGS, splits, CPU, small_disk / "c.pt", resume=True)
+    assert without_seconds(resumed.history) == without_seconds(whole.history)
+    assert all(torch.equal(resumed.weights[name], tensor) for name, tensor in whole.weights.items())
 
 
 @pytest.mark.parametrize(
