@@ -26,6 +26,7 @@ from hairseg.evaluation.evaluate import evaluate
 from hairseg.evaluation.figures import draw_history
 from hairseg.evaluation.report import table
 from hairseg.hub.card import render_card
+from hairseg.hub.export import check_packages, export_onnx
 from hairseg.hub.publish import check_push, push
 from hairseg.hub.resolution import resolve
 from hairseg.networks.backbones import BACKBONES, default_init
@@ -103,6 +104,7 @@ def parse() -> Parser:
     parser.add_argument("--output", type=Path, help="folder of the model repository (runs/BACKBONE-RECIPE)")
     parser.add_argument("--push-to", metavar="USER/NAME", help="push the repository to the Hugging Face Hub")
     parser.add_argument("--private", action="store_true", help="of --push-to: only you can see it")
+    parser.add_argument("--onnx", action="store_true", help="also write ONNX files, for use without this code")
     return parser
 
 
@@ -123,6 +125,8 @@ def main() -> None:
     repository, checkpoints = ModelRepository(output), output / "checkpoints"
     if accelerator.is_main_process:
         check_output(output, checkpoints, args.resume)
+        if args.onnx:
+            check_packages()
         if args.push_to:  # nobody trains for hours to learn that the token is read-only
             check_push(args.push_to, args.private)
     started = started_repository(args)
@@ -161,6 +165,8 @@ def main() -> None:
         # renamed first: a half-removed folder would be taken up by --resume
         shutil.rmtree(checkpoints.rename(output / "finished"))
         print(f"written: {output}")
+        if args.onnx:
+            export_onnx(output)
         if args.push_to:
             publish(output, args)
 

@@ -3,7 +3,7 @@
 python -m hairseg.hub push runs/resnet101-paper USER/NAME [--private] [--overwrite-card] [--onnx] [--anyway]
 python -m hairseg.hub log USER/NAME
 python -m hairseg.hub pull USER/NAME[@REVISION] [--output DIR]
-python -m hairseg.hub export runs/resnet101-paper --onnx
+python -m hairseg.hub export REPO --onnx [--output DIR]
 python -m hairseg.hub space USER/NAME --repo USER/NAME [--private] [--hardware cpu-basic] [--secret HF_TOKEN]
 """
 
@@ -12,10 +12,11 @@ from pathlib import Path
 
 from hairseg.commands import Parser, run
 from hairseg.errors import InputError, quote
-from hairseg.hub.export import export_onnx
+from hairseg.hub.export import check_packages, export_onnx
 from hairseg.hub.history import log
 from hairseg.hub.publish import push
 from hairseg.hub.resolution import pull
+from hairseg.hub.snapshots import parse_id
 from hairseg.hub.space import space
 
 
@@ -35,8 +36,9 @@ def parse() -> Parser:
     command = commands.add_parser("log", help="list the tags of a repository with recipes and scores, the newest first")
     command.add_argument("repo", metavar="USER/NAME")
     command = commands.add_parser("export", help="write VARIANT/model.onnx into a model repository")
-    command.add_argument("folder", metavar="FOLDER", type=Path)
+    command.add_argument("repo", metavar="REPO", help="folder, or Hub id to pull first")
     command.add_argument("--onnx", action="store_true", required=True, help="the format")
+    command.add_argument("--output", type=Path, help="new folder for what is pulled (the last word of the Hub id)")
     command = commands.add_parser("space", help="create or update the Space that shows a model repository")
     command.add_argument("space", metavar="USER/NAME")
     command.add_argument("--repo", required=True, help="USER/NAME or USER/NAME@REVISION of the model repository")
@@ -64,12 +66,22 @@ def read_secret(text: str) -> tuple[str, str]:
     return name, value
 
 
+def export(folder: Path) -> None:
+    for path in export_onnx(folder):
+        print(f"exported: {path}")
+
+
 def main() -> None:
     args = parse().parse_args()
-    if args.command == "export" or (args.command == "push" and args.onnx):
-        for path in export_onnx(args.folder):
-            print(f"exported: {path}")
-    if args.command == "push":
+    if args.command == "export":
+        check_packages()
+        if Path(args.repo).is_dir():
+            export(Path(args.repo))
+        else:
+            export(pull(args.repo, args.output or parse_id(args.repo)[0].rpartition("/")[2]).folder)
+    elif args.command == "push":
+        if args.onnx:
+            export(args.folder)
         pushed = push(args.folder, args.repo, args.private, args.overwrite_card, anyway=args.anyway)
         if pushed.card_kept:
             print("the model card was edited on the Hub and is kept; --overwrite-card replaces it")

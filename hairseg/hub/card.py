@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub import EvalResult, ModelCard, ModelCardData, constants
 
 from hairseg.config import Config
 from hairseg.paper import PAPER_AUROC
@@ -31,6 +31,20 @@ BASES = {  # what a pretrained variant started from, as the Hub calls it; torchv
     ("efficientnet_lite0", "imagenet"): "timm/efficientnet_lite0.ra_in1k",
 }
 
+WATTS = {  # of boards, by their makers' data sheets
+    "H200": 700,
+    "H100": 700,
+    "A100": 400,
+    "V100": 300,
+    "RTX 4090": 450,
+    "RTX 3090": 350,
+    "GTX 1060": 120,
+    "L4": 72,
+    "T4": 70,
+}
+
+WATTS_PER_THREAD = 10  # of a CPU: a server of 64 threads draws some 600
+
 MARK = re.compile(r"\n<!-- hairseg: ([0-9a-f]{64}) -->\n\Z")
 
 
@@ -54,7 +68,7 @@ def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME", onnx_
         license="other",
         license_name="research-only",
         language="en",
-        library_name="pytorch",
+        library_name="hairseg",
         pipeline_tag="image-segmentation",
         tags=["hair-segmentation", "semantic-segmentation", "deeplabv3", config.backbone.replace("_", "-"), "hairseg"],
         datasets=datasets,
@@ -70,12 +84,14 @@ def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME", onnx_
         results=metrics,
         repo_id=repo_id,
         onnx_variants=onnx_variants,
+        hub=constants.ENDPOINT,
         metric_names=METRICS,
         paper_auroc=PAPER_AUROC,
         dataset_name=dataset_name(metrics.get("dataset", "")),
         dataset_names=DATASETS,
         trained_on=[dataset_name(name) for name in datasets],
         score=_score,
+        power=power,
     )
     text = card.content.rstrip("\n") + "\n"
     return f"{text}\n<!-- hairseg: {_checksum(text)} -->\n"
@@ -96,6 +112,19 @@ def is_as_rendered(card: str) -> bool:
 def dataset_name(dataset: str) -> str:
     """What people call a data set."""
     return DATASETS.get(dataset, dataset)
+
+
+def power(device: str) -> int | None:
+    """Watts that a device of training draws when it is busy; None where that is not known.
+
+    Example:
+        >>> power("cpu, 2 threads"), power("NVIDIA H100 80GB HBM3"), power("abacus")
+        (20, 700, None)
+    """
+    threads = re.match(r"cpu, (\d+) threads", device)
+    if threads:
+        return WATTS_PER_THREAD * int(threads[1])
+    return next((watts for name, watts in WATTS.items() if name in device), None)
 
 
 def _checksum(text: str) -> str:

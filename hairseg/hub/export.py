@@ -13,7 +13,6 @@ from PIL import Image
 
 from hairseg.errors import InputError
 from hairseg.files import written_whole
-from hairseg.networks.depthwise import DepthwiseConv2d
 from hairseg.networks.standalone import PhotoToAlpha
 from hairseg.repository import ModelRepository
 
@@ -37,6 +36,13 @@ def export_onnx(folder: str | Path) -> list[Path]:
     Raises:
         InputError: a package is missing, the repository is not valid, or the file does not compute the same.
     """
+    check_packages()
+    repository = ModelRepository(folder)
+    return [_export(repository, variant) for variant in repository.config.variants]
+
+
+def check_packages() -> None:
+    """Raises InputError when what exporting needs is not installed."""
     missing = [package for package in PACKAGES if find_spec(package) is None]
     if missing:
         raise InputError(
@@ -44,20 +50,15 @@ def export_onnx(folder: str | Path) -> list[Path]:
             f"what exporting needs: {', '.join(PACKAGES)}",
             f"pip install {' '.join(missing)}",
         )
-    repository = ModelRepository(folder)
-    return [_export(repository, variant) for variant in repository.config.variants]
 
 
 def _export(repository: ModelRepository, variant: str) -> Path:
     network = repository.load_network(variant)
-    for module in network.modules():
-        if isinstance(module, DepthwiseConv2d):  # differs in its gradients alone
-            module.__class__ = torch.nn.Conv2d  # pyright: ignore[reportAttributeAccessIssue]
     model = PhotoToAlpha(network, repository.config.preset).eval()
     path = repository.onnx(variant)
     photos = _photos()
     with written_whole(path) as beside:
-        with _quietly():
+        with _quietly(), torch.no_grad():
             torch.onnx.export(
                 model,
                 (torch.from_numpy(photos[0]),),

@@ -24,6 +24,8 @@ def test_card_says_what_the_files_say(server, both):
         "learning rate 0.0001",
         "15 epochs",
         "0.9812",
+        "about 0.0069 kWh",
+        "@misc{cesnik2020hair",
         "64 x 64",
         "figures/figure3.png",
         "personal data",
@@ -43,7 +45,7 @@ def test_card_metadata(server, both):
     data = loaded.data.to_dict()
     assert (
         data["pipeline_tag"] == "image-segmentation"
-        and data["library_name"] == "pytorch"
+        and data["library_name"] == "hairseg"
         and data["license"] == "other"
     )
     assert data["datasets"] == ["celebamask-hq"] and data["base_model"] == "timm/efficientnet_lite0.ra_in1k"

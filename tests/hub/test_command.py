@@ -8,7 +8,7 @@ import pytest
 from conftest import PROJECT
 from hub_api import WRITER
 from hub_server import HubServer
-from hub_testing import NOT_HANGING, REPO, contents
+from hub_testing import NOT_HANGING, REPO, contents, publish
 
 from hairseg.commands import run
 from hairseg.hub import __main__ as hub_command
@@ -54,3 +54,19 @@ def test_command_line_with_a_hub_that_never_answers(tmp_path):
         )
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.count("\n") == 1 and "did not answer in time" in done.stderr
+
+
+def test_exporting_pulls_what_lies_on_the_hub(server, one, tmp_path, monkeypatch, capsys):
+    publish(server, one)
+    exported = []
+    monkeypatch.setattr(hub_command, "export_onnx", lambda folder: exported.append(folder) or [folder / "model.onnx"])
+    monkeypatch.chdir(tmp_path)
+    for words, folder in (
+        ([REPO], tmp_path / "hair"),
+        ([REPO, "--output", "mine"], tmp_path / "mine"),
+        ([str(one)], one),
+    ):
+        monkeypatch.setattr(sys, "argv", ["hub", "export", *words, "--onnx"])
+        hub_command.main()
+        assert exported.pop() == folder and contents(folder) == contents(one)
+        assert capsys.readouterr().out == f"exported: {folder / 'model.onnx'}\n"

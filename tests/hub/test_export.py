@@ -2,8 +2,10 @@
 
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -86,6 +88,37 @@ def test_the_cards_example_runs_without_pytorch(exported, server, tmp_path):
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "alpha.png")), np.uint8(255 * alpha))
 
 
+@pytest.fixture(scope="module")
+def npm_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("npm")
+    npm = shutil.which("npm")
+    command = [npm or "npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", "onnxruntime-web@1"]
+    if npm is None or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("needs npm, and onnxruntime-web from its registry")
+    return folder
+
+
+def test_the_cards_example_for_browsers_runs_under_node(exported, server, npm_folder):
+    push(exported, REPO)
+    code = re.search(r"```js\n(.*?)```", server.files(REPO)["README.md"].decode(), re.DOTALL)
+    assert code
+    photo, _ = draw_portrait(4)
+    height, width = photo.shape[:2]
+    (npm_folder / "rgba").write_bytes(np.dstack([photo, np.full((height, width), 255, np.uint8)]).tobytes())
+    canvas = (
+        'import { readFileSync, writeFileSync } from "node:fs";\n'
+        f'const image = {{ data: new Uint8ClampedArray(readFileSync("rgba")), width: {width}, height: {height} }};\n'
+        'writeFileSync("alpha", new Uint8Array((await findHair(image)).slice().buffer));\n'
+    )
+    (npm_folder / "example.mjs").write_text(code[1] + canvas)
+    done = subprocess.run(["node", "example.mjs"], cwd=npm_folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    session = onnxruntime.InferenceSession(str(ModelRepository(exported).onnx("random")))
+    (alpha,) = session.run(None, {"photo": photo})
+    in_node = np.frombuffer((npm_folder / "alpha").read_bytes(), np.float32).reshape(height, width)
+    np.testing.assert_allclose(in_node, alpha, atol=1e-3)
+
+
 def test_a_cut_download_of_the_file_is_named_and_leaves_nothing(exported, server, tmp_path):
     push(exported, REPO)
     content = ModelRepository(exported).onnx("random").read_bytes()
@@ -106,6 +139,7 @@ def test_a_push_without_the_file_removes_it_from_the_hub(exported, one, server):
 
 
 def test_a_file_that_computes_something_else_is_not_kept(one, monkeypatch):
+    monkeypatch.setattr("torch.onnx.export", lambda model, inputs, path, **_: Path(path).write_bytes(b"half"))
     monkeypatch.setattr(export, "_difference", lambda *_: float("nan"))
     fails(lambda: export_onnx(one), "model.onnx gives alphas that differ by nan")
     assert [path.name for path in (one / "pretrained").iterdir() if "onnx" in path.name] == []
