@@ -4,13 +4,17 @@ import errno
 import json
 import os
 import platform
+import re
 import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from hairseg.errors import InputError
+
+MACHINE = platform.node()[:20]
 
 
 @contextmanager
@@ -19,8 +23,8 @@ def written_whole(path: str | Path) -> Iterator[Path]:
 
     What was written takes the name `path` when the block ends; an older file of that name stays until then. It is
     removed when the block fails. A folder of the name `path` must be empty, or not there. Threads and processes may
-    write the same path at the same time: the last one wins. What killed processes of this machine left behind for
-    `path` is removed.
+    write the same path at the same time: the last one wins. What killed processes of this machine left behind in the
+    folder is removed when this process first writes there.
 
     Raises:
         InputError: the disk is full.
@@ -35,10 +39,9 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Cut, so that any name that fits into a folder still does.
-    prefix = f".{path.name[:40]}.{platform.node()[:20]}."
-    _remove_leftovers(path.parent, prefix)
-    beside = path.with_name(f"{prefix}{os.getpid()}.{threading.get_ident()}.partial")
+    _remove_leftovers(path.parent)
+    # The name is cut, so that any that fits into a folder still does.
+    beside = path.with_name(f".{path.name[:40]}.{MACHINE}.{os.getpid()}.{threading.get_ident()}.partial")
     try:
         yield beside
         os.replace(beside, path)
@@ -62,10 +65,13 @@ def write_json(path: str | Path, content) -> None:
         beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def _remove_leftovers(folder: Path, prefix: str) -> None:
+@cache
+def _remove_leftovers(folder: Path) -> None:
+    """Once in a process, so that a folder of many results is not listed for every one of them."""
+    left_behind = re.compile(rf"\..*\.{re.escape(MACHINE)}\.(\d+)\.\d+\.partial")
     for path in folder.iterdir():
-        process, _, rest = path.name.removeprefix(prefix).partition(".")
-        if path.name.startswith(prefix) and rest.endswith(".partial") and process.isdigit() and not _runs(int(process)):
+        named = left_behind.fullmatch(path.name)
+        if named and not _runs(int(named[1])):
             _remove(path)
 
 

@@ -4,6 +4,7 @@ import platform
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -86,3 +87,12 @@ def test_a_full_disk_is_named(tmp_path, number):
             beside.write_text("half")
             raise OSError(number, os.strerror(number))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_many_results_is_listed_once(tmp_path, monkeypatch):
+    listed = []
+    iterdir = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: listed.append(folder) or iterdir(folder))
+    for number in range(5):
+        write_json(tmp_path / f"{number}.json", number)
+    assert listed == [tmp_path]

@@ -43,7 +43,7 @@ WATTS = {  # of boards, by their makers' data sheets
     "T4": 70,
 }
 
-WATTS_PER_THREAD = 10  # of a CPU: a server of 64 threads draws some 600
+WATTS_PER_THREAD = 10  # of a CPU: a server of 64 threads draws about 600
 
 MARK = re.compile(r"\n<!-- hairseg: ([0-9a-f]{64}) -->\n\Z")
 
