@@ -39,6 +39,7 @@ from hairseg.training.loop import train_variant
 from hairseg.training.photos import TrainingPhotos, find_photos
 from hairseg.training.provenance import describe_variant
 from hairseg.training.recipes import OVERRIDABLE, RECIPES, Recipe
+from hairseg.training.state import interpolated
 
 HISTORY_FIGURES = {"pretrained": "figure4", "random": "figure5"}  # as the paper numbers them
 
@@ -153,7 +154,11 @@ def main() -> None:
         before = started.config.variants[variant] if started else None
         entries[variant] = describe_variant(settings, args.recipe, trained, photos, splits, accelerator, before)
         if accelerator.is_main_process:
-            repository.save_weights(variant, args.backbone, trained.weights)
+            weights = trained.weights
+            if started:
+                start = started.load_network(variant).state_dict()
+                weights = interpolated(weights, start, recipes[variant].start_share)
+            repository.save_weights(variant, args.backbone, weights)
             repository.save_history(variant, trained.history)
             figure = repository.figure(HISTORY_FIGURES[variant])
             draw_history(figure, trained.history, f"{variant}, {args.backbone}", trained.best_epoch)

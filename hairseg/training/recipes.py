@@ -32,6 +32,7 @@ class Recipe:
     augmentation: Augmentation | None = None
     final_share: float = 0.0  # share of the epochs, the last ones, that are augmented by
     final_augmentation: Augmentation | None = None
+    start_share: float = 0.0  # share in the weights kept of those that training went on from, where it did (`interpolated`)
 
 
 MODERN = Recipe(
@@ -60,6 +61,7 @@ FURTHER = replace(
     early_share=0.67,
     augmentation=Augmentation(far=0.2, hairless=0.2, crop=(0.25, 1.0), any_colour=0.5),
     final_augmentation=Augmentation(far=0.2, hairless=0.25, crop=(0.25, 1.0), any_colour=0.8),
+    start_share=0.3,
 )
 
 OVERRIDABLE = ("epochs", "batch_size", "learning_rate", "image_size", "precision")  # by flags of train.py
