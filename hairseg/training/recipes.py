@@ -32,7 +32,9 @@ class Recipe:
     augmentation: Augmentation | None = None
     final_share: float = 0.0  # share of the epochs, the last ones, that are augmented by
     final_augmentation: Augmentation | None = None
-    start_share: float = 0.0  # share in the weights kept of those that training went on from, where it did (`interpolated`)
+    start_share: float = (
+        0.0  # share in the weights kept of those that training went on from, where it did (`interpolated`)
+    )
 
 
 MODERN = Recipe(

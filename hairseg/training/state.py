@@ -121,8 +121,8 @@ def interpolated(
 ) -> dict[str, torch.Tensor]:
     """State dict on the line from fine-tuned weights to those they started from, at a share of the way.
 
-    So a network that has learnt a new kind of photo forgets less of the old ones (M. Wortsman et al., "Robust fine-tuning of
-    zero-shot models", CVPR 2022). Counters stay those of the fine-tuned weights.
+    So a network that has learnt a new kind of photo forgets less of the old ones (M. Wortsman et al., "Robust
+    fine-tuning of zero-shot models", CVPR 2022). Counters stay those of the fine-tuned weights.
     """
     return {
         name: tensor.lerp(start[name].to(tensor), share) if tensor.is_floating_point() else tensor
