@@ -8,14 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from torch import nn
-
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))  # run as a script, Python looks for packages beside the benchmarks alone
 
 from hairseg.commands import Parser, choose_device  # noqa: E402
 from hairseg.files import write_json  # noqa: E402
 from hairseg.networks.backbones import build_model  # noqa: E402
+from hairseg.networks.deeplab import DeepLabV3  # noqa: E402
 from hairseg.networks.precision import prepare_for_inference  # noqa: E402
 from hairseg.prediction import HairPredictor  # noqa: E402
 from hairseg.repository import BUNDLED  # noqa: E402
@@ -72,7 +71,7 @@ def load_predictor(backbone: str, device: str, variants: list[str]) -> HairPredi
     if backbone == predictor.config.backbone:
         return predictor
 
-    def replacement(bundled: nn.Module) -> nn.Module:
+    def replacement(bundled: DeepLabV3) -> DeepLabV3:
         answers = {}
 
         def answer(_, inputs, logits):
@@ -85,6 +84,6 @@ def load_predictor(backbone: str, device: str, variants: list[str]) -> HairPredi
         network.register_forward_hook(answer)
         return network
 
-    predictor.networks = {variant: replacement(network) for variant, network in predictor.networks.items()}
+    predictor.networks.update({variant: replacement(network) for variant, network in predictor.networks.items()})
     predictor.config = replace(predictor.config, backbone=backbone, image_size=PAPER_SIZE)
     return predictor

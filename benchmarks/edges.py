@@ -21,6 +21,7 @@ from hairseg.errors import InputError
 from hairseg.evaluation.metrics import MaskScores
 from hairseg.evaluation.own_size import pair_at_size_of_photo
 from hairseg.hub.resolution import default_repo, resolve
+from hairseg.networks.preset import IGNORE
 from hairseg.prediction import HairPredictor
 from hairseg.refinement import refine_alpha
 
@@ -28,14 +29,14 @@ SURE = 0.05  # alpha from 0 or 1 within which the trimap of closed-form matting 
 
 
 try:
-    from pymatting import estimate_alpha_cf
+    from pymatting import estimate_alpha_cf  # pyright: ignore[reportMissingImports]  (main says so)
 except ImportError:
     estimate_alpha_cf = None
 
 
 def closed_form(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     trimap = np.where(alpha > 1 - SURE, 1.0, np.where(alpha < SURE, 0.0, 0.5))
-    return estimate_alpha_cf(photo / 255.0, trimap).astype(np.float32)
+    return estimate_alpha_cf(photo / 255.0, trimap).astype(np.float32)  # pyright: ignore[reportOptionalCall]
 
 
 def main() -> None:
@@ -56,7 +57,8 @@ def main() -> None:
         ),
         "closed form": closed_form,
     }
-    scores, errors, seconds = ({method: kind() for method in methods} for kind in (MaskScores, list, list))
+    scores = {method: MaskScores() for method in methods}
+    errors, seconds = ({method: [] for method in methods} for _ in range(2))
     chosen = [pair for pair in pairs if pair.split == args.split][: args.limit]
     if not chosen:
         raise InputError(f"{args.data} has no photos in the {args.split} split: expected train, val or test with some.")
@@ -68,7 +70,7 @@ def main() -> None:
             sharp = sharpen(photo, alpha)
             seconds[method].append(time.perf_counter() - began)
             scores[method].add(sharp >= 0.5, mask)
-            errors[method].append(float(np.square(sharp - mask).mean()))
+            errors[method].append(float(np.square(sharp - (mask == 1))[mask != IGNORE].mean()))
     unit = statistics.median(seconds["guided filter"])
     result = {
         "dataset": dataset,

@@ -28,7 +28,7 @@ from hairseg.commands import choose_device, run
 from hairseg.data.augmentation import SOURCE_SIZE
 from hairseg.data.datasets import SPLITS, find_pairs
 from hairseg.data.decoded import PhotoArrays, load_arrays
-from hairseg.data.rendering import render
+from hairseg.data.rendering import Batch, render
 from hairseg.files import write_json
 from hairseg.networks.backbones import BACKBONES, build_model
 from hairseg.networks.precision import autocast
@@ -47,7 +47,7 @@ SEEDS = (0, 1, 2)
 
 class Bench:
     def __init__(self, args):
-        self.device, self.trial = choose_device(args.device), args.trial
+        self.device, self.trial, self.results = choose_device(args.device), args.trial, {}
         self.accelerator = Accelerator(cpu=self.device.type == "cpu")
         self.big = "efficientnet_lite0" if args.trial else "resnet101"
         self.size = 64 if args.trial else 256
@@ -94,7 +94,7 @@ class Bench:
             photos = torch.randint(0, 256, (batch_size, self.size, self.size, 3), dtype=torch.uint8, device=self.device)
             masks = torch.randint(0, 2, photos.shape[:3], dtype=torch.uint8, device=self.device)
             for precision in ("mixed", "float32"):
-                network = build_model(self.big).to(self.device, memory_format=torch.channels_last).train()
+                network = build_model(self.big).to(self.device).to(memory_format=torch.channels_last).train()
                 recipe = replace(RECIPES["paper"]["pretrained"], precision=precision)
                 optimiser = OPTIMISERS[recipe.optimiser](network.parameters(), lr=1e-4, fused=True)
                 with FlopCounterMode(display=False) as counter:
@@ -181,20 +181,22 @@ class Bench:
         """Steps of the modern recipe with photos drawn and rendered for each, and on one batch that is there before."""
         recipe = replace(MODERN, batch_size=4 if self.trial else 64, image_size=64 if self.trial else MODERN.image_size)
         settings, preset = Settings("random", "efficientnet_lite0", "random", recipe, 0, ""), Preset(recipe.image_size)
-        network = build_model("efficientnet_lite0").to(self.device, memory_format=torch.channels_last).train()
+        network = build_model("efficientnet_lite0").to(self.device).to(memory_format=torch.channels_last).train()
         step = TrainingStep(network, recipe, preset, self.device)
         splits = self.splits | {"train": self.large, "scenes": self.large}
         workers = self.workers if self.device.type == "cuda" else 0
         frames = itertools.chain.from_iterable(
             epoch_frames(settings, splits, preset, epoch, workers) for epoch in itertools.count(1)
         )
-        ready = send_to_device(next(frames), self.device)
+        ready = Batch(*send_to_device(next(frames), self.device))
         rendered = render(ready, preset)
         runs = 2 if self.trial else 20
         methods = {
             "step_ms": lambda: step(*rendered),
             "render_ms": lambda: render(ready, preset),
-            "all_ms": lambda: step(*render(send_to_device(next(frames), self.device, non_blocking=True), preset)),
+            "all_ms": lambda: step(
+                *render(Batch(*send_to_device(next(frames), self.device, non_blocking=True)), preset)
+            ),
         }
         return {"batch_size": recipe.batch_size, "image_size": recipe.image_size, "workers": workers} | {
             name: round(1000 * self.seconds(call, runs, 6), 2) for name, call in methods.items()
@@ -206,7 +208,7 @@ class Bench:
             return {}
         peaks = {}
         for backbone in BACKBONES:
-            network = build_model(backbone).to(self.device, memory_format=torch.channels_last).train()
+            network = build_model(backbone).to(self.device).to(memory_format=torch.channels_last).train()
             optimiser = torch.optim.Adam(network.parameters(), fused=True)
             photos = torch.zeros(6, 256, 256, 3, dtype=torch.uint8, device=self.device)
             torch.cuda.reset_peak_memory_stats()
@@ -223,7 +225,7 @@ class Bench:
         """Forward passes a second of one network, batches of 1 and 16."""
         results = {}
         for backbone in ("efficientnet_lite0", self.big):
-            network = build_model(backbone).to(self.device, memory_format=torch.channels_last).eval()
+            network = build_model(backbone).to(self.device).to(memory_format=torch.channels_last).eval()
             for batch_size in (1, 16):
                 photos = torch.randn(batch_size, 3, self.size, self.size, device=self.device).to(
                     memory_format=torch.channels_last

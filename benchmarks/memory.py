@@ -35,7 +35,8 @@ WIDTH, HEIGHT = 3000, 4000
 
 def resident(process: int | str = "self", peak: bool = False) -> int:
     status = Path(f"/proc/{process}/status").read_text()
-    return round(int(re.search(rf"Vm{'HWM' if peak else 'RSS'}:\s+(\d+) kB", status)[1]) / 1024)
+    (kilobytes,) = re.findall(rf"Vm{'HWM' if peak else 'RSS'}:\s+(\d+) kB", status)
+    return round(int(kilobytes) / 1024)
 
 
 def photos(count: int, folder: Path):
@@ -61,7 +62,7 @@ def of_page(requests: int) -> dict:
         [sys.executable, "app.py", "--port", str(port)], cwd=PROJECT, stdout=subprocess.PIPE, text=True, env=environment
     )
     try:
-        while "Running on" not in page.stdout.readline():
+        while "Running on" not in page.stdout.readline():  # pyright: ignore[reportOptionalMemberAccess]
             if page.poll() is not None:
                 raise RuntimeError("the page did not start")
         with tempfile.TemporaryDirectory() as folder:

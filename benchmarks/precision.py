@@ -35,7 +35,7 @@ def main() -> None:
     predictor = HairPredictor(folder, device=device)
     preset, (dataset, pairs) = predictor.config.preset, find_pairs(args.data)
     split = load_arrays(
-        {dataset: [pair for pair in pairs if pair.split == "val"][: args.limit]}, preset, os.cpu_count()
+        {dataset: [pair for pair in pairs if pair.split == "val"][: args.limit]}, preset, os.cpu_count() or 1
     )
     result = {"dataset": dataset, "photos": len(split), "bfloat16": is_made_for_bfloat16(device), "variants": {}}
     for variant, network in predictor.networks.items():

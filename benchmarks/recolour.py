@@ -28,8 +28,8 @@ def drawn(side):
     y, x = np.mgrid[:side, :side].astype(np.float32) / side
     alpha = np.clip((0.33 - np.hypot(x - 0.5, 0.8 * (y - 0.5))) * 60 + 0.5, 0, 1)
     light = 0.55 + 0.25 * np.sin(90 * x + 8 * np.sin(5 * y)) + 0.2 * np.cos(5 * (x - 0.4))
-    hair = light[..., None] * np.float32([92, 62, 44])
-    photo = alpha[..., None] * hair + (1 - alpha[..., None]) * np.float32([170, 175, 185])
+    hair = light[..., None] * np.array([92, 62, 44], np.float32)
+    photo = alpha[..., None] * hair + (1 - alpha[..., None]) * np.array([170, 175, 185], np.float32)
     photo += np.random.default_rng(0).normal(0, 2, photo.shape).astype(np.float32)
     return np.clip(photo, 0, 255).astype(np.uint8), alpha
 
@@ -37,13 +37,13 @@ def drawn(side):
 def replace_hue(photo, alpha):
     """The naive method: hue and saturation of the colour, value of the photo."""
     hsv = cv2.cvtColor(photo, cv2.COLOR_RGB2HSV)
-    hsv[..., :2] = cv2.cvtColor(np.uint8([[parse_colour(COLOUR)]]), cv2.COLOR_RGB2HSV)[..., :2]
+    hsv[..., :2] = cv2.cvtColor(np.array([[parse_colour(COLOUR)]], np.uint8), cv2.COLOR_RGB2HSV)[..., :2]
     return blend(photo, cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), alpha)
 
 
 def overlay(photo, alpha):
     """The other one: the colour itself, half transparent."""
-    return blend(photo, np.float32(parse_colour(COLOUR)), 0.5 * alpha)
+    return blend(photo, np.array(parse_colour(COLOUR), np.float32), 0.5 * alpha)
 
 
 def blend(photo, other, weight):

@@ -12,6 +12,7 @@ ratios much less. How resnet101 is run without trained weights is said in benchm
 
 import statistics
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import cv2
 import torch
@@ -31,9 +32,9 @@ COLOUR, STRENGTH, VARIANT = "#8e24aa", 0.9, "pretrained"
 
 
 def measure(predictor: HairPredictor, upload: str, runs: int) -> dict:
-    looks = {variant: [] for variant in predictor.networks}
+    looks: dict[str, list[torch.Tensor]] = {variant: [] for variant in predictor.networks}
     watches = [
-        network.register_forward_pre_hook(lambda _, inputs, variant=variant: looks[variant].append(inputs[0]))
+        network.register_forward_pre_hook(partial(lambda seen, _, inputs: seen.append(inputs[0]), looks[variant]))
         for variant, network in predictor.networks.items()
     ]
     predictor.alphas(load_photo(upload))

@@ -33,7 +33,7 @@ from hairseg.training.recipes import RECIPES
 from hairseg.training.step import TrainingStep
 
 try:
-    import segmentation_models_pytorch as smp
+    import segmentation_models_pytorch as smp  # pyright: ignore[reportMissingImports]  (not needed to measure the rest)
 except ImportError:
     smp = None
 SIDE = 256
@@ -42,12 +42,12 @@ SIDE = 256
 def with_pytorchs_gradients(network: nn.Module) -> nn.Module:
     for module in network.modules():
         if isinstance(module, DepthwiseConv2d):
-            module.__class__ = nn.Conv2d
+            module.__class__ = nn.Conv2d  # pyright: ignore[reportAttributeAccessIssue]  (it has the same fields)
     return network
 
 
 def as_train_py(network: nn.Module, split: PhotoArrays, batch_size: int, device: torch.device) -> Callable[[], None]:
-    network = network.to(device, memory_format=torch.channels_last).train()
+    network = network.to(device).to(memory_format=torch.channels_last).train()
     recipe = replace(RECIPES["paper"]["pretrained"], batch_size=batch_size)
     settings, preset = Settings("random", "", "random", recipe, 0, ""), Preset(SIDE)
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused=True)

@@ -84,7 +84,7 @@ def draw(path: Path, results: dict[str, dict[str, float]]) -> None:
 
 
 def main() -> None:
-    parser = Parser(prog="transfer.py", description=__doc__.splitlines()[0])
+    parser = Parser(prog="transfer.py", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", required=True, nargs="+", type=Path)
     parser.add_argument("--photos", nargs="+", type=int, default=list(PHOTOS), help="numbers of photos, besides all")
     parser.add_argument("--frames", type=int, default=6400, help="that each run sees")
@@ -150,7 +150,7 @@ def f1_after(chosen: list[tuple[str, Pair]], variant: str, init: str, recipe: Re
     settings = Settings(variant, args.backbone, "random" if variant == "random" else init, recipe, 0, str(len(chosen)))
     with tempfile.TemporaryDirectory() as folder:
         trained = train_variant(settings, splits, accelerator, Path(folder) / "checkpoint.pt")
-    network = build_model(args.backbone).to(accelerator.device, memory_format=torch.channels_last)
+    network = build_model(args.backbone).to(accelerator.device).to(memory_format=torch.channels_last)
     network.load_state_dict(trained.weights)
     counts = PixelCounts(accelerator.device)
     score(network, test.photos, test.masks, preset, [counts], precision=recipe.precision)

@@ -272,7 +272,7 @@ def find_scenes(*roots: str | Path) -> list[Pair]:
     """
     scenes = []
     for root in roots:
-        paths = sorted(path for path in Path(root).rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
+        paths = _visible(Path(root), PHOTO_SUFFIXES)
         if not paths:
             raise InputError(
                 f"{root} holds no scenes: expected a folder with photos (.jpg, .jpeg or .png) that show no person."

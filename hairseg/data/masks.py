@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
 from hairseg.errors import InputError, raise_if_any
 from hairseg.images import readable_formats
@@ -100,8 +100,9 @@ def _fault_of(path: Path) -> str | None:
         if "A" in image.getbands() and np.ptp(np.asarray(image.getchannel("A"))):
             return "has an alpha channel, which is not read"
         if image.mode not in ("1", "L", "I", "I;16", "F"):
-            channels = np.asarray(image.convert("RGB"))
-            if (channels.max(2) - channels.min(2).astype(np.int16)).max() > COLOURFUL:
+            red, green, blue = image.convert("RGB").split()
+            differences = ImageChops.difference(red, green), ImageChops.difference(green, blue)
+            if max(np.asarray(difference).max() for difference in differences) > COLOURFUL:
                 return "is coloured"
         lightest = int(np.asarray(image.convert("L")).max())
     return f"has the lightest value {lightest}" if 0 < lightest < FAINT else None
