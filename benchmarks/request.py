@@ -2,7 +2,8 @@
 
     python benchmarks/request.py [--backbones efficientnet_lite0 resnet101] [--output request.json]
 
-A request is what /segment and /recolour do together: decode the upload, both alphas and the recoloured photo as PNG.
+A request is what the page shows of an upload: it is decoded, looked at and refined; both masks become PNG, the
+recoloured photo JPEG. Masks and recolouring are asked for at once, as the browser does.
 Bare are the same networks' forward passes on the same inputs, closer looks included, prepared beforehand, twice: one
 after the other on all cores, and the variants side by side; the faster counts. "Plain" is one look of each variant in
 float32 and PyTorch's own memory format, "fast" the same as the page takes it. Changing the colour is what another costs
@@ -24,6 +25,8 @@ from hairseg.commands import run
 from hairseg.images import load_photo
 from hairseg.networks.backbones import build_model
 from hairseg.networks.precision import autocast
+from hairseg.page.endpoints import ONE_COLOUR
+from hairseg.page.events import PageEvents
 from hairseg.page.session import PageSession
 from hairseg.paper import VARIANTS
 from hairseg.prediction import HairPredictor
@@ -60,17 +63,22 @@ def measure(predictor: HairPredictor, upload: str, runs: int) -> dict:
             with autocast(predictor.device, precision):
                 networks[variant](look).cpu()
 
-    def request() -> None:
-        sessions.append(PageSession(predictor))  # remembers nothing yet
-        sessions[-1].segment(upload)
-        sessions[-1].recolour(upload, COLOUR, STRENGTH, VARIANT)
+    photo, settings = {"path": upload, "look": 1}, (VARIANT, 0, 0, 0, ONE_COLOUR, "")
+    events = PageEvents(PageSession(predictor))
+    browser = ThreadPoolExecutor(2)
 
-    sessions = []
+    def request() -> None:
+        nonlocal events
+        events = PageEvents(PageSession(predictor))  # remembers nothing yet
+        masks = browser.submit(events.show_masks, photo, "Mask")
+        browser.submit(events.show_recoloured, photo, COLOUR, STRENGTH, *settings).result()
+        masks.result()
+
     methods = {
         "one after the other": lambda: [passes(variant) for variant in looks],
         "side by side": lambda: list(pool.map(passes, looks)),
         "request": request,
-        "colour change": lambda: sessions[-1].recolour(upload, COLOUR, STRENGTH / 2, VARIANT),
+        "colour change": lambda: events.show_recoloured(photo, COLOUR, STRENGTH / 2, *settings),
         "plain": lambda: one_look_of_each(plain, "float32"),
         "fast": lambda: one_look_of_each(predictor.networks, "mixed"),
     }
