@@ -75,6 +75,7 @@ def main() -> None:
     source, notice = find_weights(args.repo)
     if notice:
         print(f"note: {notice}", file=sys.stderr)
+    login = Login(args.auth) if args.auth else None
     predictor = Future()
     session = PageSession(predictor)
     with temporary_files(session.forget):
@@ -84,7 +85,7 @@ def main() -> None:
                 server_name=args.host,
                 server_port=args.port,
                 share=args.share,
-                auth=Login(args.auth) if args.auth else None,  # pyright: ignore[reportArgumentType]  (Gradio awaits it)
+                auth=login.admits if login else None,  # pyright: ignore[reportArgumentType]  Gradio awaits it
                 mcp_server=args.mcp,
                 prevent_thread_lock=True,
                 ssr_mode=False,

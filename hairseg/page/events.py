@@ -115,8 +115,11 @@ def example(name: str) -> str:
     return save_file_to_cache(EXAMPLES / f"{Path(name).stem}.jpg", get_upload_folder())
 
 
-def path_of(photo: dict | None) -> str | None:
-    return photo["path"] if photo else None
+def path_of(photo: dict | None) -> str:
+    """Raises InputError when there is no photo."""
+    if not photo:
+        raise InputError("There is no photo yet", "one in the middle of the upper row", "upload it first")
+    return photo["path"]
 
 
 def save_picture(name: str, picture) -> str:

@@ -10,7 +10,9 @@ MEMORY = 60.0  # seconds that a failure counts
 
 
 class Login:
-    """Check user names and passwords, for `gr.Blocks.launch(auth=...)`. After a failure it is one a second, in turn.
+    """Check user names and passwords; after a failure one a second, in turn.
+
+    `gr.Blocks.launch(auth=...)` takes the method `admits`. It awaits functions, not objects that can be called.
 
     Args:
         credentials: "USER:PASSWORD".
@@ -21,7 +23,7 @@ class Login:
         self._failed = float("-inf")
         self._turn = asyncio.Lock()
 
-    async def __call__(self, user: str, password: str) -> bool:
+    async def admits(self, user: str, password: str) -> bool:
         async with self._turn:
             if time.monotonic() - self._failed < MEMORY:
                 await asyncio.sleep(PAUSE)

@@ -89,15 +89,13 @@ class PageSession:
         """Both networks, once they are loaded."""
         return self._predictor.result() if isinstance(self._predictor, Future) else self._predictor
 
-    def photo(self, path: str | None) -> PhotoSession:
+    def photo(self, path: str) -> PhotoSession:
         """The session of an uploaded file. Gradio's paths hold a digest of the content: one path, one photo."""
-        if path is None:
-            raise InputError("There is no photo yet", "one in the middle of the upper row", "upload it first")
         return self._photos.get(path, lambda: PhotoSession(path, self.predictor))
 
-    def in_turn(self, path: str | None, work: Callable):
+    def in_turn(self, path: str, work: Callable):
         """What `work()` gives. On huge photos one works after another, with the time that nobody else wants."""
-        if path is None or pixels_of(path) < HUGE_PHOTO:
+        if pixels_of(path) < HUGE_PHOTO:
             return work()
         return self._huge.submit(work).result()
 
@@ -106,7 +104,7 @@ class PageSession:
         self._photos.forget(seconds)
         self._own_sizes.forget(seconds)
 
-    def own_size(self, path: str | None, variant: str) -> HairRecolourer:
+    def own_size(self, path: str, variant: str) -> HairRecolourer:
         """Photo, alpha and recolourer of an uploaded file at its own size."""
         photo = self.photo(path)
         return self._own_sizes.get((path, known(variant)), lambda: photo.own_size(variant))

@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -65,6 +67,10 @@ def test_a_password_may_come_from_the_environment(tmp_path):
     try:
         with pytest.raises(Exception, match=r"401|authent|login"):
             Client(address, verbose=False)
+        for user, password in (("ada", "guess"), ("ada", ""), ("eve", "secret")):
+            form = urllib.parse.urlencode({"username": user, "password": password or " "}).encode()
+            with pytest.raises(urllib.error.HTTPError, match="400"):
+                urllib.request.urlopen(f"{address}login", form)
         assert Client(address, verbose=False, auth=("ada", "secret")).src.startswith("http")
         assert "secret" not in Path(f"/proc/{process.pid}/cmdline").read_text() if Path("/proc").exists() else True
     finally:
