@@ -10,7 +10,6 @@ curve is drawn beside the JSON file.
 """
 
 import json
-import sys
 import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,12 +17,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
+from common import parser_of
 from matplotlib.figure import Figure
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from hairseg.commands import Parser, choose_device, run
-from hairseg.config import VARIANTS
+from hairseg.commands import choose_device, run
 from hairseg.data.datasets import Pair, find_pairs, share_of
 from hairseg.data.decoded import PhotoArrays, load_arrays
 from hairseg.errors import InputError
@@ -33,6 +30,7 @@ from hairseg.evaluation.scoring import score
 from hairseg.files import write_json
 from hairseg.networks.backbones import BACKBONES, build_model, default_init
 from hairseg.networks.preset import Preset
+from hairseg.paper import VARIANTS
 from hairseg.training.batches import source_size
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import train_variant
@@ -42,7 +40,7 @@ PHOTOS = (50, 100, 200, 400, 800)
 
 
 def nested(pairs: dict[str, list[Pair]]) -> list[tuple[str, Pair]]:
-    """Training photos of all data sets in an order that their ids alone decide: the first 50 are among the first 100."""
+    """Training photos of all data sets in an order that their ids alone decide: the first 50 are in the first 100."""
     training = [(dataset, pair) for dataset, some in pairs.items() for pair in some if pair.split == "train"]
     return sorted(training, key=lambda each: share_of(f"{each[0]}/{each[1].id}/transfer"))
 
@@ -53,7 +51,7 @@ def recipe_for(photos: int, frames: int, image_size: int) -> Recipe:
 
 
 def photos_saved(results: dict[str, dict[str, float]]) -> float | None:
-    """How many photos the pretrained variant needs for the F1 that the random one has with all of its, as a share of them.
+    """How many photos the pretrained variant needs for the F1 of the random one with all of its, as a share of them.
 
     Between the numbers measured, F1 is taken as a line in the logarithm of the number of photos; None where the
     pretrained variant never is as good, and the smallest number's share where it always is better.
@@ -84,7 +82,8 @@ def draw(path: Path, results: dict[str, dict[str, float]]) -> None:
 
 
 def main() -> None:
-    parser = Parser(prog="transfer.py", description=(__doc__ or "").splitlines()[0])
+    parser = parser_of(__file__, __doc__)
+    parser.set_defaults(output=Path("runs/transfer.json"))
     parser.add_argument("--data", required=True, nargs="+", type=Path)
     parser.add_argument("--photos", nargs="+", type=int, default=list(PHOTOS), help="numbers of photos, besides all")
     parser.add_argument("--frames", type=int, default=6400, help="that each run sees")
@@ -93,15 +92,15 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, default=160)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--workers", type=int, default=2, help="threads that decode photos")
-    parser.add_argument("--output", type=Path, default=Path("runs/transfer.json"))
     args = parser.parse_args()
     pairs = dict(find_pairs(folder) for folder in args.data)
     order = nested(pairs)
     numbers = sorted({*args.photos, len(order)})
     if numbers[0] < 2 or numbers[-1] > len(order):
         raise InputError(
-            f"--photos {' '.join(map(str, args.photos))} does not fit: expected numbers from 2 to {len(order)}, the "
-            "training photos; choose others."
+            f"--photos {' '.join(map(str, args.photos))} does not fit",
+            f"numbers from 2 to {len(order)}, the training photos",
+            "choose others",
         )
     device, preset = choose_device(args.device), Preset(args.image_size)
     accelerator = Accelerator(cpu=device.type == "cpu")
@@ -111,16 +110,15 @@ def main() -> None:
         args.workers,
     )
     init = args.init or default_init(args.backbone)
+    recipe = asdict(recipe_for(1, 1, args.image_size)) | {"epochs": None}
     settings = {
         "datasets": list(pairs), "training_photos": len(order), "test_photos": len(test), "backbone": args.backbone,
-        "init": Path(init).name, "frames": args.frames, "recipe": asdict(recipe_for(1, 1, args.image_size)) | {"epochs": None},
+        "init": Path(init).name, "frames": args.frames, "recipe": recipe,
     }  # fmt: skip
     settings = json.loads(json.dumps(settings))  # as it is read again
     record = json.loads(args.output.read_text()) if args.output.exists() else {"settings": settings, "f1": {}}
     if record["settings"] != settings:
-        raise InputError(
-            f"{args.output} is of other settings: expected the same; remove it or choose another --output."
-        )
+        raise InputError(f"{args.output} is of other settings", "the same", "remove it or choose another --output")
     for number in numbers:
         for variant in VARIANTS:
             results = record["f1"].setdefault(variant, {})
