@@ -53,6 +53,7 @@ def evaluate(
     metrics["groups"] = own_size.groups
     if scenes:
         backdrops = [photo for photos in scenes.values() for photo in photos]
+        metrics["framing_photos"] = len(pairs)
         metrics["framing"] = framing_scores(predictor, dataset, pairs, backdrops)
         metrics["hairless"] = hairless_scores(predictor, scenes)
     if output:
