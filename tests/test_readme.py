@@ -46,7 +46,7 @@ def row(label: str) -> list[float]:
 
 
 def test_the_tables_of_what_users_get_are_the_bundled_metrics():
-    (figaro1k,) = METRICS["others"]
+    figaro1k = next(part for part in METRICS["others"] if part["dataset"] == "figaro1k")
     for name, part in (("CelebAMask-HQ", METRICS), ("Figaro1k", figaro1k)):
         own_size = part["own_size"]
         assert row(f"{name}, {part['images']} photos") == figures_of(own_size)
@@ -57,6 +57,28 @@ def test_the_tables_of_what_users_get_are_the_bundled_metrics():
     for variant, shares in METRICS["hairless"]["variants"].items():
         assert f"{100 * shares['mean']:.2f} % ({variant})" in README
     assert f"In {METRICS['hairless']['images']} scenes without people" in README
+    assert f"({METRICS['framing_photos']} photos)" in README
+
+
+def percents(shares: dict) -> list[str]:
+    return [f"{100 * shares[variant]:.2f} %" for variant in ("pretrained", "random")]
+
+
+def test_the_table_of_kinds_is_the_bundled_metrics():
+    """Every kind of photo of every data set, and every folder of scenes."""
+    expected = {}
+    for part in (METRICS, *METRICS["others"]):
+        for group, of_group in part["groups"].items():
+            scores = of_group["variants"]
+            f1 = ["-" if scores[variant]["f1"] is None else f"{scores[variant]['f1']:.4f}" for variant in scores]
+            false_hair = percents({variant: scores[variant]["false_hair"] for variant in scores})
+            expected[f"{group}, {part['dataset']}, {of_group['images']} photos"] = f1 + false_hair
+    for kind, of_kind in METRICS["hairless"]["kinds"].items():
+        shares = percents({variant: shares["mean"] for variant, shares in of_kind["variants"].items()})
+        expected[f"nobody: {kind}, {of_kind['images']} photos"] = ["-", "-", *shares]
+    lines = README.split("| kind, data set |")[1].split("\n\n")[0].splitlines()[2:]
+    found = {cells[0]: cells[1:] for cells in ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)}
+    assert found == expected
 
 
 def test_the_table_of_edges_is_its_benchmark():
