@@ -41,7 +41,9 @@ PHOTOS = (50, 100, 200, 400, 800)
 
 def nested(pairs: dict[str, list[Pair]]) -> list[tuple[str, Pair]]:
     """Training photos of all data sets in an order that their ids alone decide: the first 50 are in the first 100."""
-    training = [(dataset, pair) for dataset, some in pairs.items() for pair in some if pair.split == "train"]
+    training = [
+        (dataset, pair) for dataset, of_dataset in pairs.items() for pair in of_dataset if pair.split == "train"
+    ]
     return sorted(training, key=lambda each: share_of(f"{each[0]}/{each[1].id}/transfer"))
 
 
@@ -105,7 +107,7 @@ def main() -> None:
     device, preset = choose_device(args.device), Preset(args.image_size)
     accelerator = Accelerator(cpu=device.type == "cpu")
     test = load_arrays(
-        {dataset: [pair for pair in some if pair.split == "test"] for dataset, some in pairs.items()},
+        {dataset: [pair for pair in found if pair.split == "test"] for dataset, found in pairs.items()},
         preset,
         args.workers,
     )

@@ -171,7 +171,7 @@ class HairPredictor:
         )
         closer = []
         for window, logits in zip(windows, looks, strict=True):
-            first, near = (_part_of(each, window, logits.shape, photo.shape[:2]) for each in (whole, suspected))
+            first, near = (_part_of(picture, window, logits.shape, photo.shape[:2]) for picture in (whole, suspected))
             closer.append(agreed(logits, first, near >= 0.5))
         return Look(photo.shape[:2], whole, windows, closer)
 
@@ -242,10 +242,10 @@ def _part_of(
 ) -> np.ndarray:
     """The logits of a photo of some shape within a window of it, in the photo's pixels, scaled to a size."""
     steps, starts = [], []
-    for part, pixels, length, of_logits in zip(window, size, shape, logits.shape, strict=True):
+    for side, pixels, length, of_logits in zip(window, size, shape, logits.shape, strict=True):
         scale = of_logits / length
-        steps.append((part.stop - part.start) / pixels * scale)
-        starts.append(part.start * scale + 0.5 * steps[-1] - 0.5)  # pixels are places by their middles
+        steps.append((side.stop - side.start) / pixels * scale)
+        starts.append(side.start * scale + 0.5 * steps[-1] - 0.5)  # pixels are places by their middles
     to_logits = np.array([[steps[1], 0, starts[1]], [0, steps[0], starts[0]]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(logits, to_logits, size[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
@@ -260,11 +260,11 @@ def _around(centre: float, side: int, length: int) -> slice:
 def _fading(window: tuple[slice, slice], shape: tuple[int, int]) -> np.ndarray:
     """float32 of a window's size: 1 inside, towards 0 within `FADE` of the sides that are not the photo's own."""
     ramps = []
-    for part, length in zip(window, shape, strict=True):
-        from_start = np.arange(1, part.stop - part.start + 1) if part.start else np.inf
-        from_stop = np.arange(part.stop - part.start, 0, -1) if part.stop < length else np.inf
-        ramp = np.minimum(from_start, from_stop) / (FADE * (part.stop - part.start))
-        ramps.append(np.broadcast_to(np.minimum(1, ramp), part.stop - part.start))
+    for side, length in zip(window, shape, strict=True):
+        from_start = np.arange(1, side.stop - side.start + 1) if side.start else np.inf
+        from_stop = np.arange(side.stop - side.start, 0, -1) if side.stop < length else np.inf
+        ramp = np.minimum(from_start, from_stop) / (FADE * (side.stop - side.start))
+        ramps.append(np.broadcast_to(np.minimum(1, ramp), side.stop - side.start))
     return np.minimum(ramps[0][:, None], ramps[1][None]).astype(np.float32)
 
 

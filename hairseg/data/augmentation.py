@@ -170,11 +170,11 @@ class AugmentedPhotos(Dataset):
         for (_, of_people, reduction), pasted in sorted(layers.items(), key=lambda item: item[0]):
             frames, sources, chosen, where = zip(*pasted, strict=True)
             source = sources[0]
-            photos = torch.from_numpy(np.stack([_reduced(source.photos[each].numpy(), reduction) for each in chosen]))
+            photos = torch.from_numpy(np.stack([_reduced(source.photos[index].numpy(), reduction) for index in chosen]))
             planes = None
             if of_people:
-                planes = torch.from_numpy(np.stack([_planes(source, each, reduction) for each in chosen]))
-            where = (torch.tensor(np.array(part), dtype=torch.float32) for part in zip(*where, strict=True))
+                planes = torch.from_numpy(np.stack([_planes(source, index, reduction) for index in chosen]))
+            where = (torch.tensor(np.array(values), dtype=torch.float32) for values in zip(*where, strict=True))
             stacked.append(Layer(torch.tensor(frames), photos, planes, *where))
         colours, contrasts, sigmas, qualities = zip(*looks, strict=True)
         blurred = [frame for frame, sigma in enumerate(sigmas) if sigma]
