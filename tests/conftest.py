@@ -1,8 +1,10 @@
 """Drawn portraits in the published layouts, and a small model repository."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -82,6 +84,12 @@ def write_repository(folder: Path, variants: tuple[str, ...] = VARIANTS) -> Path
         ),
     )
     return folder
+
+
+def run_apart(coroutine):
+    """What a coroutine gives, run in a thread of its own: the one that tests run in may have an event loop at work."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 @pytest.fixture(scope="session", autouse=True)

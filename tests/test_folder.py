@@ -221,7 +221,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full_disk)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(InputError, match=r"x\.png cannot be written because the disk is full"):
         write_picture(tmp_path / "a" / "x.png", draw_portrait(2)[0])
     assert files(tmp_path) == before and before.keys() == {"a/x.png"}
 

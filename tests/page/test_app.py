@@ -90,8 +90,15 @@ def test_a_password_may_come_from_the_environment(tmp_path):
     ],
 )
 def test_an_owners_mistake_ends_with_one_line(words, environment, said):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = {"GRADIO_SERVER_PORT": str(free.getsockname()[1])}
     done = subprocess.run(
-        [sys.executable, "app.py", *words], cwd=PROJECT, capture_output=True, text=True, env=os.environ | environment
+        [sys.executable, "app.py", *words],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        env=os.environ | port | environment,
     )
     assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

@@ -1,6 +1,5 @@
 """The examples of the page work as they stand there, and both endpoints are tools for assistants."""
 
-import asyncio
 import base64
 import io
 import shutil
@@ -8,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import PROJECT, draw_portrait
+from conftest import PROJECT, draw_portrait, run_apart
 from PIL import Image
 
 from hairseg.page.layout import build_page
@@ -80,7 +79,7 @@ def test_an_assistant_finds_and_uses_both_tools(folder):
                 assert not answer.isError, answer
                 return answer
 
-    answer = asyncio.run(talk())
+    answer = run_apart(talk())
     page.close(verbose=False)
     (picture,) = (content for content in answer.content if content.type == "image")
     assert Image.open(io.BytesIO(base64.b64decode(picture.data))).size == (96, 96)
