@@ -48,11 +48,11 @@ def main() -> None:
     dataset, pairs = find_pairs(args.data, args.dataset, args.include_hairless)
     pairs = [pair for pair in pairs if args.split in (pair.split, "all")]
     if not pairs:
-        raise InputError(f"{args.data} has no photos in the {args.split} split: expected some; try --split all.")
+        raise InputError(f"{args.data} has no photos in the {args.split} split", "some", "try --split all")
     scenes = [pair for pair in find_scenes(*args.scenes) if args.split in (pair.split, "all")]
     if args.scenes and not scenes:
         raise InputError(
-            f"{args.scenes} has no scenes in the {args.split} split: expected some; add scenes or try --split all."
+            f"{args.scenes} has no scenes in the {args.split} split", "some", "add scenes or try --split all"
         )
     backdrops = load_scenes(scenes)
     predictor = HairPredictor(resolve(args.repo).folder, device=device)

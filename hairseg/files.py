@@ -71,11 +71,12 @@ def _remove_leftovers(folder: Path) -> None:
     left_behind = re.compile(rf"\..*\.{re.escape(MACHINE)}\.(\d+)\.\d+\.partial")
     for path in folder.iterdir():
         named = left_behind.fullmatch(path.name)
-        if named and not _runs(int(named[1])):
+        if named and not is_running(int(named[1])):
             _remove(path)
 
 
-def _runs(process: int) -> bool:
+def is_running(process: int) -> bool:
+    """Whether there is a process of that number on this machine, this user's or another's."""
     if os.name != "posix":  # elsewhere os.kill ends the process
         return True
     try:

@@ -118,7 +118,7 @@ class HairPredictor:
 
         Args:
             photo: uint8 RGB, (height, width, 3), upright.
-            refined: whether edges follow the photo (`matting.refine_alpha`), or are the network's, scaled.
+            refined: whether edges follow the photo (`refinement.refine_alpha`), or are the network's, scaled.
 
         Returns:
             Alpha per variant: float32 in [0, 1], (height, width), how much of each pixel is hair.
@@ -160,8 +160,9 @@ class HairPredictor:
     def _look_at(self, network: DeepLabV3, photo: np.ndarray) -> Look:
         if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
             raise InputError(
-                f"an array of {photo.dtype} and shape {photo.shape} is no photo: expected uint8 (height, width, 3); "
-                "read files with hairseg.images.load_photo."
+                f"an array of {photo.dtype} and shape {photo.shape} is no photo",
+                "uint8 (height, width, 3)",
+                "read files with hairseg.images.load_photo",
             )
         whole = self._look(network, [photo])[0]
         windows = closer_windows(whole, photo.shape[:2])

@@ -197,16 +197,16 @@ def find_pairs(root: str | Path, dataset: str = "auto", include_hairless: bool =
     """
     root = Path(root)
     if not root.is_dir():
-        raise InputError(f"{root} is not a folder: expected a data set, {_expected_layouts()}.")
+        raise InputError(f"{root} is not a folder", f"a data set, {_expected_layouts()}")
     if dataset == "auto":
         dataset = next((name for name, layout in LAYOUTS.items() if layout.matches(root)), "")
         if not dataset:
-            raise InputError(f"{root} has no layout that is known: expected {_expected_layouts()}.")
+            raise InputError(f"{root} has no layout that is known", _expected_layouts())
     pairs = LAYOUTS[dataset].pairs(root)
     if not include_hairless:
         pairs = [pair for pair in pairs if pair.mask]
     if not pairs:
-        raise InputError(f"{root} holds no photos with hair masks: expected {LAYOUTS[dataset].expected}.")
+        raise InputError(f"{root} holds no photos with hair masks", LAYOUTS[dataset].expected)
     check_masks(root, [pair.mask for pair in pairs if pair.mask], LAYOUTS[dataset].read_mask)
     return (root.resolve().name if dataset == "folder" else dataset), pairs
 
@@ -275,7 +275,7 @@ def find_scenes(*roots: str | Path) -> list[Pair]:
         paths = _visible(Path(root), PHOTO_SUFFIXES)
         if not paths:
             raise InputError(
-                f"{root} holds no scenes: expected a folder with photos (.jpg, .jpeg or .png) that show no person."
+                f"{root} holds no scenes", "a folder with photos (.jpg, .jpeg or .png) that show no person"
             )
         scenes += [Pair(path.stem, path, None, split_of("scenes", path.stem)) for path in paths]
     return scenes

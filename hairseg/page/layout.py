@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from hairseg.page.endpoints import add_endpoints
-from hairseg.page.scores import how_good, scores_of, test_aurocs
+from hairseg.page.scores import aurocs_of, how_good, metrics_of, scores_of
 from hairseg.page.session import PageSession
 from hairseg.page.try_it import PRIVATE, markup, try_it
 from hairseg.page.use_elsewhere import use_elsewhere
@@ -52,8 +52,11 @@ def build_page(
         add_endpoints(session)
 
         def when_loaded() -> list:
-            folder = session.predictor.folder
-            return [{"scores": test_aurocs(folder)}, *scores_of(folder)]
+            from hairseg.repository import ModelRepository  # it takes PyTorch along, which the page starts without
+
+            repository = ModelRepository(session.predictor.folder)
+            metrics = metrics_of(repository)
+            return [{"scores": aurocs_of(metrics)}, *scores_of(repository, metrics)]
 
         networks = markup("networks", "networks")
         page.load(when_loaded, None, [networks, *scores], concurrency_limit=None, show_progress="hidden", **PRIVATE)

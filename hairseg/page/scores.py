@@ -1,14 +1,18 @@
 """The tab "How good is it?": what the files of the loaded repository hold, as tables and curves."""
 
-import json
 import re
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 import pandas as pd
 
+from hairseg.errors import InputError
 from hairseg.paper import PAPER_AUROC, VARIANTS
+
+if TYPE_CHECKING:  # it takes PyTorch along, which the page starts without
+    from hairseg.repository import ModelRepository
 
 COLUMNS = {"auroc": "AUROC", "f1": "F1", "iou": "IoU", "mse": "MSE", "boundary_iou": "Boundary IoU"}
 
@@ -63,25 +67,30 @@ def how_good() -> list[gr.components.Component]:
     return [table, *curves, roc, worst, groups, card]
 
 
-def scores_of(folder: Path) -> list[Any]:
-    """What the tab shows of a model repository: values for the components of `how_good`."""
-    metrics = read_json(folder / "metrics.json")
-    history = history_of(folder)
+def metrics_of(repository: "ModelRepository") -> dict:
+    """The repository's scores; none where it has no metrics.json."""
+    return read_or(repository.metrics, {})
+
+
+def scores_of(repository: "ModelRepository", metrics: dict) -> list[Any]:
+    """What the tab shows of a model repository and its scores: values for the components of `how_good`."""
+    history = history_of(repository)
     roc = roc_of(metrics)
-    worst = next((path for path in (folder / "worst.png", folder / "figures" / "worst.png") if path.is_file()), None)
+    places = repository.folder / "worst.png", repository.figure("worst")
+    worst = next((path for path in places if path.is_file()), None)
     return [
         tables_of(metrics),
         *([history] * len(HISTORIES)),
         gr.LinePlot(roc, visible=not roc.empty),
         gr.Image(str(worst) if worst else None, visible=worst is not None),
         groups_of(metrics),
-        card_of(folder),
+        card_of(repository),
     ]
 
 
-def test_aurocs(folder: Path) -> dict[str, str]:
+def aurocs_of(metrics: dict) -> dict[str, str]:
     """AUROC on test photos by variant, for captions."""
-    scores = read_json(folder / "metrics.json").get("variants", {})
+    scores = metrics.get("variants", {})
     return {variant: f"{score['auroc']:.4f}" for variant, score in scores.items() if score.get("auroc")}
 
 
@@ -123,7 +132,7 @@ def groups_of(metrics: dict) -> str:
     return f"{title}\n\n{markdown_table(['data set', 'photos', *VARIANTS], rows)}"
 
 
-def history_of(folder: Path) -> pd.DataFrame:
+def history_of(repository: "ModelRepository") -> pd.DataFrame:
     """A row per variant, split and epoch."""
     rows = [
         {
@@ -132,7 +141,7 @@ def history_of(folder: Path) -> pd.DataFrame:
             **{name: epoch[split].get(name) for name in HISTORIES},
         }
         for variant in VARIANTS
-        for epoch in read_json(folder / variant / "history.json", [])
+        for epoch in read_or(partial(repository.history, variant), [])
         for split in ("train", "test")
         if epoch.get(split)
     ]
@@ -148,17 +157,20 @@ def roc_of(metrics: dict) -> pd.DataFrame:
     return pd.concat(curves) if curves else pd.DataFrame(columns=[*columns.values(), "curve"])
 
 
-def card_of(folder: Path) -> str:
+def card_of(repository: "ModelRepository") -> str:
     """The card's text without its metadata and its pictures, whose files a page does not serve."""
-    path = folder / "README.md"
-    if not path.is_file():
+    if not repository.card.is_file():
         return "This repository has no card."
-    text = re.sub(r"\A---\n.*?\n---\n", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    text = re.sub(r"\A---\n.*?\n---\n", "", repository.card.read_text(encoding="utf-8"), flags=re.DOTALL)
     return re.sub(r"!\[[^]]*\]\([^)]*\)\s*", "", text)
 
 
-def read_json(path: Path, default: Any = {}) -> Any:  # noqa: B006  never changed
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else default
+def read_or(read: Callable[[], Any], default: Any) -> Any:
+    """What a file of the repository holds; the default where it is missing or malformed."""
+    try:
+        return read()
+    except InputError:
+        return default
 
 
 def number(value: float | None) -> str:

@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
+from hairseg.files import is_running
+
 PREFIX = "hairseg-page-"
 
 HOUR = 3600  # seconds that photos, masks and results are kept
@@ -66,13 +68,3 @@ def remove_old(folder: Path, seconds: float) -> None:
                     path.rmdir()
             elif time.time() - path.lstat().st_mtime > seconds:
                 path.unlink()
-
-
-def is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # of another user
-        return True
-    return True
