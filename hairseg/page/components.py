@@ -51,7 +51,7 @@ class PhotoInput(gr.HTML):
     """
 
     def preprocess(self, payload) -> dict | None:
-        if payload is None:
+        if payload is None or payload == "":  # Gradio sends an empty text for no value
             return None
         if not isinstance(payload, dict):
             raise gr.Error(NOT_UPLOADED, print_exception=False)
