@@ -2,7 +2,8 @@
 
     python benchmarks/transfer.py --data CelebAMask-HQ Figaro1k --init efficientnet_lite0.in1k.safetensors
 
-The same command goes on where it was stopped.
+The same command goes on where it was stopped. `--into FOLDER` also puts the curve into the metrics of a repository,
+and so into its card and onto the page that serves it.
 
 Both variants take the same photos, each set of them within the next larger one, and every run sees equally many frames
 of them, by the recipe `modern` without scenes. The last epoch is scored, on the test photos, which choose nothing. The
@@ -28,9 +29,11 @@ from hairseg.evaluation.figures import COLOURS
 from hairseg.evaluation.metrics import PixelCounts
 from hairseg.evaluation.scoring import score
 from hairseg.files import write_json
+from hairseg.hub.card import render_card
 from hairseg.networks.backbones import BACKBONES, build_model, default_init
 from hairseg.networks.preset import Preset
 from hairseg.paper import VARIANTS
+from hairseg.repository import ModelRepository
 from hairseg.training.batches import source_size
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import train_variant
@@ -69,6 +72,22 @@ def photos_saved(results: dict[str, dict[str, float]]) -> float | None:
     return float(np.exp(np.interp(goal, reached, np.log(numbers))) / numbers[-1])
 
 
+def add_to(folder: Path, record: dict) -> None:
+    """Put the curve into a model repository's metrics.json, under "transfer", and into its card."""
+    repository = ModelRepository(folder)
+    settings = record["settings"]
+    metrics = repository.metrics() | {
+        "transfer": {
+            "f1": record["f1"],
+            "photos_saved": record["photos_saved"],
+            "image_size": settings["recipe"]["image_size"],
+            **{name: settings[name] for name in ("datasets", "test_photos", "frames")},
+        }
+    }
+    repository.save_metrics(metrics)
+    repository.save_card(render_card(repository.config, metrics, onnx_variants=repository.onnx_variants()))
+
+
 def draw(path: Path, results: dict[str, dict[str, float]]) -> None:
     figure = Figure(figsize=(5.5, 4), layout="constrained")
     axis = figure.subplots()
@@ -94,7 +113,10 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, default=160)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--workers", type=int, default=2, help="threads that decode photos")
+    parser.add_argument("--into", type=Path, help="model repository that shall hold the curve, too")
     args = parser.parse_args()
+    if args.into:
+        ModelRepository(args.into).validate()
     pairs = dict(find_pairs(folder) for folder in args.data)
     order = nested(pairs)
     numbers = sorted({*args.photos, len(order)})
@@ -134,6 +156,8 @@ def main() -> None:
     record["photos_saved"] = photos_saved(record["f1"])
     write_json(args.output, record)
     draw(args.output.with_suffix(".png"), record["f1"])
+    if args.into:
+        add_to(args.into, record)
     print(f"written: {args.output} and {args.output.with_suffix('.png').name}")
 
 

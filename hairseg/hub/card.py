@@ -92,6 +92,7 @@ def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME", onnx_
         trained_on=[dataset_name(name) for name in datasets],
         score=_score,
         power=power,
+        photos_saved=photos_saved,
     )
     text = card.content.rstrip("\n") + "\n"
     return f"{text}\n<!-- hairseg: {_checksum(text)} -->\n"
@@ -125,6 +126,26 @@ def power(device: str) -> int | None:
     if threads:
         return WATTS_PER_THREAD * int(threads[1])
     return next((watts for name, watts in WATTS.items() if name in device), None)
+
+
+def photos_saved(transfer: dict) -> str:
+    """What the curve over numbers of photos says, in a sentence.
+
+    Args:
+        transfer: as `benchmarks/transfer.py` puts it into metrics.json: F1 by variant and number of photos, and the
+            share of the photos with which the pretrained variant is as good as the random one with all of them.
+
+    Example:
+        >>> photos_saved({"f1": {"random": {"50": 0.5, "800": 0.8}, "pretrained": {}}, "photos_saved": 0.25})
+        'Pretrained, 200 photos do what 800 do from random weights.'
+    """
+    numbers = sorted(map(int, transfer["f1"]["random"]))
+    if transfer["photos_saved"] is None:
+        return f"From random weights, {numbers[-1]} photos do more than all do pretrained."
+    enough = round(transfer["photos_saved"] * numbers[-1])
+    if enough <= numbers[0]:
+        return f"Pretrained, as few as {numbers[0]} photos do more than {numbers[-1]} do from random weights."
+    return f"Pretrained, {enough} photos do what {numbers[-1]} do from random weights."
 
 
 def _checksum(text: str) -> str:

@@ -61,10 +61,19 @@ def how_good() -> list[gr.components.Component]:
             buttons=["fullscreen"],
             elem_id="worst",
         )
+    transfer = gr.LinePlot(
+        x="training photos",
+        y="F1",
+        color="curve",
+        title="F1 on test photos after training on ever more photos",
+        height=260,
+        visible=False,
+        elem_id="transfer",
+    )
     groups = gr.Markdown(elem_id="groups")
     with gr.Accordion("The model card", open=False):
         card = gr.Markdown(elem_id="card")
-    return [table, *curves, roc, worst, groups, card]
+    return [table, *curves, roc, worst, transfer, groups, card]
 
 
 def metrics_of(repository: "ModelRepository") -> dict:
@@ -75,7 +84,7 @@ def metrics_of(repository: "ModelRepository") -> dict:
 def scores_of(repository: "ModelRepository", metrics: dict) -> list[Any]:
     """What the tab shows of a model repository and its scores: values for the components of `how_good`."""
     history = history_of(repository)
-    roc = roc_of(metrics)
+    roc, transfer = roc_of(metrics), transfer_of(metrics)
     places = repository.folder / "worst.png", repository.figure("worst")
     worst = next((path for path in places if path.is_file()), None)
     return [
@@ -83,6 +92,7 @@ def scores_of(repository: "ModelRepository", metrics: dict) -> list[Any]:
         *([history] * len(HISTORIES)),
         gr.LinePlot(roc, visible=not roc.empty),
         gr.Image(str(worst) if worst else None, visible=worst is not None),
+        gr.LinePlot(transfer, visible=not transfer.empty),
         groups_of(metrics),
         card_of(repository),
     ]
@@ -155,6 +165,16 @@ def roc_of(metrics: dict) -> pd.DataFrame:
         for variant, points in metrics.get("roc", {}).items()
     ]
     return pd.concat(curves) if curves else pd.DataFrame(columns=[*columns.values(), "curve"])
+
+
+def transfer_of(metrics: dict) -> pd.DataFrame:
+    """A row per variant and number of training photos."""
+    rows = [
+        {"training photos": int(photos), "F1": f1, "curve": variant}
+        for variant, scores in metrics.get("transfer", {}).get("f1", {}).items()
+        for photos, f1 in scores.items()
+    ]
+    return pd.DataFrame(rows, columns=["training photos", "F1", "curve"])
 
 
 def card_of(repository: "ModelRepository") -> str:

@@ -1,6 +1,7 @@
 """The curve over numbers of photos, in miniature."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -10,9 +11,10 @@ from PIL import Image
 
 sys.path.insert(0, str(PROJECT / "benchmarks"))
 
-from transfer import nested, photos_saved
+from transfer import add_to, nested, photos_saved
 
 from hairseg.data.datasets import find_pairs
+from hairseg.repository import BUNDLED, ModelRepository
 
 
 def test_smaller_numbers_of_photos_are_within_larger_ones(portraits):
@@ -58,3 +60,19 @@ def test_a_run_that_was_stopped_goes_on(portraits, tmp_path):
     assert printed.count("F1") == 1 and again["f1"]["random"]["9"] == pytest.approx(before, abs=1e-6)
     with Image.open(tmp_path / "transfer.png") as curve:
         assert curve.size[0] > 300
+
+
+def test_the_curve_goes_into_a_repository_and_its_card(tmp_path):
+    shutil.copytree(BUNDLED, tmp_path / "repository")
+    f1 = {"pretrained": {"50": 0.8, "200": 0.9}, "random": {"50": 0.5, "200": 0.85}}
+    settings = {
+        "datasets": ["figaro1k"], "test_photos": 7, "frames": 100, "recipe": {"image_size": 64}, "init": "x",
+        "backbone": "y", "training_photos": 200,
+    }  # fmt: skip
+    add_to(tmp_path / "repository", {"f1": f1, "settings": settings, "photos_saved": photos_saved(f1)})
+    repository = ModelRepository(tmp_path / "repository")
+    assert repository.metrics()["transfer"]["f1"] == f1
+    assert repository.metrics()["own_size"] == ModelRepository(BUNDLED).metrics()["own_size"]
+    card = repository.card.read_text()
+    assert "| 50 | 0.8000 | 0.5000 |\n| 200 | 0.9000 | 0.8500 |" in card
+    assert "Pretrained, 100 photos do what 200 do from random weights." in card, "midway in the logarithm"

@@ -16,6 +16,7 @@ from hairseg.page.scores import (
     roc_of,
     scores_of,
     tables_of,
+    transfer_of,
 )
 from hairseg.paper import PAPER_AUROC
 from hairseg.repository import BUNDLED, ModelRepository
@@ -48,6 +49,17 @@ def test_groups_are_those_of_every_data_set_that_was_scored():
         "| figaro1k | hair kinky | 0.5000 |  |",
     ]
     assert groups_of({"dataset": "x"}) == ""
+
+
+def test_the_curve_over_photos_is_shown_where_there_is_one():
+    f1 = {"pretrained": {"50": 0.8, "200": 0.9}, "random": {"50": 0.5, "200": 0.85}}
+    curve = transfer_of({"transfer": {"f1": f1}})
+    assert curve.to_dict("list") == {
+        "training photos": [50, 200, 50, 200],
+        "F1": [0.8, 0.9, 0.5, 0.85],
+        "curve": ["pretrained", "pretrained", "random", "random"],
+    }
+    assert transfer_of({}).empty
 
 
 def test_curves_are_the_histories():

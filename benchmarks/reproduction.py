@@ -1,0 +1,90 @@
+"""The paper's own network by its own recipe: what came out, beside what the paper gives.
+
+    python train.py --data CelebAMask-HQ --variants random --output runs/paper-random
+    python benchmarks/reproduction.py --repo runs/paper-random
+
+Keeps what is known of the training in benchmarks/results/reproduction.json, beside what is there of the other variant,
+and makes docs/reproduction.md and its figures from that file.
+"""
+
+import json
+from pathlib import Path
+
+from common import PROJECT, parser_of
+from jinja2 import Template
+
+from hairseg.commands import run
+from hairseg.evaluation.figures import draw_history
+from hairseg.files import write_json, written_whole
+from hairseg.paper import PAPER_AUROC
+from hairseg.repository import ModelRepository
+from hairseg.training.recipes import RECIPES
+
+PAGE = PROJECT / "docs" / "reproduction.md"
+
+TEMPLATE = Path(__file__).with_suffix(".md")
+
+SCORES = ("auroc", "f1", "iou", "mse", "boundary_iou")
+
+SETTINGS = (
+    "init",
+    "learning_rate",
+    "epochs",
+    "batch_size",
+    "loss",
+    "optimiser",
+    "seed",
+    "images",
+    "best_epoch",
+    "selected_by",
+    "best_test_epoch",
+    "seconds",
+    "device",
+    "versions",
+)
+
+
+def record_of(repository: ModelRepository) -> dict:
+    """What is known of a training: settings, scores of every epoch, and scores of the one that was kept."""
+    metrics, config = repository.metrics(), repository.config
+    return {
+        "backbone": config.backbone,
+        "image_size": config.image_size,
+        "dataset": metrics["dataset"],
+        "test_photos": metrics["images"],
+        "variants": {
+            variant: {
+                "settings": {name: entry[name] for name in SETTINGS},
+                "test": {name: metrics["variants"][variant][name] for name in SCORES},
+                "history": repository.history(variant),
+            }
+            for variant, entry in config.variants.items()
+        },
+    }
+
+
+def page_of(record: dict) -> str:
+    """docs/reproduction.md, every number from the record or the paper's."""
+    template = Template(TEMPLATE.read_text(encoding="utf-8"))
+    return template.render(record, paper_auroc=PAPER_AUROC, recipes=RECIPES["paper"]).rstrip("\n") + "\n"
+
+
+def main() -> None:
+    parser = parser_of(__file__, __doc__)
+    parser.set_defaults(output=PROJECT / "benchmarks" / "results" / "reproduction.json")
+    parser.add_argument("--repo", required=True, type=Path, help="model repository trained by the recipe `paper`")
+    args = parser.parse_args()
+    record = record_of(ModelRepository(args.repo))
+    if args.output.exists():
+        record["variants"] = json.loads(args.output.read_text())["variants"] | record["variants"]
+    write_json(args.output, record)
+    with written_whole(PAGE) as beside:
+        beside.write_text(page_of(record), encoding="utf-8")
+    for variant, trained in record["variants"].items():
+        figure = PAGE.with_name(f"reproduction-{variant}.png")
+        draw_history(figure, trained["history"], f"{variant}, {record['backbone']}", trained["settings"]["best_epoch"])
+    print(f"written: {args.output} and {PAGE}")
+
+
+if __name__ == "__main__":
+    run(main)
