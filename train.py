@@ -61,6 +61,11 @@ def parse() -> Parser:
         help="folders of photos without people, which modern and further put people into",
     )
     parser.add_argument(
+        "--hats",
+        type=Path,
+        help="folder of photos hat*.jpg of hats that lie by themselves: some people are shown once more in one of them",
+    )
+    parser.add_argument(
         "--weights",
         nargs="+",
         default=[],
@@ -139,6 +144,7 @@ def main() -> None:
         args.limit,
         weights=dict(args.weights),
         crops=recipe.augmentation is not None,
+        hats=args.hats,
     )
     with accelerator.local_main_process_first():  # the others find everything decoded
         splits, tests = photos.load(recipe, args.workers)

@@ -41,6 +41,7 @@ class Pair:
     window: tuple[float, float, float, float] | None = (
         None  # left, top, right, bottom of the part shown, in [0, 1]; None: all
     )
+    hat: Path | None = None  # a photo of the hat that the person wears in this one (`hats`)
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,10 @@ def _train_or_val(dataset: str, image_id: str) -> str:
 
 
 def _celebamask_hq_pairs(root: Path) -> list[Pair]:
-    photos = {path.stem: path for path in _visible(root / "CelebA-HQ-img", PHOTO_SUFFIXES)}
+    photos = {path.stem: path for path in visible_files(root / "CelebA-HQ-img", PHOTO_SUFFIXES)}
     masks = {
         path.stem.removesuffix("_hair").lstrip("0") or "0": path
-        for path in _visible(root / "CelebAMask-HQ-mask-anno", (".png",))
+        for path in visible_files(root / "CelebAMask-HQ-mask-anno", (".png",))
         if path.stem.endswith("_hair")
     }
     raise_if_any(
@@ -106,12 +107,12 @@ def _figaro1k_pairs(root: Path) -> list[Pair]:
 
 
 def _by_frame(folder: Path, suffixes: tuple[str, ...], end: str) -> dict[str, Path]:
-    return {path.stem.removesuffix(end): path for path in _visible(folder, suffixes) if path.stem.endswith(end)}
+    return {path.stem.removesuffix(end): path for path in visible_files(folder, suffixes) if path.stem.endswith(end)}
 
 
 def _borza_pairs(root: Path) -> list[Pair]:
-    photos = {path.stem: path for path in _visible(root, PHOTO_SUFFIXES)}
-    masks = {path.stem: path for path in _visible(root, (".bmp",))}
+    photos = {path.stem: path for path in visible_files(root, PHOTO_SUFFIXES)}
+    masks = {path.stem: path for path in visible_files(root, (".bmp",))}
     raise_if_any(
         sorted(photos.keys() ^ masks.keys()),
         "base names lack the photo (.png or .jpg) or the mask (.bmp)",
@@ -121,8 +122,8 @@ def _borza_pairs(root: Path) -> list[Pair]:
 
 
 def _folder_pairs(root: Path) -> list[Pair]:
-    photos = _visible(root / "photos", PHOTO_SUFFIXES)
-    masks = {path.stem: path for path in _visible(root / "masks", (".png",))}
+    photos = visible_files(root / "photos", PHOTO_SUFFIXES)
+    masks = {path.stem: path for path in visible_files(root / "masks", (".png",))}
     by_name = {path.stem: path for path in photos}
     raise_if_any(
         sorted(path.name for path in photos if by_name[path.stem] != path),
@@ -145,7 +146,7 @@ def _folder_pairs(root: Path) -> list[Pair]:
     return pairs
 
 
-def _visible(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+def visible_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     """Files with one of the suffixes, in either case, anywhere in a folder, but no hidden ones as macOS leaves them."""
     return sorted(
         path for path in folder.rglob("*") if path.suffix.lower() in suffixes and not path.name.startswith(".")
@@ -173,7 +174,7 @@ LAYOUTS = {
     ),
     "borza": Layout(
         "NAME.bmp masks (0 background, 128 face, 255 hair) and NAME.png photos",
-        lambda root: bool(_visible(root, (".bmp",))),
+        lambda root: bool(visible_files(root, (".bmp",))),
         _borza_pairs,
         read_face_and_hair,
     ),
@@ -272,7 +273,7 @@ def find_scenes(*roots: str | Path) -> list[Pair]:
     """
     scenes = []
     for root in roots:
-        paths = _visible(Path(root), PHOTO_SUFFIXES)
+        paths = visible_files(Path(root), PHOTO_SUFFIXES)
         if not paths:
             raise InputError(
                 f"{root} holds no scenes", "a folder with photos (.jpg, .jpeg or .png) that show no person"

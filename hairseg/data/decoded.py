@@ -14,11 +14,12 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from hairseg.data.datasets import Pair, load_pair
+from hairseg.data.hats import load_hat, put_on
 from hairseg.errors import InputError, raise_if_any
 from hairseg.files import written_whole
 from hairseg.networks.preset import Preset
 
-FORMAT = "2"  # of what is written into the cache: to be changed with it
+FORMAT = "3"  # of what is written into the cache: to be changed with it
 
 STALE_SECONDS = 6 * 3600  # after which a half-written one is taken for that of a process that was killed
 
@@ -68,7 +69,7 @@ def load_arrays(pairs: dict[str, list[Pair]], preset: Preset, workers: int) -> P
             torch.empty(0, side, side, 3, dtype=torch.uint8), torch.empty(0, side, side, dtype=torch.uint8)
         )
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        digests = pool.map(_digest, (path for _, pair in named for path in (pair.photo, pair.mask)))
+        digests = pool.map(_digest, (path for _, pair in named for path in (pair.photo, pair.mask, pair.hat)))
         contents = [FORMAT, repr(preset), *(dataset for dataset, _ in named), *digests]
         contents += [str(pair.window) for _, pair in named]
         key = hashlib.sha256("\n".join(contents).encode()).hexdigest()[:32]
@@ -111,6 +112,8 @@ def _decode(pairs: list[tuple[str, Pair]], preset: Preset, workers: int, folder:
         dataset, pair = pairs[index]
         try:
             photo, mask = load_pair(pair, dataset, side)
+            if pair.hat:
+                photo, mask = put_on(photo, mask, load_hat(pair.hat), pair.id)
         except InputError as error:
             return str(error).rstrip(".")
         photos[index], masks[index] = preset.fit_photo(photo), preset.fit_mask(mask)

@@ -12,6 +12,7 @@ from hairseg.data.crops import closer_crops
 from hairseg.data.datasets import SPLIT_RULES, SPLITS, Pair, find_pairs, find_scenes
 from hairseg.data.decoded import PhotoArrays, load_arrays
 from hairseg.data.groups import name_group
+from hairseg.data.hats import find_hats, wearing
 from hairseg.errors import InputError, raise_if_any
 from hairseg.networks.preset import Preset
 from hairseg.training.batches import source_size
@@ -101,6 +102,7 @@ def find_photos(
     limit: int | None = None,
     weights: Mapping[str, float] = MappingProxyType({}),
     crops: bool = False,
+    hats: Path | None = None,
 ) -> TrainingPhotos:
     """Find the photos in folders of data sets.
 
@@ -112,10 +114,11 @@ def find_photos(
         weights: how often an epoch shows each photo of a data set, of a group of its photos (NAME/GROUP) or of a folder
             of scenes, instead of once.
         crops: whether to train on closer crops, too, of one's own photos, those of layout `folder`.
+        hats: folder of photos of hats, which some people are shown in once more (`hats.wearing`).
 
     Raises:
         InputError: a data set given twice, nothing to train or to test on, a weight for what is not there, or what
-            `find_pairs` and `find_scenes` raise.
+            `find_pairs`, `find_scenes` and `find_hats` raise.
     """
     found = {}
     for folder in folders:
@@ -141,6 +144,11 @@ def find_photos(
         by_split["train"] = {
             dataset: pairs if dataset in SPLIT_RULES else pairs + closer_crops(pairs, dataset)
             for dataset, pairs in by_split["train"].items()
+        }
+    if hats:
+        found_hats = find_hats(hats)
+        by_split["train"] = {
+            dataset: pairs + wearing(pairs, found_hats) for dataset, pairs in by_split["train"].items()
         }
     found_scenes = find_scenes(*scenes)
     by_use = {
