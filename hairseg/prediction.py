@@ -35,9 +35,34 @@ class Look:
     """What one network says of a photo, whatever the size the photo is shown at."""
 
     shape: tuple[int, int]  # height and width of the photo that was looked at
+    image_size: int  # side of the network's square input, in pixels
     whole: np.ndarray  # hair logits of the whole photo, float32 (height, width) in the network's pixels
     windows: list[tuple[slice, slice]]  # rows and columns of the photo that were looked at closer
     closer: list[np.ndarray]  # hair logits of those, as of the whole, as far as they are believed (`agreed`)
+
+    def alpha(self, photo: np.ndarray, refined: bool = True) -> np.ndarray:
+        """The alpha of the photo that was looked at, in that size or another: float32 in [0, 1], (height, width).
+
+        Args:
+            photo: uint8 RGB, (height, width, 3).
+            refined: whether edges follow the photo (`refinement.refine_alpha`), or are the network's, scaled.
+        """
+        alpha = self._at_size_of(photo, self.whole, refined)
+        scales = [own / seen for own, seen in zip(alpha.shape, self.shape, strict=True)]
+        for seen, logits in zip(self.windows, self.closer, strict=True):
+            rows, columns = (
+                slice(round(side.start * scale), max(round(side.start * scale) + 1, round(side.stop * scale)))
+                for side, scale in zip(seen, scales, strict=True)
+            )
+            weight = _fading((rows, columns), alpha.shape)
+            near = self._at_size_of(photo[rows, columns], logits, refined)
+            alpha[rows, columns] += weight * (near - alpha[rows, columns])
+        return alpha
+
+    def _at_size_of(self, photo: np.ndarray, logits: np.ndarray, refined: bool) -> np.ndarray:
+        height, width = photo.shape[:2]
+        alpha = _sigmoid(cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR))
+        return refine_alpha(photo, alpha, max(height, width) / self.image_size) if refined else alpha
 
 
 class HairPredictor:
@@ -135,27 +160,13 @@ class HairPredictor:
         return {variant: alpha.result() for variant, alpha in pending.items()}
 
     def begin_looks(self, photo: np.ndarray) -> dict[str, Future]:
-        """Under way, what every network says of a photo. `alpha` makes alphas of it, at that size or another."""
+        """Under way, a `Look` at a photo by every network. They need the networks no more once they are there."""
         return {
             variant: self._threads.submit(self._look_at, network, photo) for variant, network in self.networks.items()
         }
 
-    def alpha(self, photo: np.ndarray, look: Look, refined: bool = True) -> np.ndarray:
-        """The alpha of a photo, float32 in [0, 1], (height, width), by a look at it, or at it in another size."""
-        alpha = self._at_size_of(photo, look.whole, refined)
-        scales = [own / seen for own, seen in zip(alpha.shape, look.shape, strict=True)]
-        for seen, logits in zip(look.windows, look.closer, strict=True):
-            rows, columns = (
-                slice(round(side.start * scale), max(round(side.start * scale) + 1, round(side.stop * scale)))
-                for side, scale in zip(seen, scales, strict=True)
-            )
-            weight = _fading((rows, columns), alpha.shape)
-            near = self._at_size_of(photo[rows, columns], logits, refined)
-            alpha[rows, columns] += weight * (near - alpha[rows, columns])
-        return alpha
-
     def _alpha(self, network: DeepLabV3, photo: np.ndarray, refined: bool) -> np.ndarray:
-        return self.alpha(photo, self._look_at(network, photo), refined)
+        return self._look_at(network, photo).alpha(photo, refined)
 
     def _look_at(self, network: DeepLabV3, photo: np.ndarray) -> Look:
         if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
@@ -174,7 +185,7 @@ class HairPredictor:
         for window, logits in zip(windows, looks, strict=True):
             first, near = (_part_of(picture, window, logits.shape, photo.shape[:2]) for picture in (whole, suspected))
             closer.append(agreed(logits, first, near >= 0.5))
-        return Look(photo.shape[:2], whole, windows, closer)
+        return Look(photo.shape[:2], self.config.image_size, whole, windows, closer)
 
     @torch.inference_mode()
     def _look(self, network: DeepLabV3, photos: list[np.ndarray]) -> list[np.ndarray]:
@@ -189,11 +200,6 @@ class HairPredictor:
             square[preset.window(*photo.shape[:2])]
             for square, photo in zip(logits[:, 0].cpu().numpy(), photos, strict=True)
         ]
-
-    def _at_size_of(self, photo: np.ndarray, logits: np.ndarray, refined: bool) -> np.ndarray:
-        height, width = photo.shape[:2]
-        alpha = _sigmoid(cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR))
-        return refine_alpha(photo, alpha, max(height, width) / self.config.image_size) if refined else alpha
 
 
 def closer_windows(logits: np.ndarray, shape: tuple[int, int]) -> list[tuple[slice, slice]]:

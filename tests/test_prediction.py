@@ -1,3 +1,5 @@
+import time
+import weakref
 from dataclasses import replace
 
 import cv2
@@ -13,7 +15,7 @@ from hairseg.errors import InputError
 from hairseg.images import load_photo
 from hairseg.networks import precision
 from hairseg.networks.precision import is_made_for_bfloat16
-from hairseg.prediction import MAX_LOOKS, HairPredictor, _part_of, closer_windows
+from hairseg.prediction import MAX_LOOKS, HairPredictor, Look, _part_of, closer_windows
 from hairseg.repository import BUNDLED, ModelRepository
 
 
@@ -110,7 +112,7 @@ def test_a_padded_photo_is_segmented_as_within_its_padding(predictor):
 def test_small_hair_is_looked_at_closer(finds_red, height, width, disc):
     photo, mask = field_with_red(height, width, disc)
     (logits,) = finds_red._look(finds_red.networks["pretrained"], [photo])
-    whole = finds_red._at_size_of(photo, logits, refined=False)
+    whole = Look((height, width), finds_red.config.image_size, logits, [], []).alpha(photo, refined=False)
     closer = finds_red.alphas(photo, refined=False)["pretrained"]
     assert iou(closer >= 0.5, mask) > iou(whole >= 0.5, mask) + 0.1
     assert iou(finds_red.alphas(photo)["pretrained"] >= 0.5, mask) > 0.95
@@ -187,10 +189,26 @@ def test_a_look_serves_the_photo_at_any_size(small_repository):
     twice = cv2.resize(photo, (800, 600), interpolation=cv2.INTER_NEAREST)
     for variant, pending in predictor.begin_looks(photo).items():
         look = pending.result()
-        np.testing.assert_array_equal(predictor.alpha(photo, look), predictor.alphas(photo)[variant])
-        small, large = (predictor.alpha(picture, look, refined=False) for picture in (photo, twice))
+        np.testing.assert_array_equal(look.alpha(photo), predictor.alphas(photo)[variant])
+        small, large = (look.alpha(picture, refined=False) for picture in (photo, twice))
         assert large.shape == (600, 800)
         assert np.abs(cv2.resize(large, (400, 300), interpolation=cv2.INTER_AREA) - small).max() < 0.02
+
+
+def test_networks_that_nobody_holds_finish_their_looks_and_go(small_repository):
+    """A page that serves several models lets go of one while a photo may still wait for it."""
+    predictor = HairPredictor(small_repository)
+    photo = draw_portrait(3)[0]
+    expected, networks = predictor.alphas(photo), weakref.WeakSet(predictor.networks.values())
+    looks = [predictor.begin_looks(photo) for _ in range(4)]
+    del predictor
+    for look in looks:
+        for variant, pending in look.items():
+            np.testing.assert_array_equal(pending.result().alpha(photo), expected[variant])
+    until = time.monotonic() + 10
+    while networks and time.monotonic() < until:  # a thread holds its last work for a moment
+        time.sleep(0.01)
+    assert not networks
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1), (1, 40), (3, 3)])

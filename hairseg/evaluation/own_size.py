@@ -66,7 +66,7 @@ def own_size_scores(predictor: HairPredictor, dataset: str, pairs: list[Pair]) -
         images.update(groups)
         for variant, look in predictor.begin_looks(photo).items():
             for refined in (True, False):
-                alpha = predictor.alpha(photo, look.result(), refined)
+                alpha = look.result().alpha(photo, refined)
                 pixels[refined][variant].update(torch.from_numpy(alpha).logit(), torch.from_numpy(mask))
                 f1_of_photo = masks[refined][variant].add(alpha >= threshold, mask)
                 if refined:

@@ -43,7 +43,7 @@ class PhotoSession:
     """
 
     def __init__(self, path: str, predictor: "HairPredictor"):
-        self.path, self._predictor = path, predictor
+        self.path = path
         photo = load_photo(path, longer_side=SHOWN_SIDE)
         self._looks = predictor.begin_looks(photo)
         self.shown = scale_down(photo, SHOWN_SIDE)
@@ -53,7 +53,7 @@ class PhotoSession:
     def alpha(self, variant: str) -> np.ndarray:
         """Of the photo as shown: float32 in [0, 1], (height, width). Waits for the network."""
         look = self._looks[known(variant)]
-        return self._made.get(("alpha", variant), lambda: self._predictor.alpha(self.shown, look.result()))
+        return self._made.get(("alpha", variant), lambda: look.result().alpha(self.shown))
 
     def recolourer(self, variant: str) -> HairRecolourer:
         """Of the photo as shown."""
@@ -68,7 +68,7 @@ class PhotoSession:
         photo = load_photo(self.path)
         if photo.shape[0] * photo.shape[1] > LARGE_PHOTO:
             trim_memory()
-        return HairRecolourer(photo, self._predictor.alpha(photo, look.result()))
+        return HairRecolourer(photo, look.result().alpha(photo))
 
 
 class PageSession:
