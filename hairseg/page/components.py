@@ -45,9 +45,10 @@ class PhotoUpload(gr.Image):
 
 
 class PhotoInput(gr.HTML):
-    """The page's photo, in markup of its own. Its value is {"path": an uploaded file, "look": a number of this page's}.
+    """The page's photo, in markup of its own: {"path": an uploaded file, "look": a number, "edit": another, "strokes"}.
 
-    The number is that of the look at the photo: results carry it, and the page shows those of its latest look alone.
+    The numbers are those of the look at the photo and of the last change of its touch-up: results carry them, and the
+    page shows those of its latest look and edit alone. `read_strokes` says what is wrong with strokes.
     """
 
     def preprocess(self, payload) -> dict | None:
@@ -55,7 +56,8 @@ class PhotoInput(gr.HTML):
             return None
         if not isinstance(payload, dict):
             raise gr.Error(NOT_UPLOADED, print_exception=False)
-        return {"path": uploaded_file(payload.get("path"), self.GRADIO_CACHE), "look": payload.get("look")}
+        path = uploaded_file(payload.get("path"), self.GRADIO_CACHE)
+        return {"path": path, **{key: payload.get(key) for key in ("look", "edit", "strokes")}}
 
 
 # The controls hand over whatever they are given: `RecolourSettings` says in plain words what is wrong with it.

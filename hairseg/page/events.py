@@ -15,6 +15,7 @@ from hairseg.page.components import save_file, to_hex
 from hairseg.page.endpoints import settings_of
 from hairseg.page.session import PageSession, name_of
 from hairseg.page.share_card import share_card
+from hairseg.page.touch_up import Stroke, read_strokes
 from hairseg.page.views import draw_view, share_alone, share_of_hair
 from hairseg.paper import VARIANTS
 from hairseg.recolouring.palette import PRESETS, parse_colour
@@ -57,14 +58,14 @@ class PageEvents:
         """The recoloured photo at the size that is shown."""
 
         def dye() -> dict:
-            session = self.session.photo(path_of(photo))
-            recolourer = session.recolourer(variant)
+            session, strokes = self.session.photo(path_of(photo)), strokes_of(photo)
+            recolourer = self.session.recolourer(session.path, variant, strokes)
             recoloured = recolourer.recolour(to_hex(colour), settings_of(strength, *finer))
             return {
                 "src": save_picture(f"{name_of(session.path)}-{colour_name(colour)}", recoloured),
                 "shown": save_picture(name_of(session.path), session.shown),
                 "colour": colour_name(colour),
-                "bald": share_of_hair(recolourer.alpha) < BALD,
+                "bald": not strokes and share_of_hair(recolourer.alpha) < BALD,
             }
 
         return self.answer(photo, dye)
@@ -74,21 +75,23 @@ class PageEvents:
 
         def take(photo: dict | None, colour: Any, strength: Any, variant: Any, *finer: Any) -> dict | None:
             def make() -> dict:
-                path, settings = path_of(photo), settings_of(strength, *finer)
-                session, own = self.session.photo(path), self.session.own_size(path, variant)
+                path, settings, strokes = path_of(photo), settings_of(strength, *finer), strokes_of(photo)
+                session, own = self.session.photo(path), self.session.own_size(path, variant, strokes)
                 name = name_of(session.path)
                 if kind == "recoloured-png":
                     file = f"{name}-{colour_name(colour)}.png", encode_png(own.recolour(to_hex(colour), settings))
                 elif kind == "recoloured-jpeg":
                     file = f"{name}-{colour_name(colour)}.jpg", encode_jpeg(own.recolour(to_hex(colour), settings))
                 elif kind == "alpha":
-                    file = f"{name}-{variant}-mask.png", encode_png(alpha_to_grey(own.alpha))
+                    touched = "-touched-up" if strokes else ""
+                    file = f"{name}-{variant}-mask{touched}.png", encode_png(alpha_to_grey(own.alpha))
                 elif kind == "cutout":
                     file = f"{name}-hair.png", encode_png(own.cutout())
                 elif kind == "sheet":
                     file = f"{name}-colours.png", encode_png(contact_sheet(own.photo, own.alpha, settings))
                 else:
-                    recoloured = session.recolourer(variant).recolour(to_hex(colour), settings)
+                    recolourer = self.session.recolourer(path, variant, strokes)
+                    recoloured = recolourer.recolour(to_hex(colour), settings)
                     masks = {name: session.alpha(name) for name in VARIANTS}
                     card = share_card(session.shown, masks, recoloured, colour_name(colour))
                     file = f"{name}-card.jpg", encode_jpeg(card)
@@ -99,15 +102,15 @@ class PageEvents:
         return take
 
     def answer(self, photo: dict | None, make: Callable[[], dict]) -> dict:
-        """What `make` gives, or the sentence that says why not, with the number of the look."""
-        look = photo and photo["look"]
+        """What `make` gives, or the sentence that says why not, with the numbers of the look and the edit."""
+        asked = {"look": photo and photo["look"], "edit": photo and photo.get("edit")}
         try:
-            return {"look": look, **self.session.in_turn(path_of(photo), make)}
+            return {**asked, **self.session.in_turn(path_of(photo), make)}
         except InputError as error:
-            return {"look": look, "error": str(error)}
+            return {**asked, "error": str(error)}
         except Exception:
             traceback.print_exc(file=sys.stderr)
-            return {"look": look, "error": UNEXPECTED}
+            return {**asked, "error": UNEXPECTED}
 
 
 def example(name: str) -> str:
@@ -120,6 +123,11 @@ def path_of(photo: dict | None) -> str:
     if not photo:
         raise InputError("There is no photo yet", "one in the middle of the upper row", "upload it first")
     return photo["path"]
+
+
+def strokes_of(photo: dict | None) -> tuple[Stroke, ...]:
+    """The touch-up of the photo. Raises InputError; the message says what is wrong with it."""
+    return read_strokes(photo and photo.get("strokes"))
 
 
 def save_picture(name: str, picture) -> str:

@@ -14,6 +14,7 @@ from hairseg.errors import InputError
 from hairseg.images import load_photo, pixels_of, scale_down
 from hairseg.page.memory import trim_memory
 from hairseg.page.remembered import Remembered
+from hairseg.page.touch_up import Stroke, touch_up
 from hairseg.paper import VARIANTS
 from hairseg.recolouring.recolourer import HairRecolourer
 
@@ -25,6 +26,8 @@ SHOWN_SIDE = 1280  # pixels, longer side of what the page shows
 PHOTOS_REMEMBERED = 8  # at the size that is shown: some 60 MB each
 
 OWN_SIZES_REMEMBERED = 2  # of 12 megapixels: some 400 MB each
+
+TOUCHED_REMEMBERED = 8  # recolourers of touched-up photos at the size that is shown: some 30 MB each
 
 LARGE_PHOTO = 4_000_000  # pixels, after which memory is worth giving back
 
@@ -55,20 +58,22 @@ class PhotoSession:
         look = self._looks[known(variant)]
         return self._made.get(("alpha", variant), lambda: look.result().alpha(self.shown))
 
-    def recolourer(self, variant: str) -> HairRecolourer:
-        """Of the photo as shown."""
+    def recolourer(self, variant: str, strokes: tuple[Stroke, ...] = ()) -> HairRecolourer:
+        """Of the photo as shown; with strokes on the alpha it is made anew."""
         known(variant)
+        if strokes:
+            return HairRecolourer(self.shown, touch_up(self.alpha(variant), strokes))
         return self._made.get(("recolourer", variant), lambda: HairRecolourer(self.shown, self.alpha(variant)))
 
-    def own_size(self, variant: str) -> HairRecolourer:
-        """Photo and alpha at the photo's own size, by the same looks."""
+    def own_size(self, variant: str, strokes: tuple[Stroke, ...] = ()) -> HairRecolourer:
+        """Photo and alpha at the photo's own size, by the same looks and with the same strokes."""
         if self.is_own_size:
-            return self.recolourer(variant)
+            return self.recolourer(variant, strokes)
         look = self._looks[variant]
         photo = load_photo(self.path)
         if photo.shape[0] * photo.shape[1] > LARGE_PHOTO:
             trim_memory()
-        return HairRecolourer(photo, look.result().alpha(photo))
+        return HairRecolourer(photo, touch_up(look.result().alpha(photo), strokes))
 
 
 class PageSession:
@@ -82,6 +87,7 @@ class PageSession:
         self._predictor = predictor
         self._photos = Remembered(PHOTOS_REMEMBERED)
         self._own_sizes = Remembered(OWN_SIZES_REMEMBERED)
+        self._touched = Remembered(TOUCHED_REMEMBERED)
         self._huge = ThreadPoolExecutor(1, "huge photos", yield_to_others)
 
     @property
@@ -103,11 +109,19 @@ class PageSession:
         """Let go of photos that were first seen longer ago than that."""
         self._photos.forget(seconds)
         self._own_sizes.forget(seconds)
+        self._touched.forget(seconds)
 
-    def own_size(self, path: str, variant: str) -> HairRecolourer:
-        """Photo, alpha and recolourer of an uploaded file at its own size."""
+    def recolourer(self, path: str, variant: str, strokes: tuple[Stroke, ...] = ()) -> HairRecolourer:
+        """Of an uploaded file as shown, with a visitor's strokes; the next colour on them finds it again."""
         photo = self.photo(path)
-        return self._own_sizes.get((path, known(variant)), lambda: photo.own_size(variant))
+        if not strokes:
+            return photo.recolourer(variant)
+        return self._touched.get((path, known(variant), strokes), lambda: photo.recolourer(variant, strokes))
+
+    def own_size(self, path: str, variant: str, strokes: tuple[Stroke, ...] = ()) -> HairRecolourer:
+        """Photo, alpha and recolourer of an uploaded file at its own size, with a visitor's strokes."""
+        photo = self.photo(path)
+        return self._own_sizes.get((path, known(variant), strokes), lambda: photo.own_size(variant, strokes))
 
 
 def yield_to_others() -> None:

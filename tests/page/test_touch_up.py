@@ -1,0 +1,201 @@
+"""Strokes of the touch-up brush, against masks that are computed without OpenCV, and what the page makes with them."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import PROJECT
+from PIL import Image
+
+from hairseg.errors import InputError
+from hairseg.images import load_photo, scale_down
+from hairseg.page import session
+from hairseg.page.events import PageEvents
+from hairseg.page.session import PageSession
+from hairseg.page.touch_up import POINTS, STROKES, Stroke, read_strokes, touch_up
+from hairseg.page.try_it import TAKE_AWAY
+from hairseg.prediction import HairPredictor
+from hairseg.repository import BUNDLED
+
+
+def distance_to_segment(shape: tuple[int, int], start: tuple[float, float], end: tuple[float, float]) -> np.ndarray:
+    """Of every pixel's middle, in pixels, to the line between two points that are shares of width and height."""
+    height, width = shape
+    rows, columns = np.indices(shape) + 0.5
+    (x0, y0), (x1, y1) = ((x * width, y * height) for x, y in (start, end))
+    length = (x1 - x0) ** 2 + (y1 - y0) ** 2
+    along = np.clip(((columns - x0) * (x1 - x0) + (rows - y0) * (y1 - y0)) / (length or 1), 0, 1)
+    return np.hypot(columns - x0 - along * (x1 - x0), rows - y0 - along * (y1 - y0))
+
+
+@pytest.mark.parametrize("start, end", [((0.5, 0.5), (0.5, 0.5)), ((0.2, 0.3), (0.7, 0.6)), ((0.9, 0.9), (1.3, 0.9))],
+                         ids=["disc", "line", "line that leaves the photo"])  # fmt: skip
+@pytest.mark.parametrize("shape", [(150, 200), (400, 120)])
+def test_a_stroke_covers_what_is_near_its_path_and_fades_to_its_radius(shape, start, end):
+    radius = 0.1 * max(shape)
+    distance = distance_to_segment(shape, start, end)
+    path = (start,) if start == end else (start, end)
+    added = touch_up(np.zeros(shape, np.float32), [Stroke(True, 0.1, path)])
+    assert added.dtype == np.float32 and added[distance < 0.6 * radius - 1].min() == 1
+    assert added[distance > radius + 1].max() == 0
+    edge = (distance > 0.7 * radius) & (distance < 0.9 * radius)
+    np.testing.assert_allclose(added[edge], (radius - distance[edge]) / (0.4 * radius), atol=1.2 / (0.4 * radius))
+    removed = touch_up(np.ones(shape, np.float32), [Stroke(False, 0.1, path)])
+    np.testing.assert_allclose(removed, 1 - added, atol=1e-6)
+
+
+def test_each_stroke_lies_over_those_before_it_and_undo_is_their_absence():
+    alpha = np.full((150, 200), 0.25, np.float32)
+    wide, narrow = Stroke(True, 0.2, ((0.5, 0.5),)), Stroke(False, 0.05, ((0.5, 0.5),))
+    ring = touch_up(alpha, [wide, narrow])
+    np.testing.assert_allclose(ring, touch_up(touch_up(alpha, [wide]), [narrow]), atol=1e-6)
+    assert ring[75, 100] == 0 and ring[75, 120] == 1 and ring[75, 150] == 0.25
+    assert touch_up(alpha, [narrow, wide])[75, 100] == 1
+    np.testing.assert_allclose(touch_up(alpha, [wide] * 5), touch_up(alpha, [wide]), atol=1e-6)
+    np.testing.assert_array_equal(touch_up(alpha, []), alpha)
+    assert (alpha == 0.25).all()  # the network's own stays as it was
+
+
+@pytest.mark.parametrize("shape", [(3000, 2000), (1400, 2800)])
+def test_the_photos_own_size_agrees_with_the_size_that_is_shown(shape):
+    zigzag = Stroke(True, 0.03, ((0.1, 0.2), (0.5, 0.8), (0.7, 0.1), (1.1, 0.6)))
+    strokes = [zigzag, Stroke(False, 0.01, ((0.3, 0.5), (0.6, 0.5)))]
+    large = touch_up(np.zeros(shape, np.float32), strokes)
+    small = touch_up(scale_down(np.zeros((*shape, 3), np.uint8), 1280)[..., 0].astype(np.float32), strokes)
+    assert large.shape == shape and max(small.shape) == 1280
+    factor = shape[0] / small.shape[0]
+    rows, columns = (((np.arange(side) + 0.5) * factor).astype(int) for side in small.shape)
+    assert np.abs(large[np.ix_(rows, columns)] - small).max() < 0.1
+    assert small.mean() == pytest.approx(large.mean(), rel=0.01) and small.mean() > 0.05
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 5), (1, 3000), (5000, 3)])
+def test_photos_of_any_shape_are_touched_up(shape):
+    dab, thin, outside = ((0.5, 0.5),), ((-1, -1), (2, 2)), ((2, 2),)
+    strokes = [Stroke(True, 0.25, dab), Stroke(True, 0.002, thin), Stroke(False, 0.1, outside)]
+    touched = touch_up(np.zeros(shape, np.float32), strokes)
+    assert touched.shape == shape and touched[shape[0] // 2, shape[1] // 2] == 1
+    assert touched.min() >= 0 and touched.max() <= 1
+
+
+STROKE = {"adds": True, "radius": 0.03, "points": [0.5, 0.5]}
+
+
+def test_strokes_are_read_as_the_browser_sends_them():
+    sent = json.loads(json.dumps([STROKE, {"adds": False, "radius": 0.1, "points": [0, 1, 0.25, -0.5]}]))
+    assert read_strokes(sent) == (Stroke(True, 0.03, ((0.5, 0.5),)), Stroke(False, 0.1, ((0, 1), (0.25, -0.5))))
+    assert read_strokes(None) == read_strokes([]) == ()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "x",
+        {},
+        7,
+        [None],
+        ["add"],
+        [[0.5, 0.5]],
+        [STROKE | {"adds": "yes"}],
+        *([STROKE | {"radius": radius}] for radius in (None, "0.1", True, 0, -1, 10**400, float("nan"), float("inf"))),
+        *([STROKE | {"points": points}] for points in (None, "", [], [0.5], [[0.5, 0.5]], {"0": 1}, ["0.5", "0.5"])),
+        *([STROKE | {"points": [0.5, number]}] for number in (None, True, float("nan"), float("-inf"), 3, -1e300)),
+        [STROKE] * (STROKES + 1),
+        [STROKE | {"points": [0.5] * (2 * POINTS + 2)}],
+        [STROKE | {"points": [0.5] * 2 * (POINTS // 2)}] * 3,
+    ],
+)  # fmt: skip
+def test_anything_else_is_refused_in_one_sentence(payload):
+    with pytest.raises(InputError, match="expected") as refused:
+        read_strokes(payload)
+    assert "touch-up" in str(refused.value) and len(str(refused.value)) < 250
+
+
+MOUTH = {"adds": True, "radius": 0.08, "points": [0.5, 0.5]}  # a dab on the mouth of the portrait
+CROWN = {"adds": False, "radius": 0.08, "points": [0.5, 0.15]}
+SETTINGS = ("ocean blue", 1, "pretrained", 0, 0, 0, "none", "")
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return HairPredictor(BUNDLED)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A photo that is shown smaller than it is: the portrait, 1050 pixels wide and 1400 high."""
+    path = tmp_path_factory.mktemp("photos") / "large.jpg"
+    with Image.open(PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg") as portrait:
+        portrait.resize((1050, 1400), Image.Resampling.BICUBIC).save(path, quality=90)
+    return path
+
+
+def pixels(path: str) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture).astype(int)
+
+
+def test_what_is_taken_away_is_touched_up_at_the_photos_own_size(predictor, large):
+    events, photo = PageEvents(PageSession(predictor)), {"path": str(large), "look": 1}
+    touched = photo | {"strokes": [MOUTH, CROWN]}
+    made = {kind: [events.take_away(kind)(of, *SETTINGS)["src"] for of in (photo, touched)] for kind in TAKE_AWAY}
+    mouth, crown = np.s_[630:770, 455:595], np.s_[175:245, 490:560]
+    before, after = map(pixels, made["alpha"])
+    assert before.shape == after.shape == (1400, 1050)
+    assert before[mouth].max() < 60 and after[700, 525] == 255 and after[mouth].mean() > 200
+    assert before[crown].mean() > 200 and after[crown].max() == 0
+    rows, columns = np.indices(after.shape)
+    away = np.minimum(*(np.hypot(rows - y, columns - 525) for y in (700, 210))) > 0.08 * 1400 + 3
+    np.testing.assert_array_equal(after[away], before[away])
+    np.testing.assert_array_equal(pixels(made["cutout"][1])[..., 3], after)
+
+    original, dyed = load_photo(large).astype(int), pixels(made["recoloured-png"][1])
+    np.testing.assert_array_equal(dyed[after == 0], original[after == 0])
+    assert np.abs(dyed - original)[after == 255].mean() > 15
+    assert np.abs(dyed[mouth] - original[mouth]).mean() > 15
+    for kind in TAKE_AWAY:
+        assert pixels(made[kind][0]).shape == pixels(made[kind][1]).shape
+        assert (pixels(made[kind][0]) != pixels(made[kind][1])).any(), kind
+
+
+def test_the_shown_picture_follows_the_strokes_and_the_networks_masks_do_not(predictor, large):
+    events, photo = PageEvents(PageSession(predictor)), {"path": str(large), "look": 1, "edit": 4}
+    touched = photo | {"strokes": [MOUTH]}
+    plain, dyed = (events.show_recoloured(of, *SETTINGS) for of in (photo, touched))
+    assert (dyed["look"], dyed["edit"]) == (1, 4)
+    difference = np.abs(pixels(plain["src"]) - pixels(dyed["src"]))
+    assert (
+        difference[630:650, 470:490].mean() > 20 and difference[1100:].mean() < 4
+    )  # the mouth; the shoulders, by JPEG
+    for one, other in zip(events.show_masks(photo, "Mask"), events.show_masks(touched, "Mask"), strict=True):
+        np.testing.assert_array_equal(pixels(one["src"]), pixels(other["src"]))
+
+
+def test_both_variants_take_the_same_strokes_and_a_bald_photo_gets_hair(predictor, tmp_path):
+    Image.new("RGB", (300, 200), (120, 150, 190)).save(tmp_path / "sky.png")
+    events, photo = PageEvents(PageSession(predictor)), {"path": str(tmp_path / "sky.png"), "look": 1}
+    assert events.show_recoloured(photo, *SETTINGS)["bald"]
+    for variant in ("pretrained", "random"):
+        shown = events.show_recoloured(photo | {"strokes": [STROKE]}, "cherry red", 1, variant, *SETTINGS[3:])
+        red, _, blue = pixels(shown["src"])[100, 150]
+        assert red > blue + 40 and not shown["bald"]
+
+
+def test_another_colour_on_the_same_strokes_separates_the_hair_once(predictor, large, monkeypatch):
+    made, real = [], session.HairRecolourer
+    monkeypatch.setattr(session, "HairRecolourer", lambda photo, alpha: made.append(1) or real(photo, alpha))
+    events, photo = PageEvents(PageSession(predictor)), {"path": str(large), "look": 1, "strokes": [MOUTH, CROWN]}
+    for colour in ("ocean blue", "violet", "emerald"):
+        assert "error" not in events.show_recoloured(photo, colour, *SETTINGS[1:])
+    assert len(made) == 1
+    events.show_recoloured(photo | {"strokes": [MOUTH]}, *SETTINGS)  # undone
+    events.show_recoloured(photo, *SETTINGS)
+    assert len(made) == 2
+
+
+def test_wrong_strokes_are_answered_in_words_by_every_event_that_uses_them(predictor, large):
+    events, photo = PageEvents(PageSession(predictor)), {"path": str(large), "look": 1}
+    for strokes in ("x", [STROKE] * 500, [STROKE | {"points": [float("nan"), 0]}], [{}]):
+        for event in (events.show_recoloured, *(events.take_away(kind) for kind in TAKE_AWAY)):
+            said = event(photo | {"strokes": strokes}, *SETTINGS)["error"]
+            assert "touch-up" in said and "expected" in said
