@@ -16,7 +16,8 @@ KINDS = ("status", "stall", "drop", "cut", "corrupt", "drip")
 class Fault:
     """What goes wrong with the requests it matches.
 
-    kind     status: answer with `status`, `message` and X-Error-Code `code`
+    kind     status: answer with `status`, `message` and X-Error-Code `code`; after `at` bytes of what is sent, if
+             given, and hang up on the rest
              stall: fall silent, after `at` bytes of the body if given, else before the answer
              drop: hang up without an answer
              cut: hang up after `at` bytes of the body (sent, or received with PUT and POST)
@@ -104,7 +105,9 @@ class FaultyHandler(BaseHTTPRequestHandler):
             self.rfile.read(min(length, int(fault.at)))
             self.close_connection = True
             return
-        self.body = self.rfile.read(length)
+        refused_midway = fault and fault.kind == "status" and fault.at
+        self.body = self.rfile.read(min(length, int(fault.at)) if refused_midway else length)
+        self.close_connection |= bool(refused_midway)
         try:
             if fault and fault.kind == "status":
                 raise Refusal(fault.status, fault.message, fault.code)

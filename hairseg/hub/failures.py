@@ -191,6 +191,13 @@ def _explain_answer(error: HfHubHTTPError, repo_id: str, revision: str) -> HubEr
         )
     if status == 401:
         return HubError(f"{hub} does not accept your token", "a valid one", LOG_IN)
+    if status in (413, 507) or (status == 403 and "storage" in said):  # the Hub answers 403 when a quota is used up
+        return HubError(
+            f"{hub} has no room for {repo_id}{said}",
+            "that it fits into what your account may store",
+            f"delete something at {hub}/settings, or push less",
+            final=True,
+        )
     if status == 403:
         right = "read" if error.response.request.method in ("GET", "HEAD") else "write to"
         return HubError(

@@ -156,7 +156,12 @@ def _push(api: HfApi, repository: ModelRepository, repo_id: str, overwrite_card:
     ours = {path for path in remote if is_known(path) and path != CARD}
     commit = commit_files(api, repo_id, files, ours - files.keys(), "Push from HairSeg")
     tag = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
-    retry_once(lambda: api.create_tag(repo_id, tag=tag, revision=commit, exist_ok=True))
+    try:
+        retry_once(lambda: api.create_tag(repo_id, tag=tag, revision=commit, exist_ok=True))
+    except FAILURES as error:
+        failure = explain(error, repo_id)
+        problem = f"the files are there, but without a tag, because {failure.problem}"
+        raise HubError(problem, failure.expected, failure.remedy) from error
     return Pushed(f"{constants.ENDPOINT}/{repo_id}", commit, tag, card_kept)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import draw_portrait
-from hub_testing import REPO, fails, write_pushable
+from hub_testing import REPO, contents, fails, write_pushable
 from PIL import Image
 
 from hairseg.hub import export
@@ -128,6 +128,39 @@ def test_a_cut_download_of_the_file_is_named_and_leaves_nothing(exported, server
     server.faults.clear()
     pull(REPO, tmp_path / "pulled")
     assert ModelRepository(tmp_path / "pulled").onnx("random").read_bytes() == content
+
+
+UPLOAD_FAULTS = {
+    "forbidden": (dict(kind="status", status=403, message="AccessDenied"), f"may not write to {REPO} (AccessDenied)"),
+    "out of storage": (
+        dict(kind="status", status=403, message="Private repository storage limit reached, please upgrade"),
+        f"no room for {REPO} (Private repository storage limit reached",
+    ),
+    "too large": (dict(kind="status", status=413, message="Payload Too Large"), f"no room for {REPO}"),
+    "too large, said midway": (dict(kind="status", status=413, at=1_000_000), f"no room for {REPO}"),
+    "disk full": (dict(kind="status", status=507, message="Insufficient Storage"), f"no room for {REPO}"),
+    "disk full, said midway": (dict(kind="status", status=507, at=1_000_000), f"no room for {REPO}"),
+    "cut": (dict(kind="cut", at=1_000_000), "cut off"),
+    "stalled": (dict(kind="stall"), "did not answer in time"),
+}
+
+
+@pytest.mark.parametrize("name", UPLOAD_FAULTS)
+def test_a_refused_upload_of_the_file_leaves_hub_and_folder_as_they_were(exported, server, misbehave, name):
+    fault, words = UPLOAD_FAULTS[name]
+    begin, end = misbehave
+    server.put(REPO, {"README.md": b"former", "random/model.onnx": b"former"})
+    before, mine = server.repo(REPO), contents(exported)
+    content = mine["random/model.onnx"]
+    fault = fault | {"method": "PUT", "path": hashlib.sha256(content).hexdigest()}
+    begin(fault)
+    fails(lambda: push(exported, REPO), "random/model.onnx", words, f"{exported} is kept, push it with")
+    assert any(fault["path"] in request for request in server.requests)
+    assert server.repo(REPO) == before and server.files(REPO)["random/model.onnx"] == b"former"
+    assert contents(exported) == mine
+    end(fault)
+    pushed = push(exported, REPO)
+    assert server.files(REPO)["random/model.onnx"] == content and server.repo(REPO).tags == {pushed.tag: pushed.commit}
 
 
 def test_a_push_without_the_file_removes_it_from_the_hub(exported, one, server):

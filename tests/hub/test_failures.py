@@ -10,9 +10,11 @@ from conftest import PROJECT
 from hub_testing import REPO, WEIGHTS, contents, fails, publish
 from huggingface_hub import constants
 
+from app import find_weights
 from hairseg.hub.failures import HubError
 from hairseg.hub.publish import check_push
 from hairseg.hub.resolution import pull, resolve
+from hairseg.prediction import HairPredictor
 
 
 def test_no_such_repository(server):
@@ -24,8 +26,13 @@ def test_no_such_repository_without_a_token(server, monkeypatch):
     fails(lambda: resolve("ada/nothing"), "has no repository ada/nothing", "log in", error=HubError)
 
 
-def test_no_such_revision(server, one):
+def test_no_such_revision(server, one, tmp_path):
     publish(server, one)
+    fails(lambda: pull(f"{REPO}@v9", tmp_path / "out"), REPO, "no revision 'v9'", error=HubError)
+    fails(lambda: HairPredictor.from_pretrained(REPO, revision="v9"), "no revision 'v9'", error=HubError)
+    source, notice = find_weights(f"{REPO}@v9")
+    assert source is None and f"the bundled weights are shown, because {REPO} has no revision 'v9'" in (notice or "")
+    assert not (tmp_path / "out").exists() and not (tmp_path / "cache").exists()
     fails(lambda: resolve(f"{REPO}@v9"), REPO, "no revision 'v9'", error=HubError)
     resolve(REPO)
     fails(lambda: resolve(f"{REPO}@v9"), REPO, "no revision 'v9'", error=HubError)

@@ -149,6 +149,17 @@ def test_push_survives_a_passing_fault(server, one, path):
     assert server.repo(REPO).tags == {pushed.tag: pushed.commit}
 
 
+def test_a_refused_tag_is_made_good_by_the_next_push(server, one):
+    server.faults.add("status", path="/tag/", status=403)
+    fails(
+        lambda: push(one, REPO), "the files are there, but without a tag, because you may not write", f"{one} is kept"
+    )
+    assert server.files(REPO)[WEIGHTS] == (one / WEIGHTS).read_bytes() and server.repo(REPO).tags == {}
+    server.faults.clear()
+    pushed, repo = push(one, REPO), server.repo(REPO)
+    assert repo.tags == {pushed.tag: repo.commit_of("main")} and len(repo.commits) == 2
+
+
 def test_push_of_what_is_no_repository(server, tmp_path, one):
     fails(lambda: push(tmp_path / "nothing", REPO), "nothing")
     (tmp_path / "bare").mkdir()
