@@ -10,18 +10,25 @@ import torch.nn.functional as F
 from conftest import PROJECT, draw_portrait
 from torch import nn
 
-from hairseg import prediction
+from hairseg import looks
 from hairseg.errors import InputError
 from hairseg.images import load_photo
+from hairseg.looks import MAX_LOOKS, Look, _part_of, closer_windows, without_doubtful_finds
 from hairseg.networks import precision
 from hairseg.networks.precision import is_made_for_bfloat16
-from hairseg.prediction import MAX_LOOKS, HairPredictor, Look, _part_of, closer_windows
+from hairseg.prediction import HairPredictor
 from hairseg.repository import BUNDLED, ModelRepository
 
 
 @pytest.fixture(scope="module")
 def predictor(small_repository) -> HairPredictor:
     return HairPredictor(small_repository)
+
+
+@pytest.fixture
+def believes_all(monkeypatch):
+    """Untrained networks are sure of nothing."""
+    monkeypatch.setattr(looks, "SURE", -np.inf)
 
 
 class Red(nn.Module):
@@ -65,7 +72,7 @@ def test_alphas_have_the_photos_own_size(predictor, height, width):
         assert 0 <= alpha.min() and alpha.max() <= 1
 
 
-def test_unrefined_alpha_is_the_sigmoid_of_the_networks_logits(predictor, small_repository):
+def test_unrefined_alpha_is_the_sigmoid_of_the_networks_logits(predictor, small_repository, believes_all):
     """At the network's own size nothing is scaled: a plain forward pass must agree, within bfloat16 where used."""
     photo, _ = draw_portrait(1, 64)
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -83,7 +90,7 @@ def test_in_bfloat16_the_alphas_are_those_of_float32(monkeypatch):
 
     def alphas():
         predictor = HairPredictor(BUNDLED)
-        return [prediction._sigmoid(predictor._look(network, [photo])[0]) for network in predictor.networks.values()]
+        return [looks._sigmoid(predictor._look(network, [photo])[0]) for network in predictor.networks.values()]
 
     fast = alphas()
     monkeypatch.setattr(precision, "is_made_for_bfloat16", lambda device: False)
@@ -91,7 +98,7 @@ def test_in_bfloat16_the_alphas_are_those_of_float32(monkeypatch):
         assert 0 < np.abs(quick - exact).mean() < 0.005
 
 
-def test_a_padded_photo_is_segmented_as_within_its_padding(predictor):
+def test_a_padded_photo_is_segmented_as_within_its_padding(predictor, believes_all):
     """A wide photo and the same photo with the bars that letterboxing would add give the same alpha inside."""
     photo = np.random.default_rng(0).integers(0, 256, (32, 64, 3), dtype=np.uint8)
     padded = np.empty((64, 64, 3), np.uint8)
@@ -154,6 +161,26 @@ def test_a_closer_look_that_grows_over_what_was_not_suspected_is_not_believed(sm
     y, x = np.mgrid[:256, :256]
     disc = np.hypot(x - 127.5, y - 127.5) < 0.4 * 128
     assert iou(alphas[False] >= 0.5, disc) > 0.9 and iou(alphas[True] >= 0.5, disc) > 0.9
+
+
+def test_a_find_that_the_network_is_sure_of_nowhere_is_no_hair():
+    logits = np.full((100, 100), -6, np.float32)
+    logits[10:40, 10:40] = 1.5  # alpha 0.82 at most
+    logits[60:90, 60:90] = 1.5
+    logits[60:64, 60:90] = 4.0  # a part of it is sure
+    kept = without_doubtful_finds(logits)
+    np.testing.assert_allclose(kept[10:40, 10:40], -1.5)
+    rest = np.ones_like(logits, bool)
+    rest[10:40, 10:40] = False
+    assert np.array_equal(kept[rest], logits[rest])
+    assert np.array_equal(without_doubtful_finds(logits, smallest=50), logits), "smaller ones are not judged"
+    assert logits[20, 20] == 1.5, "what is given stays"
+
+
+def test_a_doubt_ranks_pixels_as_before():
+    logits = np.random.default_rng(0).uniform(0.1, 2, (20, 20)).astype(np.float32)
+    kept = without_doubtful_finds(logits)
+    assert np.array_equal(np.argsort(kept, axis=None), np.argsort(logits, axis=None)) and kept.max() < 0
 
 
 def test_two_looks_are_compared_place_by_place():
