@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from hairseg.commands import Parser, choose_device, run
 from hairseg.errors import InputError
+from hairseg.files import WriteError
 from hairseg.folder import find_photos, result_path, write_picture
 from hairseg.hub.resolution import default_repo, resolve
 from hairseg.images import alpha_to_grey, load_photo
@@ -80,10 +81,10 @@ def main() -> int:
                 alpha = predictor.alphas(photo)[args.variant]
                 for kind, picture in draw(photo, alpha, kinds, args.colour, settings):
                     write_picture(result_path(target, kind), picture)
+        except (WriteError, OSError):  # a full disk, say, that is full for the others too
+            raise
         except InputError as error:
             report(str(error))
-        except OSError:  # a full disk, say, that is full for the others too
-            raise
         except Exception as error:
             report(f"{photos[target]} cannot be worked on ({type(error).__name__}: {error}); the others go on.")
         else:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from hairseg.errors import InputError
-from hairseg.files import written_whole
+from hairseg.files import write_bytes
 from hairseg.images import encode_png, readable_formats
 
 RESULTS = ("alpha", "cutout", "recoloured", "sheet")
@@ -76,8 +76,7 @@ def _short_enough(name: str) -> str:
 
 def write_picture(path: Path, picture: np.ndarray) -> None:
     """Write what `encode_png` takes, in a new folder if need be: the file is whole or not there, even after a kill."""
-    with written_whole(path) as beside:
-        beside.write_bytes(encode_png(picture))
+    write_bytes(path, encode_png(picture))
 
 
 def _pictures_below(folder: Path) -> Iterator[Path]:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from hairseg.config import Config
 from hairseg.errors import InputError, first_line, quote
-from hairseg.files import disk_full, write_json, written_whole
+from hairseg.files import write_bytes, write_json
 from hairseg.networks.backbones import build_model
 from hairseg.networks.deeplab import DeepLabV3
 from hairseg.paper import VARIANTS
@@ -127,8 +127,7 @@ class ModelRepository:
         write_json(self.folder / variant / HISTORY, history)
 
     def save_card(self, text: str) -> None:
-        with written_whole(self.card) as beside:
-            beside.write_text(text, encoding="utf-8")
+        write_bytes(self.card, text.encode())
 
     def save_weights(self, variant: str, backbone: str, state: dict[str, torch.Tensor]) -> None:
         """Write a state dict of `DeepLabV3`: convolutions in half precision, normalisation in float32."""
@@ -139,14 +138,7 @@ class ModelRepository:
             for parameter, _ in module.named_parameters(recurse=False)
         }
         tensors = {name: (tensor.half() if name in halved else tensor).contiguous() for name, tensor in state.items()}
-        path = self.weights(variant)
-        with written_whole(path) as beside:
-            try:
-                save_file(tensors, beside, metadata={"format": "pt"})
-            except SafetensorError as error:
-                if "os error 28" in str(error):  # it hides the number of the system's error in its text
-                    raise disk_full(path) from None
-                raise
+        write_bytes(self.weights(variant), save(tensors, metadata={"format": "pt"}))
 
     def _read_json(self, name: str):
         path = self.folder / name

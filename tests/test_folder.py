@@ -1,6 +1,7 @@
 """Folders of photos from the command line: what is read, where results go, and what is left after an interruption."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from PIL import Image
 
 from hairseg import __main__ as pictures
 from hairseg.errors import InputError
+from hairseg.files import WriteError
 from hairseg.folder import find_photos, write_picture
 from hairseg.images import alpha_to_grey, load_photo
 from hairseg.prediction import HairPredictor
@@ -221,9 +223,23 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full_disk)
-    with pytest.raises(InputError, match=r"x\.png cannot be written because the disk is full"):
+    with pytest.raises(WriteError, match=r"x\.png cannot be written because the disk is full .*: expected \d+ kB"):
         write_picture(tmp_path / "a" / "x.png", draw_portrait(2)[0])
     assert files(tmp_path) == before and before.keys() == {"a/x.png"}
+
+
+def test_a_full_disk_ends_the_command_and_the_rest_is_done_once_there_is_room(hairseg, small_disk, tmp_path, capsys):
+    """Guards against the same sentence for each of many photos, which all lack room, and a result that is not whole."""
+    folder = draw(tmp_path / "photos", *(f"{index}.png" for index in range(6)), size=200)
+    with pytest.raises(WriteError, match=r"\d\.(alpha|cutout|recoloured)\.png cannot be .*: expected \d+ kB"):
+        hairseg(folder, "--output", small_disk, "--colour", "copper")
+    assert "error:" not in capsys.readouterr().err
+    left = files(small_disk)
+    assert 0 < len(left) < 18 and not [name for name in left if name.endswith(".partial")]
+    shutil.copytree(small_disk, tmp_path / "out")
+    assert hairseg(folder, "--output", tmp_path / "out", "--colour", "copper", "--skip-existing") == 0
+    assert hairseg(folder, "--output", tmp_path / "whole", "--colour", "copper") == 0
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
 
 
 def test_threads_take_up_no_more_than_they_can_work_on():

@@ -8,6 +8,8 @@ from conftest import write_repository
 from safetensors.torch import load_file, save_file
 
 from hairseg.errors import InputError
+from hairseg.evaluation.figures import draw_history
+from hairseg.files import WriteError, free_bytes
 from hairseg.networks.backbones import build_model
 from hairseg.repository import BUNDLED, ModelRepository
 
@@ -139,3 +141,32 @@ def test_the_bundled_repository_is_whole_and_small():
     assert config.variants["random"]["init"] == "random" != config.variants["pretrained"]["init"]
     assert sum(path.stat().st_size for path in BUNDLED.rglob("*") if path.is_file()) < 30e6
     assert all(path.suffix in {".json", ".md", ".png", ".safetensors"} for path in BUNDLED.rglob("*") if path.is_file())
+
+
+def test_a_disk_without_room_is_named_for_every_file_and_what_was_there_stays(tmp_path, repository, small_disk):
+    """Guards against weights, JSON, a card or a figure that are cut off under their names."""
+    model = ModelRepository(small_disk / "repo")
+    written = {path.relative_to(repository): path for path in repository.rglob("*") if path.is_file()}
+    older = {}
+    for name in [name for name in written if name.suffix == ".json"]:
+        (model.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        older[name] = written[name].read_bytes()
+        (model.folder / name).write_bytes(older[name])
+    long = [{"epoch": 1, "note": "x" * 300_000}]
+    state = build_model("efficientnet_lite0").state_dict()
+    history = [{"epoch": 1, **{split: {"loss": 0.1, "f1": 0.9, "auroc": 0.9} for split in ("train", "test")}}]
+    filler = small_disk / "filler"
+    for name, room, write in (
+        ("random/model.safetensors", r"1\d\.\d MB", lambda: model.save_weights("random", "efficientnet_lite0", state)),
+        ("random/history.json", "301 kB", lambda: model.save_history("random", long)),
+        ("metrics.json", "301 kB", lambda: model.save_metrics({"x": long})),
+        ("README.md", "300 kB", lambda: model.save_card("x" * 300_000)),
+        ("figures/figure4.png", r"\d\d kB", lambda: draw_history(model.figure("figure4"), history, "random", 1)),
+    ):
+        if name.endswith(".png"):
+            filler.write_bytes(bytes(free_bytes(small_disk) - 3 * 4096))
+        with pytest.raises(WriteError, match=rf"{name} cannot be written because the disk .*: expected {room} of room"):
+            write()
+    filler.unlink()
+    assert {path.relative_to(model.folder) for path in model.folder.rglob("*") if path.is_file()} == older.keys()
+    assert all((model.folder / name).read_bytes() == content for name, content in older.items())

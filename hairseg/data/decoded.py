@@ -16,7 +16,7 @@ from tqdm import tqdm
 from hairseg.data.datasets import Pair, load_pair
 from hairseg.data.hats import load_hat, put_on
 from hairseg.errors import InputError, raise_if_any
-from hairseg.files import written_whole
+from hairseg.files import WriteError, written_whole
 from hairseg.networks.preset import Preset
 
 FORMAT = "3"  # of what is written into the cache: to be changed with it
@@ -60,7 +60,7 @@ def load_arrays(pairs: dict[str, list[Pair]], preset: Preset, workers: int) -> P
     contents, and are mapped into memory from there: a quarter megabyte per photo at 256 x 256, one at 512 x 512.
 
     Raises:
-        InputError: lists every pair that cannot be read; or the cache has no room.
+        InputError: lists every pair that cannot be read; WriteError, its subclass, where the cache has no room.
     """
     named = [(dataset, pair) for dataset, of_dataset in pairs.items() for pair in of_dataset]
     if not named:
@@ -76,10 +76,11 @@ def load_arrays(pairs: dict[str, list[Pair]], preset: Preset, workers: int) -> P
     folder = Path(os.environ.get("HAIRSEG_CACHE") or Path.home() / ".cache" / "hairseg") / key
     if not folder.is_dir():
         _remove_stale(folder.parent)
+        room = len(named) * preset.image_size**2 * 4  # a photo's three channels and its mask
         try:
-            with written_whole(folder) as beside:
+            with written_whole(folder, room, "make room, or name another folder in HAIRSEG_CACHE") as beside:
                 _decode(named, preset, workers, beside)
-        except OSError:
+        except WriteError:
             if not folder.is_dir():  # else another process has just written the same
                 raise
     files = (folder / f"{name}.npy" for name in ("photos", "masks", "windows"))
@@ -131,20 +132,8 @@ def _decode(pairs: list[tuple[str, Pair]], preset: Preset, workers: int, folder:
 
 
 def _allocated(path: Path, shape: tuple[int, ...]) -> np.memmap:
-    """A new uint8 array mapped from a file that has its room on the disk: writing to the map cannot find it full.
-
-    Raises:
-        InputError: there is no room.
-    """
+    """A new uint8 array mapped from a file that has its room on the disk: writing to the map cannot find it full."""
     array = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
-    try:
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    except OSError as error:
-        cache = path.parent.parent
-        raise InputError(
-            f"the cache {cache} has no room ({error.strerror}; {shutil.disk_usage(cache).free / 1e6:,.0f} MB free)",
-            f"{path.stat().st_size / 1e6:,.0f} MB for {path.name} of {shape[0]} photos",
-            "make room, or name another folder in HAIRSEG_CACHE",
-        ) from None
+    with path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return array

@@ -1,5 +1,6 @@
 """The paper's figures 3, 4 and 5, and ROC and precision-recall curves, as PNG files."""
 
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib
@@ -8,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from hairseg.evaluation.metrics import PixelScores
-from hairseg.files import written_whole
+from hairseg.files import write_bytes
 
 matplotlib.use("Agg")
 
@@ -128,5 +129,6 @@ def _thin(*curves: np.ndarray, points: int = 2000) -> tuple[np.ndarray, ...]:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    with written_whole(path) as beside:
-        figure.savefig(beside, format="png", dpi=110)
+    png = BytesIO()
+    figure.savefig(png, format="png", dpi=110)
+    write_bytes(path, png.getvalue())

@@ -57,7 +57,8 @@ def _export(repository: ModelRepository, variant: str) -> Path:
     model = PhotoToAlpha(network, repository.config.preset).eval()
     path = repository.onnx(variant)
     photos = _photos()
-    with written_whole(path) as beside:
+    room = sum(tensor.nbytes for tensor in network.state_dict().values())
+    with written_whole(path, room) as beside:
         with _quietly(), torch.no_grad():
             torch.onnx.export(
                 model,

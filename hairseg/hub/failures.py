@@ -1,6 +1,5 @@
 """Every failure of the Hugging Face Hub, or on the way there, as one sentence."""
 
-import errno
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -22,6 +21,7 @@ from huggingface_hub.errors import (
 )
 
 from hairseg.errors import InputError, first_line, quote
+from hairseg.files import free_bytes, in_words
 from hairseg.hub.timeouts import HubTimeoutError, http
 
 Answer = TypeVar("Answer")
@@ -31,6 +31,18 @@ LOG_IN = "log in with hf auth login, or set HF_TOKEN"
 
 class ChecksumError(Exception):
     """A downloaded file is not what its checksum says."""
+
+
+class NoRoomError(Exception):
+    """The disk of the Hub's cache is full.
+
+    Args:
+        room: bytes that are still to be downloaded.
+    """
+
+    def __init__(self, room: int):
+        self.room = room
+        super().__init__(room)
 
 
 class HubError(InputError):
@@ -52,6 +64,7 @@ FAILURES = (
     HTTPError,
     HubTimeoutError,
     ChecksumError,
+    NoRoomError,
     EntryNotFoundError,
     OSError,
     RuntimeError,
@@ -129,6 +142,12 @@ def explain(error: BaseException, repo_id: str, revision: str = "main") -> HubEr
                 "try again",
                 down=True,
             )
+        case NoRoomError():
+            return HubError(
+                f"{constants.HF_HUB_CACHE} has no room ({in_words(free_bytes(constants.HF_HUB_CACHE))} free)",
+                f"{in_words(error.room)} for {repo_id} there",
+                "free some, or set HF_HOME to another disk",
+            )
     if isinstance(error, CUT_OFF) or "Consistency check failed" in said:
         return HubError(f"the transfer of {repo_id} was cut off", f"{hub} to stay connected", "try again", down=True)
     if isinstance(error, UNREACHABLE):
@@ -139,12 +158,11 @@ def explain(error: BaseException, repo_id: str, revision: str = "main") -> HubEr
             down=True,
         )
     if isinstance(error, OSError) and error.errno and not isinstance(error, FileMetadataError):
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         return HubError(
             f"{error.filename or constants.HF_HUB_CACHE} cannot be used ({error.strerror})",
-            f"room for {repo_id} there" if full else "to read and write there",
-            "free some, or set HF_HOME to another disk" if full else "set HF_HOME to another folder",
-            final=not full,
+            "to read and write there",
+            "set HF_HOME to another folder",
+            final=True,
         )
     if "Invalid metadata in README.md" in said:
         return HubError(

@@ -103,8 +103,9 @@ def pull(repo: str, output: str | Path | None = None) -> Resolved:
     found = resolve(repo, everything=True)
     if output is None:
         return found
-    with written_whole(output) as beside:
-        for path in ModelRepository(found.folder).files():
+    files = ModelRepository(found.folder).files()
+    with written_whole(output, sum((found.folder / path).stat().st_size for path in files)) as beside:
+        for path in files:
             (beside / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(found.folder / path, beside / path)
     return Resolved(output, found.repo_id, found.commit, found.reason)

@@ -1,5 +1,6 @@
 """Which files make a model repository on the Hub, and the Hub's own cache of them: whole and valid, or not at all."""
 
+import errno
 import hashlib
 import os
 import re
@@ -7,12 +8,14 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
+from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.file_download import repo_folder_name
+from huggingface_hub.utils import WeakFileLock, validate_repo_id
 
 from hairseg.errors import InputError, quote
-from hairseg.hub.failures import ChecksumError
+from hairseg.files import FULL
+from hairseg.hub.failures import ChecksumError, NoRoomError
 from hairseg.repository import CONFIG, ModelRepository
 
 COMMIT = re.compile("[0-9a-f]{40}")
@@ -44,15 +47,34 @@ def download(repo_id: str, commit: str, files: list[str]) -> Path:
 
     Raises:
         ChecksumError: a file is not what its checksum says; it has been removed, the next download fetches it again.
+        NoRoomError: the cache's disk is full.
         InputError: the Hub has it whole, but it is no valid HairSeg repository.
         Exception: failures.FAILURES, on the way there.
     """
-    with warnings.catch_warnings():
-        # A disk without the room for a file is told of by the error that follows.
-        warnings.filterwarnings("ignore", "Not enough free disk space")
-        folder = Path(snapshot_download(repo_id, revision=commit, allow_patterns=files))
+    _remove_incomplete(repo_id)
+    try:
+        with warnings.catch_warnings():
+            # A disk without the room for a file is told of by the error that follows.
+            warnings.filterwarnings("ignore", "Not enough free disk space")
+            folder = Path(snapshot_download(repo_id, revision=commit, allow_patterns=files))
+    except (OSError, RuntimeError) as error:
+        # What downloads large files is written in Rust, and says the number of the system's error in words.
+        if getattr(error, "errno", None) not in FULL and f"(os error {errno.ENOSPC})" not in str(error):
+            raise
+        _remove_incomplete(repo_id)
+        lacking = snapshot_download(repo_id, revision=commit, allow_patterns=files, dry_run=True)
+        raise NoRoomError(sum(file.file_size or 0 for file in lacking if file.will_download)) from None
     _check(folder, f"{repo_id}@{commit[:7]}")
     return folder
+
+
+def _remove_incomplete(repo_id: str) -> None:
+    """Remove what killed downloads have left in the cache: whoever downloads a file holds the client's lock of it."""
+    cache, name = Path(constants.HF_HUB_CACHE), repo_folder_name(repo_id=repo_id, repo_type="model")
+    for path in (cache / name / "blobs").glob("*.incomplete"):
+        lock = cache / ".locks" / name / f"{path.name.partition('.')[0]}.lock"
+        with suppress(OSError), WeakFileLock(lock, timeout=0.1):
+            path.unlink()
 
 
 def cached(repo_id: str, revision: str, files: list[str]) -> Path | None:

@@ -1,13 +1,12 @@
 """Checkpoints of a training, resumed only under the settings that wrote them."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
-from hairseg.errors import InputError, first_line
+from hairseg.errors import InputError
 from hairseg.files import written_whole
 from hairseg.training.recipes import Recipe
 
@@ -28,18 +27,13 @@ def write_checkpoint(path: Path, checkpoint: dict) -> None:
     """Write a checkpoint, whole or not at all: the former one stays until then.
 
     Raises:
-        InputError: it cannot be written, as when the disk is full.
+        WriteError: it cannot be written, as when the disk is full.
     """
-    with written_whole(path) as beside:
-        try:
-            torch.save(checkpoint, beside)
-        except RuntimeError as error:  # in place of the system's error, which it hides
-            raise InputError(
-                f"the checkpoint {path} cannot be written ({first_line(error)}); beside what was written of it "
-                f"{shutil.disk_usage(path.parent).free / 1e6:,.1f} MB are free",
-                f"{_size_of(checkpoint) / 1e6:,.1f} MB of room",
-                "make room, and go on with --resume",
-            ) from None
+    with (
+        written_whole(path, _size_of(checkpoint), "make room, and go on with --resume") as beside,
+        beside.open("wb") as file,  # given a path, torch would hide the system's error
+    ):
+        torch.save(checkpoint, file)
 
 
 def _size_of(values: object) -> int:

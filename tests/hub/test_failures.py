@@ -6,15 +6,19 @@ import signal
 import subprocess
 import sys
 
+import pytest
 from conftest import PROJECT
 from hub_testing import REPO, WEIGHTS, contents, fails, publish
 from huggingface_hub import constants
+from huggingface_hub.utils import WeakFileLock
 
 from app import find_weights
+from hairseg.files import in_words
 from hairseg.hub.failures import HubError
 from hairseg.hub.publish import check_push
 from hairseg.hub.resolution import pull, resolve
 from hairseg.prediction import HairPredictor
+from hairseg.repository import NEEDED
 
 
 def test_no_such_repository(server):
@@ -59,25 +63,47 @@ def test_an_unusable_cache_is_named(server, one, monkeypatch, tmp_path):
     fails(lambda: resolve(REPO), "a file")
 
 
-def test_a_full_disk_is_named_and_the_cached_copy_served(server, one, monkeypatch, tmp_path):
+FULL = (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), RuntimeError("IO: No space left on device (os error 28)"))
+
+
+@pytest.mark.parametrize("error", FULL, ids=["the client", "hf_xet"])
+def test_a_full_disk_is_named_and_the_cached_copy_served(server, one, monkeypatch, tmp_path, error):
     def full(*_, **__):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise error
 
     old = publish(server, one)
+    room = in_words(sum(len(content) for name, content in contents(one).items() if name in NEEDED))
     with monkeypatch.context() as patch:
         patch.setattr("huggingface_hub.file_download.http_get", full)
-        fails(lambda: resolve(REPO), f"(No space left on device): expected room for {REPO}", "HF_HOME", error=HubError)
+        fails(lambda: resolve(REPO), "cache has no room (", f"expected {room} for {REPO}", "HF_HOME", error=HubError)
+        assert not list((tmp_path / "cache").rglob("*.incomplete"))
     assert resolve(REPO).commit == old
     server.put(REPO, {"metrics.json": b"{}"})
     with monkeypatch.context() as patch:
         patch.setattr("huggingface_hub.file_download.http_get", full)
         found = resolve(REPO)
-        assert found.commit == old and "No space left" in (found.reason or "")
+        assert found.commit == old and "cache has no room" in (found.reason or "")
+
+
+def test_no_room_for_the_copy_of_a_pull(server, one, monkeypatch, tmp_path):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    publish(server, one)
+    room = in_words(sum(map(len, contents(one).values())))
     with monkeypatch.context() as patch:
         patch.setattr("shutil.copyfile", full)
-        fails(lambda: pull(REPO, tmp_path / "out"), "out cannot be written because the disk is full")
+        fails(lambda: pull(REPO, tmp_path / "out"), "out cannot be written because", f"expected {room}")
         assert not [path for path in tmp_path.iterdir() if "out" in path.name]
     pull(REPO, tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(one)
+
+
+def test_a_disk_that_is_too_small_for_a_pull(server, one, monkeypatch, small_disk):
+    publish(server, one)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(small_disk / "hub"))
+    fails(lambda: pull(REPO), f"{small_disk}/hub has no room (", " MB for ada/hair there", error=HubError)
+    assert not [path for path in small_disk.rglob("*") if path.suffix == ".incomplete" or path.name == WEIGHTS]
 
 
 def test_a_killed_pull_leaves_nothing_for_good(server, one, tmp_path):
@@ -94,3 +120,17 @@ def test_a_killed_pull_leaves_nothing_for_good(server, one, tmp_path):
     pull(REPO, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir() if "out" in path.name] == ["out"]
     assert contents(tmp_path / "out") == contents(one)
+
+
+def test_what_killed_downloads_left_in_the_cache_goes_with_the_next_one(server, one, tmp_path):
+    """Unless another process is at work on it, which holds the client's lock of the file."""
+    publish(server, one)
+    cache, name = tmp_path / "cache", "models--ada--hair"
+    killed, at_work = (cache / name / "blobs" / f"{etag}.0123abcd.incomplete" for etag in ("1" * 40, "2" * 40))
+    for path in (killed, at_work):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("half")
+    (cache / ".locks" / name).mkdir(parents=True)
+    with WeakFileLock(cache / ".locks" / name / f"{'2' * 40}.lock"):
+        resolve(REPO)
+    assert at_work.exists() and not killed.exists()
