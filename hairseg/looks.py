@@ -43,10 +43,7 @@ class Look:
         alpha = self._at_size_of(photo, self.whole, refined)
         scales = [own / seen for own, seen in zip(alpha.shape, self.shape, strict=True)]
         for seen, logits in zip(self.windows, self.closer, strict=True):
-            rows, columns = (
-                slice(round(side.start * scale), max(round(side.start * scale) + 1, round(side.stop * scale)))
-                for side, scale in zip(seen, scales, strict=True)
-            )
+            rows, columns = _scaled(seen, scales)
             weight = _fading((rows, columns), alpha.shape)
             near = self._at_size_of(photo[rows, columns], logits, refined)
             alpha[rows, columns] += weight * (near - alpha[rows, columns])
@@ -105,11 +102,14 @@ def combine(
     for window, logits in zip(windows, closer, strict=True):
         first, near = (_part_of(picture, window, logits.shape, shape) for picture in (whole, suspected))
         believed.append(without_doubtful_finds(agreed(logits, first, near >= 0.5)))
-    largest = LARGEST_LOOK / SURROUNDINGS * max(whole.shape)  # finds that no closer look has seen better
-    return Look(shape, image_size, without_doubtful_finds(whole, largest), windows, believed)
+    # What a closer look has seen, or would have if there had not been others before it, is not judged by the first.
+    judged = np.full(whole.shape, len(windows) < MAX_LOOKS)
+    for window in windows:
+        judged[_scaled(window, [own / seen for own, seen in zip(whole.shape, shape, strict=True)])] = False
+    return Look(shape, image_size, without_doubtful_finds(whole, judged), windows, believed)
 
 
-def without_doubtful_finds(logits: np.ndarray, smallest: float = 0) -> np.ndarray:
+def without_doubtful_finds(logits: np.ndarray, judged: np.ndarray | None = None) -> np.ndarray:
     """Hair logits in which a find that the network is sure of nowhere is none.
 
     Hair is found with certainty somewhere, and fur or knitwear hardly ever. As in hysteresis thresholding (J. Canny,
@@ -117,15 +117,15 @@ def without_doubtful_finds(logits: np.ndarray, smallest: float = 0) -> np.ndarra
 
     Args:
         logits: (height, width).
-        smallest: longer side in pixels from which finds are judged.
+        judged: where finds are judged, bool (height, width): those that lie there for the most part; None: all.
     """
     _, places, finds, _ = cv2.connectedComponentsWithStats((logits > 0).astype(np.uint8))
     result = logits.copy()
     for find, (left, top, width, height, _) in enumerate(finds.tolist()):
-        if not find or max(width, height) < smallest:
-            continue
         window = slice(top, top + height), slice(left, left + width)
         pixels = places[window] == find
+        if not find or (judged is not None and judged[window][pixels].mean() < 0.5):
+            continue
         surest = float(np.quantile(logits[window][pixels], SUREST))
         if surest < SURE:
             result[window][pixels] -= 2 * surest  # so that what it was surest of is as surely none
@@ -159,6 +159,15 @@ def _part_of(
     to_logits = np.array([[steps[1], 0, starts[1]], [0, steps[0], starts[0]]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(logits, to_logits, size[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _scaled(window: tuple[slice, slice], scales: list[float]) -> tuple[slice, slice]:
+    """Rows and columns times their scales, of a pixel at least."""
+    rows, columns = (
+        slice(round(side.start * scale), max(round(side.start * scale) + 1, round(side.stop * scale)))
+        for side, scale in zip(window, scales, strict=True)
+    )
+    return rows, columns
 
 
 def _around(centre: float, side: int, length: int) -> slice:

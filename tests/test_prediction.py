@@ -173,7 +173,11 @@ def test_a_find_that_the_network_is_sure_of_nowhere_is_no_hair():
     rest = np.ones_like(logits, bool)
     rest[10:40, 10:40] = False
     assert np.array_equal(kept[rest], logits[rest])
-    assert np.array_equal(without_doubtful_finds(logits, smallest=50), logits), "smaller ones are not judged"
+    judged = np.zeros_like(rest)
+    judged[:, :20] = True
+    assert np.array_equal(without_doubtful_finds(logits, judged), logits), "most of it is left to a closer look"
+    judged[:, :30] = True
+    np.testing.assert_array_equal(without_doubtful_finds(logits, judged), kept)
     assert logits[20, 20] == 1.5, "what is given stays"
 
 
