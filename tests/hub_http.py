@@ -106,8 +106,11 @@ class FaultyHandler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         refused_midway = fault and fault.kind == "status" and fault.at
-        self.body = self.rfile.read(min(length, int(fault.at)) if refused_midway else length)
-        self.close_connection |= bool(refused_midway)
+        wanted = min(length, int(fault.at)) if refused_midway else length
+        self.body = self.rfile.read(wanted)
+        self.close_connection |= bool(refused_midway) or len(self.body) < wanted
+        if len(self.body) < wanted:  # the caller was killed
+            return
         try:
             if fault and fault.kind == "status":
                 raise Refusal(fault.status, fault.message, fault.code)
