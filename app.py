@@ -47,9 +47,11 @@ def find_weights(repo: str | None) -> "tuple[Resolved | None, str | None]":
         return None, None  # bundled
     from hairseg.hub.failures import HubError
     from hairseg.hub.resolution import default_repo, resolve
+    from hairseg.repository import VARIANTS, ModelRepository
 
     try:
         source = resolve(repo or default_repo())
+        ModelRepository(source.folder).check(VARIANTS)
     except HubError as error:
         return None, f"the bundled weights are shown, because {str(error)[0].lower()}{str(error)[1:]}"
     return source, source.reason and f"the weights are a cached copy of {source.repo_id}, because {source.reason}."

@@ -5,6 +5,8 @@ README.md  config.json  metrics.json  figures/*.png
 """
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from pathlib import Path
@@ -101,6 +103,15 @@ class ModelRepository:
         network.load_state_dict(self._read_weights(variant), strict=True, assign=True)
         return network.eval()
 
+    def check(self, variants: Sequence[str]) -> None:
+        """Check that these variants can be served, as far as that shows without reading a tensor's values.
+
+        Raises:
+            InputError: as `validate`.
+        """
+        for variant in variants:
+            self._check_weights(variant)
+
     def validate(self) -> Config:
         """Check the whole repository.
 
@@ -152,26 +163,26 @@ class ModelRepository:
             fault = first_line(error)
             raise InputError(f"{path} is not valid JSON ({fault})", "what train.py writes", "fetch it again") from None
 
-    def _read_weights(self, variant: str) -> dict[str, torch.Tensor]:
-        """The tensors of one variant, floating ones in float32."""
+    def _check_weights(self, variant: str) -> Path:
+        """The file of one variant's weights, whose tensors have the names, shapes and kinds of the network's."""
         if variant not in self.config.variants:
             raise InputError(f"{self.folder} has no {variant!r} variant", f"one of {', '.join(self.config.variants)}")
-        path, backbone = self.weights(variant), self.config.backbone
+        path = self.weights(variant)
         if not path.is_file():
             raise InputError(
                 f"{path} is missing", f"the weights of the {variant} variant", "fetch the repository again"
             )
-        try:
-            with safe_open(path, "pt") as file:
-                slices = {name: file.get_slice(name) for name in file.keys()}
-                found = {name: (cut.get_shape(), cut.get_dtype()) for name, cut in slices.items()}
-            _check_tensors(path, backbone, found)
+        with _whole(path), safe_open(path, "pt") as file:
+            slices = {name: file.get_slice(name) for name in file.keys()}
+            found = {name: (cut.get_shape(), cut.get_dtype()) for name, cut in slices.items()}
+        _check_tensors(path, self.config.backbone, found)
+        return path
+
+    def _read_weights(self, variant: str) -> dict[str, torch.Tensor]:
+        """The tensors of one variant, floating ones in float32."""
+        path = self._check_weights(variant)
+        with _whole(path):
             state = load_file(path)
-        except (SafetensorError, OSError) as error:
-            fault = first_line(error)
-            raise InputError(
-                f"{path} is no whole safetensors file ({fault})", remedy="fetch the repository again"
-            ) from None
         state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
         for name, tensor in state.items():
             if not tensor.isfinite().all() or (name.endswith("running_var") and (tensor < 0).any()):
@@ -186,6 +197,16 @@ class ModelRepository:
 def is_known(name: str) -> bool:
     """Whether a file of this name belongs to a model repository."""
     return any(fnmatchcase(name, pattern) for pattern in ALL) and name.count("/") <= 1
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"{path} is no whole safetensors file ({first_line(error)})", remedy="fetch the repository again"
+        ) from None
 
 
 def _check_tensors(path: Path, backbone: str, found: dict[str, tuple[list[int], str]]) -> None:

@@ -109,9 +109,23 @@ def test_broken_json_is_named(repository):
 )
 def test_a_wrong_tensor_is_named(repository, change, message):
     edit_weights(repository, change)
-    for read in (ModelRepository.validate, lambda model: model.load_network("random")):
+    by_check, by_loading = (lambda model: model.check(["random"])), (lambda model: model.load_network("random"))
+    for read in (ModelRepository.validate, by_check, by_loading):
         with pytest.raises(InputError, match=message):
             read(ModelRepository(repository))
+
+
+def test_what_cannot_be_served_shows_without_the_tensors(repository):
+    model = ModelRepository(repository)
+    model.check(["random"])
+    with pytest.raises(InputError, match="has no 'pretrained' variant"):
+        model.check(["pretrained"])
+    model.weights("random").write_bytes(model.weights("random").read_bytes()[:-1])
+    with pytest.raises(InputError, match="is no whole safetensors file"):
+        model.check(["random"])
+    model.weights("random").unlink()
+    with pytest.raises(InputError, match=r"random/model\.safetensors is missing"):
+        model.check(["random"])
 
 
 def test_loading_is_strict_even_if_the_check_before_it_were_to_miss_a_tensor(repository, monkeypatch):

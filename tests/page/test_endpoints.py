@@ -3,6 +3,7 @@
 import base64
 import colorsys
 import json
+import shutil
 import urllib.request
 import uuid
 from pathlib import Path
@@ -16,6 +17,7 @@ from gradio_client import Client, handle_file
 from PIL import Image
 
 import app
+from hairseg.errors import InputError
 from hairseg.hub.failures import HubError
 from hairseg.hub.resolution import Resolved
 from hairseg.images import load_photo
@@ -184,6 +186,14 @@ def test_a_cached_copy_is_named_with_its_revision(predictor, monkeypatch):
     assert notice == "the weights are a cached copy of ada/hair, because the Hub cannot be reached."
     shown = json.dumps(build_page(predictor, source, notice).get_config_file(), default=str)
     assert notice in shown and "ada/hair at 0123456" in shown and source.url in shown
+
+
+def test_a_repository_that_lacks_weights_ends_the_page_before_it_answers(small_repository, tmp_path):
+    shutil.copytree(small_repository, tmp_path / "repo")
+    assert app.find_weights(str(tmp_path / "repo"))[0] == Resolved(tmp_path / "repo")
+    (tmp_path / "repo" / "random" / "model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"random/model\.safetensors is missing"):
+        app.find_weights(str(tmp_path / "repo"))
 
 
 def answer(client, fn_index: int, data: list) -> dict:
