@@ -5,7 +5,7 @@ import warnings
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -123,10 +123,10 @@ def load_photo(source, name: str | None = None, longer_side: int | None = None) 
         raise InputError(f"{name} is broken and cannot be read", "a whole picture", "copy or save it again") from None
 
 
-def pixels_of(path: str | Path) -> int:
+def pixels_of(file: str | Path | BinaryIO) -> int:
     """How many pixels a picture has, as its header says; 0 if that cannot be read."""
     try:
-        with Image.open(path, formats=readable_formats()) as image:
+        with Image.open(file, formats=readable_formats()) as image:
             return image.width * image.height
     except Exception:  # `load_photo` finds the words
         return 0

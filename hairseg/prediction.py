@@ -118,10 +118,25 @@ class HairPredictor:
             variant: self._threads.submit(self._look_at, network, photo) for variant, network in self.networks.items()
         }
 
+    def glance(self, photo: np.ndarray, variant: str) -> np.ndarray:
+        """The alpha by one look at the whole photo, in the calling thread: what there is time for in a stream.
+
+        Args:
+            photo: uint8 RGB, (height, width, 3), upright.
+            variant: which network looks.
+
+        Returns:
+            float32 in [0, 1], (height, width), edges refined. Of small heads it tells less than `alphas`.
+
+        Raises:
+            InputError: the array is no photo.
+        """
+        return self._look_at(self.networks[variant], photo, closely=False).alpha(photo)
+
     def _alpha(self, network: DeepLabV3, photo: np.ndarray, refined: bool) -> np.ndarray:
         return self._look_at(network, photo).alpha(photo, refined)
 
-    def _look_at(self, network: DeepLabV3, photo: np.ndarray) -> Look:
+    def _look_at(self, network: DeepLabV3, photo: np.ndarray, closely: bool = True) -> Look:
         if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
             raise InputError(
                 f"an array of {photo.dtype} and shape {photo.shape} is no photo",
@@ -129,7 +144,7 @@ class HairPredictor:
                 "read files with hairseg.images.load_photo",
             )
         whole = self._look(network, [photo])[0]
-        windows = closer_windows(whole, photo.shape[:2])
+        windows = closer_windows(whole, photo.shape[:2]) if closely else []
         closer = self._look(network, [photo[window] for window in windows])
         return combine(photo.shape[:2], self.config.image_size, whole, windows, closer)
 

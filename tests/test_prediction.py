@@ -128,6 +128,17 @@ def test_small_hair_is_looked_at_closer(finds_red, height, width, disc):
     assert np.abs(np.diff(closer, axis=0))[inner, columns].max() < 0.15  # of 1 in a hard seam
 
 
+def test_a_glance_is_one_look_at_the_whole(finds_red):
+    photo, _ = field_with_red(600, 800, (500, 700, 60))
+    (logits,) = finds_red._look(finds_red.networks["pretrained"], [photo])
+    looks = []
+    finds_red.networks["pretrained"].register_forward_hook(lambda *_: looks.append(1))
+    glance = finds_red.glance(photo, "pretrained")
+    assert np.array_equal(glance, Look((600, 800), 256, logits, [], []).alpha(photo)) and len(looks) == 1
+    with pytest.raises(InputError, match="is no photo"):
+        finds_red.glance(photo[..., 0], "pretrained")
+
+
 def test_people_far_apart_are_all_looked_at(finds_red):
     photo, mask = field_with_red(900, 900, (150, 150, 60), (150, 700, 70), (700, 400, 65))
     assert iou(finds_red.alphas(photo)["pretrained"] >= 0.5, mask) > 0.95

@@ -1,0 +1,260 @@
+"""A visitor's stream of frames, as the browser asks for it."""
+
+import asyncio
+from base64 import b64decode, b64encode
+from concurrent.futures import Future
+from io import BytesIO
+from threading import Event
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import draw_portrait, run_apart
+from PIL import Image
+
+from hairseg.images import encode_jpeg, encode_png, load_photo
+from hairseg.page.events import UNEXPECTED
+from hairseg.page.live import FRAME_BYTES, FRAME_SIDE, PATIENCE, TIME_LIMIT, VISITORS, LiveStreams, read_frame
+from hairseg.page.session import PageSession
+from hairseg.prediction import HairPredictor
+from hairseg.recolouring.recolourer import recolour
+
+PORTRAIT = encode_jpeg(draw_portrait(3, 160)[0])
+JPEG = 6  # of 255, more than what JPEG changes in a noisy drawing on the average
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def dark_is_hair(photo, variant):
+    return (photo.max(axis=2) < 100).astype(np.float32)
+
+
+def streams_with(glance=dark_is_hair) -> tuple[LiveStreams, Clock]:
+    clock = Clock()
+    return LiveStreams(PageSession(SimpleNamespace(glance=glance)), clock), clock  # pyright: ignore
+
+
+def frame(stream, file: bytes = PORTRAIT, **others) -> dict:
+    asked = {"frame": b64encode(file).decode(), "colour": "#8e24aa", "strength": 1, "variant": "pretrained"}
+    return {**asked, "stream": stream["stream"], **others}
+
+
+def shown(answer) -> np.ndarray:
+    file = b64decode(answer["picture"])
+    with Image.open(BytesIO(file)) as picture:
+        assert picture.format == "JPEG"
+    return load_photo(file)
+
+
+def test_a_frame_comes_back_recoloured_as_a_photo_would():
+    async def one_frame(**others):
+        streams, _ = streams_with()
+        return await streams.answer(frame(await streams.begin(), **others))
+
+    photo = load_photo(PORTRAIT)
+    answer = run_apart(one_frame())
+    assert answer["seconds"] == TIME_LIMIT and not answer["bald"]
+    expected = recolour(photo, dark_is_hair(photo, ""), "#8e24aa").astype(float)
+    assert np.abs(shown(answer) - expected).mean() < JPEG < np.abs(photo - expected).mean()
+    assert np.abs(shown(run_apart(one_frame(strength=0))).astype(float) - photo).mean() < JPEG
+
+
+def test_the_network_that_is_asked_for_glances_once(small_repository):
+    predictor, looks = HairPredictor(small_repository), []
+    for name, network in predictor.networks.items():
+        network.register_forward_pre_hook(lambda _, inputs, name=name: looks.append((name, len(inputs[0]))))
+
+    async def one_frame():
+        streams = LiveStreams(PageSession(predictor))
+        return await streams.answer(frame(await streams.begin(), variant="random"))
+
+    assert shown(run_apart(one_frame())).shape == (160, 160, 3)
+    assert looks == [("random", 1)]
+
+
+def test_no_hair_is_told():
+    async def one_frame():
+        streams, _ = streams_with(lambda photo, variant: np.zeros(photo.shape[:2], np.float32))
+        return await streams.answer(frame(await streams.begin()))
+
+    assert run_apart(one_frame())["bald"]
+
+
+def test_frames_are_smoothed_within_a_stream_and_not_across():
+    answers = iter([0.0, 1.0, 1.0])
+
+    async def frames():
+        streams, _ = streams_with(lambda photo, variant: np.full(photo.shape[:2], next(answers), np.float32))
+        one, other = await streams.begin(), await streams.begin()
+        return [shown(await streams.answer(frame(stream))).astype(float) for stream in (one, one, other)]
+
+    photo = load_photo(PORTRAIT)
+    untouched, little, fully = (np.abs(picture - photo).mean() for picture in run_apart(frames()))
+    assert untouched < JPEG < little < 0.5 * fully
+
+
+def test_a_stream_ends_after_a_minute():
+    async def a_minute():
+        streams, clock = streams_with()
+        stream, answers = await streams.begin(), []
+        for _ in range(31):
+            clock.now += 2
+            answers.append(await streams.answer(frame(stream)))
+        again = await streams.answer(frame(await streams.begin()))
+        return answers, again
+
+    answers, again = run_apart(a_minute())
+    assert [answer.get("seconds") for answer in answers[:29]] == list(range(58, 0, -2))
+    assert all("ended" in answer for answer in answers[29:]) and "picture" in again
+
+
+def test_others_wait_until_somebody_stops_vanishes_or_has_had_the_minute():
+    async def crowd():
+        streams, clock = streams_with()
+        live = [await streams.begin() for _ in range(VISITORS)]
+        refused = await streams.begin()
+        await streams.end(live[0]["stream"])
+        live[0] = await streams.begin()
+        clock.now += PATIENCE + 1  # nobody is heard of
+        after_vanishing = [await streams.begin() for _ in range(VISITORS + 1)]
+        return refused, live, after_vanishing, await streams.answer(frame(live[0]))
+
+    refused, live, after_vanishing, gone = run_apart(crowd())
+    assert set(refused) == {"error"} and refused["error"].endswith("try again in a minute.")
+    assert all("stream" in stream for stream in live)
+    assert ["stream" in answer for answer in after_vanishing] == [True] * VISITORS + [False]
+    assert "ended" in gone
+
+
+def test_nothing_is_left_of_a_stream_whose_visitor_has_vanished(monkeypatch):
+    monkeypatch.setattr("hairseg.page.live.TIME_LIMIT", -0.9)
+
+    async def vanish():
+        streams, _ = streams_with()
+        await streams.begin()
+        before = len(streams._streams)
+        await asyncio.sleep(0.3)
+        return before, len(streams._streams)
+
+    assert run_apart(vanish()) == (1, 0)
+
+
+def test_a_visitor_has_one_frame_at_work_at_a_time():
+    may_go_on = Event()
+
+    def slow(photo, variant):
+        may_go_on.wait(30)
+        return dark_is_hair(photo, variant)
+
+    async def both():
+        streams, _ = streams_with(slow)
+        stream = await streams.begin()
+        first = asyncio.create_task(streams.answer(frame(stream)))
+        await asyncio.sleep(0)
+        second = await streams.answer(frame(stream))
+        may_go_on.set()
+        return await first, second, await streams.answer(frame(stream))
+
+    first, second, third = run_apart(both())
+    assert "picture" in first and "picture" in third and "one at a time" in second["error"]
+
+
+def test_a_slow_frame_is_no_sign_of_a_visitor_who_has_gone():
+    async def slowly():
+        streams, clock = streams_with()
+        stream = await streams.begin()
+
+        def takes_long(photo, variant):
+            clock.now += 3 * PATIENCE
+            return dark_is_hair(photo, variant)
+
+        streams._session = PageSession(SimpleNamespace(glance=takes_long))  # pyright: ignore
+        await streams.answer(frame(stream))
+        return await streams.answer(frame(stream))
+
+    assert "picture" in run_apart(slowly())
+
+
+NOISE = np.random.default_rng(0).integers(0, 256, (FRAME_SIDE, FRAME_SIDE, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"frame": None},
+        {"frame": 7},
+        {"frame": ["x"]},
+        {"frame": ""},
+        {"frame": "no base64!"},
+        {"frame": b64encode(b"no picture").decode()},
+        {"frame": b64encode(PORTRAIT[:900]).decode()},
+        {"frame": b64encode(encode_jpeg(np.zeros((FRAME_SIDE + 1, FRAME_SIDE, 3), np.uint8))).decode()},
+        {"frame": b64encode(encode_png(NOISE)).decode()},
+        {"frame": b64encode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n").decode()},
+        {"colour": "nothing"},
+        {"colour": None},
+        {"strength": "much"},
+        {"strength": 2},
+        {"variant": "third"},
+        {"variant": []},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_used_costs_one_sentence_and_not_the_stream(wrong):
+    async def frames():
+        streams, _ = streams_with()
+        stream = await streams.begin()
+        return await streams.answer(frame(stream, **wrong)), await streams.answer(frame(stream))
+
+    bad, good = run_apart(frames())
+    assert set(bad) == {"error"} and bad["error"].endswith(".") and "\n" not in bad["error"] and len(bad["error"]) < 300
+    assert bad["error"] != UNEXPECTED and "picture" in good
+
+
+@pytest.mark.parametrize("asked", [None, "x", [], {}, {"stream": None}, {"stream": []}, {"stream": "guessed"}])
+def test_without_a_stream_nothing_is_worked_on(asked):
+    async def ask():
+        streams, _ = streams_with(lambda *_: pytest.fail("a network ran"))
+        await streams.begin()
+        await streams.end(asked)
+        return await streams.answer(asked)
+
+    assert set(run_apart(ask())) == {"ended"}
+
+
+def test_what_nobody_foresaw_is_one_sentence_too(capsys):
+    def broken(photo, variant):
+        raise RuntimeError("out of order")
+
+    async def one_frame():
+        streams, _ = streams_with(broken)
+        return await streams.answer(frame(await streams.begin()))
+
+    assert run_apart(one_frame()) == {"error": UNEXPECTED}
+    assert "out of order" in capsys.readouterr().err
+
+
+def test_the_minute_begins_once_the_networks_are_there():
+    loading = Future()
+
+    async def early():
+        clock = Clock()
+        streams = LiveStreams(PageSession(loading), clock)
+        begun = asyncio.create_task(streams.begin())
+        await asyncio.sleep(0.05)
+        clock.now += 100
+        loading.set_result(SimpleNamespace(glance=dark_is_hair))
+        return await streams.answer(frame(await begun))
+
+    assert run_apart(early())["seconds"] == TIME_LIMIT
+
+
+def test_a_full_frame_of_noise_is_small_enough():
+    file = encode_jpeg(NOISE, 80)
+    assert len(file) < FRAME_BYTES < len(encode_png(NOISE))
+    assert read_frame(b64encode(file).decode()).shape == NOISE.shape
