@@ -1,7 +1,13 @@
-"""Masks, cut-outs and recoloured pictures from the command line: python -m hairseg PHOTO_OR_FOLDER... --output DIR"""
+"""Masks, cut-outs and recoloured pictures from the command line; model repositories side by side.
 
+python -m hairseg PHOTO_OR_FOLDER... --output DIR
+python -m hairseg models [FOLDER...] [--json]
+"""
+
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +19,23 @@ from hairseg.files import WriteError
 from hairseg.folder import find_photos, result_path, write_picture
 from hairseg.hub.resolution import default_repo, resolve
 from hairseg.images import alpha_to_grey, load_photo
+from hairseg.leaderboard.rows import find_repositories, row_of
+from hairseg.leaderboard.speed import milliseconds_a_photo
+from hairseg.leaderboard.table import as_json, table
 from hairseg.paper import VARIANTS
 from hairseg.prediction import HairPredictor
 from hairseg.recolouring.palette import parse_colour
 from hairseg.recolouring.recolourer import HairRecolourer
 from hairseg.recolouring.settings import NUMBERS, RecolourSettings, describe
 from hairseg.recolouring.sheet import contact_sheet
+from hairseg.repository import BUNDLED, ModelRepository
 from hairseg.workers import PixelBudget, in_threads, share_cores
+
+MODELS = "models"  # the first word of a command line that lists them
+
+RUNS = Path("runs")  # where train.py puts them
+
+PORTRAIT = Path(__file__).parent / "page" / "examples" / "astronaut.jpg"
 
 FEW = 3  # photos that need no progress bar
 
@@ -27,7 +43,12 @@ PIXELS_AT_ONCE = 48_000_000  # a cut-out takes some 80 bytes for each while it i
 
 
 def parse() -> Parser:
-    parser = Parser(prog="python -m hairseg", description="Segment the hair of photos and recolour it.")
+    parser = Parser(
+        prog="python -m hairseg",
+        description="Segment the hair of photos and recolour it.",
+        epilog=f"python -m hairseg {MODELS} --help tells of another command: it lists model repositories with their "
+        f"scores. A photo or a folder of that name is ./{MODELS}.",
+    )
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="files, and folders with all below them")
     parser.add_argument("--output", type=Path, default=Path("."), help="folder of the results (this one)")
     parser.add_argument("--colour", help="#rrggbb or a preset's name such as copper; also write the recoloured photo")
@@ -52,11 +73,34 @@ def parse() -> Parser:
     return parser
 
 
+def parse_models() -> Parser:
+    parser = Parser(
+        prog=f"python -m hairseg {MODELS}",
+        description="List model repositories: backbones, recipes, scores (compared where they are of the same photos), "
+        "megabytes of weights, and milliseconds that the masks of a photo of 1 megapixel take here.",
+    )
+    parser.add_argument(
+        "folders",
+        nargs="*",
+        type=Path,
+        metavar="FOLDER",
+        help="model repositories, and folders that hold some (runs, else the bundled one)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--no-speed", action="store_true", help="do not measure milliseconds, which loads every network"
+    )
+    parser.add_argument("--device", default="auto")
+    return parser
+
+
 def flag(setting: str) -> str:
     return "--" + setting.replace("_", "-")
 
 
 def main() -> int:
+    if sys.argv[1:2] == [MODELS]:
+        return list_models(sys.argv[2:])
     args = parse().parse_args()
     if args.colour:
         parse_colour(args.colour)
@@ -103,6 +147,24 @@ def main() -> int:
     failed = len(unfinished) - done
     if len(photos) > 1:
         print(f"{done} photos done, {len(photos) - len(unfinished)} skipped, {failed} unreadable", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def list_models(words: Sequence[str]) -> int:
+    """The command `models`. What is wrong with one repository does not stop the others."""
+    args = parse_models().parse_args(words)
+    device = choose_device(args.device)
+    rows, failed = [], False
+    for folder in find_repositories(args.folders or [RUNS if RUNS.is_dir() else BUNDLED]):
+        try:
+            rows.append(row_of(ModelRepository(folder), str(folder)))
+            if not args.no_speed:
+                predictor = HairPredictor(folder, device=device)
+                rows[-1] = replace(rows[-1], milliseconds=milliseconds_a_photo(predictor, load_photo(PORTRAIT)))
+        except InputError as error:
+            report(str(error))
+            failed = True
+    print(json.dumps(as_json(rows), indent=2) if args.json else table(rows))
     return 1 if failed else 0
 
 

@@ -77,6 +77,10 @@ class ModelRepository:
     def weights(self, variant: str) -> Path:
         return self.folder / variant / WEIGHTS
 
+    def bytes_of_weights(self) -> int:
+        """Of all variants that are there."""
+        return sum(path.stat().st_size for variant in VARIANTS if (path := self.weights(variant)).is_file())
+
     def onnx(self, variant: str) -> Path:
         """Where `hairseg.hub.export` puts what runs without PyTorch; most repositories have none."""
         return self.folder / variant / ONNX

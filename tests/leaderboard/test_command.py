@@ -1,0 +1,57 @@
+"""`python -m hairseg models` as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import PROJECT, draw_portrait, write_repository
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder called models, with a repository, a broken one, and a photo."""
+    models = tmp_path_factory.mktemp("work") / "models"
+    write_repository(models / "drawn")
+    (models / "broken").mkdir()
+    (models / "broken" / "config.json").write_text("{}")
+    Image.fromarray(draw_portrait(1)[0]).save(models / "selfie.png")
+    return models.parent
+
+
+def run(folder, *words, rc: int) -> subprocess.CompletedProcess:
+    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+    words = [sys.executable, "-m", "hairseg", *words]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=300, env=environment)
+    assert done.returncode == rc and "Traceback" not in done.stderr, done.stdout + done.stderr
+    return done
+
+
+def test_a_folder_of_runs_is_listed_and_measured(folder):
+    done = run(folder, "models", "models", "--json", rc=1)
+    assert done.stderr == (
+        "error: models/broken/config.json does not describe a HairSeg model: expected architecture 'DeepLabV3'.\n"
+    )
+    (row,) = json.loads(done.stdout)
+    assert row["name"] == "models/drawn" and row["backbone"] == "efficientnet_lite0" and row["milliseconds"] > 0
+
+
+def test_without_a_folder_the_bundled_pair_is_listed(folder):
+    done = run(folder, "models", "--no-speed", rc=0)
+    head, *lines = done.stdout.splitlines()
+    assert head == "celebamask-hq, split test, 214 photos at 320 x 320" and done.stderr == ""
+    assert [line.split()[-1] for line in lines] == ["ms", "-", "3"]
+
+
+def test_photos_in_a_folder_of_that_name_are_reached(folder):
+    run(folder, "./models", "--output", "out", rc=0)
+    with Image.open(folder / "out" / "selfie.alpha.png") as alpha:
+        assert alpha.size == (96, 96)
+
+
+def test_a_mistake_is_one_line(folder):
+    assert run(folder, "models", "nowhere", rc=2).stderr.startswith("error: nowhere holds no model repository")
+    assert "models --help" in run(folder, "models", "--fast", rc=2).stderr
+    assert "./models" in run(folder, "--help", rc=0).stdout
