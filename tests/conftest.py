@@ -64,9 +64,9 @@ def draw_figaro1k(root: Path, training: list[int], testing: list[int]) -> Path:
     return root
 
 
-def write_repository(folder: Path, variants: tuple[str, ...] = VARIANTS) -> Path:
+def write_repository(folder: Path, variants: tuple[str, ...] = VARIANTS, seed: int = 0) -> Path:
     """A model repository of random weights on efficientnet_lite0."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     repository = ModelRepository(folder)
     for variant in variants:
         repository.save_weights(variant, "efficientnet_lite0", build_model("efficientnet_lite0").state_dict())

@@ -1,13 +1,14 @@
 """Where a model repository lies: a folder, or the Hub's cache, into which it is pulled."""
 
 import os
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub import HfApi, constants
 
-from hairseg.errors import InputError
+from hairseg.errors import InputError, quote
 from hairseg.files import written_whole
 from hairseg.hub.failures import FAILURES, HubError, explain, retry_once
 from hairseg.hub.snapshots import COMMIT, cached, download, parse_id, remember
@@ -35,9 +36,24 @@ class Resolved:
         return f"{self.repo_id} at {(self.commit or '')[:7]}{why}"
 
 
+def default_repos() -> list[str]:
+    """Those in HAIRSEG_REPO, separated by spaces, else the bundled one. Quotes keep a path with spaces together.
+
+    Raises:
+        InputError: a quote is not closed.
+    """
+    named = os.environ.get("HAIRSEG_REPO", "")
+    if named and Path(named).is_dir():
+        return [named]
+    try:
+        return shlex.split(named) or [str(BUNDLED)]
+    except ValueError:
+        raise InputError(f"HAIRSEG_REPO is {quote(named)}", "every quote to be closed") from None
+
+
 def default_repo() -> str:
-    """HAIRSEG_REPO, else the bundled repository."""
-    return os.environ.get("HAIRSEG_REPO") or str(BUNDLED)
+    """The first of `default_repos`."""
+    return default_repos()[0]
 
 
 def resolve(repo: str, everything: bool = False) -> Resolved:

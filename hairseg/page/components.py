@@ -45,10 +45,11 @@ class PhotoUpload(gr.Image):
 
 
 class PhotoInput(gr.HTML):
-    """The page's photo, in markup of its own: {"path": an uploaded file, "look": a number, "edit": another, "strokes"}.
+    """The page's photo, in markup of its own.
 
-    The numbers are those of the look at the photo and of the last change of its touch-up: results carry them, and the
-    page shows those of its latest look and edit alone. `read_strokes` says what is wrong with strokes.
+    Its value is {"path": an uploaded file, "look": a number, "edit": another, "strokes", "model": a name}. The numbers
+    are those of the chosen model's look at the photo and of the last change of its touch-up: results carry them, and
+    the page shows those of its latest look and edit alone. `read_strokes` says what is wrong with strokes.
     """
 
     def preprocess(self, payload) -> dict | None:
@@ -57,14 +58,14 @@ class PhotoInput(gr.HTML):
         if not isinstance(payload, dict):
             raise gr.Error(NOT_UPLOADED, print_exception=False)
         path = uploaded_file(payload.get("path"), self.GRADIO_CACHE)
-        return {"path": path, **{key: payload.get(key) for key in ("look", "edit", "strokes")}}
+        return {"path": path, **{key: payload.get(key) for key in ("look", "edit", "strokes", "model")}}
 
 
 # The controls hand over whatever they are given: `RecolourSettings` says in plain words what is wrong with it.
 
 
 class Slider(gr.Slider):
-    is_template = True  # shown by Gradio's own, as the next two
+    is_template = True  # shown by Gradio's own, as the next ones
 
     def preprocess(self, payload: Any) -> Any:
         return payload
@@ -78,6 +79,13 @@ class Slider(gr.Slider):
 
 
 class Radio(gr.Radio):
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        return payload
+
+
+class Dropdown(gr.Dropdown):
     is_template = True
 
     def preprocess(self, payload: Any) -> Any:

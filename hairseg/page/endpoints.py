@@ -6,7 +6,16 @@ from typing import Any
 import gradio as gr
 
 from hairseg.images import alpha_to_grey, encode_png
-from hairseg.page.components import ColourPicker, PhotoUpload, Radio, Slider, mistakes_as_errors, save_file, to_hex
+from hairseg.page.components import (
+    ColourPicker,
+    Dropdown,
+    PhotoUpload,
+    Radio,
+    Slider,
+    mistakes_as_errors,
+    save_file,
+    to_hex,
+)
 from hairseg.page.session import PageSession, name_of
 from hairseg.page.style import FIRST_COLOUR, FIRST_VARIANT
 from hairseg.paper import VARIANTS
@@ -24,11 +33,12 @@ class Endpoints:
     def __init__(self, session: PageSession):
         self.session = session
 
-    def segment(self, photo: str | None):
+    def segment(self, photo: str | None, model: str | None = None):
         """Find the hair in a photo with both networks.
 
         Args:
             photo: a picture of a person.
+            model: one of those that the page serves; the first one by default.
 
         Returns:
             Grey PNG files of the photo's size, of the random and of the pretrained network: 255 is hair, 0 is not.
@@ -40,7 +50,7 @@ class Endpoints:
             return tuple(
                 save_file(
                     f"{name_of(photo)}-{variant}-mask.png",
-                    encode_png(alpha_to_grey(self.session.own_size(photo, variant).alpha)),
+                    encode_png(alpha_to_grey(self.session.own_size(photo, variant, model=model).alpha)),
                 )
                 for variant in ("random", "pretrained")
             )
@@ -59,6 +69,7 @@ class Endpoints:
         natural_roots: float = PLAIN.natural_roots,
         second_mode: str = ONE_COLOUR,
         second_colour: str = "",
+        model: str | None = None,
     ):
         """Give the hair in a photo another colour.
 
@@ -72,6 +83,7 @@ class Endpoints:
             natural_roots: share of the hair's length, 0 to 1, along which its own colour fades out.
             second_mode: none, ombre (the tips) or streaks (single strands).
             second_colour: #rrggbb or a preset.
+            model: one of those that the page serves; the first one by default.
 
         Returns:
             PNG file of the photo's size.
@@ -81,7 +93,7 @@ class Endpoints:
 
         def recoloured() -> str:
             settings = settings_of(strength, vividness, lightness, natural_roots, second_mode, second_colour)
-            picture = self.session.own_size(photo, variant).recolour(to_hex(colour), settings)
+            picture = self.session.own_size(photo, variant, model=model).recolour(to_hex(colour), settings)
             return save_file(f"{name_of(photo)}-recoloured.png", encode_png(picture))
 
         with mistakes_as_errors():
@@ -113,8 +125,10 @@ def add_endpoints(session: PageSession) -> None:
         Radio([ONE_COLOUR, *modes], value=ONE_COLOUR, label="second_mode", **hidden),
         ColourPicker(PRESETS["light blond"], label="second_colour", **hidden),
     ]
+    names = session.models.names
+    model = Dropdown(names, value=names[0], label="model", **hidden)
     masks = [gr.Image(label=f"{variant}_alpha", format="png", **hidden) for variant in ("random", "pretrained")]
     recoloured = gr.Image(label="recoloured", format="png", **hidden)
     shared: dict[str, Any] = {"concurrency_limit": AT_ONCE, "concurrency_id": "endpoints"}
-    gr.Button(**hidden).click(endpoints.segment, photo, masks, api_name="segment", **shared)
-    gr.Button(**hidden).click(endpoints.recolour, [photo, *settings], recoloured, api_name="recolour", **shared)
+    gr.Button(**hidden).click(endpoints.segment, [photo, model], masks, api_name="segment", **shared)
+    gr.Button(**hidden).click(endpoints.recolour, [photo, *settings, model], recoloured, api_name="recolour", **shared)

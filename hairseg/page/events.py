@@ -40,7 +40,8 @@ class PageEvents:
         """Both variants' pictures in a view, the random one first."""
 
         def draw(variant: str) -> dict:
-            session = self.session.photo(path_of(photo))
+            model = self.session.models.known(model_of(photo)).name
+            session = self.session.photo(path_of(photo), model)
             alphas = {name: session.alpha(name) for name in VARIANTS}
             picture = draw_view(view, session.shown, alphas, variant)
             name = f"{name_of(session.path)}-{variant}-{'mask' if picture.ndim == 2 else view.split()[-1].lower()}"
@@ -48,6 +49,7 @@ class PageEvents:
                 "src": save_picture(name, picture),
                 "shown": save_picture(name_of(session.path), session.shown),
                 "view": view,
+                "model": model,
                 "share": share_of_hair(alphas[variant]),
                 "alone": share_alone(alphas, variant),
             }
@@ -58,8 +60,9 @@ class PageEvents:
         """The recoloured photo at the size that is shown."""
 
         def dye() -> dict:
-            session, strokes = self.session.photo(path_of(photo)), strokes_of(photo)
-            recolourer = self.session.recolourer(session.path, variant, strokes)
+            path, strokes, model = path_of(photo), strokes_of(photo), model_of(photo)
+            session = self.session.photo(path, model)
+            recolourer = self.session.recolourer(path, variant, strokes, model)
             recoloured = recolourer.recolour(to_hex(colour), settings_of(strength, *finer))
             return {
                 "src": save_picture(f"{name_of(session.path)}-{colour_name(colour)}", recoloured),
@@ -75,8 +78,9 @@ class PageEvents:
 
         def take(photo: dict | None, colour: Any, strength: Any, variant: Any, *finer: Any) -> dict | None:
             def make() -> dict:
-                path, settings, strokes = path_of(photo), settings_of(strength, *finer), strokes_of(photo)
-                session, own = self.session.photo(path), self.session.own_size(path, variant, strokes)
+                path, settings = path_of(photo), settings_of(strength, *finer)
+                strokes, model = strokes_of(photo), model_of(photo)
+                session, own = self.session.photo(path, model), self.session.own_size(path, variant, strokes, model)
                 name = name_of(session.path)
                 if kind == "recoloured-png":
                     file = f"{name}-{colour_name(colour)}.png", encode_png(own.recolour(to_hex(colour), settings))
@@ -90,7 +94,7 @@ class PageEvents:
                 elif kind == "sheet":
                     file = f"{name}-colours.png", encode_png(contact_sheet(own.photo, own.alpha, settings))
                 else:
-                    recolourer = self.session.recolourer(path, variant, strokes)
+                    recolourer = self.session.recolourer(path, variant, strokes, model)
                     recoloured = recolourer.recolour(to_hex(colour), settings)
                     masks = {name: session.alpha(name) for name in VARIANTS}
                     card = share_card(session.shown, masks, recoloured, colour_name(colour))
@@ -128,6 +132,11 @@ def path_of(photo: dict | None) -> str:
 def strokes_of(photo: dict | None) -> tuple[Stroke, ...]:
     """The touch-up of the photo. Raises InputError; the message says what is wrong with it."""
     return read_strokes(photo and photo.get("strokes"))
+
+
+def model_of(photo: dict | None) -> str | None:
+    """The name of the model that looks at the photo; None for the first one."""
+    return photo.get("model") if photo else None
 
 
 def save_picture(name: str, picture) -> str:

@@ -1,82 +1,113 @@
 """The page as a whole: its tabs, its links, and what stays the same on all of them."""
 
-from concurrent.futures import Future
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from hairseg.errors import InputError
+from hairseg.page.components import Dropdown, mistakes_as_errors
 from hairseg.page.endpoints import add_endpoints
+from hairseg.page.leaderboard import html_of, leaderboard
+from hairseg.page.models import Model, Models
 from hairseg.page.scores import aurocs_of, how_good, metrics_of, scores_of
 from hairseg.page.session import PageSession
 from hairseg.page.try_it import PRIVATE, markup, try_it
-from hairseg.page.use_elsewhere import use_elsewhere
+from hairseg.page.use_elsewhere import examples_of, use_elsewhere
 
 if TYPE_CHECKING:
-    from hairseg.hub.resolution import Resolved
     from hairseg.prediction import HairPredictor
 
 WAITING = 500  # events in the queue; whoever comes when it is full is told so
 
 
+class Page(gr.Blocks):
+    """Gradio's, where a call over HTTP may leave out the last values, as one by gradio_client may."""
+
+    def validate_inputs(self, block_fn: Any, inputs: list) -> None:
+        inputs += [component.value for component in block_fn.inputs[len(inputs) :]]
+
+
 def build_page(
-    predictor: "HairPredictor | Future[HairPredictor] | PageSession",
-    source: "Resolved | None" = None,
-    notice: str | None = None,
+    session: "PageSession | Models | HairPredictor",
+    notices: Sequence[str] = (),
 ) -> gr.Blocks:
     """The page.
 
     Args:
-        predictor: both networks; as a future while they are being loaded, which the page says; or a session with them.
-        source: where they come from; a repository on the Hub is named and linked. None: bundled with the code.
-        notice: something a visitor should know about them.
+        session: with the models that it serves; or these; or the networks of the only one. They may still have to be
+            loaded, which the page says.
+        notices: what a visitor should know about them, a sentence each.
     """
-    session = predictor if isinstance(predictor, PageSession) else PageSession(predictor)
-    with gr.Blocks(title="HairSeg", analytics_enabled=False, fill_width=True) as page:
-        gr.Markdown(
-            "# HairSeg\nHair masks with and without pretraining, and your hair in another colour.", elem_id="title"
-        )
-        if notice:
-            gr.Markdown(f"**Note:** {notice}", elem_id="notice")
+    session = session if isinstance(session, PageSession) else PageSession(session)
+    models, several = session.models, len(session.models.names) > 1
+    with Page(title="HairSeg", analytics_enabled=False, fill_width=True) as page:
+        with gr.Row(elem_id="head"):
+            gr.Markdown(
+                "# HairSeg\nHair masks with and without pretraining, and your hair in another colour.", elem_id="title"
+            )
+            model = Dropdown(
+                models.names,
+                label="Model",
+                filterable=False,
+                visible=several or "hidden",
+                elem_id="model",
+                min_width=180,
+            )
+        if notices:
+            gr.Markdown("\n\n".join(f"**Note:** {notice}" for notice in notices), elem_id="notice")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Try it", id="try"):
                 colour, variant, strength = try_it(session)
             with gr.Tab("How good is it?", id="scores"):
                 scores = how_good()
+            with gr.Tab("Models", id="models") as tab:
+                board = leaderboard()
             with gr.Tab("Use it elsewhere", id="elsewhere"):
-                page_link, link = use_elsewhere(source)
-        gr.Markdown(
-            f"Weights: {name_weights(source)}. Photos stay on the machine that serves this page and are deleted after "
-            "an hour; your browser keeps nothing of them.",
-            elem_id="about",
-        )
+                links, examples = use_elsewhere(models)
+        about = gr.Markdown(about_of(models.known(None)), elem_id="about")
         add_endpoints(session)
-
-        def when_loaded() -> list:
-            from hairseg.repository import ModelRepository  # it takes PyTorch along, which the page starts without
-
-            repository = ModelRepository(session.predictor.folder)
-            metrics = metrics_of(repository)
-            return [{"scores": aurocs_of(metrics)}, *scores_of(repository, metrics)]
-
         networks = markup("networks", "networks")
-        page.load(when_loaded, None, [networks, *scores], concurrency_limit=None, show_progress="hidden", **PRIVATE)
-        chosen = [colour, variant, strength]
-        page.load(None, chosen, chosen, js="(...now) => hairseg.readLink(...now)", **PRIVATE)
+
+        def rows(name: Any) -> str:
+            with mistakes_as_errors():
+                return html_of(models, session.speeds, models.known(name).name)
+
+        def show_model(name: Any) -> list:
+            try:
+                session.predictor(name)
+            except InputError as error:
+                return [{"error": str(error)}, *(gr.skip() for _ in shown[1:])]
+            chosen = models.known(name)
+            aurocs = {each.name: aurocs_of(metrics_of(each.repository)) for each in models}
+            of_chosen = scores_of(chosen.repository, metrics_of(chosen.repository))
+            return [{"scores": aurocs}, rows(name), *of_chosen, *examples_of(models, name), about_of(chosen)]
+
+        fresh: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", **PRIVATE}
+        shown = [networks, board, *scores, *examples, about]
+        gr.on([page.load, model.change], show_model, model, shown, trigger_mode="always_last", **fresh)
+        tab.select(rows, model, board, **fresh)  # what has been measured meanwhile
+        model.change(None, model, None, js="name => hairseg.choose(name)", **PRIVATE)
+        board.select(None, None, model, js="() => hairseg.asked", **PRIVATE)
+        chosen, names = [colour, variant, strength, model], json.dumps(models.names)
+        page.load(None, chosen, chosen, js=f"(...now) => hairseg.readLink({names}, ...now)", **PRIVATE)
         published = gr.Textbox(visible="hidden")
         page.load(lambda: page.share_url or "", None, published, **PRIVATE)
         gr.on(
             [page.load, published.change, *(component.change for component in chosen)],
             None,
             [*chosen, published],
-            [page_link, link],
-            js="(...now) => hairseg.writeLinks(...now)",
+            links,
+            js=f"(...now) => hairseg.writeLinks({names}, ...now)",
             **PRIVATE,
         )
     return page.queue(max_size=WAITING)
 
 
-def name_weights(source: "Resolved | None") -> str:
-    """Where the networks come from, in Markdown; paths of the server stay its own."""
-    if source is None:
-        return "bundled with this page"
-    return f"[{source}]({source.url})" if source.url else f"`{source.folder.name}`"
+def about_of(model: Model) -> str:
+    """Where the networks come from, and what becomes of photos, in Markdown."""
+    return (
+        f"Weights: {model}. Photos stay on the machine that serves this page and are deleted after an hour; your "
+        "browser keeps nothing of them."
+    )

@@ -43,6 +43,7 @@ class Stream:
     def __init__(self, began: float):
         self.began = self.heard = began  # seconds: the start, and the end of the latest request
         self.is_at_work = False
+        self.looks_by: tuple = ()  # model and variant of the latest frame: alphas of others are not mixed with its
         self.smoother = AlphaSmoother()
 
 
@@ -61,7 +62,7 @@ class LiveStreams:
 
     async def begin(self) -> dict[str, Any]:
         """A new stream: {"stream": its secret name, "seconds": that it lasts}, or {"error": a sentence}."""
-        await self._do(lambda: self._session.predictor)  # time spent on loading is not the visitor's
+        await self._do(self._session.predictor)  # time spent on loading is not the visitor's
         self._forget_ended()
         if len(self._streams) >= VISITORS:
             error = InputError(
@@ -77,7 +78,8 @@ class LiveStreams:
         """The next frame, recoloured.
 
         Args:
-            asked: {"stream": its name, "frame": JPEG in base64, "colour", "strength", "variant"}.
+            asked: {"stream": its name, "frame": JPEG in base64, "colour", "strength", "variant", "model": None for the
+                first one}.
 
         Returns:
             {"picture": JPEG in base64, "seconds": that are left, "bald": whether no hair was found}, {"ended": a
@@ -113,7 +115,10 @@ class LiveStreams:
         """The frame's answer: JPEG in base64, and whether there is no hair in it. Raises InputError."""
         settings, variant = RecolourSettings(asked.get("strength", 1.0)), known(asked.get("variant", ""))
         photo = read_frame(asked.get("frame"))
-        alpha = stream.smoother.smooth(photo, self._session.predictor.glance(photo, variant))
+        predictor, looks_by = self._session.predictor(asked.get("model")), (asked.get("model"), variant)
+        if looks_by != stream.looks_by:
+            stream.looks_by, stream.smoother = looks_by, AlphaSmoother()
+        alpha = stream.smoother.smooth(photo, predictor.glance(photo, variant))
         picture = recolour(photo, alpha, to_hex(asked.get("colour")), settings)
         return b64encode(encode_jpeg(picture, 88)).decode(), share_of_hair(alpha) < BALD
 

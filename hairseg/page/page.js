@@ -1,11 +1,13 @@
 // What the page does in the browser. style.py puts PRESETS (names and codes) and VARIANTS in front of this file.
 //
-// Every photo that comes in begins a look, which has a number. Results carry the number of the look that they were asked
-// for, and only those of the present one are shown: a slow answer never stands beside another photo.
+// Every photo that comes in begins a look, which has a number, and so does every other model that is chosen for it. Results
+// carry the number of the look that they were asked for, and only those of the present one are shown: a slow answer never
+// stands beside another photo, nor under another model's name.
 
 const hairseg = {
     look: 0,  // number of the present look; the page's first one begins at a random number, so that no two pages share it
-    photo: null,  // {name, src} of the present photo; null without one
+    photo: null,  // {name, src} of the present photo, and its path once the server has it; null without one
+    model: null,  // name of the chosen model; null: the first one
 
     // ---- pictures ----
 
@@ -73,7 +75,8 @@ const hairseg = {
         };
         const looked = (look, path) => {
             if (look !== hairseg.look) return;  // another photo came meanwhile
-            props.value = {path, look};
+            hairseg.photo.path = path;
+            props.value = {path, look, model: hairseg.model};
             trigger("upload");
         };
         const take = async file => {
@@ -95,6 +98,10 @@ const hairseg = {
             async example(name, src) {
                 const look = begin(name, src);
                 looked(look, await server.example(name));
+            },
+            again() {  // a photo that is still on its way gets the chosen model's look when it comes
+                const {name, src, path} = hairseg.photo || {};
+                if (path) looked(begin(name, src), path);
             },
             forget() {
                 props.value = null;
@@ -200,7 +207,7 @@ const hairseg = {
         watch("value", () => {
             const value = props.value;
             if (!hairseg.isPresent(value) || hairseg.failed(value)) return;
-            const score = hairseg.scores[id] ? ` · AUROC ${hairseg.scores[id]} on test photos` : "";
+            const auroc = hairseg.scores[value.model]?.[id], score = auroc ? ` · AUROC ${auroc} on test photos` : "";
             const found = value.share < 0.002 ? "no hair found" : `calls ${hairseg.share(value.share)} of this picture hair`;
             const alone = value.view.startsWith("Where")
                 ? ` · striped: ${hairseg.share(value.alone)}, hair by this network alone; grey: by both` : "";
@@ -213,12 +220,35 @@ const hairseg = {
         });
     },
 
-    scores: {},  // AUROC on test photos, by variant
+    scores: {},  // AUROC on test photos, by model and variant
 
     networks(element, props, watch) {  // what the server tells of its networks once they are loaded
         watch("value", () => {
-            hairseg.scores = props.value.scores;
+            const {scores, error} = props.value;
+            if (scores) hairseg.scores = scores;
+            else hairseg.say(error);
             element.querySelector("[role=status]").textContent = "";
+        });
+    },
+
+    // ---- models ----
+
+    choose(model) {  // the present photo is looked at again
+        if (model === hairseg.model) return;
+        hairseg.model = model;
+        const status = document.querySelector("#networks [role=status]");
+        if (status) status.textContent = `Loading the model ${model}.`;
+        hairseg.photoInput?.again();
+    },
+
+    asked: null,  // the model whose button was clicked
+
+    leaderboard(element, trigger) {
+        element.addEventListener("click", event => {
+            const button = event.target.closest("[data-model]");
+            if (!button) return;
+            hairseg.asked = button.dataset.model;
+            trigger("select");
         });
     },
 
@@ -337,24 +367,27 @@ const hairseg = {
     },
 
     // Link of the page and link with these settings; a page that has a public link gives that one.
-    writeLinks(colour, variant, strength, published) {
+    writeLinks(models, colour, variant, strength, model, published) {
         hairseg.markSwatch(colour);
         const code = hairseg.hex(colour), link = new URL(published || window.location.href);
         link.search = "";
         const page = link.href, settings = {colour: hairseg.preset(code) || code.slice(1), variant};
         if (strength !== 1) settings.strength = strength;
+        if (models.length > 1) settings.model = model;
         link.search = new URLSearchParams(settings);
         return [page, link.href];
     },
 
-    // Colour, variant and strength that the page's own link asks for, as far as there are such.
-    readLink(colour, variant, strength) {
+    // Colour, variant, strength and model that the page's own link asks for, as far as there are such.
+    readLink(models, colour, variant, strength, model) {
         const wanted = new URLSearchParams(window.location.search), name = (wanted.get("colour") || "").toLowerCase();
         if (name in PRESETS) colour = PRESETS[name];
         if (/^#?[0-9a-f]{6}$/.test(name)) colour = "#" + name.replace("#", "");
         if (VARIANTS.includes(wanted.get("variant"))) variant = wanted.get("variant");
         const share = parseFloat(wanted.get("strength"));
         if (share >= 0 && share <= 1) strength = share;
-        return [colour, variant, strength];
+        if (models.includes(wanted.get("model"))) model = wanted.get("model");
+        else if (wanted.has("model")) hairseg.say(`This page has no model ${wanted.get("model")}; ${model} is shown.`);
+        return [colour, variant, strength, model];
     },
 };

@@ -1,9 +1,10 @@
 """A visitor's photo and what is known of it, at the size that is shown and at its own."""
 
 import os
+import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,9 @@ import numpy as np
 from hairseg.errors import InputError
 from hairseg.images import load_photo, pixels_of, scale_down
 from hairseg.page.memory import trim_memory
+from hairseg.page.models import Models
 from hairseg.page.remembered import Remembered
+from hairseg.page.speeds import Speeds
 from hairseg.page.touch_up import Stroke, touch_up
 from hairseg.paper import VARIANTS
 from hairseg.recolouring.recolourer import HairRecolourer
@@ -80,24 +83,35 @@ class PageSession:
     """The last photos of all visitors.
 
     Args:
-        predictor: both networks; as a future while they are being loaded.
+        models: what the page serves; or the networks of the only one.
     """
 
-    def __init__(self, predictor: "HairPredictor | Future[HairPredictor]"):
-        self._predictor = predictor
+    def __init__(self, models: "Models | HairPredictor"):
+        self.models = models if isinstance(models, Models) else Models.of(models)
+        self.speeds = Speeds(self.models)
         self._photos = Remembered(PHOTOS_REMEMBERED)
         self._own_sizes = Remembered(OWN_SIZES_REMEMBERED)
         self._touched = Remembered(TOUCHED_REMEMBERED)
         self._huge = ThreadPoolExecutor(1, "huge photos", yield_to_others)
 
-    @property
-    def predictor(self) -> "HairPredictor":
-        """Both networks, once they are loaded."""
-        return self._predictor.result() if isinstance(self._predictor, Future) else self._predictor
+    def photo(self, path: str, model: str | None = None) -> PhotoSession:
+        """The session of an uploaded file with a model, by its name; the first one by default.
 
-    def photo(self, path: str) -> PhotoSession:
-        """The session of an uploaded file. Gradio's paths hold a digest of the content: one path, one photo."""
-        return self._photos.get(path, lambda: PhotoSession(path, self.predictor))
+        Gradio's paths hold a digest of the content: one path, one photo.
+        """
+        name = self.models.known(model).name
+        return self._photos.get((path, name), lambda: PhotoSession(path, self.predictor(name)))
+
+    def predictor(self, model: str | None = None) -> "HairPredictor":
+        """Both networks of a model, once they are loaded."""
+        name = self.models.known(model).name
+        try:
+            return self.models.predictor(name)
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)  # it names paths, which stay the server's own
+            raise InputError(
+                f"the model {name} cannot be loaded", "another one", "tell whoever serves this page"
+            ) from None
 
     def in_turn(self, path: str, work: Callable):
         """What `work()` gives. On huge photos one works after another, with the time that nobody else wants."""
@@ -111,17 +125,21 @@ class PageSession:
         self._own_sizes.forget(seconds)
         self._touched.forget(seconds)
 
-    def recolourer(self, path: str, variant: str, strokes: tuple[Stroke, ...] = ()) -> HairRecolourer:
+    def recolourer(
+        self, path: str, variant: str, strokes: tuple[Stroke, ...] = (), model: str | None = None
+    ) -> HairRecolourer:
         """Of an uploaded file as shown, with a visitor's strokes; the next colour on them finds it again."""
-        photo = self.photo(path)
+        photo, name = self.photo(path, model), self.models.known(model).name
         if not strokes:
             return photo.recolourer(variant)
-        return self._touched.get((path, known(variant), strokes), lambda: photo.recolourer(variant, strokes))
+        return self._touched.get((path, name, known(variant), strokes), lambda: photo.recolourer(variant, strokes))
 
-    def own_size(self, path: str, variant: str, strokes: tuple[Stroke, ...] = ()) -> HairRecolourer:
+    def own_size(
+        self, path: str, variant: str, strokes: tuple[Stroke, ...] = (), model: str | None = None
+    ) -> HairRecolourer:
         """Photo, alpha and recolourer of an uploaded file at its own size, with a visitor's strokes."""
-        photo = self.photo(path)
-        return self._own_sizes.get((path, known(variant), strokes), lambda: photo.own_size(variant, strokes))
+        photo, name = self.photo(path, model), self.models.known(model).name
+        return self._own_sizes.get((path, name, known(variant), strokes), lambda: photo.own_size(variant, strokes))
 
 
 def yield_to_others() -> None:

@@ -11,10 +11,15 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import PROJECT, draw_portrait
 from gradio_client import Client, handle_file
 from PIL import Image
+
+from hairseg.images import alpha_to_grey, load_photo
+from hairseg.prediction import HairPredictor
+from hairseg.repository import BUNDLED
 
 
 def start(tmp_path, *words, **environment) -> tuple[subprocess.Popen, str]:
@@ -78,12 +83,31 @@ def test_a_password_may_come_from_the_environment(tmp_path):
         process.communicate()
 
 
+def test_several_models_are_served_and_one_that_cannot_be_had_does_not_stop_them(tmp_path, small_repository):
+    Image.fromarray(draw_portrait(1)[0]).save(tmp_path / "selfie.png")
+    repos = f"'{BUNDLED}' {small_repository} {tmp_path}/missing"
+    process, address = start(tmp_path, "--memory", "1", HAIRSEG_REPO=repos)  # one at a time
+    try:
+        client = Client(address, verbose=False, download_files=str(tmp_path / "downloads"))
+        for folder in (small_repository, BUNDLED, small_repository):
+            random, _ = client.predict(handle_file(tmp_path / "selfie.png"), folder.name, api_name="/segment")
+            expected = alpha_to_grey(HairPredictor(folder).alphas(load_photo(tmp_path / "selfie.png"))["random"])
+            with Image.open(random) as mask:
+                np.testing.assert_array_equal(np.asarray(mask), expected)
+    finally:
+        process.kill()
+        output, _ = process.communicate()
+    assert "note: the model missing is not served, because 'missing' is neither a folder nor a Hub id" in output
+
+
 @pytest.mark.parametrize(
     "words, environment, said",
     [
         (["--port", "99999"], {}, "the port 99999 does not exist: expected a number from 1 to 65535"),
         (["--port", "x"], {}, "invalid int value: 'x'"),
         ([], {"GRADIO_SERVER_PORT": "abc"}, "invalid int value: 'abc'"),
+        (["--memory", "0"], {}, "--memory is 0: expected megabytes above 0"),
+        ([], {"HAIRSEG_MEMORY": "much"}, "invalid float value: 'much'"),
         (["--auth", "nobody"], {}, "--auth does not fit: expected USER:PASSWORD"),
         (["--repo", "no/such/folder/at/all"], {}, "no/such/folder/at/all"),
         (["--device", "warp"], {}, "the device 'warp' is not available here"),

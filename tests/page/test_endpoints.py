@@ -3,7 +3,6 @@
 import base64
 import colorsys
 import json
-import shutil
 import urllib.request
 import uuid
 from pathlib import Path
@@ -16,17 +15,17 @@ from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
 from PIL import Image
 
-import app
-from hairseg.errors import InputError
-from hairseg.hub.failures import HubError
 from hairseg.hub.resolution import Resolved
-from hairseg.images import load_photo
+from hairseg.images import alpha_to_grey, load_photo
 from hairseg.page.components import NOT_UPLOADED, to_hex
 from hairseg.page.endpoints import Endpoints
 from hairseg.page.events import PageEvents, example
 from hairseg.page.layout import build_page
+from hairseg.page.models import Model, Models
 from hairseg.page.session import PageSession
 from hairseg.prediction import HairPredictor
+from hairseg.recolouring.recolourer import HairRecolourer
+from hairseg.recolouring.settings import RecolourSettings
 from hairseg.repository import BUNDLED
 
 
@@ -36,8 +35,19 @@ def predictor():
 
 
 @pytest.fixture(scope="module")
-def client(predictor, tmp_path_factory):
-    page = build_page(predictor)
+def drawn(small_repository):
+    return HairPredictor(small_repository)
+
+
+@pytest.fixture(scope="module")
+def models(predictor, drawn):
+    listed = [Model("bundled"), Model("ada/hair@v2", Resolved(drawn.folder, "ada/hair", "0123456789" * 4))]
+    return Models(listed, load=lambda model: drawn if model.source else predictor)
+
+
+@pytest.fixture(scope="module")
+def client(models, tmp_path_factory):
+    page = build_page(models)
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, server_port=None, ssr_mode=False)
     yield Client(url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
     page.close(verbose=False)
@@ -107,6 +117,61 @@ def test_another_colour_does_not_run_the_networks_again(predictor, sideways, mon
     assert [mask["look"] for mask in events.show_masks(photo, "Mask")] == [7, 7] and calls == [1]
 
 
+def test_both_endpoints_take_a_models_name_last(client, drawn, sideways):
+    """Without one they take the first, as before there were several."""
+    photo, original = handle_file(sideways), load_photo(sideways)
+    expected = drawn.alphas(original)
+    for words, named in [(("ada/hair@v2",), {}), ((), {"model": "ada/hair@v2"})]:
+        alphas = client.predict(photo, *words, **named, api_name="/segment")
+        for variant, path in zip(("random", "pretrained"), alphas, strict=True):
+            np.testing.assert_array_equal(pixels(path), alpha_to_grey(expected[variant]))
+    first, same = (client.predict(photo, *words, api_name="/segment") for words in ((), ("bundled",)))
+    for unnamed, named in zip(first, same, strict=True):
+        np.testing.assert_array_equal(pixels(unnamed), pixels(named))
+    settings = ("#8e24aa", 1, "pretrained", 0, 0, 0, "none", "black")
+    by_drawn = pixels(client.predict(photo, *settings, "ada/hair@v2", api_name="/recolour"))
+    expected = HairRecolourer(original, expected["pretrained"]).recolour("#8e24aa", RecolourSettings())
+    np.testing.assert_array_equal(by_drawn, expected)
+    assert not np.array_equal(pixels(client.predict(photo, *settings, api_name="/recolour")), expected)
+
+
+@pytest.mark.parametrize("name", ["", "ada/hair", "../bundled", ["bundled"], {}, 0, True])
+def test_a_model_that_the_owner_did_not_list_gets_one_sentence(client, models, sideways, name):
+    expected = r"is no model of this page: expected one of bundled, ada/hair@v2\.$"
+    with pytest.raises(Exception, match=expected):
+        client.predict(handle_file(sideways), name, api_name="/segment")
+    with pytest.raises(Exception, match=expected):
+        client.predict(handle_file(sideways), "copper", model=name, api_name="/recolour")
+    events, photo = PageEvents(PageSession(models)), {"path": str(sideways), "look": 1, "model": name}
+    said = {mask["error"] for mask in events.show_masks(photo, "Mask")}
+    said |= {events.show_recoloured(photo, "copper", 1, "pretrained", 0, 0, 0, "none", "")["error"]}
+    said |= {events.take_away("alpha")(photo, "copper", 1, "pretrained", 0, 0, 0, "none", "")["error"]}
+    assert len(said) == 1 and said.pop().endswith("expected one of bundled, ada/hair@v2.")
+
+
+def test_a_shell_that_names_no_model_is_answered(client, sideways):
+    """Guards what was written before there were several: Gradio itself wants every value of a plain call."""
+    endpoint, photo = f"{client.src}gradio_api/call/segment", base64.b64encode(sideways.read_bytes()).decode()
+    call = json.dumps({"data": [{"url": f"data:image/jpeg;base64,{photo}"}]}).encode()
+    request = urllib.request.Request(endpoint, call, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request) as joined:
+        event = json.loads(joined.read())["event_id"]
+    with urllib.request.urlopen(f"{endpoint}/{event}", timeout=60) as said:
+        assert b"event: complete" in said.read()
+
+
+def test_what_the_page_shows_and_gives_is_of_the_model_that_looks(models, drawn, sideways):
+    events = PageEvents(PageSession(models))
+    grey = alpha_to_grey(drawn.alphas(load_photo(sideways))["random"])
+    photo = {"path": str(sideways), "look": 1, "model": "ada/hair@v2"}
+    mask, _ = events.show_masks(photo, "Mask")
+    given = events.take_away("alpha")(photo, "copper", 1, "random", 0, 0, 0, "none", "")
+    for path in (mask["src"], given["src"]):
+        np.testing.assert_array_equal(pixels(path), grey)
+    first, _ = events.show_masks(photo | {"model": None}, "Mask")
+    assert not np.array_equal(pixels(first["src"]), grey)
+
+
 def test_the_colour_pickers_notation_is_understood():
     assert to_hex("rgba(142, 36.2, 170, 1)") == "#8e24aa"
     assert to_hex("rgb(0,0,255)") == "#0000ff"
@@ -165,35 +230,6 @@ def test_page_and_endpoint_recolour_from_the_same_alpha(predictor, sideways):
 def test_only_examples_are_given_as_examples(name):
     with pytest.raises(OSError):
         example(name)
-
-
-def test_a_silent_hub_leaves_the_page_with_the_bundled_weights_and_a_note(predictor, monkeypatch):
-    def silent(repo):
-        raise HubError(
-            f"{repo} is not in the cache, and the Hub did not answer in time", "an answer", "try again", down=True
-        )
-
-    monkeypatch.setattr("hairseg.hub.resolution.resolve", silent)
-    source, notice = app.find_weights("ada/hair")
-    assert source is None and notice.startswith("the bundled weights are shown, because ada/hair is not in the cache")
-    assert notice in json.dumps(build_page(predictor, source, notice).get_config_file(), default=str)
-
-
-def test_a_cached_copy_is_named_with_its_revision(predictor, monkeypatch):
-    cached = Resolved(BUNDLED, "ada/hair", "0123456789" * 4, "the Hub cannot be reached")
-    monkeypatch.setattr("hairseg.hub.resolution.resolve", lambda repo: cached)
-    source, notice = app.find_weights("ada/hair")
-    assert notice == "the weights are a cached copy of ada/hair, because the Hub cannot be reached."
-    shown = json.dumps(build_page(predictor, source, notice).get_config_file(), default=str)
-    assert notice in shown and "ada/hair at 0123456" in shown and source.url in shown
-
-
-def test_a_repository_that_lacks_weights_ends_the_page_before_it_answers(small_repository, tmp_path):
-    shutil.copytree(small_repository, tmp_path / "repo")
-    assert app.find_weights(str(tmp_path / "repo"))[0] == Resolved(tmp_path / "repo")
-    (tmp_path / "repo" / "random" / "model.safetensors").unlink()
-    with pytest.raises(InputError, match=r"random/model\.safetensors is missing"):
-        app.find_weights(str(tmp_path / "repo"))
 
 
 def answer(client, fn_index: int, data: list) -> dict:

@@ -15,9 +15,11 @@ from PIL import Image
 from hairseg.images import encode_jpeg, encode_png, load_photo
 from hairseg.page.events import UNEXPECTED
 from hairseg.page.live import FRAME_BYTES, FRAME_SIDE, PATIENCE, TIME_LIMIT, VISITORS, LiveStreams, read_frame
+from hairseg.page.models import Model, Models
 from hairseg.page.session import PageSession
 from hairseg.prediction import HairPredictor
 from hairseg.recolouring.recolourer import recolour
+from hairseg.repository import BUNDLED
 
 PORTRAIT = encode_jpeg(draw_portrait(3, 160)[0])
 JPEG = 6  # of 255, more than what JPEG changes in a noisy drawing on the average
@@ -36,7 +38,7 @@ def dark_is_hair(photo, variant):
 
 def streams_with(glance=dark_is_hair) -> tuple[LiveStreams, Clock]:
     clock = Clock()
-    return LiveStreams(PageSession(SimpleNamespace(glance=glance)), clock), clock  # pyright: ignore
+    return LiveStreams(PageSession(SimpleNamespace(glance=glance, folder=BUNDLED)), clock), clock  # pyright: ignore
 
 
 def frame(stream, file: bytes = PORTRAIT, **others) -> dict:
@@ -164,6 +166,28 @@ def test_a_visitor_has_one_frame_at_work_at_a_time():
     assert "picture" in first and "picture" in third and "one at a time" in second["error"]
 
 
+@pytest.mark.parametrize("changed", [{"model": "other"}, {"variant": "random"}], ids=str)
+def test_frames_are_not_smoothed_from_one_network_to_another(changed):
+    """The picture stands still, and only its hair is another network's."""
+
+    def networks(model):
+        nothing = SimpleNamespace(
+            glance=lambda photo, variant: np.full(photo.shape[:2], float(variant == "random"), np.float32)
+        )
+        everything = SimpleNamespace(glance=lambda photo, variant: np.ones(photo.shape[:2], np.float32))
+        return everything if model.name == "other" else nothing
+
+    async def frames():
+        session = PageSession(Models([Model("bundled"), Model("other")], networks))
+        streams = LiveStreams(session, Clock())
+        stream = await streams.begin()
+        first, *_, last = [await streams.answer(frame(stream, **others)) for others in ({}, {}, changed)]
+        return first, last, await streams.answer(frame(await streams.begin(), **changed))
+
+    first, last, fresh = run_apart(frames())
+    assert first["bald"] and last["picture"] == fresh["picture"] != first["picture"]
+
+
 def test_a_slow_frame_is_no_sign_of_a_visitor_who_has_gone():
     async def slowly():
         streams, clock = streams_with()
@@ -173,7 +197,7 @@ def test_a_slow_frame_is_no_sign_of_a_visitor_who_has_gone():
             clock.now += 3 * PATIENCE
             return dark_is_hair(photo, variant)
 
-        streams._session = PageSession(SimpleNamespace(glance=takes_long))  # pyright: ignore
+        streams._session = PageSession(SimpleNamespace(glance=takes_long, folder=BUNDLED))  # pyright: ignore
         await streams.answer(frame(stream))
         return await streams.answer(frame(stream))
 
@@ -202,6 +226,8 @@ NOISE = np.random.default_rng(0).integers(0, 256, (FRAME_SIDE, FRAME_SIDE, 3), d
         {"strength": 2},
         {"variant": "third"},
         {"variant": []},
+        {"model": "mallory"},
+        {"model": []},
     ],
     ids=str,
 )
@@ -244,7 +270,7 @@ def test_the_minute_begins_once_the_networks_are_there():
 
     async def early():
         clock = Clock()
-        streams = LiveStreams(PageSession(loading), clock)
+        streams = LiveStreams(PageSession(Models([Model("bundled")], lambda model: loading.result())), clock)
         begun = asyncio.create_task(streams.begin())
         await asyncio.sleep(0.05)
         clock.now += 100

@@ -7,13 +7,14 @@ from concurrent.futures import Future
 import pytest
 
 from hairseg.page.layout import build_page
+from hairseg.page.models import Model, Models
 from hairseg.page.preview import DESCRIPTION, TITLE
 from hairseg.page.style import look
 
 
 @pytest.fixture(scope="module")
 def address():
-    page = build_page(Future())
+    page = build_page(Models([Model("bundled")], load=lambda model: Future().result()))
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, **look())
     yield url
     page.close(verbose=False)

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import shutil
 import subprocess
 import sys
@@ -10,8 +11,10 @@ import pytest
 from conftest import PROJECT, draw_portrait, run_apart
 from PIL import Image
 
+from hairseg.hub.resolution import Resolved
 from hairseg.page.layout import build_page
-from hairseg.page.use_elsewhere import ADDRESS, FROM_PYTHON, FROM_SHELL, LIBRARY
+from hairseg.page.models import Model, Models
+from hairseg.page.use_elsewhere import ADDRESS, examples_of, from_python, from_shell, library
 from hairseg.prediction import HairPredictor
 from hairseg.repository import BUNDLED
 
@@ -37,23 +40,41 @@ def run(words, folder) -> str:
     return done.stdout
 
 
-def test_from_python(address, folder):
-    out = run(
-        [sys.executable, "-c", FROM_PYTHON.replace(ADDRESS, address) + "print(pretrained_alpha, recoloured)"], folder
-    )
+@pytest.mark.parametrize("name", [None, "bundled"])
+def test_from_python(address, folder, name):
+    code = from_python(name)
+    out = run([sys.executable, "-c", code.replace(ADDRESS, address) + "print(pretrained_alpha, recoloured)"], folder)
     for path in out.strip().splitlines()[-1].split():
         with Image.open(path) as picture:
             assert picture.size == (96, 96) and picture.format == "PNG"
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="no curl on this machine")
-def test_from_a_shell(address, folder):
-    out = run(["sh", "-c", FROM_SHELL.replace(ADDRESS, address)], folder)
+@pytest.mark.parametrize("name", [None, "bundled"])
+def test_from_a_shell(address, folder, name):
+    out = run(["sh", "-c", from_shell(name).replace(ADDRESS, address)], folder)
     assert "event: complete" in out and "selfie-recoloured.png" in out
 
 
 def test_the_library(folder):
-    run([sys.executable, "-c", LIBRARY.format(repo="") + "assert dyed.shape == photo.shape == (96, 96, 3)"], folder)
+    run([sys.executable, "-c", library(Model("bundled")) + "assert dyed.shape == photo.shape == (96, 96, 3)"], folder)
+
+
+def test_the_chosen_model_is_named_where_there_are_several():
+    hub = Model("ada/hair@v2", Resolved(BUNDLED, "ada/hair", "0123456789" * 4))
+    strange = Model("o'\"x", Resolved(BUNDLED))
+    models = Models([Model("bundled"), hub, strange], load=lambda model: None)
+    python, shell, package = examples_of(models, "ada/hair@v2")
+    assert python.count('model="ada/hair@v2", api_name=') == 2 and ', "black", "ada/hair@v2"\'\n' in shell
+    assert 'from_pretrained("ada/hair@v2")' in package
+    assert "from_pretrained()" in examples_of(models, None)[2] and 'model="bundled"' in examples_of(models, None)[0]
+    python, shell, _ = examples_of(models, strange.name)
+    compile(python, "example", "exec")
+    (settings,) = (line for line in shell.splitlines() if line.startswith("SETTINGS="))
+    written = subprocess.run(["sh", "-c", f'{settings}; printf %s "$SETTINGS"'], capture_output=True, text=True).stdout
+    assert json.loads(f"[{written}]")[-1] == strange.name
+    alone = examples_of(Models([hub], load=lambda model: None), None)
+    assert "model=" not in alone[0] and "ada/hair" not in alone[1] and "ada/hair@v2" in alone[2]
 
 
 def test_an_assistant_finds_and_uses_both_tools(folder):
