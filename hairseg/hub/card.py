@@ -25,6 +25,8 @@ INDEXED = {"auroc": "roc_auc", "f1": "f1", "iou": "iou"}  # what the Hub shows b
 
 DATASETS = {"celebamask-hq": "CelebAMask-HQ", "figaro1k": "Figaro1k", "borza": "Borza et al. 2018 (CelebA)"}
 
+HUB_DATASETS = {"celebamask-hq": "liusq/CelebAMask-HQ"}  # the archive as its authors published it, uploaded by another
+
 BASES = {  # what a pretrained variant started from, as the Hub calls it; torchvision's COCO weights are not there
     ("resnet101", "imagenet"): "timm/resnet101.tv2_in1k",
     ("resnet50", "imagenet"): "timm/resnet50.tv2_in1k",
@@ -71,7 +73,7 @@ def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME", onnx_
         library_name="hairseg",
         pipeline_tag="image-segmentation",
         tags=["hair-segmentation", "semantic-segmentation", "deeplabv3", config.backbone.replace("_", "-"), "hairseg"],
-        datasets=datasets,
+        datasets=[HUB_DATASETS[name] for name in datasets if name in HUB_DATASETS] or None,
         base_model=bases[0] if bases else None,
         metrics=list(INDEXED.values()),
         model_name="HairSeg" if results else None,
@@ -90,6 +92,7 @@ def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME", onnx_
         dataset_name=dataset_name(metrics.get("dataset", "")),
         dataset_names=DATASETS,
         trained_on=[dataset_name(name) for name in datasets],
+        on_hub={dataset_name(name): HUB_DATASETS[name] for name in datasets if name in HUB_DATASETS},
         score=_score,
         power=power,
         photos_saved=photos_saved,
@@ -162,7 +165,7 @@ def _eval_results(metrics: dict) -> list[EvalResult]:
         EvalResult(
             task_type="image-segmentation",
             task_name="Hair segmentation",
-            dataset_type=dataset,
+            dataset_type=HUB_DATASETS.get(dataset) or dataset,
             dataset_name=dataset_name(dataset),
             dataset_split=metrics["split"],
             metric_type=name,

@@ -1,6 +1,7 @@
 """The model card says what the files say, in words and in metadata that the Hub takes."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 from hub_testing import METRICS, REPO, publish, training_entry
@@ -48,7 +49,8 @@ def test_card_metadata(server, both):
         and data["library_name"] == "hairseg"
         and data["license"] == "other"
     )
-    assert data["datasets"] == ["celebamask-hq"] and data["base_model"] == "timm/efficientnet_lite0.ra_in1k"
+    assert data["datasets"] == ["liusq/CelebAMask-HQ"] and data["base_model"] == "timm/efficientnet_lite0.ra_in1k"
+    assert {result.dataset_type for result in loaded.data.eval_results} == {"liusq/CelebAMask-HQ"}
     results = {
         (result.metric_name, result.dataset_name, result.dataset_split): result.metric_value
         for result in loaded.data.eval_results
@@ -59,6 +61,21 @@ def test_card_metadata(server, both):
         for name, label in (("auroc", "AUROC"), ("f1", "F1"), ("iou", "IoU"))
     }
     assert results == expected
+
+
+def test_data_sets_without_a_hub_id_are_named_in_words_alone(both):
+    config = ModelRepository(both).config
+    entry = config.variants["random"]
+
+    def card_of(*datasets: str) -> ModelCard:
+        return ModelCard(card.render_card(replace(config, variants={"random": entry | {"datasets": [*datasets]}}), {}))
+
+    mixed, own = card_of("figaro1k", "celebamask-hq", "street"), card_of("street")
+    assert mixed.data.datasets == ["liusq/CelebAMask-HQ"] and own.data.datasets is None
+    assert "No Hub id is known for Figaro1k, street, so the metadata above do not name them." in mixed.text
+    assert "No Hub id is known for street, so the metadata above do not name it." in own.text
+    assert "liusq" in mixed.text and "liusq" not in own.text
+    assert "No Hub id" not in card_of("celebamask-hq").text
 
 
 def test_card_without_scores(both):
