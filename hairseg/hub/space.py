@@ -19,7 +19,7 @@ SUGGESTED_HARDWARE = "cpu-basic"  # 2 cores and 16 GB, on which the page answers
 
 PREVIEW = "assets/page.jpg"
 
-SPACE = [CARD, "requirements.txt", "app.py", "assets/**/*", "hairseg/**/*"]
+SPACE = [CARD, "LICENSE", "requirements.txt", "app.py", "assets/**/*", "hairseg/**/*"]
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,7 @@ def space(
     """
     check_id(space_id)
     repo_id, revision = parse_id(repo)
-    files: dict[str, Path | bytes] = {
-        path.relative_to(PROJECT).as_posix(): path
-        for pattern in SPACE
-        for path in PROJECT.glob(pattern)
-        if path.is_file() and "__pycache__" not in path.parts
-    }
+    files: dict[str, Path | bytes] = {**space_files()}
     for name in (CARD, "requirements.txt", "app.py"):
         if name not in files:
             raise InputError(
@@ -86,6 +81,16 @@ def space(
         raise explain(error, subject, revision) from error
     needs_token = bool(model.private) and "HF_TOKEN" not in (secrets or {})
     return Deployed(f"{constants.ENDPOINT}/spaces/{space_id}", needs_token)
+
+
+def space_files() -> dict[str, Path]:
+    """What a Space consists of: this version of the code, without what Python and Gradio write beside it."""
+    return {
+        path.relative_to(PROJECT).as_posix(): path
+        for pattern in SPACE
+        for path in PROJECT.glob(pattern)
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyi"
+    }
 
 
 def _space_card(space_id: str, repo_id: str, revision: str, model: ModelInfo) -> bytes:

@@ -19,12 +19,14 @@ def project(tmp_path, monkeypatch):
     root = tmp_path / "project"
     for name in (
         "app.py",
+        "LICENSE",
         "requirements.txt",
         "train.py",
         "hairseg/__init__.py",
         "hairseg/model.py",
         "hairseg/bundled/config.json",
         "hairseg/__pycache__/model.pyc",
+        "hairseg/components.pyi",
         "runs/x/config.json",
     ):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -44,6 +46,7 @@ def test_space_is_created_and_updated(server, one, project):
     assert files.keys() == {
         ".gitattributes",
         "README.md",
+        "LICENSE",
         "app.py",
         "requirements.txt",
         "hairseg/__init__.py",
