@@ -6,7 +6,7 @@
 
 const hairseg = {
     look: 0,  // number of the present look; the page's first one begins at a random number, so that no two pages share it
-    photo: null,  // {name, src} of the present photo, and its path once the server has it; null without one
+    photo: null,  // {name, src, path once the server has it, and its touch-up: strokes, past, edit, shown}; null without one
     model: null,  // name of the chosen model; null: the first one
 
     // ---- pictures ----
@@ -66,7 +66,7 @@ const hairseg = {
         };
         const begin = (name, src) => {
             hairseg.look += 1;
-            hairseg.photo = {name, src};
+            hairseg.photo = {name, src, strokes: [], past: [], edit: 0, shown: 0};
             hairseg.reset();
             hairseg.say("");
             hairseg.stage("at-work");
@@ -76,7 +76,7 @@ const hairseg = {
         const looked = (look, path) => {
             if (look !== hairseg.look) return;  // another photo came meanwhile
             hairseg.photo.path = path;
-            props.value = {path, look, model: hairseg.model};
+            props.value = {path, look, model: hairseg.model, edit: 0, strokes: []};
             trigger("upload");
         };
         const take = async file => {
@@ -105,6 +105,12 @@ const hairseg = {
             },
             forget() {
                 props.value = null;
+            },
+            touch(strokes) {  // results carry the number of the edit that they were asked for
+                const edit = hairseg.photo.edit += 1;
+                hairseg.photo.strokes = strokes;
+                props.value = {...props.value, edit, strokes};
+                trigger("input");
             },
         };
 
@@ -275,17 +281,20 @@ const hairseg = {
         hairseg.resets.push(reset);
         reset();
         slider.addEventListener("input", () => frame.style.setProperty("--cut", `${slider.value}%`));
+        const settle = hairseg.touchUp(element, frame);
         watch("value", () => {
             const value = props.value;
-            if (!hairseg.isPresent(value) || hairseg.failed(value)) return;
+            if (!hairseg.isPresent(value) || hairseg.failed(value) || value.edit !== hairseg.photo.edit) return;
             const colour = value.colour.replace(/-/g, " ");
             hairseg.fill(original, hairseg.url(value.shown), "Your photo as it is");
             hairseg.fill(recoloured, hairseg.url(value.src), `Your photo with ${colour} hair`);
             frame.classList.remove("is-empty");
+            hairseg.photo.shown = value.edit;
+            settle();
             slider.disabled = false;
             empty.textContent = "";
             caption.textContent = value.bald
-                ? "No hair was found in this photo, so nothing is dyed. The other mask may see some."
+                ? "No hair was found in this photo, so nothing is dyed. The other mask may see some, or touch it up."
                 : "";
             hairseg.say("");
             hairseg.stage("done");
@@ -359,7 +368,8 @@ const hairseg = {
     preset: code => Object.keys(PRESETS).find(name => PRESETS[name] === code),
 
     markSwatch(colour) {
-        const chosen = hairseg.preset(hairseg.hex(colour));
+        hairseg.colour = hairseg.hex(colour);
+        const chosen = hairseg.preset(hairseg.colour);
         for (const name of Object.keys(PRESETS)) {
             const button = document.getElementById(`swatch-${name.replace(/ /g, "-")}`);
             button?.setAttribute("aria-pressed", String(name === chosen));

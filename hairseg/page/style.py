@@ -8,6 +8,7 @@ from gradio.themes import Soft
 from starlette.middleware import Middleware
 
 from hairseg.page.preview import Preview
+from hairseg.page.touch_up import POINTS, STROKE_POINTS, STROKES
 from hairseg.paper import VARIANTS
 from hairseg.recolouring.palette import PRESETS, parse_colour
 
@@ -16,6 +17,8 @@ FIRST_COLOUR = "copper"
 FIRST_VARIANT = "pretrained"
 
 FOLDER = Path(__file__).parent
+
+SCRIPTS = ("page.js", "touch_up.js")
 
 MAX_FILE_SIZE = "200mb"  # of an upload
 
@@ -49,10 +52,13 @@ def look() -> dict[str, Any]:
         f"#{swatch_id(name)} {{ --swatch: {colour}; --ink: {legible_on(colour)}; }}\n"
         for name, colour in PRESETS.items()
     )
-    constants = f"const PRESETS = {json.dumps(PRESETS)}, VARIANTS = {json.dumps(VARIANTS)};\n"
+    brush = {"strokes": STROKES, "points": POINTS, "stroke": STROKE_POINTS}
+    constants = {"PRESETS": PRESETS, "VARIANTS": VARIANTS, "BRUSH": brush}
+    script = [f"const {name} = {json.dumps(value)};" for name, value in constants.items()]
+    script += [(FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS]
     return dict(
         css=(FOLDER / "page.css").read_text(encoding="utf-8") + swatches,
-        head=f"<script>\n{constants}{(FOLDER / 'page.js').read_text(encoding='utf-8')}</script>",
+        head="\n".join(["<script>", *script, "</script>"]),
         footer_links=["api", "gradio"],
         run_history=False,
         favicon_path=FOLDER / "icon.png",

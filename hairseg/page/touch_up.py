@@ -11,6 +11,8 @@ from hairseg.errors import InputError, quote
 
 STROKES, POINTS = 200, 8000  # of one photo at most, the points those of all its strokes
 
+STROKE_POINTS = 400  # after which the page's brush begins another stroke
+
 THINNEST, WIDEST = 0.002, 0.25  # radius of a brush, as a share of the photo's longer side
 
 BEYOND = 1  # widths or heights of the photo by which a stroke may leave it

@@ -2,7 +2,7 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser.conftest import NARROW, PORTRAIT, WIDE, done, upload
+from browser.conftest import NARROW, PATIENCE, PORTRAIT, WIDE, done, upload
 from playwright.sync_api import expect
 
 
@@ -24,12 +24,15 @@ def test_nothing_critical_or_serious_is_found(page, scheme, screen):
     page.set_viewport_size(screen)
     page.emulate_media(color_scheme=scheme)
     page.reload()
-    expect(page.locator("#networks [role=status]")).to_have_text("")
+    expect(page.locator("#networks [role=status]")).to_have_text("", timeout=PATIENCE)
     found = findings(page)
     upload(page, PORTRAIT)
     done(page)
     page.get_by_role("button", name="Finer settings").click()
     found += findings(page)
+    page.click("#touch-up-button")
+    found += findings(page)
+    page.keyboard.press("Escape")
     page.locator("#pretrained-mask .picture").click()
     found += findings(page)
     page.keyboard.press("Escape")
@@ -53,6 +56,6 @@ def test_everything_is_reached_by_the_keyboard_and_shows_it(page):
                 " return [at, near].map(e => getComputedStyle(e)).map(s => s.outlineStyle + s.boxShadow).join() })()"
             )
             assert "solid" in style or "rgb" in style or "auto" in style, reached[-1]
-    for name in ("swatch-violet", "sheet-button", "card-button"):
+    for name in ("touch-up-button", "swatch-violet", "sheet-button", "card-button"):
         assert any(place.startswith(f"{name}/") for place in reached), name
     assert any("INPUT" in place for place in reached)
