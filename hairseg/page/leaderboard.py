@@ -79,7 +79,7 @@ def _row(row: "Row", group: "Group", chosen: str | None) -> str:
         name += ' <span class="in-use">in use</span>'
     elif chosen is not None:
         name += f' <button type="button" data-model="{escape(row.name)}">Use it</button>'
-    trained_on = [known.trained_on and f"{known.trained_on:,}" for known in row.variants.values()]
+    trained_on = [f"{known.trained_on:,}" if known.trained_on else None for known in row.variants.values()]
     cells = [
         ("Backbone", escape(row.backbone)),
         ("Recipe", _together([known.recipe for known in row.variants.values()])),
