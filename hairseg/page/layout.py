@@ -10,6 +10,7 @@ from hairseg.errors import InputError
 from hairseg.page.components import Dropdown, mistakes_as_errors
 from hairseg.page.endpoints import add_endpoints
 from hairseg.page.leaderboard import html_of, leaderboard
+from hairseg.page.live import live
 from hairseg.page.models import Model, Models
 from hairseg.page.scores import aurocs_of, how_good, metrics_of, scores_of
 from hairseg.page.session import PageSession
@@ -60,6 +61,8 @@ def build_page(
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Try it", id="try"):
                 colour, variant, strength = try_it(session)
+            with gr.Tab("Live", id="live"):
+                live(session)
             with gr.Tab("How good is it?", id="scores"):
                 scores = how_good()
             with gr.Tab("Models", id="models") as tab:

@@ -16,12 +16,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import gradio as gr
+
 from hairseg.errors import InputError, quote
 from hairseg.images import encode_jpeg, load_photo, pixels_of
 from hairseg.page.components import to_hex
 from hairseg.page.events import BALD, UNEXPECTED
 from hairseg.page.session import PageSession, known, yield_to_others
+from hairseg.page.style import FIRST_VARIANT
+from hairseg.page.try_it import read_markup
 from hairseg.page.views import share_of_hair
+from hairseg.paper import VARIANTS
+from hairseg.recolouring.palette import PRESETS
 from hairseg.recolouring.recolourer import recolour
 from hairseg.recolouring.settings import RecolourSettings
 from hairseg.smoothing import AlphaSmoother
@@ -32,9 +38,11 @@ FRAME_BYTES = 400_000  # of a frame at most; such a JPEG has some 30,000
 
 TIME_LIMIT = 60.0  # seconds from the start of a stream to its end
 
-PATIENCE = 5.0  # seconds without a frame after which a visitor has gone
+PATIENCE = 10.0  # seconds without a frame after which a visitor has gone
 
 VISITORS = 2  # live at once: each has to get frames often enough
+
+NICE = 10  # priority of the thread: a tenth of what an upload gets where both want the same core
 
 
 class Stream:
@@ -58,11 +66,18 @@ class LiveStreams:
     def __init__(self, session: PageSession, clock: Callable[[], float] = time.monotonic):
         self._session, self._clock = session, clock
         self._streams: dict[str, Stream] = {}
-        self._worker = ThreadPoolExecutor(1, "live", yield_to_others)
+        self._worker = ThreadPoolExecutor(1, "live", yield_to_others, (NICE,))
 
-    async def begin(self) -> dict[str, Any]:
-        """A new stream: {"stream": its secret name, "seconds": that it lasts}, or {"error": a sentence}."""
-        await self._do(self._session.predictor)  # time spent on loading is not the visitor's
+    async def begin(self, model: Any = None) -> dict[str, Any]:
+        """A new stream: {"stream": its secret name, "seconds": that it lasts}, or {"error": a sentence}.
+
+        Args:
+            model: the name of that which the visitor has chosen; None for the first one.
+        """
+        try:
+            await self._do(lambda: self._session.predictor(model))  # time spent on loading is not the visitor's
+        except InputError as error:
+            return {"error": str(error)}
         self._forget_ended()
         if len(self._streams) >= VISITORS:
             error = InputError(
@@ -82,8 +97,8 @@ class LiveStreams:
                 first one}.
 
         Returns:
-            {"picture": JPEG in base64, "seconds": that are left, "bald": whether no hair was found}, {"ended": a
-            sentence} once the stream is over, or {"error": a sentence} if the frame or a setting cannot be used.
+            {"picture": JPEG in base64, "bald": whether no hair was found}, {"ended": a sentence} once the stream is
+            over, or {"error": a sentence} if the frame or a setting cannot be used.
         """
         asked = asked if isinstance(asked, dict) else {}
         self._forget_ended()
@@ -102,7 +117,7 @@ class LiveStreams:
             return {"error": UNEXPECTED}
         finally:
             stream.is_at_work, stream.heard = False, self._clock()
-        return {"picture": picture, "seconds": max(0.0, TIME_LIMIT + stream.began - self._clock()), "bald": is_bald}
+        return {"picture": picture, "bald": is_bald}
 
     async def end(self, name: Any) -> None:
         """Somebody else may be live; nothing is left of the stream."""
@@ -128,6 +143,35 @@ class LiveStreams:
             is_gone = not stream.is_at_work and now - stream.heard > PATIENCE
             if is_gone or now - stream.began >= TIME_LIMIT:
                 del self._streams[name]
+
+
+def live(session: PageSession) -> None:
+    """Build the tab."""
+    streams = LiveStreams(session)
+
+    async def begin_stream(model: Any) -> dict:
+        return await streams.begin(model)
+
+    async def recolour_frame(asked: Any) -> dict:
+        return await streams.answer(asked)
+
+    async def end_stream(name: Any) -> None:
+        await streams.end(name)
+
+    swatches = "".join(f'<button type="button" class="swatch" data-preset="{name}">{name}</button>' for name in PRESETS)
+    variants = "".join(
+        f'<label><input type="radio" name="live-variant" value="{name}"{" checked" * (name == FIRST_VARIANT)}> {name}'
+        "</label>"
+        for name in VARIANTS
+    )
+    html = read_markup("live").replace("SWATCHES", swatches).replace("VARIANTS", variants)
+    gr.HTML(
+        html_template=html.replace("FRAME_SIDE", str(FRAME_SIDE)),
+        js_on_load="hairseg.live(element, server)",
+        elem_id="live",
+        apply_default_css=False,
+        server_functions=[begin_stream, recolour_frame, end_stream],
+    )
 
 
 def read_frame(frame: Any):

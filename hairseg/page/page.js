@@ -365,6 +365,8 @@ const hairseg = {
         return "#" + channels.slice(1).map(value => Math.round(value).toString(16).padStart(2, "0")).join("");
     },
 
+    chosen: null,  // colour, variant and strength of "Try it"
+
     preset: code => Object.keys(PRESETS).find(name => PRESETS[name] === code),
 
     markSwatch(colour) {
@@ -379,6 +381,7 @@ const hairseg = {
     // Link of the page and link with these settings; a page that has a public link gives that one.
     writeLinks(models, colour, variant, strength, model, published) {
         hairseg.markSwatch(colour);
+        hairseg.chosen = {colour, variant, strength};
         const code = hairseg.hex(colour), link = new URL(published || window.location.href);
         link.search = "";
         const page = link.href, settings = {colour: hairseg.preset(code) || code.slice(1), variant};

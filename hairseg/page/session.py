@@ -142,10 +142,11 @@ class PageSession:
         return self._own_sizes.get((path, name, known(variant), strokes), lambda: photo.own_size(variant, strokes))
 
 
-def yield_to_others() -> None:
-    """Lower the priority of this thread alone; where there is no such thing, it stays."""
+def yield_to_others(nice: int = 19) -> None:
+    """Lower the priority of this thread alone, from 0 to at most 19; where there is no such thing, it stays."""
     with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, max(nice, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def known(variant: str) -> str:

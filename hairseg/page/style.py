@@ -18,7 +18,7 @@ FIRST_VARIANT = "pretrained"
 
 FOLDER = Path(__file__).parent
 
-SCRIPTS = ("page.js", "touch_up.js")
+STYLES, SCRIPTS = ("page.css", "live.css"), ("page.js", "touch_up.js", "live.js")  # one after the other
 
 MAX_FILE_SIZE = "200mb"  # of an upload
 
@@ -49,15 +49,16 @@ def legible_on(colour: str) -> str:
 def look() -> dict[str, Any]:
     """Arguments of `gr.Blocks.launch`: style sheet, script, theme, preview, and that browsers keep no history."""
     swatches = "".join(
-        f"#{swatch_id(name)} {{ --swatch: {colour}; --ink: {legible_on(colour)}; }}\n"
+        f'#{swatch_id(name)}, [data-preset="{name}"] {{ --swatch: {colour}; --ink: {legible_on(colour)}; }}\n'
         for name, colour in PRESETS.items()
     )
     brush = {"strokes": STROKES, "points": POINTS, "stroke": STROKE_POINTS}
     constants = {"PRESETS": PRESETS, "VARIANTS": VARIANTS, "BRUSH": brush}
     script = [f"const {name} = {json.dumps(value)};" for name, value in constants.items()]
     script += [(FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS]
+    style = [(FOLDER / name).read_text(encoding="utf-8") for name in STYLES]
     return dict(
-        css=(FOLDER / "page.css").read_text(encoding="utf-8") + swatches,
+        css="\n".join([*style, swatches]),
         head="\n".join(["<script>", *script, "</script>"]),
         footer_links=["api", "gradio"],
         run_history=False,
