@@ -16,7 +16,7 @@ MAX_LOOKS = 6
 AGREEMENT = 0.9  # share of a closer look's hair that must lie where the first look suspected some,
 NEARBY = 8  # or within so many pixels of the network's input: half its stride
 
-SURE = 2.4  # logit that the surest pixels of a find must reach: alpha 0.92
+SURE = 2.2  # logit that the surest pixels of a find must reach: alpha 0.9
 
 SUREST = 0.95  # quantile of its logits that these are
 
