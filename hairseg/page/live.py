@@ -40,6 +40,8 @@ TIME_LIMIT = 60.0  # seconds from the start of a stream to its end
 
 PATIENCE = 10.0  # seconds without a frame after which a visitor has gone
 
+OVER = f"The stream is over: {TIME_LIMIT:.0f} seconds have passed, or {PATIENCE:.0f} without a frame. Start it again."
+
 VISITORS = 2  # live at once: each has to get frames often enough
 
 NICE = 10  # priority of the thread: a tenth of what an upload gets where both want the same core
@@ -104,7 +106,7 @@ class LiveStreams:
         self._forget_ended()
         stream = self._streams.get(str(asked.get("stream")))
         if stream is None:
-            return {"ended": f"The stream has ended: each lasts {TIME_LIMIT:.0f} seconds. Start again if you like."}
+            return {"ended": OVER}
         if stream.is_at_work:
             return {"error": str(InputError("a frame came before the last one was done", "one at a time"))}
         stream.is_at_work = True

@@ -82,7 +82,8 @@ def frames_later(page, number: int) -> np.ndarray:
 
 
 def test_frames_come_back_with_their_hair_in_the_chosen_colour(tab, monkeypatch):
-    monkeypatch.setattr("hairseg.page.live.TIME_LIMIT", 600.0)  # however slow the machine is
+    for limit in ("TIME_LIMIT", "PATIENCE"):  # however slow the machine is
+        monkeypatch.setattr(f"hairseg.page.live.{limit}", 600.0)
     files = sorted(Path(get_upload_folder()).rglob("*"))
     assert tab.evaluate("cameras.length") == 0  # before anybody asks
     tab.locator("#live [name=strength]").fill("0")
