@@ -7,6 +7,9 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))  # run as a script, Python looks for packages beside the benchmarks alone
@@ -42,23 +45,30 @@ def time_in_turns(
     runs: int,
     warm_ups: int = 1,
     wait: Callable[[], None] = lambda: None,
-) -> dict[str, list[float]]:
+    clock: Callable[[], Any] = time.perf_counter,
+) -> dict[str, list]:
     """Seconds of every run of every method, without the warm-ups.
 
     The methods take turns, so that whatever else the machine does falls on all of them.
 
     Args:
         wait: returns when the device is done with what was begun.
+        clock: `both_clocks` gives arrays of two instead of numbers.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in methods}
+    seconds: dict[str, list] = {name: [] for name in methods}
     for _ in range(warm_ups + runs):
         for name, method in methods.items():
             wait()
-            began = time.perf_counter()
+            began = clock()
             method()
             wait()
-            seconds[name].append(time.perf_counter() - began)
+            seconds[name].append(clock() - began)
     return {name: times[warm_ups:] for name, times in seconds.items()}
+
+
+def both_clocks() -> np.ndarray:
+    """Seconds of the wall clock, and of the processor for this process, which other programs disturb less."""
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def load_predictor(backbone: str, device: str, variants: list[str]) -> HairPredictor:

@@ -40,19 +40,25 @@ class Look:
             photo: uint8 RGB, (height, width, 3).
             refined: whether edges follow the photo (`refinement.refine_alpha`), or are the network's, scaled.
         """
-        alpha = self._at_size_of(photo, self.whole, refined)
-        scales = [own / seen for own, seen in zip(alpha.shape, self.shape, strict=True)]
-        for seen, logits in zip(self.windows, self.closer, strict=True):
-            rows, columns = _scaled(seen, scales)
-            weight = _fading((rows, columns), alpha.shape)
-            near = self._at_size_of(photo[rows, columns], logits, refined)
-            alpha[rows, columns] += weight * (near - alpha[rows, columns])
+        shape = photo.shape[:2]
+        scales = [own / seen for own, seen in zip(shape, self.shape, strict=True)]
+        windows = [_scaled(window, scales) for window in self.windows]
+        weights = [_fading(window, shape) for window in windows]
+        wanted = np.ones(shape, bool)  # elsewhere a closer look takes its place
+        for window, weight in zip(windows, weights, strict=True):
+            wanted[window] &= weight < 1
+        alpha = self._at_size_of(photo, self.whole, refined, wanted)
+        for window, weight, logits in zip(windows, weights, self.closer, strict=True):
+            near = self._at_size_of(photo[window], logits, refined)
+            alpha[window] += weight * (near - alpha[window])
         return alpha
 
-    def _at_size_of(self, photo: np.ndarray, logits: np.ndarray, refined: bool) -> np.ndarray:
+    def _at_size_of(
+        self, photo: np.ndarray, logits: np.ndarray, refined: bool, wanted: np.ndarray | None = None
+    ) -> np.ndarray:
         height, width = photo.shape[:2]
         alpha = _sigmoid(cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR))
-        return refine_alpha(photo, alpha, max(height, width) / self.image_size) if refined else alpha
+        return refine_alpha(photo, alpha, max(height, width) / self.image_size, wanted) if refined else alpha
 
 
 def closer_windows(logits: np.ndarray, shape: tuple[int, int]) -> list[tuple[slice, slice]]:

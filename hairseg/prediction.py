@@ -104,18 +104,23 @@ class HairPredictor:
         Raises:
             InputError: the array is no photo.
         """
+        entered = self._enter([photo])
         if len(self.networks) == 1:
-            return {variant: self._alpha(network, photo, refined) for variant, network in self.networks.items()}
+            return {
+                variant: self._alpha(network, photo, entered, refined) for variant, network in self.networks.items()
+            }
         pending = {
-            variant: self._threads.submit(self._alpha, network, photo, refined)
+            variant: self._threads.submit(self._alpha, network, photo, entered, refined)
             for variant, network in self.networks.items()
         }
         return {variant: alpha.result() for variant, alpha in pending.items()}
 
     def begin_looks(self, photo: np.ndarray) -> dict[str, Future]:
         """Under way, a `Look` at a photo by every network. They need the networks no more once they are there."""
+        entered = self._enter([photo])
         return {
-            variant: self._threads.submit(self._look_at, network, photo) for variant, network in self.networks.items()
+            variant: self._threads.submit(self._look_at, network, photo, entered)
+            for variant, network in self.networks.items()
         }
 
     def glance(self, photo: np.ndarray, variant: str) -> np.ndarray:
@@ -131,33 +136,41 @@ class HairPredictor:
         Raises:
             InputError: the array is no photo.
         """
-        return self._look_at(self.networks[variant], photo, closely=False).alpha(photo)
+        return self._look_at(self.networks[variant], photo, self._enter([photo]), closely=False).alpha(photo)
 
-    def _alpha(self, network: DeepLabV3, photo: np.ndarray, refined: bool) -> np.ndarray:
-        return self._look_at(network, photo).alpha(photo, refined)
+    def _alpha(self, network: DeepLabV3, photo: np.ndarray, entered: torch.Tensor, refined: bool) -> np.ndarray:
+        return self._look_at(network, photo, entered).alpha(photo, refined)
 
-    def _look_at(self, network: DeepLabV3, photo: np.ndarray, closely: bool = True) -> Look:
-        if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
-            raise InputError(
-                f"an array of {photo.dtype} and shape {photo.shape} is no photo",
-                "uint8 (height, width, 3)",
-                "read files with hairseg.images.load_photo",
-            )
-        whole = self._look(network, [photo])[0]
+    def _look_at(self, network: DeepLabV3, photo: np.ndarray, entered: torch.Tensor, closely: bool = True) -> Look:
+        whole = self._look(network, [photo], entered)[0]
         windows = closer_windows(whole, photo.shape[:2]) if closely else []
         closer = self._look(network, [photo[window] for window in windows])
         return combine(photo.shape[:2], self.config.image_size, whole, windows, closer)
 
     @torch.inference_mode()
-    def _look(self, network: DeepLabV3, photos: list[np.ndarray]) -> list[np.ndarray]:
+    def _enter(self, photos: list[np.ndarray]) -> torch.Tensor:
+        """Photos as every network takes them: float32 (photos, 3, image_size, image_size)."""
+        for photo in photos:
+            if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
+                raise InputError(
+                    f"an array of {photo.dtype} and shape {photo.shape} is no photo",
+                    "uint8 (height, width, 3)",
+                    "read files with hairseg.images.load_photo",
+                )
+        preset = self.config.preset
+        squares = torch.from_numpy(np.stack([preset.fit_photo(photo) for photo in photos])).to(self.device)
+        return preset.normalise(squares)
+
+    @torch.inference_mode()
+    def _look(
+        self, network: DeepLabV3, photos: list[np.ndarray], entered: torch.Tensor | None = None
+    ) -> list[np.ndarray]:
         """Hair logits of photos at the network's input size, padding cut off: float32 (height, width) each."""
         if not photos:
             return []
-        preset = self.config.preset
-        squares = torch.from_numpy(np.stack([preset.fit_photo(photo) for photo in photos])).to(self.device)
         with autocast(self.device):
-            logits = network(preset.normalise(squares))
+            logits = network(self._enter(photos) if entered is None else entered)
         return [
-            square[preset.window(*photo.shape[:2])]
+            square[self.config.preset.window(*photo.shape[:2])]
             for square, photo in zip(logits[:, 0].cpu().numpy(), photos, strict=True)
         ]

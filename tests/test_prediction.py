@@ -16,6 +16,7 @@ from hairseg.images import load_photo
 from hairseg.looks import MAX_LOOKS, Look, _part_of, closer_windows, without_doubtful_finds
 from hairseg.networks import precision
 from hairseg.networks.precision import is_made_for_bfloat16
+from hairseg.networks.preset import Preset
 from hairseg.prediction import HairPredictor
 from hairseg.repository import BUNDLED, ModelRepository
 
@@ -251,6 +252,15 @@ def test_networks_that_nobody_holds_finish_their_looks_and_go(small_repository):
     while networks and time.monotonic() < until:  # a thread holds its last work for a moment
         time.sleep(0.01)
     assert not networks
+
+
+def test_every_network_is_given_the_same_photo_scaled_once(small_repository, monkeypatch):
+    predictor, scaled = HairPredictor(small_repository), []
+    fit_photo = Preset.fit_photo
+    monkeypatch.setattr(Preset, "fit_photo", lambda *given: scaled.append(1) or fit_photo(*given))
+    monkeypatch.setattr("hairseg.prediction.closer_windows", lambda logits, shape: [])
+    predictor.alphas(draw_portrait(3)[0])
+    assert len(predictor.networks) == 2 and len(scaled) == 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1), (1, 40), (3, 3)])

@@ -67,3 +67,15 @@ def test_tiny_photos_are_refined(shape):
     photo = np.full((*shape, 3), 77, np.uint8)
     refined = refine_alpha(photo, np.full(shape, 0.5, np.float32), max(shape) / 256)
     assert refined.shape == shape and np.isfinite(refined).all()
+
+
+def test_only_what_is_wanted_is_refined():
+    photo, mask = hair_on_a_wall()
+    coarse = seen_coarsely(mask, 12)
+    wanted = np.zeros(mask.shape, bool)
+    wanted[:, 120:] = True
+    everywhere, there = refine_alpha(photo, coarse, 1), refine_alpha(photo, coarse, 1, wanted)
+    assert np.abs(there - everywhere)[wanted].mean() < 0.1 * np.abs(everywhere - coarse)[wanted].mean()
+    np.testing.assert_array_equal(there[:, :100], coarse[:, :100])
+    assert (everywhere[:, :100] != coarse[:, :100]).any()
+    np.testing.assert_array_equal(refine_alpha(photo, coarse, 1, ~wanted & wanted), coarse)

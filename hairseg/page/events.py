@@ -3,6 +3,7 @@
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class PageEvents:
             name = f"{name_of(session.path)}-{variant}-{'mask' if picture.ndim == 2 else view.split()[-1].lower()}"
             return {
                 "src": save_picture(name, picture),
-                "shown": save_picture(name_of(session.path), session.shown),
+                "shown": session.file(partial(save_picture, name_of(session.path))),
                 "view": view,
                 "model": model,
                 "share": share_of_hair(alphas[variant]),
@@ -66,7 +67,7 @@ class PageEvents:
             recoloured = recolourer.recolour(to_hex(colour), settings_of(strength, *finer))
             return {
                 "src": save_picture(f"{name_of(session.path)}-{colour_name(colour)}", recoloured),
-                "shown": save_picture(name_of(session.path), session.shown),
+                "shown": session.file(partial(save_picture, name_of(session.path))),
                 "colour": colour_name(colour),
                 "bald": not strokes and share_of_hair(recolourer.alpha) < BALD,
             }

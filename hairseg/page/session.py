@@ -54,7 +54,7 @@ class PhotoSession:
         self._looks = predictor.begin_looks(photo)
         self.shown = scale_down(photo, SHOWN_SIDE)
         self.is_own_size = max(photo.shape) < SHOWN_SIDE  # at exactly that side it may be a larger JPEG, read at a half
-        self._made = Remembered(2 * len(VARIANTS))
+        self._made = Remembered(2 * len(VARIANTS) + 1)
 
     def alpha(self, variant: str) -> np.ndarray:
         """Of the photo as shown: float32 in [0, 1], (height, width). Waits for the network."""
@@ -67,6 +67,10 @@ class PhotoSession:
         if strokes:
             return HairRecolourer(self.shown, touch_up(self.alpha(variant), strokes))
         return self._made.get(("recolourer", variant), lambda: HairRecolourer(self.shown, self.alpha(variant)))
+
+    def file(self, save: Callable[[np.ndarray], str]) -> str:
+        """What `save` makes of the photo as shown, once."""
+        return self._made.get("file", lambda: save(self.shown))
 
     def own_size(self, variant: str, strokes: tuple[Stroke, ...] = ()) -> HairRecolourer:
         """Photo and alpha at the photo's own size, by the same looks and with the same strokes."""

@@ -59,12 +59,14 @@ def estimate_foreground(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     # at full size only the soft edge is left to do, few pixels of the photo: they are worked on as a flat list
     soft = np.flatnonzero((alpha > UNSEEN) & (alpha < 1 - UNSEEN))
     foreground, background = _scale_to(foreground, alpha), _scale_to(background, alpha)
-    edge_photo, edge_foreground, edge_background = (
-        np.take(picture.reshape(-1, 3), soft, axis=0) for picture in (photo, foreground, background)
-    )
-    edge_foreground, _ = _satisfy_compositing(edge_photo, edge_foreground, edge_background, np.take(alpha, soft))
     result = cv2.convertScaleAbs(foreground)
-    result.reshape(-1, 3)[soft] = np.rint(edge_foreground)
+    if soft.size:
+        edge_photo, edge_foreground, edge_background = (
+            np.take(picture.reshape(-1, 1, 3), soft, axis=0) for picture in (photo, foreground, background)
+        )
+        edge_alpha = np.take(alpha.reshape(-1, 1), soft, axis=0)
+        edge_foreground, _ = _satisfy_compositing(edge_photo, edge_foreground, edge_background, edge_alpha)
+        result.reshape(-1, 1, 3)[soft] = np.rint(edge_foreground)
     cv2.copyTo(photo, (alpha >= 1 - UNSEEN).astype(np.uint8), result)
     return result
 
@@ -73,15 +75,19 @@ def _local_mean(colour, weight):
     """Mean colour in a window around every pixel, each pixel counted by its weight."""
     window = (2 * RADIUS + 1, 2 * RADIUS + 1)
     total = cv2.blur(weight, window) + 1e-5
-    weighted = cv2.blur(colour * weight[..., None], window)
-    return weighted / total[..., None]
+    return cv2.blur(colour * _thrice(weight), window) / _thrice(total)
 
 
 def _satisfy_compositing(photo, foreground, background, alpha):
     """The pair (F, B) nearest to the given one that composites to the photo, clipped to valid colours."""
-    alpha = alpha[..., None]
+    alpha = _thrice(alpha)
     excess = (photo - background - alpha * (foreground - background)) / (1 - 2 * alpha * (1 - alpha))
     return np.clip(foreground + alpha * excess, 0, 255), np.clip(background + (1 - alpha) * excess, 0, 255)
+
+
+def _thrice(plane):
+    """The plane for each channel of a picture: several times faster than broadcasting over three values at a time."""
+    return cv2.merge([plane, plane, plane])
 
 
 def _scale_to(picture, like):

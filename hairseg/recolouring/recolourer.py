@@ -84,7 +84,7 @@ class _HairPixels:
     foreground: np.ndarray  # the hair's own colour, before it was mixed with the background
     level: np.ndarray  # of its smooth lightness, index into the tables of dye.py
     grain: np.ndarray  # what its lightness has beyond that, L*
-    tint: np.ndarray  # a*, b* that the dye lets through
+    tint: np.ndarray  # a*, b* that the dye lets through, (2, pixels)
     percentiles: np.ndarray  # L* of all of them together, at PERCENTILES
     lightness: np.ndarray  # L* in the whole box, as a picture
 
@@ -143,7 +143,7 @@ class HairRecolourer:
             rgb = cv2.cvtColor(lab[None], cv2.COLOR_Lab2RGB)[0]
             rgb *= 255
             rgb -= pixels.foreground[chunk]
-            rgb *= weight[:, None]
+            rgb *= cv2.merge([weight, weight, weight]).reshape(-1, 3)
             rgb += pixels.colour[chunk]
             dyed[chunk] = np.rint(np.clip(rgb, 0, 255, out=rgb), out=rgb)
         box = result[self.box].copy()
@@ -174,7 +174,7 @@ class HairRecolourer:
             foreground=self._of_hair(self.foreground),
             level=level(self._of_hair(smooth)),
             grain=self._of_hair(lightness - smooth),
-            tint=TINT_KEPT * self._of_hair(hue_variation(lab, self._alpha)),
+            tint=TINT_KEPT * self._of_hair(hue_variation(lab, self._alpha)).T.copy(),
             percentiles=np.percentile(sample[:: len(sample) // 50_000 + 1], PERCENTILES),
             lightness=lightness,
         )
@@ -203,13 +203,10 @@ class HairRecolourer:
         """Lab of those pixels of hair once dyed, float32 (pixels, 3)."""
         curve, gain, (ramp_a, ramp_b, room) = dye
         before = self._pixels.level[chunk]
-        lab = np.empty((len(before), 3), np.float32)
-        lab[:, 0] = np.clip(np.take(curve, before) + np.take(gain, before) * self._pixels.grain[chunk], 1.8, 99)
-        after = level(lab[:, 0])
-        lab[:, 1:] = np.take(room, after)[:, None] * self._pixels.tint[chunk]
-        lab[:, 1] += np.take(ramp_a, after)
-        lab[:, 2] += np.take(ramp_b, after)
-        return lab
+        lightness = np.clip(np.take(curve, before) + np.take(gain, before) * self._pixels.grain[chunk], 1.8, 99)
+        after = level(lightness)
+        tint = np.take(room, after) * self._pixels.tint[:, chunk]
+        return cv2.merge([lightness, tint[0] + np.take(ramp_a, after), tint[1] + np.take(ramp_b, after)]).reshape(-1, 3)
 
 
 def _smoothstep(start: float, end: float, x: np.ndarray) -> np.ndarray:

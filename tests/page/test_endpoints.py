@@ -114,7 +114,9 @@ def test_another_colour_does_not_run_the_networks_again(predictor, sideways, mon
     photo = {"path": str(sideways), "look": 7}
     shown = events.show_recoloured(photo, "copper", 1, "pretrained", 0, 0, 0, "none", "")
     assert shown["look"] == 7 and "error" not in shown and calls == [1]
-    assert [mask["look"] for mask in events.show_masks(photo, "Mask")] == [7, 7] and calls == [1]
+    masks = events.show_masks(photo, "Mask")
+    assert [mask["look"] for mask in masks] == [7, 7] and calls == [1]
+    assert {mask["shown"] for mask in masks} == {shown["shown"]}  # the photo as shown is written once
 
 
 def test_both_endpoints_take_a_models_name_last(client, drawn, sideways):
