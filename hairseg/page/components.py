@@ -58,7 +58,13 @@ class PhotoInput(gr.HTML):
         if not isinstance(payload, dict):
             raise gr.Error(NOT_UPLOADED, print_exception=False)
         path = uploaded_file(payload.get("path"), self.GRADIO_CACHE)
-        return {"path": path, **{key: payload.get(key) for key in ("look", "edit", "strokes", "model")}}
+        numbers = {key: counted(payload.get(key)) for key in ("look", "edit")}
+        return {"path": path, **numbers, **{key: payload.get(key) for key in ("strokes", "model")}}
+
+
+def counted(number: Any) -> int | None:
+    """A number that a browser counts by; None for anything else, which an answer might not even be able to hold."""
+    return number if type(number) is int and abs(number) < 2**53 else None
 
 
 # The controls hand over whatever they are given: `RecolourSettings` says in plain words what is wrong with it.

@@ -7,10 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fastapi import HTTPException
 from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 
-from hairseg.errors import InputError
+from hairseg.errors import InputError, quote
 from hairseg.images import alpha_to_grey, encode_jpeg, encode_png
 from hairseg.page.components import save_file, to_hex
 from hairseg.page.endpoints import settings_of
@@ -118,9 +119,16 @@ class PageEvents:
             return {**asked, "error": UNEXPECTED}
 
 
-def example(name: str) -> str:
-    """The path of an example photo that the page may show, as if it had been uploaded."""
-    return save_file_to_cache(EXAMPLES / f"{Path(name).stem}.jpg", get_upload_folder())
+def example(name: Any) -> str:
+    """The path of an example photo that the page may show, as if it had been uploaded.
+
+    Raises:
+        HTTPException: there is no such example.
+    """
+    known = {path.name: path for path in EXAMPLES.glob("*.jpg")}
+    if not isinstance(name, str) or name not in known:
+        raise HTTPException(404, str(InputError(f"the example {quote(name)} is not known", ", ".join(sorted(known)))))
+    return save_file_to_cache(known[name], get_upload_folder())
 
 
 def path_of(photo: dict | None) -> str:

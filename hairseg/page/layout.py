@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 
 from hairseg.errors import InputError
 from hairseg.page.components import Dropdown, mistakes_as_errors
@@ -23,11 +25,30 @@ if TYPE_CHECKING:
 WAITING = 500  # events in the queue; whoever comes when it is full is told so
 
 
+NOT_SENT_BY_BROWSERS = str(InputError("The page cannot read these values", "those that its controls send"))
+
+
 class Page(gr.Blocks):
-    """Gradio's, where a call over HTTP may leave out the last values, as one by gradio_client may."""
+    """Gradio's, where a call over HTTP may leave out the last values, as one by gradio_client may.
+
+    What Gradio and FastAPI stumble over, odd payloads for files, say, is answered with a sentence.
+    """
 
     def validate_inputs(self, block_fn: Any, inputs: list) -> None:
         inputs += [component.value for component in block_fn.inputs[len(inputs) :]]
+
+    async def preprocess_data(self, *args: Any, **options: Any) -> Any:
+        try:
+            return await super().preprocess_data(*args, **options)
+        except gr.Error:
+            raise
+        except Exception:
+            raise gr.Error(NOT_SENT_BY_BROWSERS, print_exception=False) from None
+
+    def launch(self, *args: Any, app_kwargs: dict[str, Any] | None = None, **options: Any) -> Any:
+        # FastAPI's own answer repeats what was sent, and fails where that holds numbers or letters that JSON has not.
+        handlers = {RequestValidationError: lambda *_: JSONResponse({"error": NOT_SENT_BY_BROWSERS}, 422)}
+        return super().launch(*args, app_kwargs={"exception_handlers": handlers, **(app_kwargs or {})}, **options)
 
 
 def build_page(

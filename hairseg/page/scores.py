@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 import pandas as pd
 
-from hairseg.errors import InputError
 from hairseg.paper import PAPER_AUROC, VARIANTS
 
 if TYPE_CHECKING:  # it takes PyTorch along, which the page starts without
@@ -17,6 +16,8 @@ if TYPE_CHECKING:  # it takes PyTorch along, which the page starts without
 COLUMNS = {"auroc": "AUROC", "f1": "F1", "iou": "IoU", "mse": "MSE", "boundary_iou": "Boundary IoU"}
 
 HISTORIES = {"auroc": "AUROC", "f1": "F1", "loss": "Loss"}
+
+MALFORMED = "The scores of this repository cannot be shown: its metrics.json is not what `python evaluate.py` writes."
 
 GROUPS = {  # key of metrics.json: what goes before the names of its groups
     "framing": "head in a scene, ",
@@ -78,30 +79,33 @@ def how_good() -> list[gr.components.Component]:
 
 def metrics_of(repository: "ModelRepository") -> dict:
     """The repository's scores; none where it has no metrics.json."""
-    return read_or(repository.metrics, {})
+    metrics = read_or(repository.metrics, {})
+    return metrics if isinstance(metrics, dict) else {}
 
 
 def scores_of(repository: "ModelRepository", metrics: dict) -> list[Any]:
     """What the tab shows of a model repository and its scores: values for the components of `how_good`."""
-    history = history_of(repository)
-    roc, transfer = roc_of(metrics), transfer_of(metrics)
+    history = read_or(lambda: history_of(repository), history_table([]))
+    roc, transfer = read_or(lambda: roc_of(metrics), roc_of({})), read_or(lambda: transfer_of(metrics), transfer_of({}))
     places = repository.folder / "worst.png", repository.figure("worst")
     worst = next((path for path in places if path.is_file()), None)
     return [
-        tables_of(metrics),
+        read_or(lambda: tables_of(metrics), MALFORMED),
         *([history] * len(HISTORIES)),
         gr.LinePlot(roc, visible=not roc.empty),
         gr.Image(str(worst) if worst else None, visible=worst is not None),
         gr.LinePlot(transfer, visible=not transfer.empty),
-        groups_of(metrics),
-        card_of(repository),
+        read_or(lambda: groups_of(metrics), ""),
+        read_or(lambda: card_of(repository), "The card of this repository is no text."),
     ]
 
 
 def aurocs_of(metrics: dict) -> dict[str, str]:
     """AUROC on test photos by variant, for captions."""
     scores = metrics.get("variants", {})
-    return {variant: f"{score['auroc']:.4f}" for variant, score in scores.items() if score.get("auroc")}
+    return read_or(
+        lambda: {variant: f"{score['auroc']:.4f}" for variant, score in scores.items() if score.get("auroc")}, {}
+    )
 
 
 def tables_of(metrics: dict) -> str:
@@ -155,13 +159,19 @@ def history_of(repository: "ModelRepository") -> pd.DataFrame:
         for split in ("train", "test")
         if epoch.get(split)
     ]
-    return pd.DataFrame(rows, columns=["curve", "epoch", *HISTORIES])
+    return history_table(rows)
+
+
+def history_table(rows: list[dict]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["curve", "epoch", *HISTORIES]).astype(
+        dict.fromkeys(("epoch", *HISTORIES), float)
+    )
 
 
 def roc_of(metrics: dict) -> pd.DataFrame:
     columns = {"false_positive_rate": "false positive rate", "true_positive_rate": "true positive rate"}
     curves = [
-        pd.DataFrame({columns[name]: values for name, values in points.items()}).assign(curve=variant)
+        pd.DataFrame({columns[name]: values for name, values in points.items()}, dtype=float).assign(curve=variant)
         for variant, points in metrics.get("roc", {}).items()
     ]
     return pd.concat(curves) if curves else pd.DataFrame(columns=[*columns.values(), "curve"])
@@ -170,7 +180,7 @@ def roc_of(metrics: dict) -> pd.DataFrame:
 def transfer_of(metrics: dict) -> pd.DataFrame:
     """A row per variant and number of training photos."""
     rows = [
-        {"training photos": int(photos), "F1": f1, "curve": variant}
+        {"training photos": int(photos), "F1": None if f1 is None else float(f1), "curve": variant}
         for variant, scores in metrics.get("transfer", {}).get("f1", {}).items()
         for photos, f1 in scores.items()
     ]
@@ -186,10 +196,10 @@ def card_of(repository: "ModelRepository") -> str:
 
 
 def read_or(read: Callable[[], Any], default: Any) -> Any:
-    """What a file of the repository holds; the default where it is missing or malformed."""
+    """What a file of the repository holds, or what is made of it; the default where it is missing or malformed."""
     try:
         return read()
-    except InputError:
+    except Exception:  # strangers' files hold anything
         return default
 
 

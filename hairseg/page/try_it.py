@@ -59,7 +59,7 @@ def try_it(session: PageSession) -> tuple[ColourPicker, Radio, Slider]:
         elem_id="example",
         apply_default_css=False,
     )
-    view = gr.Radio(list(VIEWS), value=VIEWS[0], label="Show both masks as", elem_id="view", container=False)
+    view = Radio(list(VIEWS), value=VIEWS[0], label="Show both masks as", elem_id="view", container=False)
     with gr.Row(elem_id="story2"):
         with gr.Column(scale=3, min_width=300, elem_id="before-and-after"):
             recoloured = markup("compare", "compare")

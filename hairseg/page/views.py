@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from hairseg.errors import InputError, quote
 from hairseg.images import alpha_to_grey
 
 VIEWS = ("Mask", "Outline", "Tint", "Where they differ")
@@ -26,7 +27,12 @@ def draw_view(view: str, photo: np.ndarray, alphas: dict[str, np.ndarray], varia
 
     Returns:
         uint8, (height, width) for the mask, else RGB.
+
+    Raises:
+        InputError: no such view.
     """
+    if view not in VIEWS:
+        raise InputError(f"the view {quote(view)} is not known", ", ".join(VIEWS))
     if view == "Outline":
         return _outline(photo, alphas[variant])
     if view == "Tint":

@@ -3,6 +3,7 @@
 import base64
 import colorsys
 import json
+import urllib.error
 import urllib.request
 import uuid
 from pathlib import Path
@@ -11,16 +12,17 @@ import cv2
 import numpy as np
 import pytest
 from conftest import PROJECT, draw_portrait
+from fastapi import HTTPException
 from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
 from PIL import Image
 
 from hairseg.hub.resolution import Resolved
 from hairseg.images import alpha_to_grey, load_photo
-from hairseg.page.components import NOT_UPLOADED, to_hex
+from hairseg.page.components import NOT_UPLOADED, PhotoInput, to_hex
 from hairseg.page.endpoints import Endpoints
 from hairseg.page.events import PageEvents, example
-from hairseg.page.layout import build_page
+from hairseg.page.layout import NOT_SENT_BY_BROWSERS, build_page
 from hairseg.page.models import Model, Models
 from hairseg.page.session import PageSession
 from hairseg.prediction import HairPredictor
@@ -205,6 +207,23 @@ def test_every_wrong_value_is_answered_in_words(client, predictor, sideways, pla
             client.predict(handle_file(sideways), *settings, api_name="/recolour")
 
 
+@pytest.mark.parametrize("view", [None, "mask", ["Mask"], {}, 3, "x" * 400])
+def test_a_view_that_is_none_is_answered_in_words(predictor, sideways, view):
+    for answered in PageEvents(PageSession(predictor)).show_masks({"path": str(sideways), "look": 1}, view):
+        assert "is not known: expected Mask, Outline" in answered["error"] and len(answered["error"]) < 400
+
+
+@pytest.mark.parametrize("look", ["x", 10**400, float("nan"), [1], True, None])
+def test_a_look_that_is_no_number_is_not_sent_back(look):
+    """Guards against a number that no answer can hold, whose caller would wait for ever."""
+    path = Path(get_upload_folder()) / f"{uuid.uuid4().hex}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(draw_portrait(1)[0]).save(path)
+    photo = PhotoInput(render=False).preprocess({"path": str(path), "look": look, "edit": look})
+    assert photo["look"] is None and photo["edit"] is None
+    assert PhotoInput(render=False).preprocess({"path": str(path), "look": 7})["look"] == 7
+
+
 def test_large_photos_are_shown_smaller_and_given_whole(predictor, tmp_path):
     """One look serves both sizes: the mask at the photo's own size is the shown one, scaled."""
     with Image.open(PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg") as portrait:
@@ -228,9 +247,11 @@ def test_page_and_endpoint_recolour_from_the_same_alpha(predictor, sideways):
     np.testing.assert_array_equal(alpha, predictor.alphas(load_photo(sideways))["random"])
 
 
-@pytest.mark.parametrize("name", ["../../app.py", "/etc/passwd", "", ".", "no.jpg"])
+@pytest.mark.parametrize(
+    "name", ["../../app.py", "/etc/passwd", "", ".", "no.jpg", "cat.jpg\0", "x" * 5000, None, 3, ["cat.jpg"]]
+)
 def test_only_examples_are_given_as_examples(name):
-    with pytest.raises(OSError):
+    with pytest.raises(HTTPException, match="is not known"):
         example(name)
 
 
@@ -321,6 +342,25 @@ def test_no_event_reads_a_file_that_was_not_uploaded(client, secret, link, meta)
             said.add(message["output"].get("error"))
         if meta == {}:  # with it, Gradio refuses in words of its own, the same whether the file is there or not
             assert said == {NOT_UPLOADED}
+
+
+@pytest.mark.parametrize("values", [[{"path": "x.png", "meta": None}], ["x"]])
+def test_values_that_gradio_itself_stumbles_over_are_answered_in_words(client, capfd, values):
+    event, _ = events_with_a_photo(client)[0]
+    message = answer(client, event, values)
+    assert not message["success"] and message["output"]["error"] in (NOT_SENT_BY_BROWSERS, NOT_UPLOADED)
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("data", ["NaN", '"\\ud800"', '{"a": 1e999}', '"x"'])
+def test_what_is_no_call_is_answered_in_words(client, capfd, data):
+    """Guards against an answer that repeats what was sent and fails on what JSON cannot hold."""
+    body = f'{{"data": {data}, "fn_index": 0, "session_hash": "x"}}'.encode()
+    request = urllib.request.Request(f"{client.src}gradio_api/queue/join", body, {"Content-Type": "application/json"})
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request)
+    assert caught.value.code == 422 and json.load(caught.value) == {"error": NOT_SENT_BY_BROWSERS}
+    assert "Traceback" not in "".join(capfd.readouterr())
 
 
 def test_what_the_page_has_written_and_data_urls_are_read(client, sideways):

@@ -92,6 +92,30 @@ def test_a_repository_that_lacks_files_still_has_a_tab(tmp_path, missing):
         assert len(scores_of(repository, metrics_of(repository))) == len(how_good())
 
 
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        [],
+        {"variants": []},
+        {"variants": {"other": {"f1": 0.9}}},
+        {"variants": {"random": {"auroc": "high", "f1": 10**400}}},
+        {"variants": {"random": None}, "roc": {"random": [1]}, "groups": 3, "others": [None]},
+    ],
+)
+def test_scores_of_strangers_that_are_none_cost_only_their_part_of_the_tab(tmp_path, metrics):
+    """Guards against a tab that waits for ever because of a number that is none."""
+    shutil.copytree(BUNDLED, tmp_path / "repo")
+    (tmp_path / "repo" / "metrics.json").write_text(json.dumps(metrics))
+    (tmp_path / "repo" / "README.md").write_bytes(b"\xff")
+    repository = ModelRepository(tmp_path / "repo")
+    found = metrics_of(repository)
+    with gr.Blocks():
+        table, history, *_, groups, card = scores_of(repository, found)
+    assert table.startswith(("The scores of this repository cannot be shown", "This repository has no scores"))
+    assert aurocs_of(found) == {} and groups == "" and card == "The card of this repository is no text."
+    assert len(history) == len(history_of(ModelRepository(BUNDLED)))
+
+
 def test_the_card_is_its_text_without_metadata_and_pictures():
     card = card_of(ModelRepository(BUNDLED))
     assert not card.startswith("---") and "license:" not in card.splitlines()[0] and "![" not in card
