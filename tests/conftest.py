@@ -1,6 +1,7 @@
 """Drawn portraits in the published layouts, and a small model repository."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from hairseg.config import Config
@@ -21,6 +23,18 @@ from hairseg.repository import ModelRepository
 
 PROJECT = Path(__file__).parent.parent
 DATA = PROJECT.parent / "shared" / "data"
+
+# Fuzzing: the same few values every time, or with HYPOTHESIS_PROFILE=hour new ones for about an hour.
+settings.register_profile(
+    "few",
+    max_examples=25,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+settings.register_profile("hour", settings.get_profile("few"), max_examples=5000, derandomize=False, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "few"))
 
 
 def draw_portrait(seed: int, size: int = 96) -> tuple[np.ndarray, np.ndarray]:

@@ -1,45 +1,21 @@
-"""Whatever stands in a repository's files is used, or refused with one short sentence: no traceback, no hang.
-
-HAIRSEG_EXAMPLES=5000 python -m pytest tests/test_hostile_repositories.py     tries new values for an hour
-"""
+"""Whatever stands in a repository's files is used, or refused with one short sentence: no traceback, no hang."""
 
 import json
 import math
-import os
 import struct
 
+import gradio as gr
+import orjson
 import pytest
 import torch
 from conftest import write_repository
-from hypothesis import HealthCheck, given, settings
+from fuzzing import json_values, refused_in_one_sentence
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hairseg.config import Config
-from hairseg.errors import InputError
+from hairseg.page.scores import aurocs_of, how_good, metrics_of, scores_of
 from hairseg.repository import ModelRepository
-
-EXAMPLES = int(os.environ.get("HAIRSEG_EXAMPLES", 25))  # of each test; thousands for an hour by hand
-
-ONE_FOLDER = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-    derandomize=EXAMPLES == 25,
-)
-
-leaves = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.integers(10**400, 10**401)
-    | st.floats()
-    | st.text()
-    | st.text(st.characters(categories=["Cs", "Cc"]), min_size=1)
-    | st.just("x" * 10_000)
-)
-values = st.recursive(
-    leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4), max_leaves=20
-)
 
 
 @pytest.fixture
@@ -47,23 +23,10 @@ def model(tmp_path) -> ModelRepository:
     return ModelRepository(write_repository(tmp_path / "repository", ("random",)))
 
 
-def refused_in_one_sentence(call) -> str | None:
-    """What the call was refused with; None when it went well."""
-    try:
-        call()
-    except InputError as error:
-        message = str(error)
-        message.encode()  # can be printed
-        assert "\n" not in message and len(message) < 700, message
-        return message
-    return None
-
-
 NAMES = [*Config.__dataclass_fields__, "other"]
 
 
-@ONE_FOLDER
-@given(changes=st.dictionaries(st.sampled_from(NAMES), values, min_size=1))
+@given(changes=st.dictionaries(st.sampled_from(NAMES), json_values, min_size=1))
 def test_any_setting(model, changes):
     path = model.folder / "config.json"
     original = path.read_text()
@@ -78,8 +41,7 @@ def test_any_setting(model, changes):
         path.write_text(original)
 
 
-@ONE_FOLDER
-@given(content=st.binary(max_size=200) | values.map(lambda value: json.dumps(value).encode()))
+@given(content=st.binary(max_size=200) | json_values.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_for_each_json_file(model, content):
     for name in ("config.json", "metrics.json", "random/history.json"):
         path = model.folder / name
@@ -106,13 +68,14 @@ headers = st.fixed_dictionaries(
     {
         "name": st.sampled_from(["classifier.4.weight", "classifier.4.bias", "backbone.net.bn1.running_var"]),
         "field": st.sampled_from(["dtype", "shape", "data_offsets", None]),
-        "value": values | st.sampled_from(["F64", "I64", "BOOL", "F8_E4M3", "U8"]) | st.lists(st.integers(0, 2**70)),
+        "value": json_values
+        | st.sampled_from(["F64", "I64", "BOOL", "F8_E4M3", "U8"])
+        | st.lists(st.integers(0, 2**70)),
         "renamed": st.none() | st.text(max_size=3) | st.just("x" * 100_000),
     }
 )
 
 
-@ONE_FOLDER
 @given(change=headers)
 def test_any_header_of_the_weights(model, change):
     path = model.weights("random")
@@ -131,7 +94,6 @@ def test_any_header_of_the_weights(model, change):
         path.write_bytes(original)
 
 
-@ONE_FOLDER
 @given(head=st.binary(max_size=64), length=st.none() | st.integers(0, 2**64 - 1))
 def test_any_bytes_for_the_weights(model, head, length):
     path = model.weights("random")
@@ -163,3 +125,27 @@ def test_tensors_of_whole_numbers_or_truth_values(model, kind):
     model.save_weights("random", "efficientnet_lite0", state)
     said = refused_in_one_sentence(lambda: model.load_network("random"))
     assert "has the tensor 'backbone.net.bn1.weight' of kind" in (said or "")
+
+
+SHOWN = ["variants", "images", "dataset", "hairless", "roc", "others", "groups", "hair_types", "framing", "transfer"]
+
+
+@given(
+    metrics=json_values | st.dictionaries(st.sampled_from(SHOWN), json_values, min_size=1),
+    history=json_values
+    | st.lists(st.dictionaries(st.sampled_from(["epoch", "train", "test"]), json_values), max_size=3),
+)
+def test_any_scores_on_the_page(model, metrics, history):
+    """They are shown, or it is said that they are not what evaluate.py writes."""
+    (model.folder / "metrics.json").write_text(json.dumps(metrics))
+    (model.folder / "random" / "history.json").write_text(json.dumps(history))
+    found = metrics_of(model)
+    with gr.Blocks():
+        components = how_good()
+        values = [aurocs_of(found), *scores_of(model, found)]
+        assert all(isinstance(value, str) for value in values[0].values())
+        for component, value in zip(components, values[1:], strict=True):
+            if isinstance(value, gr.LinePlot):
+                value = value.value
+            if not isinstance(value, gr.Image):
+                orjson.dumps(component.postprocess(value), default=dict, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -1,0 +1,101 @@
+"""Mutated pictures are photos, or refused with one sentence."""
+
+import io
+
+import numpy as np
+import pytest
+from conftest import PROJECT, draw_portrait
+from fuzzing import mutated, refused_in_one_sentence
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageCms, features
+
+from hairseg.images import MAX_PIXELS, load_photo, pixels_of, readable_formats
+
+WRITTEN = {  # format: ways to write it
+    "JPEG": [{}, {"progressive": True}, {"exif": True}, {"icc_profile": True}],
+    "PNG": [{}, {"exif": True}, {"icc_profile": True}],
+    "WEBP": [{}, {"lossless": True}, {"save_all": True}, {"exif": True}],
+    "TIFF": [{}, {"compression": "tiff_lzw"}, {"compression": "tiff_deflate"}, {"compression": "jpeg"}],
+    "BMP": [{}],
+    "GIF": [{}, {"save_all": True}],
+    "HEIF": [{}],
+    "AVIF": [{}],
+    "JPEG2000": [{}],
+    "ICO": [{}],
+    "PPM": [{}],
+    "TGA": [{}, {"compression": "tga_rle"}],
+    "PCX": [{}],
+    "SGI": [{}],
+    "QOI": [{}],
+    "DDS": [{}],
+}
+
+
+def write_pictures() -> list[bytes]:
+    """Small pictures in every format that Pillow writes here, in several modes."""
+    photo = Image.fromarray(draw_portrait(1, 48)[0]).crop((0, 0, 40, 48))
+    alpha = photo.copy()
+    alpha.putalpha(photo.convert("L"))
+    sixteen = Image.fromarray(np.asarray(photo.convert("L")).astype(np.uint16) * 257)
+    exif = Image.Exif()
+    exif[274] = 6
+    extras = {
+        "exif": exif.tobytes(),
+        "icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes(),
+        "save_all": True,
+    }
+    pictures = []
+    for name in readable_formats():
+        for options in WRITTEN.get(name, []):
+            words = {key: extras[key] if key in extras else value for key, value in options.items()}
+            words |= {"append_images": [photo.rotate(90)]} if "save_all" in words else {}
+            others = (alpha, photo.convert("L"), photo.convert("P"), photo.convert("CMYK"), sixteen)
+            for picture in (photo, *(() if options else others)):
+                file = io.BytesIO()
+                try:
+                    picture.save(file, name, **words)
+                except (OSError, ValueError, KeyError):  # this format has no such mode
+                    continue
+                pictures.append(file.getvalue())
+    for path in sorted((PROJECT / "hairseg" / "page" / "examples").glob("*.jpg"))[:2]:
+        pictures.append(path.read_bytes())
+    return pictures
+
+
+PICTURES = write_pictures()
+
+
+def test_every_common_format_is_among_those_that_are_mutated():
+    formats = set()
+    for content in PICTURES:
+        with Image.open(io.BytesIO(content)) as picture:
+            formats.add(picture.format)
+        assert load_photo(content).dtype == np.uint8
+    assert {"JPEG", "PNG", "TIFF", "BMP", "GIF"} < formats and ("WEBP" in formats) == features.check("webp")
+
+
+@given(content=mutated(PICTURES), longer_side=st.none() | st.integers(1, 2000))
+def test_any_change_to_a_picture(content, longer_side):
+    def load():
+        photo = load_photo(content, "holiday.jpg", longer_side)
+        assert photo.dtype == np.uint8 and photo.ndim == 3 and photo.shape[2] == 3
+        assert 0 < photo.shape[0] * photo.shape[1] <= MAX_PIXELS
+
+    said = refused_in_one_sentence(load)
+    assert said is None or said.startswith("holiday.jpg ")
+
+
+@given(content=mutated(PICTURES))
+def test_any_change_to_a_picture_whose_size_is_asked(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "mutated"
+    path.write_bytes(content)
+    assert pixels_of(path) >= 0
+
+
+@given(content=st.binary(max_size=400))
+@pytest.mark.parametrize(
+    "head", [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP", b"II*\0", b"BM", b"8BPS"]
+)
+def test_any_bytes(head, content):
+    refused_in_one_sentence(lambda: load_photo(head + content))
