@@ -96,6 +96,7 @@ def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME", onnx_
         score=_score,
         power=power,
         photos_saved=photos_saved,
+        stages=stages,
     )
     text = card.content.rstrip("\n") + "\n"
     return f"{text}\n<!-- hairseg: {_checksum(text)} -->\n"
@@ -129,6 +130,17 @@ def power(device: str) -> int | None:
     if threads:
         return WATTS_PER_THREAD * int(threads[1])
     return next((watts for name, watts in WATTS.items() if name in device), None)
+
+
+def stages(entry: dict) -> list[dict]:
+    """The trainings that made a variant, the first one first, each as an entry of config.json.
+
+    Example:
+        >>> [stage["recipe"] for stage in stages({"recipe": "further", "started_from": {"recipe": "modern"}})]
+        ['modern', 'further']
+    """
+    before = entry.get("started_from")
+    return [*(stages(before) if before else []), entry]
 
 
 def photos_saved(transfer: dict) -> str:
