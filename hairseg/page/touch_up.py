@@ -9,17 +9,17 @@ import numpy as np
 
 from hairseg.errors import InputError, quote
 
-STROKES, POINTS = 200, 8000  # of one photo at most, the points those of all its strokes
+STROKES, POINTS = 150, 8000  # of one photo at most, the points those of all its strokes
 
 STROKE_POINTS = 400  # after which the page's brush begins another stroke
 
-THINNEST, WIDEST = 0.002, 0.25  # radius of a brush, as a share of the photo's longer side
+THINNEST, WIDEST = 0.002, 0.15  # radius of a brush, as a share of the photo's longer side
 
 BEYOND = 1  # widths or heights of the photo by which a stroke may leave it
 
 SOFT = 0.4  # share of the radius along which a stroke fades out
 
-DRAWN_SIDE = 1280  # pixels, longer side at which strokes are drawn; larger photos get them scaled: their edge is soft
+DRAWN_SIDE = 960  # pixels, longer side at which strokes are drawn; larger photos get them scaled: their edge is soft
 
 
 @dataclass(frozen=True)

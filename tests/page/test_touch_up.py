@@ -30,16 +30,17 @@ def distance_to_segment(shape: tuple[int, int], start: tuple[float, float], end:
 
 @pytest.mark.parametrize("start, end", [((0.5, 0.5), (0.5, 0.5)), ((0.2, 0.3), (0.7, 0.6)), ((0.9, 0.9), (1.3, 0.9))],
                          ids=["disc", "line", "line that leaves the photo"])  # fmt: skip
-@pytest.mark.parametrize("shape", [(150, 200), (400, 120)])
+@pytest.mark.parametrize("shape", [(150, 200), (400, 120), (1000, 1300)])
 def test_a_stroke_covers_what_is_near_its_path_and_fades_to_its_radius(shape, start, end):
-    radius = 0.1 * max(shape)
+    radius, pixel = 0.1 * max(shape), max(1, max(shape) / 960)  # what is larger than that side is drawn smaller
     distance = distance_to_segment(shape, start, end)
     path = (start,) if start == end else (start, end)
     added = touch_up(np.zeros(shape, np.float32), [Stroke(True, 0.1, path)])
-    assert added.dtype == np.float32 and added[distance < 0.6 * radius - 1].min() == 1
-    assert added[distance > radius + 1].max() == 0
+    assert added.dtype == np.float32 and added[distance < 0.6 * radius - 2 * pixel].min() == 1
+    assert added[distance > radius + 2 * pixel].max() == 0
     edge = (distance > 0.7 * radius) & (distance < 0.9 * radius)
-    np.testing.assert_allclose(added[edge], (radius - distance[edge]) / (0.4 * radius), atol=1.2 / (0.4 * radius))
+    expected = (radius - distance[edge]) / (0.4 * radius)
+    np.testing.assert_allclose(added[edge], expected, atol=1.2 * pixel / (0.4 * radius))
     removed = touch_up(np.ones(shape, np.float32), [Stroke(False, 0.1, path)])
     np.testing.assert_allclose(removed, 1 - added, atol=1e-6)
 
@@ -65,7 +66,7 @@ def test_the_photos_own_size_agrees_with_the_size_that_is_shown(shape):
     assert large.shape == shape and max(small.shape) == 1280
     factor = shape[0] / small.shape[0]
     rows, columns = (((np.arange(side) + 0.5) * factor).astype(int) for side in small.shape)
-    assert np.abs(large[np.ix_(rows, columns)] - small).max() < 0.1
+    assert np.abs(large[np.ix_(rows, columns)] - small).max() < 0.2
     assert small.mean() == pytest.approx(large.mean(), rel=0.01) and small.mean() > 0.05
 
 
