@@ -1,5 +1,6 @@
 """Whatever is sent to the page's events is answered with a result or one sentence, and no other file is read."""
 
+import base64
 import json
 import re
 import shutil
@@ -17,6 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from hairseg.images import encode_jpeg
+from hairseg.page.events import UNEXPECTED
 from hairseg.page.layout import build_page
 from hairseg.page.session import PageSession
 from hairseg.prediction import HairPredictor
@@ -46,6 +49,7 @@ class Caller:
             for event in self.events
         }
         self.kinds = kinds
+        self.elements = {part["id"]: part["props"].get("elem_id") for part in config["components"]}
 
     def post(self, path: str, body: bytes) -> tuple[int, str]:
         request = urllib.request.Request(f"{self.url}{path}", body, {"Content-Type": "application/json"})
@@ -181,3 +185,35 @@ def test_any_name_of_an_example(caller, capfd, name):
     _, said = caller.post("gradio_api/component_server", json.dumps(body).encode())
     errors = "".join(capfd.readouterr())
     assert "Traceback" not in said + errors, errors or said
+
+
+FRAME = base64.b64encode(encode_jpeg(draw_portrait(1, 64)[0])).decode()
+
+frames = st.fixed_dictionaries(
+    {},
+    optional={
+        "frame": st.just(FRAME) | st.integers(0, len(FRAME)).map(lambda end: FRAME[:end]) | json_values,
+        "colour": st.sampled_from(["copper", "rgba(1.2.3,4,5)"]) | json_values,
+        "strength": st.floats(0, 1) | json_values,
+        "variant": st.sampled_from(["random", "pretrained"]) | json_values,
+        "model": json_values,
+    },
+)
+
+
+@given(asked=frames, odd=json_values, is_odd=st.booleans())
+def test_any_frame_of_a_stream(caller, capfd, asked, odd, is_odd):
+    element = next(part for part in caller.elements if caller.elements[part] == "live")
+
+    def ask(function: str, data: object) -> object:
+        body = {"data": data, "fn_name": function, "component_id": element, "session_hash": uuid.uuid4().hex}
+        status, said = caller.post("gradio_api/component_server", json.dumps(body).encode())
+        assert status == 200, said
+        return json.loads(said)
+
+    began = ask("begin_stream", None)
+    answered = ask("recolour_frame", odd if is_odd else asked | {"stream": began["stream"]})
+    ask("end_stream", began["stream"])
+    assert "Traceback" not in "".join(capfd.readouterr())
+    assert "picture" in answered or 0 < len(answered.get("error") or answered["ended"]) < LONGEST_ANSWER
+    assert answered.get("error") != UNEXPECTED
