@@ -1,6 +1,7 @@
 """The page as a whole: its tabs, its links, and what stays the same on all of them."""
 
 import json
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -102,11 +103,12 @@ def build_page(
             try:
                 session.predictor(name)
             except InputError as error:
-                return [{"error": str(error)}, *(gr.skip() for _ in shown[1:])]
+                return [{"error": str(error), "at": time.time()}, *(gr.skip() for _ in shown[1:])]
             chosen = models.known(name)
             aurocs = {each.name: aurocs_of(metrics_of(each.repository)) for each in models}
             of_chosen = scores_of(chosen.repository, metrics_of(chosen.repository))
-            return [{"scores": aurocs}, rows(name), *of_chosen, *examples_of(models, name), about_of(chosen)]
+            told = {"scores": aurocs, "at": time.time()}  # the browser leaves out what equals the value before
+            return [told, rows(name), *of_chosen, *examples_of(models, name), about_of(chosen)]
 
         fresh: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", **PRIVATE}
         shown = [networks, board, *scores, *examples, about]

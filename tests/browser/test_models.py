@@ -126,15 +126,14 @@ def test_models_in_quick_succession_end_with_the_last(visit, greys):
     upload(page, PORTRAIT)  # and at once, while it is on its way:
     page.get_by_role("tab", name="Models").click()
     for name in ("drawn", TAG, "bundled", "drawn"):
-        page.evaluate("hairseg.asked = null")
         page.locator(f'#leaderboard [data-model="{name}"]').click()
         expect(chosen(page)).to_have_value(name)
     page.get_by_role("tab", name="Try it").click()
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(1000)
     shows(page, greys["drawn"])
-    expect(page.locator("#leaderboard [data-model=drawn]")).to_have_count(0)
-    expect(page.locator("#networks [role=status]")).to_have_text("")
+    expect(page.locator("#leaderboard [data-model=drawn]")).to_have_count(0, timeout=PATIENCE)
+    expect(page.locator("#networks [role=status]")).to_have_text("", timeout=PATIENCE)
 
 
 def test_only_listed_models_are_taken_from_a_link(visit, greys):

@@ -167,7 +167,7 @@ def test_every_photo_is_looked_at_by_the_model_that_was_chosen_whatever_is_let_g
             for variant in ("random", "pretrained"):
                 expected = alphas[name, seed][variant]
                 np.testing.assert_array_equal(session.photo(photos[seed], name).alpha(variant), expected)
-                np.testing.assert_array_equal(session.own_size(photos[seed], variant, name).alpha, expected)
+                np.testing.assert_array_equal(session.own_size(photos[seed], variant, model=name).alpha, expected)
 
     with ThreadPoolExecutor(4) as visitors:
         for visit_ in [visitors.submit(visit, visitor) for visitor in range(4)]:
