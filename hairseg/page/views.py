@@ -45,12 +45,12 @@ def draw_view(view: str, photo: np.ndarray, alphas: dict[str, np.ndarray], varia
 
 def share_of_hair(alpha: np.ndarray) -> float:
     """Share of the picture that is called hair, 0 to 1."""
-    return np.count_nonzero(alpha >= THRESHOLD) / alpha.size
+    return float(np.count_nonzero(alpha >= THRESHOLD) / alpha.size)
 
 
 def share_alone(alphas: dict[str, np.ndarray], variant: str) -> float:
     """Share of the picture, 0 to 1, that this variant calls hair and the other does not."""
-    return np.count_nonzero(_alone(alphas, variant)) / alphas[variant].size
+    return float(np.count_nonzero(_alone(alphas, variant)) / alphas[variant].size)
 
 
 def _alone(alphas: dict[str, np.ndarray], variant: str) -> np.ndarray:

@@ -43,6 +43,7 @@ def test_upload_shows_the_papers_figure_3_and_recolours(page):
 
     assert nearly(recoloured[pretrained == 0], photo[pretrained == 0])
     assert hue(recoloured, pretrained > 250) == pytest.approx(19, abs=20)  # copper
+    expect(page.locator("#compare .said")).to_have_text("")
     assert page.seen.strangers == []
 
 

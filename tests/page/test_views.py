@@ -23,6 +23,8 @@ def test_shares_are_counted():
     assert share_alone(ALPHAS, "random") == pytest.approx(100 * 50 / 60_000)
     assert share_alone(ALPHAS, "pretrained") == pytest.approx(100 * 50 / 60_000)
     assert share_of_hair(np.zeros((4, 4), np.float32)) == 0
+    for share in (share_of_hair(ALPHAS["random"]), share_alone(ALPHAS, "random")):
+        assert type(share < 1) is bool, "NumPy's False is a text to Gradio, and so true in the browser"
 
 
 def test_the_mask_is_the_alpha_and_the_tint_its_colour():
