@@ -1,7 +1,7 @@
 """Pushes to a Hub, pulls from it, and folders of photos, killed once they have begun and done again.
 
 The Hub is the tests' stand-in, for the genuine client over HTTP on loopback. Half of the pulls are killed while a file
-is on its way, after a number of its bytes that the seed draws.
+is on its way, after a number of its bytes that the seed draws; a third of the pushes as they hear that they are done.
 """
 
 import os
@@ -55,7 +55,13 @@ def push(hub: HubServer, folder: Path, kills: int, rng: random.Random) -> dict:
         weights = changed(before[WEIGHTS], rng)
         (source / WEIGHTS).write_bytes(weights)
         after = {**before, WEIGHTS: weights}
-        if not kill(begin(), has_begun(hub), rng.uniform(0, 1) * seconds):
+        if (old + new) % 3 == 2:
+            hub.faults.add("stall", path="/commit/", at=1)
+            killed = kill(begin(), hub_heard_of(hub, "/commit/"), 0.3)
+            hub.faults.clear()
+        else:
+            killed = kill(begin(), has_begun(hub), rng.uniform(0, 1) * seconds)
+        if not killed:
             continue  # it was done before
         there = hub.files(repo)
         old, new = old + (there == before), new + (there == after)
@@ -84,9 +90,6 @@ def pull(hub: HubServer, folder: Path, kills: int, rng: random.Random) -> dict:
         hub.requests.clear()
         return start(["-m", "hairseg.hub", "pull", repo, "--output", str(output)])
 
-    def is_on_its_way() -> bool:
-        return any("signature" in request for request in hub.requests)
-
     seconds = duration(begin(), has_begun(hub))
     shutil.rmtree(output)
     while done < kills:
@@ -94,7 +97,7 @@ def pull(hub: HubServer, folder: Path, kills: int, rng: random.Random) -> dict:
         hub.put(repo, {WEIGHTS: files[WEIGHTS]})
         if done % 2:
             hub.faults.add("stall", path="signature", at=rng.randrange(1, len(files[WEIGHTS])))
-            killed = kill(begin(), is_on_its_way, 0.3)
+            killed = kill(begin(), hub_heard_of(hub, "signature"), 0.3)
             within += killed
         else:
             killed = kill(begin(), has_begun(hub), rng.uniform(0, 1) * seconds)
@@ -117,7 +120,11 @@ def pull(hub: HubServer, folder: Path, kills: int, rng: random.Random) -> dict:
 
 
 def has_begun(hub: HubServer) -> Callable[[], bool]:
-    return lambda: bool(hub.requests)
+    return hub_heard_of(hub, "")
+
+
+def hub_heard_of(hub: HubServer, path: str) -> Callable[[], bool]:
+    return lambda: any(path in request for request in hub.requests)
 
 
 def photos(folder: Path, kills: int, rng: random.Random) -> dict:
