@@ -94,6 +94,7 @@ def main() -> None:
                 mcp_server=args.mcp,
                 prevent_thread_lock=True,
                 ssr_mode=False,
+                _frontend=False,  # else Gradio looks at the page for 3 s and ends it where a busy machine takes longer
                 inbrowser=has_desktop(),
                 **look(),
             )
