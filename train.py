@@ -195,9 +195,12 @@ def started_repository(args: Namespace) -> ModelRepository | None:
     """The repository named by --start.
 
     Raises:
-        InputError: it lacks a variant that is to be trained, or --init says something else to begin with.
+        InputError: it lacks a variant that is to be trained, --init says something else to begin with, or there is none
+            for a recipe that goes on from one.
     """
     if not args.start:
+        if args.recipe == "further":
+            raise InputError("--recipe further goes on from a repository", "--start REPO", "choose another otherwise")
         return None
     if args.init:
         raise InputError("--start and --init both say what to begin with", "one of them", "leave one out")
