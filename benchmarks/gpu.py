@@ -85,7 +85,7 @@ class Bench:
     def matrix_product(self) -> dict:
         side = 512 if self.trial else 8192
         one, other = (torch.randn(side, side, device=self.device, dtype=torch.bfloat16) for _ in range(2))
-        return {"side": side, "tflops": round(2 * side**3 / self.seconds(lambda: one @ other, 20) / 1e12, 2)}
+        return {"side": side, "tflops": round(2 * side**3 / self.seconds(lambda: one @ other, 20) / 1e12, 4)}
 
     def steps(self) -> dict:
         """Training steps on photos that are there already; operations as PyTorch counts them, forward and backward."""

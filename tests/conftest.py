@@ -1,7 +1,10 @@
 """Drawn portraits in the published layouts, and a small model repository."""
 
 import asyncio
+import contextlib
+import io
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -98,6 +101,34 @@ def write_repository(folder: Path, variants: tuple[str, ...] = VARIANTS, seed: i
         ),
     )
     return folder
+
+
+def run_python(*words, rc: int = 0) -> subprocess.CompletedProcess:
+    """`python WORDS...` in the project's folder, in a process of its own."""
+    command = [sys.executable, *map(str, words)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=1800, stdin=subprocess.DEVNULL)
+    assert done.returncode == rc, done.stdout + done.stderr
+    return done
+
+
+def run_here(*words, rc: int = 0) -> subprocess.CompletedProcess:
+    """As `run_python` but in this process, which spares a start of PyTorch: the same script, lines and exit code."""
+    script, *options = map(str, words[1:] if words[0] == "-m" else words)
+    out, err, threads = io.StringIO(), io.StringIO(), (torch.get_num_threads(), cv2.getNumThreads())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(PROJECT)
+        patch.setattr(sys, "argv", [script, *options])
+        patch.syspath_prepend((PROJECT / script).parent)
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as ended:
+                run = runpy.run_module if words[0] == "-m" else runpy.run_path
+                run(script, run_name="__main__")
+        finally:
+            torch.set_num_threads(threads[0])
+            cv2.setNumThreads(threads[1])
+    done = subprocess.CompletedProcess(words, ended.value.code or 0, out.getvalue(), err.getvalue())
+    assert done.returncode == rc, done.stdout + done.stderr
+    return done
 
 
 def run_apart(coroutine):

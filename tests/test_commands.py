@@ -7,29 +7,16 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import PROJECT, draw_figaro1k, draw_portrait
+from conftest import PROJECT, draw_figaro1k, draw_portrait, run_here, run_python
 from PIL import Image
 
 from hairseg.data.augmentation import Augmentation
 from hairseg.repository import ModelRepository
 
 
-def command(*words, rc=0) -> subprocess.CompletedProcess:
-    done = subprocess.run(
-        [sys.executable, *map(str, words)],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == rc, done.stdout + done.stderr
-    return done
-
-
-def mistake(*words) -> str:
+def mistake(*words, run=run_here) -> str:
     """The one line a mistake ends with."""
-    done = command(*words, rc=2)
+    done = run(*words, rc=2)
     assert done.stdout == "" and "Traceback" not in done.stderr
     lines = done.stderr.replace("\r", "\n").strip().splitlines()
     lines = [line for line in lines if not line.startswith("reading photos")]
@@ -40,24 +27,9 @@ def mistake(*words) -> str:
 @pytest.fixture(scope="module")
 def trained(portraits, tmp_path_factory):
     output = tmp_path_factory.mktemp("runs") / "drawn"
-    done = command(
-        "train.py",
-        "--data",
-        portraits,
-        "--backbone",
-        "efficientnet_lite0",
-        "--init",
-        "random",
-        "--epochs",
-        2,
-        "--learning-rate",
-        2e-3,
-        "--batch-size",
-        4,
-        "--image-size",
-        64,
-        "--output",
-        output,
+    done = run_python(
+        *("train.py", "--data", portraits, "--backbone", "efficientnet_lite0", "--init", "random", "--epochs", 2),
+        *("--learning-rate", 2e-3, "--batch-size", 4, "--image-size", 64, "--output", output),
     )
     return output, done
 
@@ -91,7 +63,7 @@ def test_training_leaves_a_whole_repository(trained):
 
 def test_evaluation_repeats_what_training_wrote(trained, portraits, tmp_path):
     output, _ = trained
-    done = command("evaluate.py", "--data", portraits, "--repo", output, "--output", tmp_path)
+    done = run_python("evaluate.py", "--data", portraits, "--repo", output, "--output", tmp_path)
     of_training = json.loads((output / "metrics.json").read_text())
     assert json.loads((tmp_path / "metrics.json").read_text()) | {"others": []} == of_training
     assert "pretrained" in done.stdout and "0.9816" in done.stdout
@@ -112,26 +84,11 @@ def test_the_modern_recipe_on_two_data_sets_and_scenes(portraits, tmp_path):
         Image.fromarray(np.random.default_rng(index).integers(0, 256, (60, 90, 3), dtype=np.uint8)).save(path)
     output = tmp_path / "run"
     words = (
-        "train.py",
-        "--data",
-        portraits,
-        tmp_path / "figaro",
-        "--scenes",
-        tmp_path / "scenes",
-        "--recipe",
-        "modern",
-        "--backbone",
-        "efficientnet_lite0",
-        "--epochs",
-        2,
-        "--batch-size",
-        4,
-        "--image-size",
-        64,
-        "--variants",
-        "random",
+        *("train.py", "--data", portraits, tmp_path / "figaro", "--scenes", tmp_path / "scenes", "--recipe", "modern"),
+        *("--backbone", "efficientnet_lite0", "--epochs", 2, "--batch-size", 4, "--image-size", 64),
+        *("--variants", "random"),
     )
-    done = command(*words, "--output", output)
+    done = run_here(*words, "--output", output)
     entry = ModelRepository(output).validate().variants["random"]
     assert entry["datasets"] == ["celebamask-hq", "figaro1k"] and entry["images"]["train"] >= 9 + 2
     assert entry["images"]["test"] == entry["images"]["scenes"] == 3
@@ -176,7 +133,7 @@ def test_training_goes_on_from_a_repository_to_photos_of_ones_own(trained, tmp_p
         "--variants", "random", "--output", tmp_path / "run", "--weights",
     )  # fmt: skip
     assert "street/hats; name animals, rooms, street, street/body," in mistake(*words, "street/hats=2")
-    command(*words, "street/head=0.5", "animals=2")
+    run_here(*words, "street/head=0.5", "animals=2")
     entry = ModelRepository(tmp_path / "run").validate().variants["random"]
     assert entry["init"] == "random" and entry["weights"] == {"street/head": 0.5, "animals": 2.0}
     assert entry["command"].endswith("--output run --weights street/head=0.5 animals=2")
@@ -196,27 +153,10 @@ def test_training_goes_on_from_a_repository_to_photos_of_ones_own(trained, tmp_p
 
 
 def test_a_training_that_was_killed_goes_on(portraits, tmp_path):
-    words = [
-        "train.py",
-        "--data",
-        portraits,
-        "--backbone",
-        "efficientnet_lite0",
-        "--init",
-        "random",
-        "--epochs",
-        3,
-        "--limit",
-        4,
-        "--batch-size",
-        4,
-        "--image-size",
-        32,
-        "--variants",
-        "random",
-        "--output",
-        tmp_path / "run",
-    ]
+    words = (
+        *("train.py", "--data", portraits, "--backbone", "efficientnet_lite0", "--init", "random", "--epochs", 3),
+        *("--limit", 4, "--batch-size", 4, "--image-size", 32, "--variants", "random", "--output", tmp_path / "run"),
+    )
     process = subprocess.Popen(
         [sys.executable, *map(str, words)], cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -225,7 +165,7 @@ def test_a_training_that_was_killed_goes_on(portraits, tmp_path):
     process.wait()
     process.stdout.close()
     assert "holds an earlier training" in mistake(*words)
-    done = command(*words, "--resume")
+    done = run_python(*words, "--resume")
     assert "random: resumed after epoch" in done.stdout and "epoch 3/3: train" in done.stdout
     assert len(json.loads((tmp_path / "run" / "random" / "history.json").read_text())) == 3
     ModelRepository(tmp_path / "run").load_network("random")
@@ -236,42 +176,40 @@ def test_pictures_of_several_photos_one_of_them_bad(trained, tmp_path):
     for seed, size in ((1, 96), (2, 130)):
         Image.fromarray(draw_portrait(seed, size)[0][: size - 20]).save(tmp_path / f"person{seed}.png")
     (tmp_path / "text.jpg").write_text("text")
-    done = command(
-        "-m",
-        "hairseg",
-        tmp_path / "person1.png",
-        tmp_path / "text.jpg",
-        tmp_path / "person2.png",
-        "--repo",
-        output,
-        "--output",
-        tmp_path / "out",
-        "--colour",
-        "#8e24aa",
-        rc=1,
-    )
+    photos = [tmp_path / name for name in ("person1.png", "text.jpg", "person2.png")]
+    out = tmp_path / "out"
+    done = run_python("-m", "hairseg", *photos, "--repo", output, "--output", out, "--colour", "#8e24aa", rc=1)
     assert "text.jpg is not a picture" in done.stderr and "Traceback" not in done.stderr
     for seed, (width, height) in ((1, (96, 76)), (2, (130, 110))):
         for kind, mode in (("alpha", "L"), ("cutout", "RGBA"), ("recoloured", "RGB")):
-            with Image.open(tmp_path / "out" / f"person{seed}.{kind}.png") as picture:
+            with Image.open(out / f"person{seed}.{kind}.png") as picture:
                 assert (picture.mode, picture.size) == (mode, (width, height))
-    alpha = np.asarray(Image.open(tmp_path / "out" / "person1.alpha.png"))
-    cutout = np.asarray(Image.open(tmp_path / "out" / "person1.cutout.png"))
+    alpha = np.asarray(Image.open(out / "person1.alpha.png"))
+    cutout = np.asarray(Image.open(out / "person1.cutout.png"))
     np.testing.assert_array_equal(cutout[..., 3], alpha)
 
 
-def test_mistakes_end_with_one_line(tmp_path, small_repository):
+def test_mistakes_end_with_one_line(tmp_path):
     photo = tmp_path / "a.png"
     Image.fromarray(draw_portrait(1)[0]).save(photo)
     (tmp_path / "empty").mkdir()
-    assert "'mauve-ish' is not a colour" in mistake("-m", "hairseg", photo, "--colour", "mauve-ish")
     assert "config.json is missing" in mistake("-m", "hairseg", photo, "--repo", tmp_path / "empty")
-    assert "has no layout that is known" in mistake("evaluate.py", "--data", tmp_path / "empty")
-    assert "is not a folder" in mistake("train.py", "--data", tmp_path / "gone")
     assert "--epochs 0 does not fit" in mistake("train.py", "--data", tmp_path, "--epochs", 0)
     assert "--limit 0 does not fit" in mistake("train.py", "--data", tmp_path, "--limit", 0)
+    assert "expected --start REPO" in mistake("train.py", "--data", tmp_path, "--recipe", "further")
     assert "device 'warp' is not available" in mistake("evaluate.py", "--data", tmp_path, "--device", "warp")
     assert "invalid choice: 'vgg16'" in mistake("train.py", "--data", tmp_path, "--backbone", "vgg16")
     assert "expected USER:PASSWORD" in mistake("app.py", "--auth", "nobody")
+
+
+def test_mistakes_end_with_one_line_in_a_process_of_its_own(tmp_path):
+    photo = tmp_path / "a.png"
+    Image.fromarray(draw_portrait(1)[0]).save(photo)
+    (tmp_path / "empty").mkdir()
+    line = mistake("-m", "hairseg", photo, "--colour", "mauve-ish", run=run_python)
+    assert "'mauve-ish' is not a colour" in line
+    assert "has no layout that is known" in mistake("evaluate.py", "--data", tmp_path / "empty", run=run_python)
+    assert "is not a folder" in mistake("train.py", "--data", tmp_path / "gone", run=run_python)
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        assert "expected a free port" in mistake("app.py", "--port", taken.getsockname()[1])
+        line = mistake("app.py", "--port", taken.getsockname()[1], run=run_python)
+    assert "expected a free port" in line

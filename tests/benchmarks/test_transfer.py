@@ -2,11 +2,10 @@
 
 import json
 import shutil
-import subprocess
 import sys
 
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, run_here
 from PIL import Image
 
 sys.path.insert(0, str(PROJECT / "benchmarks"))
@@ -39,14 +38,10 @@ def test_photos_saved_are_read_off_the_curve():
 
 def test_a_run_that_was_stopped_goes_on(portraits, tmp_path):
     output = tmp_path / "transfer.json"
-    words = [
-        sys.executable, "benchmarks/transfer.py", "--data", portraits, "--photos", 4, "--frames", 8, "--image-size", 64,
-        "--init", "random", "--output", output,
-    ]  # fmt: skip
+    words = ["--data", portraits, "--photos", 4, "--frames", 8, "--image-size", 64, "--init", "random"]
 
     def result():
-        done = subprocess.run([*map(str, words)], cwd=PROJECT, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
+        done = run_here("benchmarks/transfer.py", *words, "--output", output)
         return done.stdout, json.loads(output.read_text())
 
     _, record = result()

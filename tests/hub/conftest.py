@@ -9,12 +9,12 @@ from hub_testing import SHORT, point_client_at, write_pushable
 from huggingface_hub import constants
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def both(tmp_path_factory) -> Path:
     return write_pushable(tmp_path_factory.mktemp("both") / "repository")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def one(tmp_path_factory) -> Path:
     """A repository of one variant, for tests to whom its size does not matter. Nobody changes it."""
     return write_pushable(tmp_path_factory.mktemp("one") / "repository", ("pretrained",))

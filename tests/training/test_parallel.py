@@ -8,10 +8,10 @@ import sys
 
 import pytest
 import torch
-from conftest import PROJECT
+from conftest import PROJECT, run_here, run_python
 
 LAUNCH = [
-    *(sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"),
+    *("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"),
     *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
     *("train.py", "--device", "cpu"),
 ]
@@ -25,20 +25,14 @@ def words(portraits) -> list[str]:
     return list(map(str, words))
 
 
-def run(command: list[str], rc: int = 0) -> subprocess.CompletedProcess:
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
-    assert done.returncode == rc, done.stdout + done.stderr
-    return done
-
-
 def test_two_processes_score_every_photo_once_write_once_and_end_near_one(words, tmp_path):
     """Statistics of batch normalisation are each process's own on CPUs: near the same loss, not the same.
 
     The scores of the finished repository are those of one process over all test photos. That the history has the same
     tells that the two have counted each photo once, although three photos do not divide among them.
     """
-    done = run([*LAUNCH, *words, "--epochs", "2", "--output", str(tmp_path / "two")])
-    run([sys.executable, "train.py", *words, "--epochs", "2", "--output", str(tmp_path / "one")])
+    done = run_python(*LAUNCH, *words, "--epochs", "2", "--output", tmp_path / "two")
+    run_here("train.py", *words, "--epochs", "2", "--output", tmp_path / "one")
     histories = [json.loads((tmp_path / name / "random" / "history.json").read_text()) for name in ("one", "two")]
     for one, two in zip(*histories, strict=True):
         for split in ("train", "val", "test"):
@@ -53,7 +47,7 @@ def test_two_processes_score_every_photo_once_write_once_and_end_near_one(words,
 
 
 def test_ctrl_c_stops_all_processes_and_training_goes_on_from_there(words, tmp_path):
-    command = [*LAUNCH, *words, "--epochs", "200", "--output", str(tmp_path / "run")]
+    command = [sys.executable, *LAUNCH, *words, "--epochs", "200", "--output", str(tmp_path / "run")]
     process = subprocess.Popen(
         command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
