@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 
 from hairseg.data.datasets import Pair, layout_of, share_of
-from hairseg.data.masks import UNREADABLE
 from hairseg.errors import InputError
 
 SMALL_HAIR = 0.4  # of the photo's longer side: the hair's longer side below which there is more to see closer
@@ -30,7 +29,7 @@ def closer_crops(pairs: list[Pair], dataset: str) -> list[Pair]:
             continue
         try:
             mask = layout_of(dataset).read_mask(pair.mask)
-        except UNREADABLE as error:
+        except Exception as error:  # as in `check_masks`
             raise InputError(f"{pair.mask.name} cannot be read ({error})") from None
         rows, columns = np.nonzero(mask == 1)
         if len(rows) and (side := 1 + int(max(np.ptp(rows), np.ptp(columns)))) < SMALL_HAIR * max(mask.shape):

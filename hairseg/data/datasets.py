@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hairseg.data.masks import UNREADABLE, check_masks, read_face_and_hair, read_hair, read_labels
+from hairseg.data.masks import check_masks, read_face_and_hair, read_hair, read_labels
 from hairseg.errors import InputError, raise_if_any
 from hairseg.images import load_photo
 
@@ -245,8 +245,8 @@ def load_pair(pair: Pair, dataset: str, longer_side: int | None = None) -> tuple
         return photo, np.zeros(photo.shape[:2], bool)
     try:
         mask = layout_of(dataset).read_mask(pair.mask)
-    except UNREADABLE as error:
-        raise InputError(f"{pair.mask.name} cannot be read ({error})") from None
+    except Exception as error:  # as in `check_masks`
+        raise InputError(f"{pair.mask.name} cannot be read ({str(error) or type(error).__name__})") from None
     if max(mask.shape) < SMALLEST_MASK < max(photo.shape):
         raise InputError(f"{pair.mask.name} is only {mask.shape[1]} x {mask.shape[0]}")
     ratio = photo.shape[0] * mask.shape[1] / (photo.shape[1] * mask.shape[0])

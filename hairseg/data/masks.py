@@ -23,8 +23,6 @@ COLOURFUL = 32  # difference of channels from which a mask is coloured
 MASKS_CHECKED = 200  # of a data set
 INVERTED_SHARE = 0.6  # of hair among all pixels, beyond which a set of masks is inverted
 
-UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow and the readers below raise
-
 logger = logging.getLogger(__name__)
 
 
@@ -70,7 +68,7 @@ def check_masks(folder: Path, masks: list[Path], read_mask: Callable[[Path], np.
                 faults.append(f"{path.name} {fault}")
                 continue
             mask = read_mask(path)
-        except UNREADABLE:
+        except Exception:  # Pillow's decoders raise OSError, MemoryError, struct.error and more on broken files
             continue
         of_mask, labelled_of_mask = np.count_nonzero(mask == 1), np.count_nonzero(mask != IGNORE)
         if of_mask and of_mask == labelled_of_mask:

@@ -106,3 +106,17 @@ def test_masks_of_absurd_sizes_are_one_line_each(tmp_path):
     assert message.startswith("2 pairs cannot be used: 00001_hair.png is only 1 x 1; 00002_hair.png cannot be read (")
     assert "400000000 pixels" in message or "20000 x 20000" in message
     shutil.rmtree(root)
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), IndexError("index out of range"), SyntaxError("broken PNG file")])
+def test_whatever_a_decoder_raises_on_a_broken_mask_is_one_sentence_with_its_name(tmp_path, monkeypatch, fault):
+    """Guards against a PNG that says it has 4 GB of pixels' data: Pillow tries to read them."""
+
+    def broken(*_):
+        raise fault
+
+    root = draw_celebamask_hq(tmp_path, [1, 2])
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load_end", broken)
+    dataset, pairs = find_pairs(root)
+    with pytest.raises(InputError, match=r"^0000\d_hair\.png cannot be read \(\w"):
+        load_pair(pairs[0], dataset)
