@@ -12,11 +12,11 @@ from hub_testing import REPO, WEIGHTS, contents, fails, publish
 from huggingface_hub import constants
 from huggingface_hub.utils import WeakFileLock
 
-from app import find_weights
 from hairseg.files import in_words
 from hairseg.hub.failures import HubError
 from hairseg.hub.publish import check_push
 from hairseg.hub.resolution import pull, resolve
+from hairseg.page.listed import find_models
 from hairseg.prediction import HairPredictor
 from hairseg.repository import NEEDED
 
@@ -34,8 +34,8 @@ def test_no_such_revision(server, one, tmp_path):
     publish(server, one)
     fails(lambda: pull(f"{REPO}@v9", tmp_path / "out"), REPO, "no revision 'v9'", error=HubError)
     fails(lambda: HairPredictor.from_pretrained(REPO, revision="v9"), "no revision 'v9'", error=HubError)
-    source, notice = find_weights(f"{REPO}@v9")
-    assert source is None and f"the bundled weights are shown, because {REPO} has no revision 'v9'" in (notice or "")
+    (model,), (notice,) = find_models([f"{REPO}@v9"])
+    assert model.source is None and f"the bundled weights are shown, because {REPO} has no revision 'v9'" in notice
     assert not (tmp_path / "out").exists() and not (tmp_path / "cache").exists()
     fails(lambda: resolve(f"{REPO}@v9"), REPO, "no revision 'v9'", error=HubError)
     resolve(REPO)
