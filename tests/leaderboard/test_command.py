@@ -9,6 +9,8 @@ import pytest
 from conftest import PROJECT, draw_portrait, write_repository
 from PIL import Image
 
+from hairseg.repository import BUNDLED, ModelRepository
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -41,8 +43,12 @@ def test_a_folder_of_runs_is_listed_and_measured(folder):
 def test_without_a_folder_the_bundled_pair_is_listed(folder):
     done = run(folder, "models", "--no-speed", rc=0)
     head, *lines = done.stdout.splitlines()
-    assert head == "celebamask-hq, split test, 214 photos at 320 x 320" and done.stderr == ""
-    assert [line.split()[-1] for line in lines] == ["ms", "-", "3"]
+    photos = "{dataset}, split {split}, {images} photos at {image_size} x {image_size}"
+    assert head == photos.format(**ModelRepository(BUNDLED).metrics()) and done.stderr == ""
+    titles, *variants = (line.split() for line in lines)
+    assert (
+        titles[-1] == "ms" and variants[0][3] == "pretrained" and variants[0][-1] == "-" and variants[1][0] == "random"
+    )
 
 
 def test_photos_in_a_folder_of_that_name_are_reached(folder):

@@ -16,6 +16,8 @@ METRICS = json.loads((BUNDLED / "metrics.json").read_text())
 
 CONFIG = json.loads((BUNDLED / "config.json").read_text())
 
+PHOTOS = "{dataset}, split {split}, {images} photos at {image_size} x {image_size}".format(**METRICS)
+
 
 class Table(HTMLParser):
     """Rows of cells' texts; a button is the name that it chooses, in brackets."""
@@ -71,12 +73,15 @@ class Instant:
 def test_one_model_has_its_row_and_nothing_to_choose():
     models = models_of(Model("bundled"))
     table = Table(html_of(models, Speeds(models), "bundled"))
+    entry = CONFIG["variants"]["pretrained"]
     heading, row = table.rows[2:]
-    assert heading == ["celebamask-hq, split test, 214 photos at 320 x 320"] and "button" not in table.tags
-    assert row[:4] == ["bundled", "efficientnet_lite0", "further", "4,479"]
+    assert heading == [PHOTOS] and "button" not in table.tags
+    assert row[:4] == ["bundled", "efficientnet_lite0", entry["recipe"], f"{entry['images']['train']:,}"]
     assert row[4].startswith(f"{METRICS['variants']['pretrained']['auroc']:.4f}") and "★" not in "".join(row)
-    assert row[6] == f"{METRICS['groups']['upper body']['variants']['pretrained']['f1']:.4f} upper body, 3"
-    assert row[-2:] == ["25.6", "not measured yet"]
+    kinds = {name: kind["variants"]["pretrained"]["f1"] for name, kind in METRICS["groups"].items()}
+    worst = min(kinds, key=kinds.get)
+    assert row[6] == f"{kinds[worst]:.4f} {worst}, {METRICS['groups'][worst]['images']}"
+    assert row[-2:] == [f"{models.known(None).weight / 1e6:.1f}", "not measured yet"]
     assert len(row) == sum(map(len, (table.rows[0], table.rows[1]))) - 2  # the variants' titles span three columns each
 
 
@@ -87,10 +92,10 @@ def test_several_are_compared_where_they_can_be_and_chosen_by_buttons(tmp_path):
         hub, write(tmp_path / "better", metrics={"variants": better}), write(tmp_path / "small", metrics={"images": 9})
     )
     first, best, mine, other, small = Table(html_of(models, Speeds(models), hub.name)).rows[2:]
-    assert first == ["celebamask-hq, split test, 214 photos at 320 x 320; ★ the best of them"]
+    assert first == [f"{PHOTOS}; ★ the best of them"]
     assert best[0] == "better [better]Use it" and best[4] == "0.9999★ the best of these"
     assert mine[0] == "ada/hair@v2 0123456 in use" and "★" not in mine[4] and "★" in mine[5] and "★" in best[5]
-    assert other == ["not comparable with the others: celebamask-hq, split test, 9 photos at 320 x 320"]
+    assert other == ["not comparable with the others: " + PHOTOS.replace(f"{METRICS['images']} photos", "9 photos")]
     assert small[0] == "small [small]Use it" and "★" not in "".join(small)
 
 
