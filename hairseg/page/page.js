@@ -76,7 +76,7 @@ const hairseg = {
         const looked = (look, path) => {
             if (look !== hairseg.look) return;  // another photo came meanwhile
             hairseg.photo.path = path;
-            props.value = {path, look, model: hairseg.model, edit: 0, strokes: []};
+            props.value = {path, look, model: hairseg.model, edit: 0, strokes: hairseg.photo.strokes};
             trigger("upload");
         };
         const take = async file => {
@@ -100,8 +100,11 @@ const hairseg = {
                 looked(look, await server.example(name));
             },
             again() {  // a photo that is still on its way gets the chosen model's look when it comes
-                const {name, src, path} = hairseg.photo || {};
-                if (path) looked(begin(name, src), path);
+                const {name, src, path, strokes, past} = hairseg.photo || {};
+                if (!path) return;
+                const look = begin(name, src);
+                Object.assign(hairseg.photo, {strokes, past});  // a touch-up is the photo's, whichever network looks
+                looked(look, path);
             },
             forget() {
                 props.value = null;

@@ -166,3 +166,23 @@ def test_a_page_with_one_model_offers_no_choice(page):
     expect(page.locator("#leaderboard button")).to_have_count(0)
     page.get_by_role("tab", name="Use it elsewhere").click()
     expect(page.locator("#from-python")).not_to_contain_text("model=")
+
+
+def test_a_touch_up_goes_along_to_another_model(visit, greys):
+    page = visit()
+    page.click("#swatch-ocean-blue")
+    upload(page, PORTRAIT)
+    done(page)
+    page.click("#touch-up-button")
+    page.locator("#compare canvas").click()  # a dab in the middle of the picture
+    page.get_by_role("button", name="Done").click()
+    before = source(page, "pretrained-mask")
+    choose(page, TAG)
+    shows(page, greys[TAG], before)
+    expect(page.locator("#touch-up-button")).to_have_text("Touch up · 1")
+    touched, after = source(page, "recoloured"), picture(page, "recoloured").astype(int)
+    page.click("#touch-up-button")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#recoloured img")).not_to_have_attribute("src", touched, timeout=PATIENCE)
+    difference = np.abs(after - picture(page, "recoloured")).mean(axis=2)
+    assert difference[135:145, 135:145].mean() > 5 * difference[:40, :40].mean()
