@@ -94,7 +94,7 @@ def _row(row: "Row", group: "Group", chosen: str | None) -> str:
     ]
     return (
         f'<tr><th scope="row">{name}</th>'
-        + "".join(f'<td data-title="{title}">{content}</td>' for title, content in cells)
+        + "".join(f'<td data-title="{title}"><span>{content}</span></td>' for title, content in cells)
         + "</tr>"
     )
 
