@@ -1,10 +1,14 @@
 """What the benchmarks share: the portrait, networks with and without trained weights, taking turns, and results."""
 
 import json
+import shutil
+import socket
+import subprocess
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))  # run as a script, Python looks for packages beside the benchmarks alone
 
 from hairseg.commands import Parser, choose_device  # noqa: E402
+from hairseg.errors import InputError  # noqa: E402
 from hairseg.files import write_json  # noqa: E402
 from hairseg.networks.backbones import build_model  # noqa: E402
 from hairseg.networks.deeplab import DeepLabV3  # noqa: E402
@@ -69,6 +74,33 @@ def time_in_turns(
 def both_clocks() -> np.ndarray:
     """Seconds of the wall clock, and of the processor for this process, which other programs disturb less."""
     return np.array([time.perf_counter(), time.process_time()])
+
+
+@contextmanager
+def served() -> Iterator[tuple[str, int]]:
+    """Address and process of the page."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=PROJECT, stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            with socket.socket() as caller:
+                if process.poll() is None and caller.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}", process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def chromium() -> str:
+    """Path of Chromium."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not path:
+        raise InputError("there is no Chromium", "one on the path", "install the package chromium")
+    return path
 
 
 def load_predictor(backbone: str, device: str, variants: list[str]) -> HairPredictor:

@@ -9,11 +9,7 @@ with other noise, in turns while somebody is live and while nobody is. Load aver
 """
 
 import os
-import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,12 +18,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from common import PORTRAIT, PROJECT, parser_of, report
+from common import PORTRAIT, chromium, parser_of, report, served
 from gradio_client import Client, handle_file
 from playwright.sync_api import Page, sync_playwright
 
 from hairseg.commands import run
-from hairseg.errors import InputError
 from hairseg.images import encode_jpeg, load_photo
 
 CAMERA, FPS, SWING, NOISE = (640, 480), 30, 60, 4.0  # pixels; a second; pixels to either side; of 255
@@ -56,34 +51,12 @@ def write_camera(path: Path) -> None:
 
 
 @contextmanager
-def served() -> Iterator[tuple[str, int]]:
-    """Address and process of the page."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=PROJECT, stdout=subprocess.DEVNULL)
-    try:
-        for _ in range(600):
-            with socket.socket() as caller:
-                if process.poll() is None and caller.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}", process.pid
-    finally:
-        process.terminate()
-        process.wait()
-
-
-@contextmanager
 def opened(address: str, camera: Path) -> Iterator[Page]:
     """The page in Chromium, its networks loaded, the tab in front."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not chromium:
-        raise InputError("there is no Chromium", "one on the path", "install the package chromium")
     media = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
     options = ["--no-sandbox", "--disable-gpu", *media, f"--use-file-for-fake-video-capture={camera}"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=options)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=options)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.set_default_timeout(300_000)
         page.goto(address)

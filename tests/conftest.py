@@ -166,3 +166,11 @@ def small_disk(tmp_path_factory) -> Iterator[Path]:
         pytest.skip("only root may mount a disk")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture
+def believes_all(monkeypatch):
+    """Untrained networks are sure of nothing: what they find is hair all the same."""
+    from hairseg import looks
+
+    monkeypatch.setattr(looks, "SURE", -np.inf)

@@ -26,12 +26,6 @@ def predictor(small_repository) -> HairPredictor:
     return HairPredictor(small_repository)
 
 
-@pytest.fixture
-def believes_all(monkeypatch):
-    """Untrained networks are sure of nothing."""
-    monkeypatch.setattr(looks, "SURE", -np.inf)
-
-
 class Red(nn.Module):
     """Takes red for hair, as coarsely as a network with a stride of 16."""
 

@@ -77,7 +77,7 @@ const hairseg = {
             if (look !== hairseg.look) return;  // another photo came meanwhile
             hairseg.photo.path = path;
             props.value = {path, look, model: hairseg.model, edit: 0, strokes: hairseg.photo.strokes};
-            trigger("upload");
+            for (const asked of ["upload", "submit"]) trigger(asked);  // masks and dye: what one event asks for comes one after the other
         };
         const take = async file => {
             const look = begin(file.name, URL.createObjectURL(file));

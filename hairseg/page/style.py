@@ -18,7 +18,7 @@ FIRST_VARIANT = "pretrained"
 
 FOLDER = Path(__file__).parent
 
-STYLES, SCRIPTS = ("page.css", "live.css"), ("page.js", "touch_up.js", "live.js")  # one after the other
+STYLES, SCRIPTS = ("page.css", "live.css"), ("page.js", "waiting.js", "touch_up.js", "live.js")  # one after the other
 
 MAX_FILE_SIZE = "200mb"  # of an upload
 

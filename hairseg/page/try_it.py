@@ -94,7 +94,7 @@ def try_it(session: PageSession) -> tuple[ColourPicker, Radio, Slider]:
     photo.upload(events.show_masks, [photo, view], masks, trigger_mode="multiple", concurrency_limit=4, **fresh)
     view.change(events.show_masks, [photo, view], masks, trigger_mode="always_last", concurrency_limit=4, **fresh)
     changes = [photo.input, *(setting.change for setting in settings[1:])]  # a touch-up is the photo's input
-    photo.upload(events.show_recoloured, settings, recoloured, trigger_mode="multiple", concurrency_limit=4, **fresh)
+    photo.submit(events.show_recoloured, settings, recoloured, trigger_mode="multiple", concurrency_limit=4, **fresh)
     gr.on(changes, events.show_recoloured, settings, recoloured, trigger_mode="always_last", queue=False, **fresh)
     for name, swatch in swatches.items():
         swatch.click(None, None, colour, js=f"() => '{PRESETS[name]}'", **PRIVATE)

@@ -18,7 +18,7 @@ from hairseg.evaluation.report import table
 from hairseg.prediction import HairPredictor
 
 
-def test_scores_are_those_of_the_single_pixels(small_repository, portraits):
+def test_scores_are_those_of_the_single_pixels(small_repository, portraits, believes_all):
     predictor = HairPredictor(small_repository)
     dataset, pairs = find_pairs(portraits)
     arrays = load_arrays({dataset: pairs}, predictor.config.preset, workers=1)
