@@ -56,7 +56,7 @@ def visit(address: str, name: str, file: bytes) -> tuple[float, list[np.ndarray]
         answer = json.loads(lines[lines.index("event: complete") + 1].removeprefix("data: "))
         files = [server.get(f"/file={mask['path']}").raise_for_status().content for mask in answer]
         seconds = time.perf_counter() - began
-    return seconds, [cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_GRAYSCALE) for file in files]
+    return seconds, [np.asarray(cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_GRAYSCALE)) for file in files]
 
 
 def together(address: str, photos: list[bytes], prefix: str) -> list[tuple[float, list[np.ndarray]]]:

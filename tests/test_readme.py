@@ -60,6 +60,16 @@ def test_the_tables_of_what_users_get_are_the_bundled_metrics():
     assert f"({METRICS['framing_photos']} photos)" in README
 
 
+def test_the_table_over_numbers_of_photos_is_its_result():
+    result = json.loads((PROJECT / "benchmarks" / "results" / "transfer.json").read_text())
+    assert len(result["f1"]["random"]) == 6
+    for photos, f1 in result["f1"]["random"].items():
+        assert row(photos) == [round(result["f1"]["pretrained"][photos], 4), round(f1, 4)]
+    settings = result["settings"]
+    assert f"{settings['frames']} frames" in README and f"{settings['test_photos']} test photos" in README
+    assert METRICS["transfer"]["f1"] == result["f1"] and f"than {settings['training_photos']} do from random" in README
+
+
 def percents(shares: dict) -> list[str]:
     return [f"{100 * shares[variant]:.2f} %" for variant in ("pretrained", "random")]
 
