@@ -1,6 +1,7 @@
 """What the benchmarks share: the portrait, networks with and without trained weights, taking turns, and results."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -93,6 +94,12 @@ def served() -> Iterator[tuple[str, int]]:
     finally:
         process.terminate()
         process.wait()
+
+
+def processor_seconds(pid: int) -> float:
+    """Of all threads of a process since its start."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def chromium() -> str:

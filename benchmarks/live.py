@@ -18,7 +18,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from common import PORTRAIT, chromium, parser_of, report, served
+from common import PORTRAIT, chromium, parser_of, processor_seconds, report, served
 from gradio_client import Client, handle_file
 from playwright.sync_api import Page, sync_playwright
 
@@ -76,12 +76,6 @@ def go_live(page: Page) -> None:
 def stop(page: Page) -> None:
     page.click("#live .switch")
     page.wait_for_selector("#live .live[data-state=idle]")
-
-
-def processor_seconds(pid: int) -> float:
-    """Of all threads of a process since its start."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def measure_stream(page: Page, pid: int, seconds: float) -> dict:
