@@ -112,9 +112,10 @@ def build_page(
 
         fresh: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", **PRIVATE}
         shown = [networks, board, *scores, *examples, about]
+        # First, as what an event sets off is done in turn: the photo is looked at while the rest is fetched.
+        model.change(None, model, None, js="name => hairseg.choose(name)", **PRIVATE)
         gr.on([page.load, model.change], show_model, model, shown, trigger_mode="always_last", **fresh)
         tab.select(rows, model, board, **fresh)  # what has been measured meanwhile
-        model.change(None, model, None, js="name => hairseg.choose(name)", **PRIVATE)
         board.select(None, None, model, js="() => hairseg.asked", **PRIVATE)
         chosen, names = [colour, variant, strength, model], json.dumps(models.names)
         page.load(None, chosen, chosen, js=f"(...now) => hairseg.readLink({names}, ...now)", **PRIVATE)

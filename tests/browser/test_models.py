@@ -95,6 +95,7 @@ def test_a_visitor_chooses_and_the_link_carries_it_and_others_are_left_alone(vis
     before, recoloured = source(page, "pretrained-mask"), source(page, "recoloured")
     choose(page, TAG)
     shows(page, greys[TAG], before)
+    expect(page.locator("#networks [role=status]")).to_have_text("", timeout=PATIENCE)
     assert source(page, "recoloured") != recoloured
     expect(caption).not_to_contain_text("AUROC")  # this one has no scores
     expect(chosen(page)).to_have_value(TAG)
