@@ -25,7 +25,7 @@ def photos(tmp_path_factory):
 def settled(page) -> None:
     """Until nothing is under way any more."""
     done(page)
-    page.wait_for_load_state("networkidle")
+    page.wait_for_load_state("networkidle", timeout=3 * PATIENCE)
     page.wait_for_timeout(500)
 
 
@@ -52,7 +52,7 @@ def test_clearing_while_a_photo_is_at_work(page, photos, delay):
     upload(page, photos[0])
     page.wait_for_timeout(1000 * delay)
     page.evaluate("hairseg.clear()")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_load_state("networkidle", timeout=3 * PATIENCE)
     page.wait_for_timeout(2500)
     for name in ("random-mask", "pretrained-mask", "recoloured", "original", "photo"):
         expect(page.locator(f"#{name} img")).to_have_count(0)
