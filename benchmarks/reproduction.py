@@ -15,7 +15,7 @@ from jinja2 import Template
 
 from hairseg.commands import run
 from hairseg.evaluation.figures import draw_history
-from hairseg.files import write_json, written_whole
+from hairseg.files import write_bytes, write_json
 from hairseg.paper import PAPER_AUROC
 from hairseg.repository import ModelRepository
 from hairseg.training.recipes import RECIPES
@@ -78,8 +78,7 @@ def main() -> None:
     if args.output.exists():
         record["variants"] = json.loads(args.output.read_text())["variants"] | record["variants"]
     write_json(args.output, record)
-    with written_whole(PAGE) as beside:
-        beside.write_text(page_of(record), encoding="utf-8")
+    write_bytes(PAGE, page_of(record).encode())
     for variant, trained in record["variants"].items():
         figure = PAGE.with_name(f"reproduction-{variant}.png")
         draw_history(figure, trained["history"], f"{variant}, {record['backbone']}", trained["settings"]["best_epoch"])

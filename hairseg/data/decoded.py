@@ -113,8 +113,9 @@ def _decode(pairs: list[tuple[str, Pair]], preset: Preset, workers: int, folder:
         dataset, pair = pairs[index]
         try:
             photo, mask = load_pair(pair, dataset, side)
-            if pair.hat:
-                photo, mask = put_on(photo, mask, load_hat(pair.hat), pair.id)
+            hat = load_hat(pair.hat) if pair.hat else None
+            if hat is not None:
+                photo, mask = put_on(photo, mask, hat, pair.id)
         except InputError as error:
             return str(error).rstrip(".")
         photos[index], masks[index] = preset.fit_photo(photo), preset.fit_mask(mask)
