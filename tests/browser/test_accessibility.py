@@ -36,7 +36,7 @@ def test_nothing_critical_or_serious_is_found(page, scheme, screen):
     page.locator("#pretrained-mask .picture").click()
     found += findings(page)
     page.keyboard.press("Escape")
-    for tab in ("Live", "How good is it?", "Use it elsewhere") if screen == WIDE else ("Live",):
+    for tab in ("Live", "How good is it?", "Models", "Use it elsewhere") if screen == WIDE else ("Live",):
         page.get_by_role("tab", name=tab).click()
         found += findings(page)
     assert found == []
