@@ -1,13 +1,14 @@
 """The page's own components: what visitors hand over, and how mistakes and files get back to them."""
 
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.processing_utils import save_base64_to_cache, save_bytes_to_cache
+from gradio.processing_utils import hash_bytes, save_base64_to_cache
 from gradio.utils import get_upload_folder
 
 from hairseg.errors import InputError
@@ -115,8 +116,15 @@ def mistakes_as_errors() -> Iterator[None]:
 
 
 def save_file(name: str, content: bytes) -> str:
-    """Path of a new file of that name in the cache of this page."""
-    return save_bytes_to_cache(content, re.sub(r"[^\w .()-]", "_", name), get_upload_folder())
+    """Path of a file of that name in the cache of this page.
+
+    The same content has the same path. It is replaced and not written over: another visitor may be fetching it.
+    """
+    folder = Path(get_upload_folder()) / hash_bytes(content)
+    folder.mkdir(parents=True, exist_ok=True)
+    path, beside = folder / re.sub(r"[^\w .()-]", "_", name), folder / f".{threading.get_ident()}"
+    beside.write_bytes(content)
+    return str(beside.replace(path))
 
 
 def to_hex(colour: Any) -> Any:
