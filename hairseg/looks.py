@@ -1,5 +1,6 @@
 """What a network says of a photo: a look at the whole, closer looks at small finds, and what is believed of them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -13,12 +14,13 @@ SMALLEST_FIND = 12  # pixels of the network's input
 SURROUNDINGS = 1.3  # side of a closer look, in longer sides of the hair
 LARGEST_LOOK = 0.9  # of the photo's longer side: beyond it the whole photo shows as much
 MAX_LOOKS = 6
-AGREEMENT = 0.9  # share of a closer look's hair that must lie where the first look suspected some,
+AGREEMENT = 0.9  # share of what a closer look finds that must lie where the first look suspected some,
+CERTAIN_AGREEMENT = 0.75  # or where the closer look is certain,
 NEARBY = 8  # or within so many pixels of the network's input: half its stride
 
-SURE = 2.2  # logit that the surest pixels of a find must reach: alpha 0.9
-
-SUREST = 0.95  # quantile of its logits that these are
+SUREST = 0.95  # quantile of a find's logits: its surest pixels
+SURE = 1.9  # logit that they must reach, or it is no hair: alpha 0.87
+CERTAIN = 5.0  # logit of a find of which a closer look is certain: alpha 0.993
 
 FADE = 0.08  # of a closer look's sides, over which it gives way to the look at the whole
 
@@ -125,12 +127,9 @@ def without_doubtful_finds(logits: np.ndarray, judged: np.ndarray | None = None)
         logits: (height, width).
         judged: where finds are judged, bool (height, width): those that lie there for the most part; None: all.
     """
-    _, places, finds, _ = cv2.connectedComponentsWithStats((logits > 0).astype(np.uint8))
     result = logits.copy()
-    for find, (left, top, width, height, _) in enumerate(finds.tolist()):
-        window = slice(top, top + height), slice(left, left + width)
-        pixels = places[window] == find
-        if not find or (judged is not None and judged[window][pixels].mean() < 0.5):
+    for window, pixels in _finds(logits):
+        if judged is not None and judged[window][pixels].mean() < 0.5:
             continue
         surest = float(np.quantile(logits[window][pixels], SUREST))
         if surest < SURE:
@@ -141,16 +140,30 @@ def without_doubtful_finds(logits: np.ndarray, judged: np.ndarray | None = None)
 def agreed(closer: np.ndarray, first: np.ndarray, suspected: np.ndarray) -> np.ndarray:
     """What to believe where a part of a photo was looked at twice.
 
-    A closer look finds the edges of what the first look found. When some of what it calls hair was not even suspected,
-    it has taken a coat or a lap for part of a head: then a pixel is hair only where both looks say so.
+    A closer look finds the edges of what the first look found. When some of a find was not even suspected, it has taken
+    a coat or a lap for part of a head: then a pixel is hair only where both looks say so. A closer look that is certain
+    may find more than one that is not.
 
     Args:
         closer, first: hair logits of both looks, of the same part at the same size, (height, width).
         suspected: where the first look suspects hair or does so nearby, bool, (height, width).
     """
-    found = closer > 0
-    agrees = not found.any() or suspected[found].mean() >= AGREEMENT
-    return closer if agrees else np.minimum(closer, first)
+    result = closer.copy()
+    for window, pixels in _finds(closer):
+        logits = closer[window][pixels]
+        is_certain = np.quantile(logits, SUREST) >= CERTAIN
+        if suspected[window][pixels].mean() < (CERTAIN_AGREEMENT if is_certain else AGREEMENT):
+            result[window][pixels] = np.minimum(logits, first[window][pixels])
+    return result
+
+
+def _finds(logits: np.ndarray) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
+    """What is called hair and hangs together: its rows and columns, and which of the pixels there, bool."""
+    _, places, finds, _ = cv2.connectedComponentsWithStats((logits > 0).astype(np.uint8))
+    for find, (left, top, width, height, _) in enumerate(finds.tolist()):
+        if find:
+            window = slice(top, top + height), slice(left, left + width)
+            yield window, places[window] == find
 
 
 def _part_of(

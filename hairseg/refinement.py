@@ -13,13 +13,13 @@ SUBSAMPLED = 4  # pixels of a reach in the reduced photo where they are
 
 EPSILON = 1e-4  # variance of colour, of channels in [0, 1], below which it says nothing of alpha
 
-CONTRAST = 1.25  # given back to alpha, which the means take from it
+CONTRAST = 1.2  # given back to alpha, which the means take from it
 
 NONE = 0.01  # alpha below which there is nothing to refine
 
-TRUST = 12  # times that alpha, or 1 - alpha, may grow
+TRUST = 6  # times that alpha, or 1 - alpha, may grow
 
-DOUBT = 4  # times that either may shrink
+DOUBT = 3  # times that either may shrink
 
 
 def refine_alpha(photo: np.ndarray, alpha: np.ndarray, cell: float, wanted: np.ndarray | None = None) -> np.ndarray:

@@ -13,7 +13,7 @@ from torch import nn
 from hairseg import looks
 from hairseg.errors import InputError
 from hairseg.images import load_photo
-from hairseg.looks import MAX_LOOKS, Look, _part_of, closer_windows, without_doubtful_finds
+from hairseg.looks import MAX_LOOKS, Look, _part_of, agreed, closer_windows, without_doubtful_finds
 from hairseg.networks import precision
 from hairseg.networks.precision import is_made_for_bfloat16
 from hairseg.networks.preset import Preset
@@ -169,6 +169,22 @@ def test_a_closer_look_that_grows_over_what_was_not_suspected_is_not_believed(sm
     assert iou(alphas[False] >= 0.5, disc) > 0.9 and iou(alphas[True] >= 0.5, disc) > 0.9
 
 
+def test_a_find_beyond_what_was_suspected_is_believed_where_the_closer_look_is_certain():
+    """Each find by itself: two of which a tenth and more was not suspected, and one that was not for the most part."""
+    closer = np.full((60, 90), -6, np.float32)
+    closer[10:30, 10:30], closer[10:30, 40:60], closer[40:58, 10:80] = 3.0, 7.0, 7.0
+    first = np.full_like(closer, -1.0)
+    suspected = np.zeros(closer.shape, bool)
+    suspected[10:25, :70], suspected[40:58, 10:40] = True, True
+    result = agreed(closer, first, suspected)
+    np.testing.assert_array_equal(result[10:30, 40:60], 7.0)
+    assert np.array_equal(result[closer < 0], closer[closer < 0])
+    np.testing.assert_array_equal(result[10:30, 10:30], -1.0)
+    np.testing.assert_array_equal(result[40:58, 10:80], -1.0)
+    suspected[10:29, 10:30] = True  # but for a twentieth
+    assert np.array_equal(agreed(closer, first, suspected)[:35], closer[:35])
+
+
 def test_a_find_that_the_network_is_sure_of_nowhere_is_no_hair():
     logits = np.full((100, 100), -6, np.float32)
     logits[10:40, 10:40] = 1.5  # alpha 0.82 at most
@@ -188,7 +204,7 @@ def test_a_find_that_the_network_is_sure_of_nowhere_is_no_hair():
 
 
 def test_a_doubt_ranks_pixels_as_before():
-    logits = np.random.default_rng(0).uniform(0.1, 2, (20, 20)).astype(np.float32)
+    logits = np.random.default_rng(0).uniform(0.1, 1.5, (20, 20)).astype(np.float32)
     kept = without_doubtful_finds(logits)
     assert np.array_equal(np.argsort(kept, axis=None), np.argsort(logits, axis=None)) and kept.max() < 0
 
