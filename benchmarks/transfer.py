@@ -11,7 +11,6 @@ curve is drawn beside the JSON file.
 """
 
 import json
-import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -20,10 +19,11 @@ import torch
 from accelerate import Accelerator
 from common import parser_of
 from matplotlib.figure import Figure
+from trained import trained_weights
 
 from hairseg.commands import choose_device, run
 from hairseg.data.datasets import Pair, find_pairs, share_of
-from hairseg.data.decoded import PhotoArrays, load_arrays
+from hairseg.data.decoded import load_arrays
 from hairseg.errors import InputError
 from hairseg.evaluation.figures import COLOURS
 from hairseg.evaluation.metrics import PixelCounts
@@ -34,9 +34,7 @@ from hairseg.networks.backbones import BACKBONES, build_model, default_init
 from hairseg.networks.preset import Preset
 from hairseg.paper import VARIANTS
 from hairseg.repository import ModelRepository
-from hairseg.training.batches import source_size
 from hairseg.training.checkpoints import Settings
-from hairseg.training.loop import train_variant
 from hairseg.training.recipes import MODERN, Recipe
 
 PHOTOS = (50, 100, 200, 400, 800)
@@ -163,21 +161,11 @@ def main() -> None:
 
 def f1_after(chosen: list[tuple[str, Pair]], variant: str, init: str, recipe: Recipe, args, accelerator, test) -> float:
     """F1 on the test photos after training on the chosen ones."""
-    by_dataset = {}
-    for dataset, pair in chosen:
-        by_dataset.setdefault(dataset, []).append(pair)
-    preset, source = Preset(recipe.image_size), Preset(source_size(recipe))
-    nobody, nothing = load_arrays({}, source, 1), load_arrays({}, preset, 1)
-    splits: dict[str, PhotoArrays] = {
-        "train": load_arrays(by_dataset, source, args.workers), "val": nothing, "test": nothing, "scenes": nobody,
-    }  # fmt: skip
     settings = Settings(variant, args.backbone, "random" if variant == "random" else init, recipe, 0, str(len(chosen)))
-    with tempfile.TemporaryDirectory() as folder:
-        trained = train_variant(settings, splits, accelerator, Path(folder) / "checkpoint.pt")
     network = build_model(args.backbone).to(accelerator.device).to(memory_format=torch.channels_last)
-    network.load_state_dict(trained.weights)
+    network.load_state_dict(trained_weights(settings, chosen, accelerator, args.workers))
     counts = PixelCounts(accelerator.device)
-    score(network, test.photos, test.masks, preset, [counts], precision=recipe.precision)
+    score(network, test.photos, test.masks, Preset(recipe.image_size), [counts], precision=recipe.precision)
     return counts.scores().f1() or 0.0
 
 

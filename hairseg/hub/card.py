@@ -31,6 +31,7 @@ BASES = {  # what a pretrained variant started from, as the Hub calls it; torchv
     ("resnet101", "imagenet"): "timm/resnet101.tv2_in1k",
     ("resnet50", "imagenet"): "timm/resnet50.tv2_in1k",
     ("efficientnet_lite0", "imagenet"): "timm/efficientnet_lite0.ra_in1k",
+    ("efficientnet_lite2", "imagenet"): "timm/tf_efficientnet_lite2.in1k",
 }
 
 WATTS = {  # of boards, by their makers' data sheets

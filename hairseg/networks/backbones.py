@@ -26,14 +26,12 @@ from hairseg.networks.depthwise import DepthwiseConv2d
 INITS = ("coco", "imagenet", "random")
 
 
-class EfficientNetLite0(nn.Module):
-    """timm's efficientnet_lite0 up to its last block, dilated to a stride of 16. Tensor names are timm's."""
+class EfficientNetLite(nn.Module):
+    """One of timm's EfficientNet-Lites up to its last block, dilated to a stride of 16. Tensor names are timm's."""
 
-    def __init__(self):
+    def __init__(self, name: str):
         super().__init__()
-        self.net = timm.create_model(
-            "efficientnet_lite0", pretrained=False, features_only=True, out_indices=(4,), output_stride=16
-        )
+        self.net = timm.create_model(name, pretrained=False, features_only=True, out_indices=(4,), output_stride=16)
         for module in self.net.modules():
             if isinstance(module, nn.Conv2d) and module.groups > 1:
                 module.__class__ = DepthwiseConv2d
@@ -42,9 +40,14 @@ class EfficientNetLite0(nn.Module):
         return {"out": self.net(photos)[0]}
 
 
-def _efficientnet_lite0() -> DeepLabV3:
-    # Rates are halved with the feature map: (12, 24, 36) belong to a stride of 8 (arXiv 1706.05587, section 4.1).
-    return DeepLabV3(EfficientNetLite0(), DeepLabHead(320, 1, (6, 12, 18)))
+def _efficientnet_lite(name: str) -> Callable[[], DeepLabV3]:
+    def build() -> DeepLabV3:
+        backbone = EfficientNetLite(name)
+        (channels,) = backbone.net.feature_info.channels()
+        # Rates are halved with the feature map: (12, 24, 36) belong to a stride of 8 (arXiv 1706.05587, section 4.1).
+        return DeepLabV3(backbone, DeepLabHead(channels, 1, (6, 12, 18)))
+
+    return build
 
 
 def _from_torchvision(builder: Callable) -> Callable[[], DeepLabV3]:
@@ -89,10 +92,16 @@ BACKBONES = {
         _published(MobileNet_V3_Large_Weights.IMAGENET1K_V2),
     ),
     "efficientnet_lite0": Backbone(
-        _efficientnet_lite0,
+        _efficientnet_lite("efficientnet_lite0"),
         16,
         None,
         lambda: timm.create_model("efficientnet_lite0", pretrained=True).state_dict(),
+    ),
+    "efficientnet_lite2": Backbone(
+        _efficientnet_lite("efficientnet_lite2"),
+        16,
+        None,
+        lambda: timm.create_model("tf_efficientnet_lite2", pretrained=True).state_dict(),
     ),
 }
 
@@ -139,7 +148,7 @@ def _initialise(network: DeepLabV3, backbone: str, init: str) -> None:
     whole = any(name.startswith("backbone.") for name in state)
     target = network if whole else network.backbone
     own = target.state_dict()
-    if not whole and isinstance(target, EfficientNetLite0):
+    if not whole and isinstance(target, EfficientNetLite):
         state = {f"net.{name}": tensor for name, tensor in state.items()}
     # The last layer of a network for other classes starts anew; heads of classifiers have no place here.
     last = tuple(

@@ -44,7 +44,14 @@ def test_normalisation_is_folded_into_the_convolutions(backbone, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "backbone, stride", [("resnet101", 8), ("resnet50", 8), ("mobilenet_v3_large", 16), ("efficientnet_lite0", 16)]
+    "backbone, stride",
+    [
+        ("resnet101", 8),
+        ("resnet50", 8),
+        ("mobilenet_v3_large", 16),
+        ("efficientnet_lite0", 16),
+        ("efficientnet_lite2", 16),
+    ],
 )
 def test_logits_have_the_photos_size_and_the_feature_map_the_stride(backbone, stride):
     network = build_model(backbone).eval()
@@ -167,4 +174,5 @@ def test_default_inits():
         "resnet50": "coco",
         "mobilenet_v3_large": "coco",
         "efficientnet_lite0": "imagenet",
+        "efficientnet_lite2": "imagenet",
     }

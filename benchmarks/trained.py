@@ -1,0 +1,33 @@
+"""Weights after a short training, for benchmarks that compare what is trained. Import it after common."""
+
+import tempfile
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+
+from hairseg.data.datasets import Pair
+from hairseg.data.decoded import load_arrays
+from hairseg.networks.preset import Preset
+from hairseg.training.batches import source_size
+from hairseg.training.checkpoints import Settings
+from hairseg.training.loop import train_variant
+
+
+def trained_weights(
+    settings: Settings, photos: list[tuple[str, Pair]], accelerator: Accelerator, workers: int
+) -> dict[str, torch.Tensor]:
+    """The state dict after the last epoch; nothing chooses another.
+
+    Args:
+        photos: those trained on, each with the name of its data set.
+        workers: threads that decode them.
+    """
+    by_dataset: dict[str, list[Pair]] = {}
+    for dataset, pair in photos:
+        by_dataset.setdefault(dataset, []).append(pair)
+    source = Preset(source_size(settings.recipe))
+    nobody, nothing = load_arrays({}, source, 1), load_arrays({}, Preset(settings.recipe.image_size), 1)
+    splits = {"train": load_arrays(by_dataset, source, workers), "val": nothing, "test": nothing, "scenes": nobody}
+    with tempfile.TemporaryDirectory() as folder:
+        return train_variant(settings, splits, accelerator, Path(folder) / "checkpoint.pt").weights
