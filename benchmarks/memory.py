@@ -67,6 +67,7 @@ def of_page(requests: int) -> dict:
                 raise RuntimeError("the page did not start")
         with tempfile.TemporaryDirectory() as folder:
             client = Client(f"http://127.0.0.1:{port}", verbose=False, download_files=folder)
+            client.predict(handle_file(PORTRAIT), api_name="/segment")  # by now the networks are loaded
             rest, curve = resident(page.pid), []
             for path in tqdm(photos(requests, Path(folder)), total=requests):
                 client.predict(handle_file(path), api_name="/segment")

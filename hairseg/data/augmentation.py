@@ -12,113 +12,11 @@ import torch
 from torch.utils.data import Dataset
 
 from hairseg.data.decoded import PhotoArrays
-from hairseg.data.rendering import TO_YCBCR, Batch, Layer
+from hairseg.data.jpeg import TO_YCBCR, quantisation
+from hairseg.data.rendering import Batch, Layer
 from hairseg.networks.preset import IGNORE, Preset
 
 SOURCE_SIZE = 512  # side of the photos that augmentation starts from, so that coming closer shows more
-
-# Quantisation of luminance and chrominance at quality 50, ITU-T T.81 (JPEG), tables K.1 and K.2.
-LUMINANCE = [
-    16,
-    11,
-    10,
-    16,
-    24,
-    40,
-    51,
-    61,
-    12,
-    12,
-    14,
-    19,
-    26,
-    58,
-    60,
-    55,
-    14,
-    13,
-    16,
-    24,
-    40,
-    57,
-    69,
-    56,
-    14,
-    17,
-    22,
-    29,
-    51,
-    87,
-    80,
-    62,
-    18,
-    22,
-    37,
-    56,
-    68,
-    109,
-    103,
-    77,
-    24,
-    35,
-    55,
-    64,
-    81,
-    104,
-    113,
-    92,
-    49,
-    64,
-    78,
-    87,
-    103,
-    121,
-    120,
-    101,
-    72,
-    92,
-    95,
-    98,
-    112,
-    100,
-    103,
-    99,
-]
-
-CHROMINANCE = [
-    17,
-    18,
-    24,
-    47,
-    99,
-    99,
-    99,
-    99,
-    18,
-    21,
-    26,
-    66,
-    99,
-    99,
-    99,
-    99,
-    24,
-    26,
-    56,
-    99,
-    99,
-    99,
-    99,
-    99,
-    47,
-    66,
-    99,
-    99,
-    99,
-    99,
-    99,
-    99,
-] + 32 * [99]
 
 
 @dataclass(frozen=True)
@@ -187,7 +85,7 @@ class AugmentedPhotos(Dataset):
             torch.tensor(blurred, dtype=torch.int64),
             torch.tensor(kernels / kernels.sum(1, keepdims=True), dtype=torch.float32),
             torch.tensor(compressed, dtype=torch.int64),
-            _quantisation([qualities[frame] for frame in compressed]),
+            quantisation([qualities[frame] for frame in compressed]),
         )
 
     def _scene_and_people(self, rng: np.random.Generator, index: int) -> tuple[list[tuple], bool]:
@@ -277,14 +175,6 @@ def _recolouring(saturation: float, hue: float) -> np.ndarray:
     """Matrix (3, 3) that multiplies the saturation and turns the hue, in turns, at equal luminance: in Y'CbCr."""
     cos, sin = saturation * np.cos(2 * np.pi * hue), saturation * np.sin(2 * np.pi * hue)
     return np.linalg.inv(TO_YCBCR) @ np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]]) @ TO_YCBCR
-
-
-def _quantisation(qualities: list[float]) -> torch.Tensor:
-    """Tables of luminance and chrominance per quality, (qualities, 2, 8, 8), scaled as libjpeg does."""
-    tables = np.array([LUMINANCE, CHROMINANCE]).reshape(2, 8, 8)
-    scales = [5000 / quality if quality < 50 else 200 - 2 * quality for quality in qualities]
-    scaled = np.floor((tables * np.array(scales).reshape(-1, 1, 1, 1) + 50) / 100)
-    return torch.tensor(np.clip(scaled, 1, 255), dtype=torch.float32)
 
 
 def _middle_and_half(window: list[int]) -> tuple[np.ndarray, np.ndarray]:

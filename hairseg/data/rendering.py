@@ -2,15 +2,11 @@
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
+from hairseg.data.jpeg import GREY, compress, on_device
 from hairseg.networks.preset import IGNORE, Preset
-
-GREY = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as JPEG has it
-
-TO_YCBCR = np.array([GREY, [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 
 
 class Layer(NamedTuple):
@@ -49,12 +45,12 @@ def render(batch: Batch, preset: Preset) -> tuple[torch.Tensor, torch.Tensor]:
     for layer in batch.layers:
         _paint(photos, masks, layer)
     photos = torch.einsum("fij,fjhw->fihw", batch.colours, photos).clamp_(0, 255)
-    grey = torch.einsum("fchw,c->f", photos, _constant(GREY, device)).div_(side * side).view(-1, 1, 1, 1)
+    grey = torch.einsum("fchw,c->f", photos, on_device(GREY, device)).div_(side * side).view(-1, 1, 1, 1)
     photos = grey + batch.contrasts.view(-1, 1, 1, 1) * (photos - grey)
     if len(batch.blurred):
         photos[batch.blurred] = _blur(photos[batch.blurred], batch.kernels)
     if len(batch.compressed):
-        photos[batch.compressed] = _compress(photos[batch.compressed].clamp_(0, 255), batch.quantisation)
+        photos[batch.compressed] = compress(photos[batch.compressed].clamp_(0, 255), batch.quantisation)
     return photos.clamp_(0, 255).round_().to(torch.uint8).permute(0, 2, 3, 1), masks
 
 
@@ -88,39 +84,3 @@ def _blur(photos: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
     photos = F.pad(photos, (2, 2, 2, 2), mode="reflect").view(1, count * channels, height + 4, width + 4)
     photos = F.conv2d(photos, kernels[:, None, None, :], groups=count * channels)
     return F.conv2d(photos, kernels[:, None, :, None], groups=count * channels).view(count, channels, height, width)
-
-
-def _compress(photos: torch.Tensor, quantisation: torch.Tensor) -> torch.Tensor:
-    """Photos (n, 3, height, width) in [0, 255] as JPEG leaves them: chroma at half the size, 8 x 8 blocks quantised.
-
-    ITU-T T.81; sides are multiples of 16. Without the rounding of a decoder's integer arithmetic.
-    """
-    to_ycbcr = _constant(TO_YCBCR, photos.device)
-    ycbcr = torch.einsum("ij,njhw->nihw", to_ycbcr, photos)
-    luminance = _quantise(ycbcr[:, :1] - 128, quantisation[:, 0]) + 128
-    chroma = _quantise(F.avg_pool2d(ycbcr[:, 1:], 2), quantisation[:, 1])
-    chroma = F.interpolate(chroma, scale_factor=2, mode="bilinear", align_corners=False)
-    return torch.einsum(
-        "ij,njhw->nihw", _constant(np.linalg.inv(TO_YCBCR), photos.device), torch.cat([luminance, chroma], 1)
-    )
-
-
-def _quantise(planes: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
-    """Round the cosine transform of 8 x 8 blocks to multiples of a table.
-
-    Args:
-        planes: (n, channels, height, width), sides multiples of 8.
-        table: (n, 8, 8).
-    """
-    k = np.arange(8)
-    cosine = np.where(k == 0, 1, 2**0.5)[:, None] / 8**0.5 * np.cos(np.pi * (2 * k + 1) * k[:, None] / 16)
-    cosine = _constant(cosine, planes.device)
-    count, channels, height, width = planes.shape
-    blocks = planes.view(count, channels, height // 8, 8, width // 8, 8)
-    steps = table[:, None, None, :, None, :]
-    blocks = torch.einsum("ux,ncyxzw,vw->ncyuzv", cosine, blocks, cosine).div_(steps).round_().mul_(steps)
-    return torch.einsum("ux,ncyuzv,vw->ncyxzw", cosine, blocks, cosine).reshape(planes.shape)
-
-
-def _constant(values: np.ndarray, device: torch.device) -> torch.Tensor:
-    return torch.tensor(values, dtype=torch.float32).to(device, non_blocking=True)

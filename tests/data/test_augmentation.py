@@ -7,9 +7,10 @@ import torch
 from conftest import PROJECT
 from torch.utils.data import DataLoader
 
-from hairseg.data.augmentation import SOURCE_SIZE, Augmentation, AugmentedPhotos, _quantisation
+from hairseg.data.augmentation import SOURCE_SIZE, Augmentation, AugmentedPhotos
 from hairseg.data.decoded import PhotoArrays
-from hairseg.data.rendering import _blur, _compress, render
+from hairseg.data.jpeg import compress, quantisation
+from hairseg.data.rendering import _blur, render
 from hairseg.images import load_photo
 from hairseg.networks.preset import IGNORE, Preset
 
@@ -129,7 +130,7 @@ def test_compression_is_that_of_jpeg():
         interpolation=cv2.INTER_AREA,
     )
     planes = torch.from_numpy(photo).permute(2, 0, 1).float().expand(2, 3, 256, 256)
-    ours = _compress(planes, _quantisation([30, 80])).clamp(0, 255).permute(0, 2, 3, 1).numpy()
+    ours = compress(planes, quantisation([30, 80])).clamp(0, 255).permute(0, 2, 3, 1).numpy()
     for quality, compressed in zip((30, 80), ours, strict=True):
         _, data = cv2.imencode(".jpg", photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
         theirs = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)[..., ::-1].astype(float)
