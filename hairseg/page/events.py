@@ -1,4 +1,4 @@
-"""What the page asks for while it is used, and what it gets: values for page.js, with the look they belong to."""
+"""What the page asks for while it is used, and what it gets: values for its scripts, with the look they belong to."""
 
 import sys
 import traceback

@@ -18,7 +18,12 @@ FIRST_VARIANT = "pretrained"
 
 FOLDER = Path(__file__).parent
 
-STYLES, SCRIPTS = ("page.css", "live.css"), ("page.js", "waiting.js", "touch_up.js", "live.js")  # one after the other
+STYLES = ("page.css", "live.css")
+
+SCRIPTS = (  # one after the other; the first begins what the others add to
+    *("page.js", "photo.js", "masks.js", "models.js", "recoloured.js", "touch_up.js", "take_away.js", "links.js"),
+    *("waiting.js", "live.js"),
+)
 
 MAX_FILE_SIZE = "200mb"  # of an upload
 

@@ -112,7 +112,7 @@ def try_it(session: PageSession) -> tuple[ColourPicker, Radio, Slider]:
 
 
 def markup(name: str, elem_id: str, **options: Any) -> gr.HTML:
-    """A component in markup of our own, from markup/NAME.html, that page.js brings to life."""
+    """A component in markup of our own, from markup/NAME.html, that the page's scripts bring to life."""
     return gr.HTML(
         html_template=read_markup(name),
         js_on_load=f"hairseg.{name}(element, props, watch)",

@@ -60,7 +60,7 @@ def examples_of(models: Models, name: str | None) -> list[str]:
 
 
 def use_elsewhere(models: Models) -> tuple[list[gr.Textbox], list[gr.Code]]:
-    """Build the tab. Returns the boxes of both links, which page.js fills, and those of `examples_of`."""
+    """Build the tab. Returns the boxes of both links, which links.js fills, and those of `examples_of`."""
     python, shell, package = examples_of(models, None)
     with gr.Row():
         page_link = gr.Textbox(label="Link to this page", elem_id="page-link", interactive=False, buttons=["copy"])

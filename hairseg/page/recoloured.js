@@ -1,0 +1,39 @@
+// The photo and its recoloured picture, before and after in one frame.
+
+Object.assign(hairseg, {
+    compare(element, props, watch) {
+        const frame = element.querySelector(".before-after"), slider = frame.querySelector("input");
+        const caption = element.querySelector(".said"), empty = element.querySelector(".empty");
+        const [original, recoloured] = ["#original", "#recoloured"].map(id => frame.querySelector(id));
+        const reset = () => {
+            hairseg.fill(original, null);
+            hairseg.fill(recoloured, null);
+            frame.classList.add("is-empty");
+            slider.disabled = true;
+            caption.textContent = "";
+            empty.textContent = hairseg.photo ? "Dyeing" : "Your hair in another colour, once there is a photo";
+        };
+        hairseg.resets.push(reset);
+        reset();
+        slider.addEventListener("input", () => frame.style.setProperty("--cut", `${slider.value}%`));
+        const settle = hairseg.touchUp(element, frame);
+        watch("value", () => {
+            const value = props.value;
+            if (!hairseg.isPresent(value) || hairseg.failed(value) || value.edit !== hairseg.photo.edit) return;
+            const colour = value.colour.replace(/-/g, " ");
+            hairseg.fill(original, hairseg.url(value.shown), "Your photo as it is");
+            hairseg.fill(recoloured, hairseg.url(value.src), `Your photo with ${colour} hair`);
+            frame.classList.remove("is-empty");
+            hairseg.photo.shown = value.edit;
+            settle();
+            slider.disabled = false;
+            empty.textContent = "";
+            caption.textContent = value.bald
+                ? "No hair was found in this photo, so nothing is dyed. The other mask may see some, or touch it up."
+                : "";
+            hairseg.say("");
+            hairseg.stage("done");
+            hairseg.shown(value.shown);
+        });
+    },
+});

@@ -1,0 +1,31 @@
+// What can be taken away: files of the photo's own size, made when asked for.
+
+Object.assign(hairseg, {
+    taking(kind, inputs) {
+        if (!hairseg.photo) hairseg.say("There is no photo yet: choose one first.");
+        else document.getElementById(`${kind}-button`)?.setAttribute("aria-busy", "true");
+        return inputs;
+    },
+
+    delivery(element, props, watch) {
+        watch("value", () => {
+            for (const button of document.querySelectorAll("[aria-busy=true]")) button.removeAttribute("aria-busy");
+            const value = props.value;
+            if (!hairseg.isPresent(value)) return;
+            if (value.error) return hairseg.say(value.error);
+            const link = Object.assign(document.createElement("a"), {href: hairseg.url(value.src), download: value.name});
+            if (["recoloured-png", "recoloured-jpeg", "alpha"].includes(value.kind)) {
+                document.body.append(link);
+                link.click();
+                link.remove();
+                return;
+            }
+            const img = Object.assign(document.createElement("img"), {src: link.href, alt: value.name});
+            const place = document.createElement("div");
+            place.id = value.kind;
+            place.append(img);
+            link.textContent = "Download";
+            hairseg.dialog(value.name, place, null, link);
+        });
+    },
+});
