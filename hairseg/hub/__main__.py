@@ -4,7 +4,7 @@ python -m hairseg.hub push runs/resnet101-paper USER/NAME [--private] [--overwri
 python -m hairseg.hub log USER/NAME
 python -m hairseg.hub pull USER/NAME[@REVISION] [--output DIR]
 python -m hairseg.hub export REPO --onnx [--output DIR]
-python -m hairseg.hub space USER/NAME --repo USER/NAME [--private] [--hardware cpu-basic] [--secret HF_TOKEN]
+python -m hairseg.hub space USER/NAME --repo USER/NAME[@REVISION]... [--private] [--hardware NAME] [--secret HF_TOKEN]
 """
 
 import os
@@ -39,9 +39,14 @@ def parse() -> Parser:
     command.add_argument("repo", metavar="REPO", help="folder, or Hub id to pull first")
     command.add_argument("--onnx", action="store_true", required=True, help="the format")
     command.add_argument("--output", type=Path, help="new folder for what is pulled (the last word of the Hub id)")
-    command = commands.add_parser("space", help="create or update the Space that shows a model repository")
+    command = commands.add_parser("space", help="create or update the Space that shows model repositories")
     command.add_argument("space", metavar="USER/NAME")
-    command.add_argument("--repo", required=True, help="USER/NAME or USER/NAME@REVISION of the model repository")
+    command.add_argument(
+        "--repo",
+        nargs="+",
+        required=True,
+        help="USER/NAME or USER/NAME@REVISION of model repositories, among which visitors choose",
+    )
     command.add_argument("--private", action="store_true", help="only you can see it")
     command.add_argument("--hardware", help="what it shall run on, such as cpu-basic or t4-small")
     command.add_argument(
@@ -96,10 +101,8 @@ def main() -> None:
         secrets = dict(map(read_secret, args.secret))
         deployed = space(args.space, args.repo, args.private, hardware=args.hardware, secrets=secrets)
         print(f"deployed: {deployed.url}")
-        if deployed.needs_token:
-            print(
-                f"{args.repo} is private: add a token that may read it as the secret HF_TOKEN in the Space's settings"
-            )
+        for repo in deployed.need_token:
+            print(f"{repo} is private: add a token that may read it as the secret HF_TOKEN in the Space's settings")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Deploying the Space that shows a model repository."""
+"""Deploying the Space that shows model repositories."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,22 +25,22 @@ SPACE = [CARD, "LICENSE", "requirements.txt", "app.py", "assets/**/*", "hairseg/
 @dataclass(frozen=True)
 class Deployed:
     url: str
-    needs_token: bool  # the model repository is private: the Space reads it with a secret HF_TOKEN only
+    need_token: list[str]  # model repositories that are private: the Space reads them with a secret HF_TOKEN only
 
 
 def space(
     space_id: str,
-    repo: str,
+    repos: Sequence[str],
     private: bool = False,
     token: str | None = None,
     hardware: str | None = None,
     secrets: Mapping[str, str] | None = None,
 ) -> Deployed:
-    """Create or update the Gradio Space that shows a repository, from the files of this project.
+    """Create or update the Gradio Space that shows model repositories, from the files of this project.
 
     Args:
         space_id: "user/name" of the Space.
-        repo: "user/name[@revision]" of the model repository; becomes HAIRSEG_REPO in the Space's settings.
+        repos: "user/name[@revision]" of each; become HAIRSEG_REPO in the Space's settings, the first is shown first.
         private: of a Space that does not exist yet.
         token: of the Hub; by default the one that its client finds.
         hardware: what the Space shall run on, by the Hub's name for it ("cpu-basic", "t4-small"); as it is by default.
@@ -50,7 +50,7 @@ def space(
         InputError: malformed ids, no such hardware, a file of the project is missing, or as `check_push` and `resolve`.
     """
     check_id(space_id)
-    repo_id, revision = parse_id(repo)
+    ids = [parse_id(repo) for repo in repos]
     files: dict[str, Path | bytes] = {**space_files()}
     for name in (CARD, "requirements.txt", "app.py"):
         if name not in files:
@@ -60,16 +60,19 @@ def space(
     known_hardware = [kind.value for kind in SpaceHardware]
     if hardware is not None and hardware not in known_hardware:
         raise InputError(f"the hardware {quote(hardware)} is not known", f"one of {', '.join(known_hardware)}")
-    api, subject = HfApi(token=token), repo_id
+    api, subject, revision = HfApi(token=token), space_id, "main"
     try:
         with deadline(UPLOAD_PATIENCE):
-            model = retry_once(lambda: api.model_info(repo_id, revision=revision))
-            files[CARD] = _space_card(space_id, repo_id, revision, model)
+            models = []
+            for subject, revision in ids:
+                info = retry_once(lambda name=subject, at=revision: api.model_info(name, revision=at))
+                models.append((subject, revision, info))
             subject, revision = space_id, "main"
+            files[CARD] = _space_card(space_id, models)
             check_rights(api, space_id, private, "space", "gradio")
             remote = {sibling.rfilename for sibling in retry_once(lambda: api.space_info(space_id)).siblings or []}
             surplus = {path for path in remote if path.startswith("hairseg/")} - files.keys()
-            retry_once(lambda: api.add_space_variable(space_id, "HAIRSEG_REPO", repo))
+            retry_once(lambda: api.add_space_variable(space_id, "HAIRSEG_REPO", " ".join(repos)))
             for name, value in (secrets or {}).items():
                 retry_once(lambda name=name, value=value: api.add_space_secret(space_id, name, value))
             commit_files(api, space_id, files, surplus, "Deploy HairSeg", "space")
@@ -79,8 +82,8 @@ def space(
         raise
     except FAILURES as error:
         raise explain(error, subject, revision) from error
-    needs_token = bool(model.private) and "HF_TOKEN" not in (secrets or {})
-    return Deployed(f"{constants.ENDPOINT}/spaces/{space_id}", needs_token)
+    closed = [repo_id for repo_id, _, model in models if model.private and "HF_TOKEN" not in (secrets or {})]
+    return Deployed(f"{constants.ENDPOINT}/spaces/{space_id}", closed)
 
 
 def space_files() -> dict[str, Path]:
@@ -93,19 +96,25 @@ def space_files() -> dict[str, Path]:
     }
 
 
-def _space_card(space_id: str, repo_id: str, revision: str, model: ModelInfo) -> bytes:
-    """The project's README; its metadata name the model, and what of it the Space's build shall fetch."""
+def _space_card(space_id: str, models: Sequence[tuple[str, str, ModelInfo]]) -> bytes:
+    """The project's README; its metadata name the models, and what of them the Space's build shall fetch.
+
+    Args:
+        models: id, revision and what the Hub says of each.
+    """
     card = SpaceCard((PROJECT / CARD).read_text(encoding="utf-8"), ignore_metadata_errors=False)
     settings = {
-        "models": [repo_id],
+        "models": list(dict.fromkeys(repo_id for repo_id, _, _ in models)),
         "suggested_hardware": SUGGESTED_HARDWARE,
         "thumbnail": f"{constants.ENDPOINT}/spaces/{space_id}/resolve/main/{PREVIEW}",
+        "preload_from_hub": [_preload(*model) for model in models if not model[2].private],  # a build has no secrets
     }
-    if not model.private:  # a build has no secrets
-        needed = sorted({sibling.rfilename for sibling in model.siblings or []} & set(NEEDED))
-        settings["preload_from_hub"] = [
-            " ".join([repo_id, ",".join(needed), *([model.sha or revision] if revision != "main" else [])])
-        ]
     for name, value in settings.items():
-        setattr(card.data, name, value)
+        if value:
+            setattr(card.data, name, value)
     return str(card).encode()
+
+
+def _preload(repo_id: str, revision: str, model: ModelInfo) -> str:
+    needed = sorted({sibling.rfilename for sibling in model.siblings or []} & set(NEEDED))
+    return " ".join([repo_id, ",".join(needed), *([model.sha or revision] if revision != "main" else [])])

@@ -12,6 +12,7 @@ from hairseg.hub import __main__ as hub_command
 from hairseg.hub import space as deploying
 from hairseg.hub.publish import push
 from hairseg.hub.space import Deployed, space
+from hairseg.page.listed import find_models
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def project(tmp_path, monkeypatch):
 
 def test_space_is_created_and_updated(server, one, project):
     publish(server, one)
-    assert space("ada/hair-page", REPO) == Deployed(f"{server.url}/spaces/ada/hair-page", needs_token=False)
+    assert space("ada/hair-page", [REPO]) == Deployed(f"{server.url}/spaces/ada/hair-page", [])
     made = server.repo("ada/hair-page", "spaces")
     assert made.sdk == "gradio" and made.variables["HAIRSEG_REPO"]["value"] == REPO
     assert made.secrets == {} and made.hardware is None
@@ -54,28 +55,28 @@ def test_space_is_created_and_updated(server, one, project):
         "hairseg/bundled/config.json",
     }
     (project / "hairseg" / "model.py").rename(project / "hairseg" / "network.py")
-    space("ada/hair-page", f"{REPO}@main")
+    space("ada/hair-page", [f"{REPO}@main"])
     files = server.files("ada/hair-page", kind="spaces")
     assert "hairseg/network.py" in files and "hairseg/model.py" not in files
     assert server.repo("ada/hair-page", "spaces").variables["HAIRSEG_REPO"]["value"] == f"{REPO}@main"
 
 
 def test_space_mistakes(server, one, project, monkeypatch):
-    fails(lambda: space("ada/page", "ada/nothing"), "has no repository ada/nothing")
+    fails(lambda: space("ada/page", ["ada/nothing"]), "has no repository ada/nothing")
     publish(server, one)
-    fails(lambda: space("ada/page", f"{REPO}@v9"), "no revision 'v9'")
-    fails(lambda: space("page", REPO), "'page'")
-    fails(lambda: space("bob/page", REPO), "may not write to bob/page")
+    fails(lambda: space("ada/page", [f"{REPO}@v9"]), "no revision 'v9'")
+    fails(lambda: space("page", [REPO]), "'page'")
+    fails(lambda: space("bob/page", [REPO]), "may not write to bob/page")
     monkeypatch.setenv("HF_TOKEN", READER)
-    fails(lambda: space("ada/page", REPO), "read-only")
+    fails(lambda: space("ada/page", [REPO]), "read-only")
     (project / "app.py").unlink()
-    fails(lambda: space("ada/page", REPO), "app.py")
+    fails(lambda: space("ada/page", [REPO]), "app.py")
     assert not server.exists("ada/page", "spaces")
 
 
 def test_the_space_names_its_model_and_preloads_what_serving_needs(server, one, project):
     commit = publish(server, one)
-    space("ada/page", REPO)
+    space("ada/page", [REPO])
     card = SpaceCard(server.files("ada/page", kind="spaces")["README.md"].decode())
     files = "config.json,metrics.json,pretrained/history.json,pretrained/model.safetensors"
     assert card.data.to_dict() == {
@@ -88,9 +89,28 @@ def test_the_space_names_its_model_and_preloads_what_serving_needs(server, one, 
         "preload_from_hub": [f"{REPO} {files}"],
     }
     assert "# HairSeg" in card.text
-    space("ada/page", f"{REPO}@{commit[:8]}")
+    space("ada/page", [f"{REPO}@{commit[:8]}"])
     card = SpaceCard(server.files("ada/page", kind="spaces")["README.md"].decode())
     assert card.data.to_dict()["preload_from_hub"] == [f"{REPO} {files} {commit}"]
+
+
+def test_a_space_of_several_models_serves_them_all(server, both, project, monkeypatch, capsys):
+    first, second = f"{REPO}@{publish(server, both)[:8]}", "ada/darker"
+    push(both, second, private=True)
+    monkeypatch.setattr(sys, "argv", ["hub", "space", "ada/page", "--repo", first, second, REPO])
+    with pytest.raises(SystemExit) as end:
+        run(hub_command.main)
+    assert end.value.code is None
+    assert "ada/darker is private" in (said := capsys.readouterr().out) and f"{REPO} is private" not in said
+    made = server.repo("ada/page", "spaces")
+    monkeypatch.setenv("HAIRSEG_REPO", made.variables["HAIRSEG_REPO"]["value"])  # as the Space does for its app
+    models, notices = find_models()
+    assert [model.name for model in models] == [first, second, REPO] and notices == []
+    settings = SpaceCard(server.files("ada/page", kind="spaces")["README.md"].decode()).data
+    assert settings.models == [REPO, second]
+    assert [line.split()[0] for line in settings.preload_from_hub] == [REPO, REPO]  # a build may not read the other
+    fails(lambda: space("ada/other", [REPO, "ada/nothing", second]), "has no repository ada/nothing")
+    assert not server.exists("ada/other", "spaces")
 
 
 def test_hardware_and_secrets_are_passed_on(server, one, project, monkeypatch, capsys):
