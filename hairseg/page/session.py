@@ -65,7 +65,7 @@ class PhotoSession:
         """Of the photo as shown; with strokes on the alpha it is made anew."""
         known(variant)
         if strokes:
-            return HairRecolourer(self.shown, touch_up(self.alpha(variant), strokes))
+            return HairRecolourer(self.shown, touch_up(self.shown, self.alpha(variant), strokes))
         return self._made.get(("recolourer", variant), lambda: HairRecolourer(self.shown, self.alpha(variant)))
 
     def file(self, save: Callable[[np.ndarray], str]) -> str:
@@ -80,7 +80,7 @@ class PhotoSession:
         photo = load_photo(self.path)
         if photo.shape[0] * photo.shape[1] > LARGE_PHOTO:
             trim_memory()
-        return HairRecolourer(photo, touch_up(look.result().alpha(photo), strokes))
+        return HairRecolourer(photo, touch_up(photo, look.result().alpha(photo), strokes))
 
 
 class PageSession:

@@ -56,7 +56,7 @@ hairseg.touchUp = (element, frame) => {
         context.lineCap = context.lineJoin = "round";
         for (const {adds, radius, points} of [...drawn.map(([stroke]) => stroke), ...(stroke ? [stroke] : [])]) {
             context.strokeStyle = adds ? paints.dyed : paints.plain;
-            context.lineWidth = 1.6 * radius * longer;  // to the middle of its soft edge
+            context.lineWidth = 1.4 * radius * longer;  // to the middle of its soft edge
             context.beginPath();
             context.moveTo(x(points[0]), y(points[1]));
             for (let i = 0; i < points.length; i += 2) context.lineTo(x(points[i]), y(points[i + 1]));

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from hairseg.errors import InputError, quote
+from hairseg.refinement import TRUST, refine_alpha
 
 STROKES, POINTS = 150, 8000  # of one photo at most, the points those of all its strokes
 
@@ -17,7 +18,11 @@ THINNEST, WIDEST = 0.002, 0.15  # radius of a brush, as a share of the photo's l
 
 BEYOND = 1  # widths or heights of the photo by which a stroke may leave it
 
-SOFT = 0.4  # share of the radius along which a stroke fades out
+SOFT = 0.6  # share of the radius along which a stroke fades out, and its edge follows the photo's
+
+CELL = 0.02  # of the radius, for `refine_alpha`: the photo's edge is found a third of a radius away
+
+UNTOUCHED = 0  # no stroke's octave: radii are below a half
 
 DRAWN_SIDE = 960  # pixels, longer side at which strokes are drawn; larger photos get them scaled: their edge is soft
 
@@ -63,13 +68,15 @@ def read_strokes(payload: Any) -> tuple[Stroke, ...]:
     return strokes
 
 
-def touch_up(alpha: np.ndarray, strokes: Sequence[Stroke]) -> np.ndarray:
+def touch_up(photo: np.ndarray, alpha: np.ndarray, strokes: Sequence[Stroke]) -> np.ndarray:
     """Alpha with the strokes on it, each over those before it.
 
     A stroke that adds raises alpha to what it covers, one that removes lowers it to what it leaves. So drawing twice
-    over one place does what drawing once does, and nothing changes where no stroke is.
+    over one place does what drawing once does, and nothing changes where no stroke is. The core of a stroke is certain;
+    where it fades out, its edge follows the photo's.
 
     Args:
+        photo: uint8 RGB, (height, width, 3).
         alpha: float32 in [0, 1], (height, width).
         strokes: in the order in which they were drawn.
 
@@ -78,7 +85,7 @@ def touch_up(alpha: np.ndarray, strokes: Sequence[Stroke]) -> np.ndarray:
 
     Example:
         >>> whole = Stroke(adds=False, radius=0.2, points=((0.5, 0.5),))
-        >>> touch_up(np.ones((11, 11), np.float32), [whole])[5, [0, 5, 10]].tolist()
+        >>> touch_up(np.zeros((11, 11, 3), np.uint8), np.ones((11, 11), np.float32), [whole])[5, [0, 5, 10]].tolist()
         [1.0, 0.0, 1.0]
     """
     if not strokes:
@@ -87,14 +94,30 @@ def touch_up(alpha: np.ndarray, strokes: Sequence[Stroke]) -> np.ndarray:
     height, width = (max(1, round(side * scale)) for side in alpha.shape)
     # any row of such strokes together is one pair of bounds: alpha is at least the lowest, then at most the highest
     lowest, highest = np.zeros((height, width), np.float32), np.ones((height, width), np.float32)
+    octaves = np.full((height, width), UNTOUCHED, np.int16)  # of the radius of the last stroke there
     for stroke in strokes:
         window, covered = _cover(stroke, (height, width))
         for bound in (lowest, highest):
             bound[window] = cv2.max(bound[window], covered) if stroke.adds else cv2.min(bound[window], 1 - covered)
+        octaves[window][covered > 0] = _octave(stroke)
     if scale < 1:
         size = alpha.shape[::-1]
         lowest, highest = (cv2.resize(bound, size, interpolation=cv2.INTER_LINEAR) for bound in (lowest, highest))
-    return cv2.min(cv2.max(alpha, lowest), highest)
+        octaves = cv2.resize(octaves, size, interpolation=cv2.INTER_NEAREST)
+    touched = cv2.min(cv2.max(alpha, lowest), highest)
+    limit = alpha + TRUST * (touched - alpha)
+    limits = cv2.min(alpha, limit), cv2.max(alpha, limit)  # where hair is added there is never less of it than before
+    for octave in {_octave(stroke) for stroke in strokes}:
+        near = (octaves == octave) & (touched != alpha)
+        for _ in range(2):  # the second time it starts from an edge that is nearly the photo's
+            refined = refine_alpha(photo, touched, CELL * 2.0**octave * max(alpha.shape), near)
+            np.copyto(touched, np.clip(refined, *limits), where=near)
+    return touched
+
+
+def _octave(stroke: Stroke) -> int:
+    """Strokes of about one size have it in common; it is the binary logarithm of their radius."""
+    return round(np.log2(stroke.radius))
 
 
 def _read_stroke(stroke: Any) -> Stroke:
