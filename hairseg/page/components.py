@@ -1,5 +1,6 @@
 """The page's own components: what visitors hand over, and how mistakes and files get back to them."""
 
+import base64
 import re
 import threading
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.processing_utils import hash_bytes, save_base64_to_cache
+from gradio.processing_utils import hash_bytes
 from gradio.utils import get_upload_folder
 
 from hairseg.errors import InputError
@@ -41,7 +42,7 @@ class PhotoUpload(gr.Image):
         url = payload.url or ""
         if payload.path is None and url.startswith("data:"):
             with suppress(ValueError):  # no base64
-                return save_base64_to_cache(url, self.GRADIO_CACHE)
+                return save_file("photo", base64.b64decode(url.partition(",")[2]))
         return uploaded_file(payload.path, self.GRADIO_CACHE)
 
 

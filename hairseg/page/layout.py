@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from gradio import route_utils
+from starlette.middleware import Middleware
 
 from hairseg.errors import InputError
 from hairseg.page.components import Dropdown, mistakes_as_errors
@@ -15,6 +17,7 @@ from hairseg.page.endpoints import add_endpoints
 from hairseg.page.leaderboard import html_of, leaderboard
 from hairseg.page.live import live
 from hairseg.page.models import Model, Models
+from hairseg.page.request_size import BoundedRequests, FilesAlone
 from hairseg.page.scores import aurocs_of, how_good, metrics_of, scores_of
 from hairseg.page.session import PageSession
 from hairseg.page.try_it import PRIVATE, markup, try_it
@@ -32,7 +35,8 @@ NOT_SENT_BY_BROWSERS = str(InputError("The page cannot read these values", "thos
 class Page(gr.Blocks):
     """Gradio's, where a call over HTTP may leave out the last values, as one by gradio_client may.
 
-    What Gradio and FastAPI stumble over, odd payloads for files, say, is answered with a sentence.
+    What Gradio and FastAPI stumble over, odd payloads for files, say, is answered with a sentence, and so is a request
+    that is too long.
     """
 
     def validate_inputs(self, block_fn: Any, inputs: list) -> None:
@@ -49,7 +53,11 @@ class Page(gr.Blocks):
     def launch(self, *args: Any, app_kwargs: dict[str, Any] | None = None, **options: Any) -> Any:
         # FastAPI's own answer repeats what was sent, and fails where that holds numbers or letters that JSON has not.
         handlers = {RequestValidationError: lambda *_: JSONResponse({"error": NOT_SENT_BY_BROWSERS}, 422)}
-        return super().launch(*args, app_kwargs={"exception_handlers": handlers, **(app_kwargs or {})}, **options)
+        route_utils.GradioMultiPartParser = FilesAlone  # pyright: ignore[reportAttributeAccessIssue]
+        given = dict(app_kwargs or {})
+        middleware = [Middleware(BoundedRequests), *given.pop("middleware", [])]
+        own = {"exception_handlers": handlers, "middleware": middleware, **given}
+        return super().launch(*args, app_kwargs=own, **options)
 
 
 def build_page(

@@ -8,6 +8,7 @@ from gradio.themes import Soft
 from starlette.middleware import Middleware
 
 from hairseg.page.preview import Preview
+from hairseg.page.request_size import LARGEST_FILE
 from hairseg.page.touch_up import POINTS, STROKE_POINTS, STROKES
 from hairseg.paper import VARIANTS
 from hairseg.recolouring.palette import PRESETS, parse_colour
@@ -24,8 +25,6 @@ SCRIPTS = (  # one after the other; the first begins what the others add to
     *("page.js", "photo.js", "masks.js", "models.js", "recoloured.js", "touch_up.js", "take_away.js", "links.js"),
     *("waiting.js", "live.js"),
 )
-
-MAX_FILE_SIZE = "200mb"  # of an upload
 
 
 def swatch_id(preset: str) -> str:
@@ -69,7 +68,7 @@ def look() -> dict[str, Any]:
         run_history=False,
         favicon_path=FOLDER / "icon.png",
         app_kwargs={"middleware": [Middleware(Preview)]},
-        max_file_size=MAX_FILE_SIZE,
+        max_file_size=LARGEST_FILE,
         # Gradio's default font would be fetched from the internet. Labels of the theme have too little contrast.
         theme=Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]).set(
             checkbox_label_background_fill_selected="#4338ca",

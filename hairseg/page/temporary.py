@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
+from gradio import mcp
+
 from hairseg.files import is_running
 
 PREFIX = "hairseg-page-"
@@ -32,8 +34,9 @@ def temporary_files(forget: Callable[[float], None] = lambda seconds: None, swee
     """
     remove_abandoned()
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
-    before, ended = os.environ.get("GRADIO_TEMP_DIR"), Event()
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    before, ended = (os.environ.get("GRADIO_TEMP_DIR"), mcp.DEFAULT_TEMP_DIR), Event()
+    # Where Gradio puts what assistants send as data: URLs, it decides when it is imported.
+    os.environ["GRADIO_TEMP_DIR"] = mcp.DEFAULT_TEMP_DIR = str(folder)
 
     def watch() -> None:
         while not ended.wait(sweep):
@@ -46,8 +49,9 @@ def temporary_files(forget: Callable[[float], None] = lambda seconds: None, swee
     finally:
         ended.set()
         os.environ.pop("GRADIO_TEMP_DIR")
-        if before is not None:
-            os.environ["GRADIO_TEMP_DIR"] = before
+        variable, mcp.DEFAULT_TEMP_DIR = before
+        if variable is not None:
+            os.environ["GRADIO_TEMP_DIR"] = variable
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from hairseg.hub.resolution import Resolved
 from hairseg.page.layout import build_page
 from hairseg.page.models import Model, Models
+from hairseg.page.temporary import temporary_files
 from hairseg.page.use_elsewhere import ADDRESS, examples_of, from_python, from_shell, library
 from hairseg.prediction import HairPredictor
 from hairseg.repository import BUNDLED
@@ -77,14 +78,14 @@ def test_the_chosen_model_is_named_where_there_are_several():
     assert "model=" not in alone[0] and "ada/hair" not in alone[1] and "ada/hair@v2" in alone[2]
 
 
-def test_an_assistant_finds_and_uses_both_tools(folder):
-    """By the protocol's own client, as `python app.py --mcp` serves it."""
+def test_an_assistant_finds_and_uses_both_tools(folder, monkeypatch, tmp_path):
+    """By the protocol's own client, as `python app.py --mcp` serves it; its photo is in the page's folder alone."""
     pytest.importorskip("mcp", reason="needs gradio[mcp]")
+    import gradio.mcp
     from mcp import ClientSession
     from mcp.client.streamable_http import streamablehttp_client
 
-    page = build_page(HairPredictor(BUNDLED))
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, mcp_server=True)
+    monkeypatch.setattr(gradio.mcp, "DEFAULT_TEMP_DIR", str(tmp_path / "elsewhere"))
     photo = "data:image/jpeg;base64," + base64.b64encode((folder / "selfie.jpg").read_bytes()).decode()
 
     async def talk():
@@ -100,7 +101,11 @@ def test_an_assistant_finds_and_uses_both_tools(folder):
                 assert not answer.isError, answer
                 return answer
 
-    answer = run_apart(talk())
-    page.close(verbose=False)
+    with temporary_files():
+        page = build_page(HairPredictor(BUNDLED))
+        _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, mcp_server=True)
+        answer = run_apart(talk())
+        page.close(verbose=False)
+    assert not (tmp_path / "elsewhere").exists()
     (picture,) = (content for content in answer.content if content.type == "image")
     assert Image.open(io.BytesIO(base64.b64decode(picture.data))).size == (96, 96)

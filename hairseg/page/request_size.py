@@ -1,0 +1,75 @@
+"""How long a request may be: Gradio bounds each file of an upload, and holds whatever else comes in memory."""
+
+from gradio.route_utils import GradioMultiPartParser, MultiPartException
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hairseg.errors import InputError
+
+LARGEST_FILE = 200 * 2**20  # bytes, of an upload
+
+LARGEST_UPLOAD = LARGEST_FILE + 2**20  # bytes of a request that uploads, whose files go to the disk as they come
+
+UPLOAD = "/gradio_api/upload"
+
+LARGEST_REQUEST = 32_000_000  # bytes of any other request
+
+TOO_LONG = str(
+    InputError(
+        "The request is too long",
+        f"at most {LARGEST_REQUEST // 10**6} MB, of which a photo as data: URL takes a third more than its file",
+        "upload the photo as a file",
+    )
+)
+
+
+class BoundedRequests:
+    """ASGI middleware: a request that is too long is answered with status 413, and no more than it may be is held."""
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        if scope["path"] == UPLOAD:
+            return await self.app(scope, _bounded(receive), send)
+        told = Headers(scope=scope).get("content-length", "")
+        too_long = told.isdecimal() and int(told[:20]) > LARGEST_REQUEST
+        body = bytearray()
+        message: Message = {"more_body": True}
+        while message.get("more_body") and not too_long:
+            message = await receive()
+            body += message.get("body", b"")
+            too_long = len(body) > LARGEST_REQUEST
+        if too_long:
+            return await JSONResponse({"error": TOO_LONG}, 413)(scope, receive, send)
+        waiting = [{**message, "body": bytes(body)}]
+
+        async def received() -> Message:
+            return waiting.pop() if waiting else await receive()
+
+        await self.app(scope, received, send)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """What comes, until it is more than an upload may be: then Gradio's answer, which goes by its words, is 413."""
+    length = 0
+
+    async def received() -> Message:
+        nonlocal length
+        message = await receive()
+        length += len(message.get("body", b""))
+        if length > LARGEST_UPLOAD:
+            raise MultiPartException(f"The upload exceeds the maximum allowed size of {LARGEST_FILE} bytes.")
+        return message
+
+    return received
+
+
+class FilesAlone(GradioMultiPartParser):
+    """Gradio's parser of uploads, without fields that are no files, which it would hold in memory."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **{**options, "max_fields": 0})

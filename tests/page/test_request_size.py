@@ -1,0 +1,118 @@
+"""A request that is too long is refused, whatever it is for, and not held in memory."""
+
+import base64
+import http.client
+import json
+import uuid
+from urllib.parse import urlsplit
+
+import pytest
+from conftest import draw_portrait
+
+from hairseg.images import encode_jpeg
+from hairseg.page import request_size
+from hairseg.page.layout import build_page
+from hairseg.page.request_size import TOO_LONG
+from hairseg.prediction import HairPredictor
+
+PHOTO = encode_jpeg(draw_portrait(1)[0])
+
+CALL = json.dumps({"data": [{"url": "data:image/jpeg;base64," + base64.b64encode(PHOTO).decode()}]}).encode()
+
+REFUSED = (413, {"error": TOO_LONG})
+
+
+@pytest.fixture(scope="module")
+def address(small_repository):
+    page = build_page(HairPredictor(small_repository))
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, mcp_server=True, max_file_size=20_000)
+    yield url
+    page.close(verbose=False)
+
+
+@pytest.fixture
+def post(address):
+    """Send the head of a request and what follows, and read the answer: its status and its JSON, or text."""
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+
+    def send(path: str, content: bytes = b"", **headers: str) -> tuple[int, object]:
+        connection.putrequest("POST", path)
+        for name, value in {"Content_Type": "application/json", **headers}.items():
+            connection.putheader(name.replace("_", "-"), value)
+        connection.endheaders(content)
+        answer = connection.getresponse()
+        said = answer.read().decode()
+        return answer.status, json.loads(said) if said.startswith(("{", "[")) else said
+
+    yield send
+    connection.close()
+
+
+def chunked(*parts: bytes) -> bytes:
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/call/segment",
+        "/gradio_api/run/segment",
+        "/gradio_api/queue/join",
+        "/gradio_api/component_server",
+        "/gradio_api/process_recording",
+        "/gradio_api/upload/",
+        "/gradio_api/mcp/",
+        "/login",
+    ],
+)
+def test_a_long_request_is_refused_before_it_is_read(post, path):
+    assert post(path, Content_Length=str(10**15)) == REFUSED
+
+
+def test_one_that_does_not_tell_its_length_is_refused_once_it_is_too_long(post, monkeypatch):
+    monkeypatch.setattr(request_size, "LARGEST_REQUEST", len(CALL))
+    assert post("/gradio_api/call/segment", chunked(CALL, b" "), Transfer_Encoding="chunked") == REFUSED
+
+
+def test_one_of_many_pieces_is_answered(post, monkeypatch):
+    monkeypatch.setattr(request_size, "LARGEST_REQUEST", len(CALL))
+    pieces = chunked(*(CALL[start : start + 500] for start in range(0, len(CALL), 500)), b"")
+    status, said = post("/gradio_api/call/segment", pieces, Transfer_Encoding="chunked")
+    assert status == 200 and set(said) == {"event_id"}
+
+
+def upload(name: str, *contents: bytes) -> tuple[bytes, dict[str, str]]:
+    """The body and the headers of a request that uploads these."""
+    mark = uuid.uuid4().hex.encode()
+    parts = [b"--%s\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % (mark, name.encode(), c) for c in contents]
+    body = b"".join(parts) + b"--%s--\r\n" % mark
+    return body, {
+        "Content_Type": f"multipart/form-data; boundary={mark.decode()}",
+        "Content_Length": str(len(body)),
+    }
+
+
+FILES = 'name="files"; filename="a.jpg"'
+
+
+def test_an_upload_may_be_longer(post, monkeypatch):
+    monkeypatch.setattr(request_size, "LARGEST_REQUEST", 100)
+    body, headers = upload(FILES, PHOTO)
+    status, (path,) = post("/gradio_api/upload", body, **headers)
+    assert status == 200 and open(path, "rb").read() == PHOTO
+
+
+@pytest.mark.parametrize(
+    "name, contents, status, words",
+    [
+        (FILES, [b"x" * 20_001], 413, "maximum allowed size"),
+        (FILES, [b"x" * 15_000] * 3, 413, "maximum allowed size"),
+        ('name="files"', [b"x" * 10], 400, "Too many fields"),
+    ],
+    ids=["one file", "many files", "what is no file"],
+)
+def test_a_long_upload_is_refused(post, monkeypatch, name, contents, status, words):
+    monkeypatch.setattr(request_size, "LARGEST_UPLOAD", 40_000)
+    body, headers = upload(name, *contents)
+    answered, said = post("/gradio_api/upload", body, **headers)
+    assert answered == status and words in said
