@@ -117,6 +117,7 @@ def test_a_phones_screen_keeps_the_colours_and_the_picture_in_sight(page):
     page.click("#swatch-emerald")
     recoloured, swatch = (page.locator(name).bounding_box() for name in ("#recoloured", "#swatch-emerald"))
     assert 0 <= recoloured["y"] and recoloured["y"] + recoloured["height"] <= swatch["y"] <= 844
+    assert recoloured["height"] == pytest.approx(0.36 * 844, abs=3)
     assert swatch["height"] >= 40
     page.locator("#random-mask .picture").click()
     assert page.locator("dialog img").bounding_box()["width"] > 200
