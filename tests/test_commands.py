@@ -165,7 +165,7 @@ def test_a_training_that_was_killed_goes_on(portraits, tmp_path):
     process.wait()
     process.stdout.close()
     assert "holds an earlier training" in mistake(*words)
-    done = run_python(*words, "--resume")
+    done = run_here(*words, "--resume")
     assert "random: resumed after epoch" in done.stdout and "epoch 3/3: train" in done.stdout
     assert len(json.loads((tmp_path / "run" / "random" / "history.json").read_text())) == 3
     ModelRepository(tmp_path / "run").load_network("random")
@@ -190,6 +190,7 @@ def test_pictures_of_several_photos_one_of_them_bad(trained, tmp_path):
 
 
 def test_mistakes_end_with_one_line(tmp_path):
+    """Commands end in `commands.run`, so that one of them in a process of its own, below, stands for all."""
     photo = tmp_path / "a.png"
     Image.fromarray(draw_portrait(1)[0]).save(photo)
     (tmp_path / "empty").mkdir()
@@ -199,17 +200,15 @@ def test_mistakes_end_with_one_line(tmp_path):
     assert "expected --start REPO" in mistake("train.py", "--data", tmp_path, "--recipe", "further")
     assert "device 'warp' is not available" in mistake("evaluate.py", "--data", tmp_path, "--device", "warp")
     assert "invalid choice: 'vgg16'" in mistake("train.py", "--data", tmp_path, "--backbone", "vgg16")
-    assert "expected USER:PASSWORD" in mistake("app.py", "--auth", "nobody")
+    assert "has no layout that is known" in mistake("evaluate.py", "--data", tmp_path / "empty")
+    assert "is not a folder" in mistake("train.py", "--data", tmp_path / "gone")
 
 
 def test_mistakes_end_with_one_line_in_a_process_of_its_own(tmp_path):
     photo = tmp_path / "a.png"
     Image.fromarray(draw_portrait(1)[0]).save(photo)
-    (tmp_path / "empty").mkdir()
     line = mistake("-m", "hairseg", photo, "--colour", "mauve-ish", run=run_python)
     assert "'mauve-ish' is not a colour" in line
-    assert "has no layout that is known" in mistake("evaluate.py", "--data", tmp_path / "empty", run=run_python)
-    assert "is not a folder" in mistake("train.py", "--data", tmp_path / "gone", run=run_python)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         line = mistake("app.py", "--port", taken.getsockname()[1], run=run_python)
     assert "expected a free port" in line

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, served
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
@@ -43,25 +43,38 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="package")
 def address():
-    page = build_page(HairPredictor(BUNDLED))
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, **look())
-    yield url
-    page.close(verbose=False)
+    with served(build_page(HairPredictor(BUNDLED)), **look()) as url:
+        yield url
 
 
 @pytest.fixture(scope="package")
-def browser():
+def chromium():
     assert CHROMIUM, "no Chromium: expected one on the path; install the package chromium"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
+        yield playwright.chromium
+
+
+@pytest.fixture(scope="package")
+def browser(chromium):
+    """For visitors each of whom comes for the first time."""
+    browser = chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="package")
+def visitor(chromium, tmp_path_factory):
+    """One who comes again: what was fetched and compiled is kept, a third of what it takes to open the page."""
+    profile = tmp_path_factory.mktemp("visitor")
+    visitor = chromium.launch_persistent_context(profile, executable_path=CHROMIUM, args=QUIET, viewport=WIDE)
+    yield visitor
+    visitor.close()
 
 
 @pytest.fixture
-def page(browser, address):
+def page(visitor, address):
     """The page on a wide screen; `page.seen` is what must stay empty: strange addresses, and errors of scripts."""
-    page = browser.new_page(viewport=WIDE)
+    page = visitor.new_page()
     page.set_default_timeout(PATIENCE)
     page.seen = SimpleNamespace(strangers=[], errors=[])
     page.on("pageerror", lambda error: page.seen.errors.append(str(error)))
@@ -74,8 +87,9 @@ def page(browser, address):
     page.goto(address)
     expect(page.locator("#networks [role=status]")).to_have_text("", timeout=PATIENCE)
     yield page
-    assert page.seen.errors == []
+    page.evaluate("localStorage.clear(); sessionStorage.clear()")
     page.close()
+    assert page.seen.errors == []
 
 
 def upload(page, file) -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import PROJECT, draw_portrait, write_repository
+from conftest import PROJECT, draw_portrait, run_here, write_repository
 from PIL import Image
 
 from hairseg.repository import BUNDLED, ModelRepository
@@ -40,8 +40,8 @@ def test_a_folder_of_runs_is_listed_and_measured(folder):
     assert row["name"] == "models/drawn" and row["backbone"] == "efficientnet_lite0" and row["milliseconds"] > 0
 
 
-def test_without_a_folder_the_bundled_pair_is_listed(folder):
-    done = run(folder, "models", "--no-speed", rc=0)
+def test_without_a_folder_the_bundled_pair_is_listed():
+    done = run_here("-m", "hairseg", "models", "--no-speed")
     head, *lines = done.stdout.splitlines()
     photos = "{dataset}, split {split}, {images} photos at {image_size} x {image_size}"
     assert head == photos.format(**ModelRepository(BUNDLED).metrics()) and done.stderr == ""
@@ -57,7 +57,8 @@ def test_photos_in_a_folder_of_that_name_are_reached(folder):
         assert alpha.size == (96, 96)
 
 
-def test_a_mistake_is_one_line(folder):
-    assert run(folder, "models", "nowhere", rc=2).stderr.startswith("error: nowhere holds no model repository")
-    assert "models --help" in run(folder, "models", "--fast", rc=2).stderr
-    assert "./models" in run(folder, "--help", rc=0).stdout
+def test_a_mistake_is_one_line():
+    said = run_here("-m", "hairseg", "models", "nowhere", rc=2).stderr
+    assert said.startswith("error: nowhere holds no model repository") and said.count("\n") == 1
+    assert "models --help" in run_here("-m", "hairseg", "models", "--fast", rc=2).stderr
+    assert "./models" in run_here("-m", "hairseg", "--help").stdout

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PROJECT, draw_portrait
+from conftest import draw_portrait, run_here, run_python
 from gradio_client import Client, handle_file
 from PIL import Image
 
@@ -126,28 +126,25 @@ def test_several_models_are_served_and_one_that_cannot_be_had_does_not_stop_them
 
 
 @pytest.mark.parametrize(
-    "words, environment, said",
+    "words, environment, said, run",
     [
-        (["--port", "99999"], {}, "the port 99999 does not exist: expected a number from 1 to 65535"),
-        (["--port", "x"], {}, "invalid int value: 'x'"),
-        ([], {"GRADIO_SERVER_PORT": "abc"}, "invalid int value: 'abc'"),
-        (["--memory", "0"], {}, "--memory is 0: expected megabytes above 0"),
-        ([], {"HAIRSEG_MEMORY": "much"}, "invalid float value: 'much'"),
-        (["--auth", "nobody"], {}, "--auth does not fit: expected USER:PASSWORD"),
-        (["--repo", "no/such/folder/at/all"], {}, "no/such/folder/at/all"),
-        (["--device", "warp"], {}, "the device 'warp' is not available here"),
+        (["--port", "99999"], {}, "the port 99999 does not exist: expected a number from 1 to 65535", run_here),
+        (["--port", "x"], {}, "invalid int value: 'x'", run_here),
+        ([], {"GRADIO_SERVER_PORT": "abc"}, "invalid int value: 'abc'", run_here),
+        (["--memory", "0"], {}, "--memory is 0: expected megabytes above 0", run_here),
+        ([], {"HAIRSEG_MEMORY": "much"}, "invalid float value: 'much'", run_here),
+        (["--auth", "nobody"], {}, "--auth does not fit: expected USER:PASSWORD", run_here),
+        (["--repo", "no/such/folder/at/all"], {}, "no/such/folder/at/all", run_python),
+        (["--device", "warp"], {}, "the device 'warp' is not available here", run_python),
     ],
 )
-def test_an_owners_mistake_ends_with_one_line(words, environment, said):
+def test_an_owners_mistake_ends_with_one_line(words, environment, said, run, monkeypatch):
+    """In a process of its own where more than the arguments is read before it is seen."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = {"GRADIO_SERVER_PORT": str(free.getsockname()[1])}
-    done = subprocess.run(
-        [sys.executable, "app.py", *words],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        env=os.environ | port | environment,
-    )
-    assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
+        monkeypatch.setenv("GRADIO_SERVER_PORT", str(free.getsockname()[1]))
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    done = run("app.py", *words, rc=2)
+    assert said in done.stderr and "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
