@@ -27,7 +27,7 @@ format:
 	$(PYTHON) -m ruff format .
 
 test:
-	$(PYTHON) -m pytest -q
+	$(PYTHON) -m pytest -q -n 2 --dist loadfile
 
 # Old PyTorch brings some 3 GB along; the browser tests are left to the newest versions.
 lowest:

@@ -40,6 +40,12 @@ settings.register_profile("hour", settings.get_profile("few"), max_examples=5000
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "few"))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes():
+    """Of several processes that test (`-n 2`) each computes in one thread, so that they do not wait for one another."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 def draw_portrait(seed: int, size: int = 96) -> tuple[np.ndarray, np.ndarray]:
     """A drawn head: uint8 RGB photo (size, size, 3) and bool hair mask (size, size)."""
     rng = np.random.default_rng(seed)
@@ -129,6 +135,19 @@ def run_here(*words, rc: int = 0) -> subprocess.CompletedProcess:
     done = subprocess.CompletedProcess(words, ended.value.code or 0, out.getvalue(), err.getvalue())
     assert done.returncode == rc, done.stdout + done.stderr
     return done
+
+
+@contextlib.contextmanager
+def served(page, **options) -> Iterator[str]:
+    """The address of a page, on a port of its own.
+
+    However busy the machine is: Gradio gives a page up that it does not see within three seconds, unless `_frontend`.
+    """
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, _frontend=False, **options)
+    try:
+        yield url
+    finally:
+        page.close(verbose=False)
 
 
 def run_apart(coroutine):

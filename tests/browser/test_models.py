@@ -5,7 +5,7 @@ import urllib.parse
 import numpy as np
 import pytest
 from browser.conftest import NARROW, PATIENCE, PORTRAIT, WIDE, done, picture, source, upload
-from conftest import write_repository
+from conftest import served, write_repository
 from playwright.sync_api import expect
 
 from hairseg.hub.resolution import Resolved
@@ -40,10 +40,8 @@ def greys(listed) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def three(listed):
     models = Models(listed, lambda model: HairPredictor(model.repository.folder), memory=1)  # one fits
-    page = build_page(models, ["the model eve is not served, because it is missing."])
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, **look())
-    yield url
-    page.close(verbose=False)
+    with served(build_page(models, ["the model eve is not served, because it is missing."]), **look()) as url:
+        yield url
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import urllib.request
 
 import pytest
 from browser.conftest import NARROW, PATIENCE, PORTRAIT, WIDE, done, upload
+from conftest import served
 from playwright.sync_api import expect
 
 from hairseg.page.events import PageEvents
@@ -28,7 +29,6 @@ def crowded(monkeypatch):
 
     monkeypatch.setattr(PageEvents, "show_masks", show_masks)
     page = build_page(HairPredictor(BUNDLED))
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, **look())
     (masks, *_) = (
         number for number, function in page.fns.items() if getattr(function.fn, "__name__", "") == "show_masks"
     )
@@ -41,9 +41,9 @@ def crowded(monkeypatch):
             )
             urllib.request.urlopen(asked).close()
 
-    yield url, page, visit, gate
-    gate.set()
-    page.close(verbose=False)
+    with served(page, **look()) as url:
+        yield url, page, visit, gate
+        gate.set()
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])

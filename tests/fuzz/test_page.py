@@ -11,7 +11,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, draw_portrait
+from conftest import PROJECT, draw_portrait, served
 from fuzzing import json_values
 from gradio.utils import get_upload_folder
 from hypothesis import given
@@ -78,16 +78,14 @@ class Caller:
 @pytest.fixture(scope="module")
 def caller(small_repository, tmp_path_factory):
     page = build_page(PageSession(HairPredictor(small_repository)))
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False)
-    with urllib.request.urlopen(f"{url}config") as config:
-        config = json.load(config)
     uploads = Path(get_upload_folder()) / uuid.uuid4().hex
     uploads.mkdir(parents=True)
     secret = tmp_path_factory.mktemp("secret") / "secret.png"
     for path, seed in ((uploads / "photo.png", 1), (secret, 2)):
         Image.fromarray(draw_portrait(seed, 64)[0]).save(path)
-    yield Caller(url, config, uploads / "photo.png", secret)
-    page.close(verbose=False)
+    with served(page) as url:
+        with urllib.request.urlopen(f"{url}config") as config:
+            yield Caller(url, json.load(config), uploads / "photo.png", secret)
     shutil.rmtree(uploads)
 
 

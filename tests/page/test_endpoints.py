@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import PROJECT, draw_portrait
+from conftest import PROJECT, draw_portrait, served
 from fastapi import HTTPException
 from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
@@ -49,10 +49,8 @@ def models(predictor, drawn):
 
 @pytest.fixture(scope="module")
 def client(models, tmp_path_factory):
-    page = build_page(models)
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, server_port=None, ssr_mode=False)
-    yield Client(url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
-    page.close(verbose=False)
+    with served(build_page(models)) as url:
+        yield Client(url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
 
 
 @pytest.fixture

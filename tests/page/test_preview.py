@@ -5,6 +5,7 @@ import urllib.request
 from concurrent.futures import Future
 
 import pytest
+from conftest import served
 
 from hairseg.page.layout import build_page
 from hairseg.page.models import Model, Models
@@ -14,10 +15,8 @@ from hairseg.page.style import look
 
 @pytest.fixture(scope="module")
 def address():
-    page = build_page(Models([Model("bundled")], load=lambda model: Future().result()))
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, **look())
-    yield url
-    page.close(verbose=False)
+    with served(build_page(Models([Model("bundled")], load=lambda model: Future().result())), **look()) as url:
+        yield url
 
 
 def read(url: str, **headers: str) -> bytes:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import PROJECT, draw_portrait, run_apart
+from conftest import PROJECT, draw_portrait, run_apart, served
 from PIL import Image
 
 from hairseg.hub.resolution import Resolved
@@ -22,10 +22,8 @@ from hairseg.repository import BUNDLED
 
 @pytest.fixture(scope="module")
 def address():
-    page = build_page(HairPredictor(BUNDLED))
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False)
-    yield url.rstrip("/")
-    page.close(verbose=False)
+    with served(build_page(HairPredictor(BUNDLED))) as url:
+        yield url.rstrip("/")
 
 
 @pytest.fixture
@@ -88,7 +86,7 @@ def test_an_assistant_finds_and_uses_both_tools(folder, monkeypatch, tmp_path):
     monkeypatch.setattr(gradio.mcp, "DEFAULT_TEMP_DIR", str(tmp_path / "elsewhere"))
     photo = "data:image/jpeg;base64," + base64.b64encode((folder / "selfie.jpg").read_bytes()).decode()
 
-    async def talk():
+    async def talk(url):
         async with streamablehttp_client(f"{url}gradio_api/mcp/") as (reading, writing, _):
             async with ClientSession(reading, writing) as session:
                 await session.initialize()
@@ -101,11 +99,8 @@ def test_an_assistant_finds_and_uses_both_tools(folder, monkeypatch, tmp_path):
                 assert not answer.isError, answer
                 return answer
 
-    with temporary_files():
-        page = build_page(HairPredictor(BUNDLED))
-        _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, mcp_server=True)
-        answer = run_apart(talk())
-        page.close(verbose=False)
+    with temporary_files(), served(build_page(HairPredictor(BUNDLED)), mcp_server=True) as url:
+        answer = run_apart(talk(url))
     assert not (tmp_path / "elsewhere").exists()
     (picture,) = (content for content in answer.content if content.type == "image")
     assert Image.open(io.BytesIO(base64.b64decode(picture.data))).size == (96, 96)
