@@ -122,6 +122,16 @@ def test_the_table_of_speed_is_its_benchmarks():
     assert f"| the same by segmentation_models.pytorch / plain float32 | - | {theirs} |" in README
 
 
+def test_the_table_of_backbones_is_its_benchmark():
+    result = benchmark("backbones")
+    for kind, scores in result["kinds"].items():
+        backbone, size = kind.split(":")
+        found = [scores[dataset][name] for dataset in ("celebamask-hq", "figaro1k") for name in ("f1", "boundary_iou")]
+        assert row(f"{backbone}, {size} x {size}") == [*found, scores["megabytes"], scores["to_first"]]
+    recipe, photos = result["settings"]["recipe"], result["settings"]["training_photos"]
+    assert f"for {recipe['epochs']} epochs of the same {photos} photos" in README
+
+
 def test_the_constants_of_scaling_are_their_benchmarks():
     request, training, folder = benchmark("request"), benchmark("training"), benchmark("folder")
     backbones, scaling = ("efficientnet_lite0", "resnet101"), (PROJECT / "docs" / "scaling.md").read_text()
