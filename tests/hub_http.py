@@ -24,7 +24,7 @@ class Fault:
              corrupt: as many bytes, but other ones
              drip: one byte of the body every `at` seconds
     method   the requests' method, any when empty; HEAD is only matched by name
-    path     part of the requests' path
+    path     what the requests' path has in it, a regular expression
     times    so many requests, then never again; None: every one
     """
 
@@ -55,7 +55,7 @@ class Faults:
         with self._lock:
             for fault in self._faults:
                 wanted = method == fault.method if fault.method else method != "HEAD"
-                if wanted and fault.path in path and fault.times != 0:
+                if wanted and re.search(fault.path, path) and fault.times != 0:
                     if fault.times is not None:
                         fault.times -= 1
                     return fault

@@ -129,16 +129,18 @@ def other_weights(weights: bytes) -> bytes:
     return weights[:-1] + bytes([weights[-1] ^ 1])
 
 
+LISTING = "/(tree|revision)/[0-9a-f]{40}"  # old clients see the files in what is told of a commit
+
 FAULTS = {
     "refused": (None, "cannot be reached"),
     "stalled": (dict(kind="stall"), "did not answer in time"),
-    "stalled at the listing": (dict(kind="stall", path="/tree/"), "did not answer in time"),
+    "stalled at the listing": (dict(kind="stall", path=LISTING), "did not answer in time"),
     "stalled at a file's head": (dict(kind="stall", path="/resolve/", method="HEAD"), "did not answer in time"),
     "stalled within the weights": (dict(kind="stall", path="signature", at=100_000), "did not answer in time"),
     "dripping": (dict(kind="drip", path="/api/", at=0.3), "did not answer in time"),
     "dropped": (dict(kind="drop"), "cut off"),
     "cut within the weights": (dict(kind="cut", path="signature", at=100_000), "cut off"),
-    "cut within the listing": (dict(kind="cut", path="/tree/", at=10), "cut off"),
+    "cut within the listing": (dict(kind="cut", path=LISTING, at=10), "cut off"),
     "wrong weights": (dict(kind="corrupt", path="signature"), "arrived damaged"),
     "wrong config": (dict(kind="corrupt", path="/config.json"), "arrived damaged"),
     "wrong listing": (dict(kind="corrupt", path="/api/"), "does not answer like a Hub"),
