@@ -7,7 +7,7 @@ import uuid
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import draw_portrait
+from conftest import draw_portrait, served
 
 from hairseg.images import encode_jpeg
 from hairseg.page import request_size
@@ -24,10 +24,8 @@ REFUSED = (413, {"error": TOO_LONG})
 
 @pytest.fixture(scope="module")
 def address(small_repository):
-    page = build_page(HairPredictor(small_repository))
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, mcp_server=True, max_file_size=20_000)
-    yield url
-    page.close(verbose=False)
+    with served(build_page(HairPredictor(small_repository)), mcp_server=True, max_file_size=20_000) as url:
+        yield url
 
 
 @pytest.fixture
