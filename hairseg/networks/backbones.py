@@ -40,14 +40,9 @@ class EfficientNetLite(nn.Module):
         return {"out": self.net(photos)[0]}
 
 
-def _efficientnet_lite(name: str) -> Callable[[], DeepLabV3]:
-    def build() -> DeepLabV3:
-        backbone = EfficientNetLite(name)
-        (channels,) = backbone.net.feature_info.channels()
-        # Rates are halved with the feature map: (12, 24, 36) belong to a stride of 8 (arXiv 1706.05587, section 4.1).
-        return DeepLabV3(backbone, DeepLabHead(channels, 1, (6, 12, 18)))
-
-    return build
+def _efficientnet_lite(name: str, channels: int) -> Callable[[], DeepLabV3]:
+    # Rates are halved with the feature map: (12, 24, 36) belong to a stride of 8 (arXiv 1706.05587, section 4.1).
+    return lambda: DeepLabV3(EfficientNetLite(name), DeepLabHead(channels, 1, (6, 12, 18)))
 
 
 def _from_torchvision(builder: Callable) -> Callable[[], DeepLabV3]:
@@ -92,13 +87,13 @@ BACKBONES = {
         _published(MobileNet_V3_Large_Weights.IMAGENET1K_V2),
     ),
     "efficientnet_lite0": Backbone(
-        _efficientnet_lite("efficientnet_lite0"),
+        _efficientnet_lite("efficientnet_lite0", 320),
         16,
         None,
         lambda: timm.create_model("efficientnet_lite0", pretrained=True).state_dict(),
     ),
     "efficientnet_lite2": Backbone(
-        _efficientnet_lite("efficientnet_lite2"),
+        _efficientnet_lite("efficientnet_lite2", 352),
         16,
         None,
         lambda: timm.create_model("tf_efficientnet_lite2", pretrained=True).state_dict(),
