@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hairseg.errors import InputError
+from hairseg.errors import InputError, quote
 from hairseg.page.models import Model
 from hairseg.paper import VARIANTS
 
@@ -47,8 +47,9 @@ def find_models(repos: Sequence[str] = ()) -> tuple[list[Model], list[str]]:
             because = f"because {str(error)[0].lower()}{str(error)[1:]}"
             if found:
                 name = repo if is_hub_id(repo) else Path(repo).name
-                for path in (source and source.folder, Path(repo)):  # paths of the server stay its own
-                    because = because.replace(str(path), name)
+                for path in (source and str(source.folder), repo):  # paths of the server stay its own
+                    if path:
+                        because = because.replace(quote(path), quote(name)).replace(path, name)
                 said.append(f"the model {name} is not served, {because}")
             elif isinstance(error, HubError):
                 found[repo] = None

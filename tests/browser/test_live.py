@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from browser.conftest import CHROMIUM, PATIENCE, PORTRAIT, QUIET
+from browser.conftest import CHROMIUM, PATIENCE, PORTRAIT, QUIET, WIDE
 from browser.test_accessibility import findings
 from gradio.utils import get_upload_folder
 from playwright.sync_api import expect
@@ -26,7 +26,7 @@ WATCH_CAMERAS = """() => {
 
 
 @pytest.fixture(scope="module")
-def browser(browser, tmp_path_factory):
+def visitor(chromium, tmp_path_factory):
     """One whose camera shows the portrait: twelve noisy frames of YUV4MPEG2, again and again."""
     camera, rng = tmp_path_factory.mktemp("camera") / "portrait.y4m", np.random.default_rng(0)
     portrait = cv2.resize(load_photo(PORTRAIT)[:210], (640, 480))
@@ -36,9 +36,8 @@ def browser(browser, tmp_path_factory):
             noisy = np.clip(portrait + rng.normal(0, 3, (480, 640, 1)), 0, 255).astype(np.uint8)
             file.write(b"FRAME\n" + cv2.cvtColor(noisy, cv2.COLOR_RGB2YUV_I420).tobytes())
     options = [*QUIET, f"--use-file-for-fake-video-capture={camera}"]
-    browser = browser.browser_type.launch(executable_path=CHROMIUM, args=options)
-    yield browser
-    browser.close()
+    with chromium.launch(executable_path=CHROMIUM, args=options) as browser:
+        yield browser.new_context(viewport=WIDE)
 
 
 @pytest.fixture
@@ -134,9 +133,9 @@ def test_the_colour_of_the_first_tab_is_taken_along(page):
     expect(page.locator("#live [data-preset='violet']")).to_have_attribute("aria-pressed", "true")
 
 
-def test_a_camera_that_is_denied_costs_one_sentence(browser, address):
+def test_a_camera_that_is_denied_costs_one_sentence(chromium, address):
     options = [option for option in QUIET if option != "--use-fake-ui-for-media-stream"]  # which would allow it
-    strict = browser.browser_type.launch(executable_path=CHROMIUM, args=options)
+    strict = chromium.launch(executable_path=CHROMIUM, args=options)
     page = strict.new_page()
     page.set_default_timeout(PATIENCE)
     page.goto(address)

@@ -63,14 +63,14 @@ def test_one_that_cannot_be_had_is_named_and_does_not_stop_the_others(hub, tmp_p
     write_repository(tmp_path / "half", ("pretrained",))
     shutil.copytree(tmp_path / "good", tmp_path / "cut")
     (tmp_path / "cut" / "config.json").write_text("{")
-    broken = [str(tmp_path / name) for name in ("half", "cut", "missing")]
+    broken = [str(tmp_path / name) for name in ("half", "cut", f"{'deep' * 20}/missing")]  # a message shortens that one
     listed, notices = find_models([str(tmp_path / "good"), *broken, "ada/silent", "ada/hair@v2"])
     assert [model.name for model in listed] == ["good", "ada/hair@v2"]
     assert [notice.partition(", because ")[0] for notice in notices] == [
         f"the model {name} is not served" for name in ("half", "cut", "missing", "ada/silent")
     ]
     assert notices[0].endswith(", because half has no 'random' variant: expected one of pretrained.")
-    assert str(tmp_path) not in "".join(notices) and notices[0] in shown(listed, notices)
+    assert str(tmp_path)[:20] not in "".join(notices) and notices[0] in shown(listed, notices)
 
 
 def test_the_first_one_must_be_a_whole_repository(hub, tmp_path):
