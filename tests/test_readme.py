@@ -132,6 +132,12 @@ def test_the_table_of_backbones_is_its_benchmark():
     assert f"for {recipe['epochs']} epochs of the same {photos} photos" in README
 
 
+def test_the_reproduction_is_its_result():
+    random = benchmark("reproduction")["variants"]["random"]
+    auroc, photos = random["test"]["auroc"], random["settings"]["images"]["train"]
+    assert f"on {photos} photos" in README and f"AUROC {auroc:.4f}." in README
+
+
 def test_the_constants_of_scaling_are_their_benchmarks():
     request, training, folder = benchmark("request"), benchmark("training"), benchmark("folder")
     backbones, scaling = ("efficientnet_lite0", "resnet101"), (PROJECT / "docs" / "scaling.md").read_text()
