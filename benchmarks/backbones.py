@@ -20,12 +20,11 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from common import both_clocks, parser_of, time_in_turns
-from trained import trained_weights
+from trained import record_in, trained_weights
 
 from hairseg.commands import choose_device, run
 from hairseg.config import Config
 from hairseg.data.datasets import find_pairs
-from hairseg.errors import InputError
 from hairseg.evaluation.own_size import own_size_scores
 from hairseg.files import write_json
 from hairseg.networks.backbones import BACKBONES, build_model, default_init
@@ -47,6 +46,14 @@ def kind(words: str) -> tuple[str, int]:
     if backbone not in BACKBONES or not size.isdecimal():
         raise ArgumentTypeError(f"{words!r} is no backbone ({', '.join(BACKBONES)}) and size, such as {KINDS[0]}")
     return backbone, int(size)
+
+
+def init(words: str) -> tuple[str, str]:
+    """ "BACKBONE=INIT"."""
+    backbone, equals, start = words.partition("=")
+    if backbone not in BACKBONES or not equals:
+        raise ArgumentTypeError(f"{words!r} is no BACKBONE=INIT, such as efficientnet_lite0=imagenet")
+    return backbone, start
 
 
 def milliseconds(kinds: list[tuple[str, int]], runs: int, device: torch.device) -> dict[str, np.ndarray]:
@@ -88,28 +95,27 @@ def main() -> None:
     parser.set_defaults(output=Path("runs/backbones.json"))
     parser.add_argument("--data", required=True, nargs="+", type=Path)
     parser.add_argument("--kinds", nargs="+", type=kind, default=[kind(words) for words in KINDS])
-    parser.add_argument("--init", nargs="+", default=[], help="BACKBONE=FILE, what it starts from, as for train.py")
+    parser.add_argument(
+        "--init", nargs="+", type=init, default=[], help="BACKBONE=INIT, what it starts from, as for train.py"
+    )
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--runs", type=int, default=21, help="looks that are timed")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--workers", type=int, default=2, help="threads that decode photos")
     args = parser.parse_args()
-    inits = dict(words.split("=", 1) for words in args.init)
+    inits = dict(args.init)
     found = dict(find_pairs(folder) for folder in args.data)
     photos = [(dataset, pair) for dataset, pairs in found.items() for pair in pairs if pair.split == "train"]
     device, recipe = choose_device(args.device), replace(MODERN, epochs=args.epochs)
     accelerator = Accelerator(cpu=device.type == "cpu")
     settings = {"datasets": list(found), "training_photos": len(photos), "recipe": asdict(recipe)}
-    settings = json.loads(json.dumps(settings))  # as it is read again
-    record = json.loads(args.output.read_text()) if args.output.exists() else {"settings": settings, "kinds": {}}
-    if record["settings"] != settings:
-        raise InputError(f"{args.output} is of other settings", "the same", "remove it or choose another --output")
+    record = record_in(args.output, settings, "kinds")
     for backbone, size in args.kinds:
         name = f"{backbone}:{size}"
         if name in record["kinds"]:
             continue
-        init = inits.get(backbone, default_init(backbone))
-        of_kind = Settings("pretrained", backbone, init, replace(recipe, image_size=size), 0, str(len(photos)))
+        start = inits.get(backbone, default_init(backbone))
+        of_kind = Settings("pretrained", backbone, start, replace(recipe, image_size=size), 0, str(len(photos)))
         weights = trained_weights(of_kind, photos, accelerator, args.workers)
         megabytes = sum(tensor.nbytes for tensor in weights.values()) / 2e6  # as they are kept, in half precision
         record["kinds"][name] = {"megabytes": round(megabytes, 1)} | scores_of(weights, backbone, size, found, device)

@@ -1,5 +1,9 @@
-"""Weights after a short training, for benchmarks that compare what is trained. Import it after common."""
+"""What benchmarks share that compare short trainings: weights, and results that go on where they stopped.
 
+Import it after common.
+"""
+
+import json
 import tempfile
 from pathlib import Path
 
@@ -8,6 +12,7 @@ from accelerate import Accelerator
 
 from hairseg.data.datasets import Pair
 from hairseg.data.decoded import load_arrays
+from hairseg.errors import InputError
 from hairseg.networks.preset import Preset
 from hairseg.training.batches import source_size
 from hairseg.training.checkpoints import Settings
@@ -31,3 +36,16 @@ def trained_weights(
     splits = {"train": load_arrays(by_dataset, source, workers), "val": nothing, "test": nothing, "scenes": nobody}
     with tempfile.TemporaryDirectory() as folder:
         return train_variant(settings, splits, accelerator, Path(folder) / "checkpoint.pt").weights
+
+
+def record_in(path: Path, settings: dict, results: str) -> dict:
+    """What a run with the same settings has left in a file, or {"settings": settings, results: {}} where there is none.
+
+    Raises:
+        InputError: the file is of other settings.
+    """
+    settings = json.loads(json.dumps(settings))  # as it is read again
+    record = json.loads(path.read_text()) if path.exists() else {"settings": settings, results: {}}
+    if record["settings"] != settings:
+        raise InputError(f"{path} is of other settings", "the same", "remove it or choose another --output")
+    return record

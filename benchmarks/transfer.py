@@ -10,7 +10,6 @@ of them, by the recipe `modern` without scenes. The last epoch is scored, on the
 curve is drawn beside the JSON file.
 """
 
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import torch
 from accelerate import Accelerator
 from common import parser_of
 from matplotlib.figure import Figure
-from trained import trained_weights
+from trained import record_in, trained_weights
 
 from hairseg.commands import choose_device, run
 from hairseg.data.datasets import Pair, find_pairs, share_of
@@ -137,10 +136,7 @@ def main() -> None:
         "datasets": list(pairs), "training_photos": len(order), "test_photos": len(test), "backbone": args.backbone,
         "init": Path(init).name, "frames": args.frames, "recipe": recipe,
     }  # fmt: skip
-    settings = json.loads(json.dumps(settings))  # as it is read again
-    record = json.loads(args.output.read_text()) if args.output.exists() else {"settings": settings, "f1": {}}
-    if record["settings"] != settings:
-        raise InputError(f"{args.output} is of other settings", "the same", "remove it or choose another --output")
+    record = record_in(args.output, settings, "f1")
     for number in numbers:
         for variant in VARIANTS:
             results = record["f1"].setdefault(variant, {})

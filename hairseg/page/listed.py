@@ -47,9 +47,8 @@ def find_models(repos: Sequence[str] = ()) -> tuple[list[Model], list[str]]:
             because = f"because {str(error)[0].lower()}{str(error)[1:]}"
             if found:
                 name = repo if is_hub_id(repo) else Path(repo).name
-                for path in (source and str(source.folder), repo):  # paths of the server stay its own
-                    if path:
-                        because = because.replace(quote(path), quote(name)).replace(path, name)
+                for path in [str(source.folder), repo] if source else [repo]:  # paths of the server stay its own
+                    because = because.replace(quote(path), quote(name)).replace(path, name)
                 said.append(f"the model {name} is not served, {because}")
             elif isinstance(error, HubError):
                 found[repo] = None

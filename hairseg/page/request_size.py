@@ -1,6 +1,6 @@
 """How long a request may be: Gradio bounds each file of an upload, and holds whatever else comes in memory."""
 
-from gradio.route_utils import GradioMultiPartParser, MultiPartException
+from gradio.route_utils import API_PREFIX, GradioMultiPartParser, MultiPartException
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,7 +11,7 @@ LARGEST_FILE = 200 * 2**20  # bytes, of an upload
 
 LARGEST_UPLOAD = LARGEST_FILE + 2**20  # bytes of a request that uploads, whose files go to the disk as they come
 
-UPLOAD = "/gradio_api/upload"
+UPLOAD = f"{API_PREFIX}/upload"
 
 LARGEST_REQUEST = 32_000_000  # bytes of any other request
 

@@ -26,3 +26,5 @@ def test_a_run_that_was_stopped_goes_on_and_all_take_turns(portraits, tmp_path):
 def test_a_kind_is_a_backbone_and_a_size(tmp_path):
     done = run_here("benchmarks/backbones.py", "--data", tmp_path, "--kinds", "resnet18:64", rc=2)
     assert "'resnet18:64' is no backbone" in done.stderr and "efficientnet_lite0:320" in done.stderr
+    done = run_here("benchmarks/backbones.py", "--data", tmp_path, "--init", "lite0.safetensors", rc=2)
+    assert "'lite0.safetensors' is no BACKBONE=INIT" in done.stderr
