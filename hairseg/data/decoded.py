@@ -19,7 +19,7 @@ from hairseg.errors import InputError, raise_if_any
 from hairseg.files import WriteError, written_whole
 from hairseg.networks.preset import Preset
 
-FORMAT = "3"  # of what is written into the cache: to be changed with it
+FORMAT = "4"  # of what is written into the cache: to be changed with it
 
 STALE_SECONDS = 6 * 3600  # after which a half-written one is taken for that of a process that was killed
 

@@ -33,6 +33,14 @@ HEIGHT = (0.7, 1.0)  # of its own, in proportion to the width: hats are photogra
 
 TILT = 10.0  # degrees to either side
 
+BAND_SHARE = 0.2  # of the hats: those worn as a band, their lowest part alone, with hair above it
+
+BAND_PART = 0.35  # of the hat's own height
+
+GREY_SHARE = 0.35  # of the people in hats: those whose hair turns grey, which few photos with hats show
+
+GREY_LIFT = (0.25, 0.8)  # how far their hair's lightness goes towards white
+
 CROWN_DEPTH = 0.4  # of the crown's width, below the top of the hair: where that width is measured
 
 
@@ -115,6 +123,12 @@ def put_on(photo: np.ndarray, mask: np.ndarray, hat: np.ndarray, key: str) -> tu
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     mirrored = -1 if rng.random() < 0.5 else 1
     gain, offset = rng.uniform(0.6, 1.2), rng.uniform(-15, 15)
+    if rng.random() < GREY_SHARE:
+        photo = greyed(photo, mask == 1, rng.uniform(*GREY_LIFT))
+    if rng.random() < BAND_SHARE:
+        hat = hat[-max(1, round(BAND_PART * len(hat))) :]
+        first = last - BAND_PART * own_height
+        size = np.array([across, last - first])
 
     def placed(shape: tuple[int, ...]) -> np.ndarray:
         scale = np.array([shape[1] / mask.shape[1], shape[0] / mask.shape[0]])
@@ -128,6 +142,21 @@ def put_on(photo: np.ndarray, mask: np.ndarray, hat: np.ndarray, key: str) -> tu
     dressed = (alpha * lit + (1 - alpha) * photo).round().astype(np.uint8)
     covered = placed(mask.shape)[..., 3] > 127
     return dressed, np.where(covered, 0, mask).astype(mask.dtype)
+
+
+def greyed(photo: np.ndarray, hair: np.ndarray, lift: float) -> np.ndarray:
+    """A photo once its hair is grey.
+
+    Args:
+        photo: uint8 RGB, (height, width, 3).
+        hair: bool, of the photo's shape or another size.
+        lift: 0 to 1, how far the hair's lightness goes towards white.
+    """
+    soft = cv2.resize(hair.astype(np.float32), photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    alpha = cv2.GaussianBlur(soft, (0, 0), EDGE)[..., None]
+    lightness = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
+    grey = 255 * (lightness / 255) ** (1 - 0.8 * lift)
+    return (alpha * grey + (1 - alpha) * photo).round().astype(np.uint8)
 
 
 @cache

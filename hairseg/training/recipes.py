@@ -58,8 +58,9 @@ MODERN = Recipe(
 FURTHER = replace(
     MODERN,
     epochs=4,
+    image_size=384,
     learning_rate=5e-4,
-    early_share=0.7,
+    early_share=0.5,
     augmentation=Augmentation(far=0.2, hairless=0.25, crop=(0.25, 1.0), any_colour=0.5),
     final_augmentation=Augmentation(far=0.2, hairless=0.25, crop=(0.25, 1.0), any_colour=0.8),
     start_share=0.3,

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hairseg.data import hats as hats_module
 from hairseg.data.datasets import Pair
 from hairseg.data.decoded import load_arrays
-from hairseg.data.hats import WORN_SHARE, crown_of, cut_out, find_hats, put_on, wearing
+from hairseg.data.hats import WORN_SHARE, crown_of, cut_out, find_hats, greyed, put_on, wearing
 from hairseg.errors import InputError
 from hairseg.networks.preset import Preset
 
@@ -59,7 +60,9 @@ def test_the_crown_is_the_upper_part_of_the_hair():
     assert crown_of(np.ones_like(mask)) is None, "hair over all of the width shows no crown"
 
 
-def test_hair_under_a_hat_is_not_to_be_seen():
+def test_hair_under_a_hat_is_not_to_be_seen(monkeypatch):
+    monkeypatch.setattr(hats_module, "BAND_SHARE", 0)
+    monkeypatch.setattr(hats_module, "GREY_SHARE", 0)
     photo, mask = head()
     hat = cut_out(lying_hat())
     for key in "abcdef":
@@ -72,6 +75,40 @@ def test_hair_under_a_hat_is_not_to_be_seen():
         assert red[0] > 2 * red[1]
     assert not np.array_equal(put_on(photo, mask, hat, "a")[0], put_on(photo, mask, hat, "b")[0])
     assert np.array_equal(put_on(photo, mask, hat, "a")[0], put_on(photo, mask, hat, "a")[0])
+
+
+def test_hair_is_to_be_seen_above_a_band(monkeypatch):
+    monkeypatch.setattr(hats_module, "BAND_SHARE", 1)
+    monkeypatch.setattr(hats_module, "GREY_SHARE", 0)
+    photo, mask = head()
+    hat = cut_out(lying_hat())
+    for key in "abcdefgh":
+        dressed, left = put_on(photo, mask, hat, key)
+        worn, covered = (dressed != photo).any(2), (mask == 1) & (left == 0)
+        rows = np.flatnonzero(covered.any(1))
+        assert len(rows) and np.ptp(rows) < 50, "a band is low"
+        assert np.ptp(np.flatnonzero(covered.any(0))) > 60, "and goes from side to side"
+        assert worn[covered].mean() > 0.95
+    assert sum((put_on(photo, mask, hat, key)[1][60:64] == 1).sum() > 0 for key in "abcdefgh") >= 4
+
+
+def test_hair_turns_grey_and_nothing_else(monkeypatch):
+    photo, mask = head()
+    photo[mask == 1] = (90, 50, 20)
+    photo[120:150, 90:110] = (220, 170, 150)
+    grey = greyed(photo, mask == 1, 0.6)
+    inside = cv2.erode(mask, np.ones((9, 9))) == 1
+    assert np.ptp(grey[inside].astype(int), axis=1).max() <= 1, "no colour is left"
+    assert grey[inside].mean() > 1.8 * photo[inside].mean(), "it is lighter"
+    outside = cv2.dilate(mask, np.ones((13, 13))) == 0
+    assert np.array_equal(grey[outside], photo[outside])
+    assert greyed(photo, mask == 1, 1.0)[inside].mean() > grey[inside].mean()
+    half = cv2.resize(mask, (112, 112), interpolation=cv2.INTER_NEAREST)
+    assert np.abs(greyed(photo, half == 1, 0.6).astype(int) - grey)[inside].mean() < 3
+    monkeypatch.setattr(hats_module, "GREY_SHARE", 1)
+    worn, left = put_on(photo, mask, cut_out(lying_hat()), "a")
+    seen = cv2.erode(left, np.ones((5, 5))) == 1
+    assert seen.sum() > 50 and np.median(np.ptp(worn[seen].astype(int), axis=1)) <= 1
 
 
 def test_masks_of_another_size_are_covered_at_the_same_place():
