@@ -170,7 +170,7 @@ def main() -> None:
             draw_history(figure, trained.history, f"{variant}, {args.backbone}", trained.best_epoch)
     accelerator.end_training()
     if accelerator.is_main_process:
-        repository.save_config(describe_repository(args.backbone, Preset(recipe.image_size), entries))
+        repository.save_config(Config.of(args.backbone, Preset(recipe.image_size), entries))
         predictor = HairPredictor(output, device=accelerator.device)
         finish(repository, predictor, photos, tests, backdrops, args.push_to)
         # renamed first: a half-removed folder would be taken up by --resume
@@ -216,18 +216,6 @@ def check_output(output: Path, checkpoints: Path, resume: bool) -> None:
         raise InputError(f"{output} is finished: there is nothing to resume", None, "train into another --output")
     if not resume and (checkpoints.exists() or (output / "config.json").exists()):
         raise InputError(f"{output} holds an earlier training", None, "go on with --resume, or choose another --output")
-
-
-def describe_repository(backbone: str, preset: Preset, variants: dict[str, dict]) -> Config:
-    return Config(
-        backbone=backbone,
-        output_stride=BACKBONES[backbone].output_stride,
-        image_size=preset.image_size,
-        mean=preset.mean,
-        std=preset.std,
-        threshold=0.5,
-        variants=variants,
-    )
 
 
 def finish(

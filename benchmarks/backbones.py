@@ -72,13 +72,10 @@ def milliseconds(kinds: list[tuple[str, int]], runs: int, device: torch.device) 
 
 def scores_of(weights: dict, backbone: str, size: int, found: dict, device: torch.device) -> dict[str, dict]:
     """Scores at the photos' own sizes, per data set."""
-    preset = Preset(size)
     with tempfile.TemporaryDirectory() as folder:
         repository = ModelRepository(folder)
         repository.save_weights("pretrained", backbone, weights)
-        stride = BACKBONES[backbone].output_stride
-        config = Config(backbone, stride, size, preset.mean, preset.std, 0.5, {"pretrained": {}})
-        repository.save_config(config)
+        repository.save_config(Config.of(backbone, Preset(size), {"pretrained": {}}))
         predictor = HairPredictor(folder, ["pretrained"], device)
         scores = {
             dataset: own_size_scores(predictor, dataset, [pair for pair in pairs if pair.split == "val"])

@@ -8,9 +8,7 @@ process of its own per backbone, on the CPU (a GPU's memory is in benchmarks/gpu
 Linux counts it.
 """
 
-import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from common import PORTRAIT, PROJECT, parser_of, report
+from common import PORTRAIT, parser_of, report, served
 from gradio_client import Client, handle_file
 from tqdm import tqdm
 
@@ -55,36 +53,23 @@ def photos(count: int, folder: Path):
 
 
 def of_page(requests: int) -> dict:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    environment = os.environ | {"GRADIO_ANALYTICS_ENABLED": "False"}
-    page = subprocess.Popen(
-        [sys.executable, "app.py", "--port", str(port)], cwd=PROJECT, stdout=subprocess.PIPE, text=True, env=environment
-    )
-    try:
-        while "Running on" not in page.stdout.readline():  # pyright: ignore[reportOptionalMemberAccess]
-            if page.poll() is not None:
-                raise RuntimeError("the page did not start")
-        with tempfile.TemporaryDirectory() as folder:
-            client = Client(f"http://127.0.0.1:{port}", verbose=False, download_files=folder)
-            client.predict(handle_file(PORTRAIT), api_name="/segment")  # by now the networks are loaded
-            rest, curve = resident(page.pid), []
-            for path in tqdm(photos(requests, Path(folder)), total=requests):
-                client.predict(handle_file(path), api_name="/segment")
-                client.predict(handle_file(path), "#8e24aa", 0.9, "pretrained", api_name="/recolour")
-                curve.append(resident(page.pid))
+    with served() as (address, page), tempfile.TemporaryDirectory() as folder:
+        client = Client(address, verbose=False, download_files=folder)
+        client.predict(handle_file(PORTRAIT), api_name="/segment")  # by now the networks are loaded
+        rest, curve = resident(page), []
+        for path in tqdm(photos(requests, Path(folder)), total=requests):
+            client.predict(handle_file(path), api_name="/segment")
+            client.predict(handle_file(path), "#8e24aa", 0.9, "pretrained", api_name="/recolour")
+            curve.append(resident(page))
         return {
             "megapixels": WIDTH * HEIGHT / 1e6,
             "requests": requests,
             "at_rest": rest,
             "after_tenth": curve[min(9, requests - 1)],
             "after_last": curve[-1],
-            "peak": resident(page.pid, peak=True),
+            "peak": resident(page, peak=True),
             "every_tenth": curve[9::10],
         }
-    finally:
-        page.terminate()
-        page.wait()
 
 
 def of_training(backbone: str) -> int:

@@ -26,6 +26,17 @@ class Config:
     format: int = FORMAT
     architecture: str = ARCHITECTURE
 
+    @classmethod
+    def of(cls, backbone: str, preset: Preset, variants: dict[str, dict]) -> "Config":
+        """What training writes: masks of networks with that backbone are thresholded at 0.5.
+
+        Example:
+            >>> Config.of("resnet101", Preset(256), {}).output_stride
+            8
+        """
+        stride = BACKBONES[backbone].output_stride
+        return cls(backbone, stride, preset.image_size, preset.mean, preset.std, 0.5, variants)
+
     @property
     def preset(self) -> Preset:
         return Preset(self.image_size, self.mean, self.std)

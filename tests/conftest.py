@@ -20,7 +20,7 @@ from PIL import Image
 
 from hairseg.config import Config
 from hairseg.networks.backbones import build_model
-from hairseg.networks.preset import IMAGENET_MEAN, IMAGENET_STD
+from hairseg.networks.preset import Preset
 from hairseg.paper import VARIANTS
 from hairseg.repository import ModelRepository
 
@@ -96,15 +96,7 @@ def write_repository(folder: Path, variants: tuple[str, ...] = VARIANTS, seed: i
         repository.save_history(variant, [])
     repository.save_metrics({})
     repository.save_config(
-        Config(
-            backbone="efficientnet_lite0",
-            output_stride=16,
-            image_size=64,
-            mean=IMAGENET_MEAN,
-            std=IMAGENET_STD,
-            threshold=0.5,
-            variants={variant: {"init": "random"} for variant in variants},
-        ),
+        Config.of("efficientnet_lite0", Preset(64), {variant: {"init": "random"} for variant in variants})
     )
     return folder
 
