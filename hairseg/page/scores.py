@@ -17,6 +17,18 @@ COLUMNS = {"auroc": "AUROC", "f1": "F1", "iou": "IoU", "mse": "MSE", "boundary_i
 
 HISTORIES = {"auroc": "AUROC", "f1": "F1", "loss": "Loss"}
 
+HEIGHT = 300  # of a plot, in pixels
+
+# Blue and orange, apart without colour vision too: M. Okabe and K. Ito, "Color Universal Design" (2008).
+COLOURS = {
+    "pretrained": "#0072b2",
+    "pretrained, test": "#0072b2",
+    "pretrained, train": "#56b4e9",
+    "random": "#d55e00",
+    "random, test": "#d55e00",
+    "random, train": "#e69f00",
+}
+
 MALFORMED = "The scores of this repository cannot be shown: its metrics.json is not what `python evaluate.py` writes."
 
 GROUPS = {  # key of metrics.json: what goes before the names of its groups
@@ -30,27 +42,32 @@ def how_good() -> list[gr.components.Component]:
     """Build the tab, empty. Returns what `scores_of` fills, in its order."""
     table = gr.Markdown("Waiting for the networks.", elem_id="scores")
     with gr.Row():
-        curves = [
-            gr.LinePlot(
-                x="epoch",
-                y=name,
-                color="curve",
-                title=f"{title} by epoch",
-                height=260,
-                elem_id=f"history-{name}",
-                min_width=280,
-            )
-            for name, title in HISTORIES.items()
-        ]
+        auroc, f1 = (history_plot(name) for name in ("auroc", "f1"))
     with gr.Row():
+        loss = history_plot("loss")
         roc = gr.LinePlot(
             x="false positive rate",
             y="true positive rate",
             color="curve",
+            color_title="variant",
+            color_map=COLOURS,
             title="ROC on test photos",
-            height=320,
+            height=HEIGHT,
             visible=False,
             elem_id="roc",
+            min_width=280,
+        )
+    with gr.Row():
+        transfer = gr.LinePlot(
+            x="training photos",
+            y="F1",
+            color="curve",
+            color_title="variant",
+            color_map=COLOURS,
+            title="F1 on test photos after training on ever more photos",
+            height=HEIGHT,
+            visible=False,
+            elem_id="transfer",
             min_width=280,
         )
         worst = gr.Image(
@@ -58,23 +75,29 @@ def how_good() -> list[gr.components.Component]:
             visible=False,
             interactive=False,
             format="jpeg",
-            height=320,
+            height=HEIGHT,
             buttons=["fullscreen"],
             elem_id="worst",
         )
-    transfer = gr.LinePlot(
-        x="training photos",
-        y="F1",
-        color="curve",
-        title="F1 on test photos after training on ever more photos",
-        height=260,
-        visible=False,
-        elem_id="transfer",
-    )
     groups = gr.Markdown(elem_id="groups")
     with gr.Accordion("The model card", open=False):
         card = gr.Markdown(elem_id="card")
-    return [table, *curves, roc, worst, transfer, groups, card]
+    return [table, auroc, f1, loss, roc, worst, transfer, groups, card]
+
+
+def history_plot(name: str) -> gr.LinePlot:
+    return gr.LinePlot(
+        x="epoch",
+        y=name,
+        y_title=HISTORIES[name],
+        color="curve",
+        color_title="variant, photos",
+        color_map=COLOURS,
+        title=f"{HISTORIES[name]} by epoch",
+        height=HEIGHT,
+        elem_id=f"history-{name}",
+        min_width=280,
+    )
 
 
 def metrics_of(repository: "ModelRepository") -> dict:
@@ -125,25 +148,45 @@ def tables_of(metrics: dict) -> str:
     ]
     if metrics.get("hairless"):
         shares = metrics["hairless"]["variants"]
-        called = ", ".join(f"{100 * share['mean']:.2f} % ({variant})" for variant, share in shares.items())
+        called = ", ".join(f"{percent(share['mean'])} ({variant})" for variant, share in shares.items())
         scenes = metrics["hairless"]["images"]
         parts.append(f"In {scenes} scenes without people, {called} of the pixels are called hair.")
     return "\n\n".join(parts)
 
 
 def groups_of(metrics: dict) -> str:
-    """Markdown: F1 by data set and group of photos, as far as the repository has been scored by them."""
-    rows = []
+    """Markdown: every kind of photo that the repository has been scored by, the worst of the pretrained variant first.
+
+    Photos without any hair come last: they have no F1, only hair that was found where there is none.
+    """
+    kinds = []  # each: its name, its data set, scores by variant
     for scored in (metrics, *metrics.get("others", [])):
         for key, prefix in GROUPS.items():
             for name, group in (scored.get(key) or {}).items():
-                f1 = [group.get("variants", group).get(variant, {}).get("f1") for variant in VARIANTS]
-                if any(f1):
-                    rows.append([scored["dataset"], f"{prefix}{name}", *map(number, f1)])
+                kinds.append((f"{prefix}{name}", scored["dataset"], group.get("variants", group)))
+    for folder, group in metrics.get("hairless", {}).get("kinds", {}).items():
+        shares = {variant: {"false_hair": share["mean"]} for variant, share in group["variants"].items()}
+        kinds.append((f"nobody: {folder}", "", shares))
+
+    def scores(kind: tuple, score: str) -> list[float | None]:
+        return [kind[2].get(variant, {}).get(score) for variant in VARIANTS]
+
+    def badness(kind: tuple) -> tuple:
+        f1 = [value for value in scores(kind, "f1") if value is not None]
+        return (0, f1[0]) if f1 else (1, *(-(value or 0) for value in scores(kind, "false_hair")))
+
+    rows = [
+        [*kind[:2], *map(number, scores(kind, "f1")), *map(percent, scores(kind, "false_hair"))]
+        for kind in sorted(kinds, key=badness)
+        if any(value is not None for score in ("f1", "false_hair") for value in scores(kind, score))
+    ]
     if not rows:
         return ""
-    title = "**F1 by kind of photo**, at the photos' own sizes"
-    return f"{title}\n\n{markdown_table(['data set', 'photos', *VARIANTS], rows)}"
+    title = (
+        "**By kind of photo**, the worst first, at the photos' own sizes; false hair is the share of pixels that are"
+    )
+    head = ["photos", "data set", *(f"{score}, {variant}" for score in ("F1", "false hair") for variant in VARIANTS)]
+    return f"{title}\n\n{markdown_table(head, rows)}"
 
 
 def history_of(repository: "ModelRepository") -> pd.DataFrame:
@@ -205,6 +248,10 @@ def read_or(read: Callable[[], Any], default: Any) -> Any:
 
 def number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
+
+
+def percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2f} %"
 
 
 def markdown_table(head: list[str], rows: list[list[str]]) -> str:

@@ -34,19 +34,31 @@ def test_the_table_is_the_bundled_metrics_beside_the_papers():
     assert aurocs_of(METRICS) == {variant: f"{scores['auroc']:.4f}" for variant, scores in METRICS["variants"].items()}
 
 
-def test_groups_are_those_of_every_data_set_that_was_scored():
+def test_groups_are_those_of_every_data_set_that_was_scored_the_worst_first():
+    types = {"kinky": {"images": 3, "variants": {"pretrained": {"f1": 0.5, "false_hair": 0.012}}}}
     metrics = {
         "dataset": "celebamask-hq",
         "framing": {"1/2": {"pretrained": {"f1": 0.91}, "random": {"f1": 0.82}}},
-        "others": [
-            {"dataset": "figaro1k", "hair_types": {"kinky": {"images": 3, "variants": {"pretrained": {"f1": 0.5}}}}}
-        ],
-        "groups": {"hats": {"images": 2, "variants": {"random": {"f1": 0.25}}}, "bare": {"images": 1, "variants": {}}},
+        "hairless": {
+            "kinds": {
+                "animals": {"variants": {"pretrained": {"mean": 0.0}, "random": {"mean": 0.25}}},
+                "flowers": {"variants": {"pretrained": {"mean": 0.001}, "random": {"mean": 0.0}}},
+            }
+        },
+        "others": [{"dataset": "figaro1k", "hair_types": types}],
+        "groups": {
+            "hats": {"images": 2, "variants": {"random": {"f1": 0.25}}},
+            "bare": {"images": 1, "variants": {"pretrained": {"f1": None, "false_hair": 0.5}}},
+            "none": {"images": 1, "variants": {}},
+        },
     }
     assert groups_of(metrics).splitlines()[4:] == [
-        "| celebamask-hq | head in a scene, 1/2 | 0.9100 | 0.8200 |",
-        "| celebamask-hq | hats |  | 0.2500 |",
-        "| figaro1k | hair kinky | 0.5000 |  |",
+        "| hats | celebamask-hq |  | 0.2500 |  |  |",
+        "| hair kinky | figaro1k | 0.5000 |  | 1.20 % |  |",
+        "| head in a scene, 1/2 | celebamask-hq | 0.9100 | 0.8200 |  |  |",
+        "| bare | celebamask-hq |  |  | 50.00 % |  |",
+        "| nobody: flowers |  |  |  | 0.10 % | 0.00 % |",
+        "| nobody: animals |  |  |  | 0.00 % | 25.00 % |",
     ]
     assert groups_of({"dataset": "x"}) == ""
 
