@@ -1,6 +1,8 @@
 # PYTHON=... names another environment than the README's.
 PYTHON ?= .venv/bin/python
 
+TESTING = pytest hypothesis playwright axe-playwright-python hatchling pip
+
 .PHONY: help install check format test lowest
 
 help:
@@ -29,11 +31,15 @@ format:
 test:
 	$(PYTHON) -m pytest -q -n 2 --dist loadfile
 
-# Old PyTorch brings some 3 GB along; the browser tests are left to the newest versions, and so is ONNX: PyTorch 2.6
-# exported it with none of the versions of onnxscript that were tried (0.5.0, 0.7.0, 0.7.2).
+# Old PyTorch brings some 3 GB along; the browser tests are left to the newest versions. ONNX asks for a later PyTorch than
+# the rest, and so has an environment of its own.
+lowest: LOWEST = uv pip compile --quiet --resolution lowest-direct pyproject.toml --extra mcp --extra train
 lowest:
-	$(PYTHON) -m uv pip compile --quiet --resolution lowest-direct pyproject.toml \
-		--extra mcp --extra train --output-file .venv-lowest.txt
+	$(PYTHON) -m $(LOWEST) --output-file .venv-lowest.txt
 	$(PYTHON) -m uv venv --quiet --clear .venv-lowest
-	$(PYTHON) -m uv pip install --quiet --python .venv-lowest -r .venv-lowest.txt pytest hypothesis playwright axe-playwright-python hatchling pip
+	$(PYTHON) -m uv pip install --quiet --python .venv-lowest -r .venv-lowest.txt $(TESTING)
 	.venv-lowest/bin/python -m pytest -q --ignore tests/browser
+	$(PYTHON) -m $(LOWEST) --extra onnx --output-file .venv-lowest.txt
+	$(PYTHON) -m uv venv --quiet --clear .venv-lowest
+	$(PYTHON) -m uv pip install --quiet --python .venv-lowest -r .venv-lowest.txt $(TESTING)
+	.venv-lowest/bin/python -m pytest -q tests/hub/test_export.py

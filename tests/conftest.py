@@ -36,7 +36,7 @@ settings.register_profile(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-settings.register_profile("hour", settings.get_profile("few"), max_examples=5000, derandomize=False, print_blob=True)
+settings.register_profile("hour", settings.get_profile("few"), max_examples=3000, derandomize=False, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "few"))
 
 

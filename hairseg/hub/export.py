@@ -18,6 +18,8 @@ from hairseg.repository import ModelRepository
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
+OLDEST_PYTORCH = "2.8"  # 2.6 exported with none of the versions of onnxscript that were tried
+
 LARGEST_DIFFERENCE = 1e-3  # of alpha, between PyTorch and ONNX Runtime
 
 OPSET = 18
@@ -42,13 +44,18 @@ def export_onnx(folder: str | Path) -> list[Path]:
 
 
 def check_packages() -> None:
-    """Raises InputError when what exporting needs is not installed."""
+    """Raises InputError when what exporting needs is not installed, or too old."""
     missing = [package for package in PACKAGES if find_spec(package) is None]
     if missing:
         raise InputError(
             f"{', '.join(missing)} cannot be imported",
             f"what exporting needs: {', '.join(PACKAGES)}",
             f"pip install {' '.join(missing)}",
+        )
+    version = torch.__version__  # it compares by number
+    if version < OLDEST_PYTORCH:
+        raise InputError(
+            f"PyTorch {version} is too old for exporting", f"{OLDEST_PYTORCH} or later", "pip install -U torch"
         )
 
 

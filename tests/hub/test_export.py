@@ -181,3 +181,8 @@ def test_a_file_that_computes_something_else_is_not_kept(one, monkeypatch):
 def test_missing_packages_are_named(one, monkeypatch):
     monkeypatch.setattr(export, "PACKAGES", ("onnx", "not_there"))
     fails(lambda: export_onnx(one), "not_there cannot be imported", "pip install not_there")
+
+
+def test_a_pytorch_that_is_too_old_is_named(one, monkeypatch):
+    monkeypatch.setattr(export, "OLDEST_PYTORCH", "99.0")
+    fails(lambda: export_onnx(one), "too old for exporting", "99.0 or later", "pip install -U torch")
