@@ -34,6 +34,7 @@ from hairseg.networks.preset import Preset
 from hairseg.paper import VARIANTS
 from hairseg.prediction import HairPredictor
 from hairseg.repository import ModelRepository
+from hairseg.training.batches import served_size
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import train_variant
 from hairseg.training.photos import TrainingPhotos, find_photos
@@ -170,7 +171,7 @@ def main() -> None:
             draw_history(figure, trained.history, f"{variant}, {args.backbone}", trained.best_epoch)
     accelerator.end_training()
     if accelerator.is_main_process:
-        repository.save_config(Config.of(args.backbone, Preset(recipe.image_size), entries))
+        repository.save_config(Config.of(args.backbone, Preset(served_size(recipe)), entries))
         predictor = HairPredictor(output, device=accelerator.device)
         finish(repository, predictor, photos, tests, backdrops, args.push_to)
         # renamed first: a half-removed folder would be taken up by --resume

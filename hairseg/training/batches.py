@@ -33,6 +33,16 @@ def image_size_of(recipe: Recipe, epoch: int) -> int:
     return max(32, round(recipe.image_size * 2 / 96) * 32)
 
 
+def served_size(recipe: Recipe) -> int:
+    """Side of the network's input in the repository that is written, in pixels: the nearest multiple of 32.
+
+    Example:
+        >>> served_size(Recipe(epochs=1, learning_rate=1e-3, batch_size=8, image_size=384, served_share=11 / 12))
+        352
+    """
+    return max(32, round(recipe.image_size * recipe.served_share / 32) * 32)
+
+
 def batch_size_of(recipe: Recipe, photos: int, processes: int) -> int:
     """The recipe's batch size, or as many photos as there are, in equal shares for the processes.
 

@@ -15,7 +15,7 @@ from hairseg.data.groups import name_group
 from hairseg.data.hats import find_hats, wearing
 from hairseg.errors import InputError, raise_if_any
 from hairseg.networks.preset import Preset
-from hairseg.training.batches import source_size
+from hairseg.training.batches import served_size, source_size
 from hairseg.training.recipes import Recipe
 
 
@@ -53,14 +53,14 @@ class TrainingPhotos:
 
         Returns:
             "train", "val", "test" of the first data set, and "scenes", as `train_variant` takes them; and the test
-            photos of every data set by its name.
+            photos of every data set by its name, at the size that the repository will have.
         """
-        preset, source = Preset(recipe.image_size), Preset(source_size(recipe))
-        tests = {name: load_arrays({name: pairs}, preset, workers) for name, pairs in self.pairs["test"].items()}
+        preset, source, served = Preset(recipe.image_size), Preset(source_size(recipe)), Preset(served_size(recipe))
+        tests = {name: load_arrays({name: pairs}, served, workers) for name, pairs in self.pairs["test"].items()}
         splits = {
             "train": load_arrays(self.pairs["train"], source, workers),
             "val": load_arrays(self.pairs["val"], preset, workers),
-            "test": tests[self.first],
+            "test": load_arrays({self.first: self.pairs["test"][self.first]}, preset, workers),
             "scenes": load_arrays({"scenes": self.scenes["train"]}, source, workers),
         }
         names = [names for dataset, pairs in self.pairs["train"].items() for names in _names_of(dataset, pairs)]

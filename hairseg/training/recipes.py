@@ -29,6 +29,9 @@ class Recipe:
     schedule: str = "constant"  # or "one-cycle", L. N. Smith and N. Topin, arXiv 1708.07120
     averaging: float = 0.0  # decay per step of the exponential moving average that is scored and kept; 0: none
     early_share: float = 0.0  # share of the epochs, the first ones, that train at two thirds of the image size
+    # of the image size: the side at which networks are served once they are trained, which need not be the best one to
+    # train at (H. Touvron et al., "Fixing the train-test resolution discrepancy", NeurIPS 2019)
+    served_share: float = 1.0
     augmentation: Augmentation | None = None
     final_share: float = 0.0  # share of the epochs, the last ones, that are augmented by
     final_augmentation: Augmentation | None = None
@@ -59,6 +62,7 @@ FURTHER = replace(
     MODERN,
     epochs=4,
     image_size=384,
+    served_share=11 / 12,
     learning_rate=5e-4,
     early_share=0.5,
     augmentation=Augmentation(far=0.2, hairless=0.25, crop=(0.25, 1.0), any_colour=0.5),
