@@ -156,6 +156,14 @@ def cache_of_decoded_photos(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def files_of_pages(tmp_path_factory):
+    """Of the tests of this process alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def portraits(tmp_path_factory) -> Path:
     """Drawn CelebAMask-HQ: nine people to train on, one to validate and three to test on."""
