@@ -150,9 +150,11 @@ def agreed(closer: np.ndarray, first: np.ndarray, suspected: np.ndarray) -> np.n
     """
     result = closer.copy()
     for window, pixels in _finds(closer):
+        share = suspected[window][pixels].mean()
+        if share >= AGREEMENT:
+            continue
         logits = closer[window][pixels]
-        is_certain = np.quantile(logits, SUREST) >= CERTAIN
-        if suspected[window][pixels].mean() < (CERTAIN_AGREEMENT if is_certain else AGREEMENT):
+        if share < CERTAIN_AGREEMENT or np.quantile(logits, SUREST) < CERTAIN:
             result[window][pixels] = np.minimum(logits, first[window][pixels])
     return result
 
