@@ -55,7 +55,7 @@ def main() -> None:
         for backbone in args.backbones:
             predictor = load_predictor(backbone, args.device, [VARIANT])
             for side in args.sides:
-                folder = photos(Path(scratch) / str(side), side, args.photos_per_run)
+                folder = photos(Path(scratch) / f"{backbone}-{side}", side, args.photos_per_run)
                 result[f"{backbone}, {side} x {side}"] = speed(predictor, folder, args.runs)
         if args.photos:
             result["memory"] = memory(photos(Path(scratch) / "many", 512, args.photos))
