@@ -182,9 +182,7 @@ def groups_of(metrics: dict) -> str:
     ]
     if not rows:
         return ""
-    title = (
-        "**By kind of photo**, the worst first, at the photos' own sizes; false hair is the share of pixels that are"
-    )
+    title = "**By kind of photo**, the worst first, at the photos' own sizes; false hair: pixels wrongly called hair."
     head = ["photos", "data set", *(f"{score}, {variant}" for score in ("F1", "false hair") for variant in VARIANTS)]
     return f"{title}\n\n{markdown_table(head, rows)}"
 

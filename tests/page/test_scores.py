@@ -52,6 +52,7 @@ def test_groups_are_those_of_every_data_set_that_was_scored_the_worst_first():
             "none": {"images": 1, "variants": {}},
         },
     }
+    assert groups_of(metrics).partition("\n")[0].endswith("false hair: pixels wrongly called hair.")
     assert groups_of(metrics).splitlines()[4:] == [
         "| hats | celebamask-hq |  | 0.2500 |  |  |",
         "| hair kinky | figaro1k | 0.5000 |  | 1.20 % |  |",
