@@ -4,7 +4,7 @@ import urllib.parse
 
 import numpy as np
 import pytest
-from browser.conftest import NARROW, PATIENCE, PORTRAIT, WIDE, done, picture, source, upload
+from browser.conftest import NARROW, PATIENCE, PORTRAIT, WIDE, done, idle, picture, source, upload
 from conftest import served, write_repository
 from playwright.sync_api import expect
 
@@ -128,7 +128,7 @@ def test_models_in_quick_succession_end_with_the_last(visit, greys):
         page.locator(f'#leaderboard [data-model="{name}"]').click()
         expect(chosen(page)).to_have_value(name)
     page.get_by_role("tab", name="Try it").click()
-    page.wait_for_load_state("networkidle")
+    idle(page)
     page.wait_for_timeout(1000)
     shows(page, greys["drawn"])
     expect(page.locator("#leaderboard [data-model=drawn]")).to_have_count(0, timeout=PATIENCE)

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from browser.conftest import PATIENCE, PORTRAIT, done, picture, upload
+from browser.conftest import PATIENCE, PORTRAIT, done, idle, picture, upload
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -25,7 +25,7 @@ def photos(tmp_path_factory):
 def settled(page) -> None:
     """Until nothing is under way any more."""
     done(page)
-    page.wait_for_load_state("networkidle", timeout=3 * PATIENCE)
+    idle(page)
     page.wait_for_timeout(500)
 
 
@@ -52,7 +52,7 @@ def test_clearing_while_a_photo_is_at_work(page, photos, delay):
     upload(page, photos[0])
     page.wait_for_timeout(1000 * delay)
     page.evaluate("hairseg.clear()")
-    page.wait_for_load_state("networkidle", timeout=3 * PATIENCE)
+    idle(page)
     page.wait_for_timeout(2500)
     for name in ("random-mask", "pretrained-mask", "recoloured", "original", "photo"):
         expect(page.locator(f"#{name} img")).to_have_count(0)

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from browser.conftest import NARROW, PATIENCE, PORTRAIT, WIDE, done, picture, source, upload
+from browser.conftest import NARROW, PATIENCE, PORTRAIT, WIDE, done, idle, picture, source, upload
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -185,7 +185,7 @@ def test_a_new_photo_right_after_a_stroke_shows_none_of_it(page, delay):
     page.mouse.up()
     page.wait_for_timeout(1000 * delay)
     upload(page, PORTRAIT)
-    page.wait_for_load_state("networkidle")
+    idle(page)
     done(page)
     page.wait_for_timeout(500)
     assert source(page, "recoloured") == plain and strokes(page) == 0
