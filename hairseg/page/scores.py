@@ -45,31 +45,10 @@ def how_good() -> list[gr.components.Component]:
         auroc, f1 = (history_plot(name) for name in ("auroc", "f1"))
     with gr.Row():
         loss = history_plot("loss")
-        roc = gr.LinePlot(
-            x="false positive rate",
-            y="true positive rate",
-            color="curve",
-            color_title="variant",
-            color_map=COLOURS,
-            title="ROC on test photos",
-            height=HEIGHT,
-            visible=False,
-            elem_id="roc",
-            min_width=280,
-        )
+        roc = line_plot("roc", "ROC on test photos", "false positive rate", "true positive rate", visible=False)
     with gr.Row():
-        transfer = gr.LinePlot(
-            x="training photos",
-            y="F1",
-            color="curve",
-            color_title="variant",
-            color_map=COLOURS,
-            title="F1 on test photos after training on ever more photos",
-            height=HEIGHT,
-            visible=False,
-            elem_id="transfer",
-            min_width=280,
-        )
+        title = "F1 on test photos after training on ever more photos"
+        transfer = line_plot("transfer", title, "training photos", "F1", visible=False)
         worst = gr.Image(
             label="Where it does worst: in white the hair, in magenta what was found",
             visible=False,
@@ -86,17 +65,25 @@ def how_good() -> list[gr.components.Component]:
 
 
 def history_plot(name: str) -> gr.LinePlot:
+    title = HISTORIES[name]
+    return line_plot(
+        f"history-{name}", f"{title} by epoch", "epoch", name, y_title=title, color_title="variant, photos"
+    )
+
+
+def line_plot(name: str, title: str, x: str, y: str, color_title: str = "variant", **options: Any) -> gr.LinePlot:
+    """Curves of both variants, `color_title` over their legend, by the columns of what `scores_of` gives."""
     return gr.LinePlot(
-        x="epoch",
-        y=name,
-        y_title=HISTORIES[name],
+        x=x,
+        y=y,
+        title=title,
         color="curve",
-        color_title="variant, photos",
+        color_title=color_title,
         color_map=COLOURS,
-        title=f"{HISTORIES[name]} by epoch",
         height=HEIGHT,
-        elem_id=f"history-{name}",
         min_width=280,
+        elem_id=name,
+        **options,
     )
 
 
