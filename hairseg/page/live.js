@@ -77,6 +77,7 @@ hairseg.live = (element, server) => {
         if (!answer?.picture) return stop(stream, answer?.ended || answer?.error || LOST);
         hairseg.fill(place, `data:image/jpeg;base64,${answer.picture}`, "The camera's picture, recoloured");
         await place.querySelector("img").decode().catch(() => null);  // replaced or removed meanwhile
+        if (stream !== live) return;
         const now = performance.now();
         stream.times = [...stream.times.filter(time => now - time < 3000), now];
         stream.behind = now - taken;

@@ -116,6 +116,17 @@ def test_the_camera_stops_when_the_minute_is_over_or_the_tab_is_left(tab):
     show(tab)
 
 
+def test_a_frame_that_is_shown_as_the_minute_ends_leaves_the_sentence_of_the_end(tab):
+    tab.clock.install()
+    tab.evaluate("() => { HTMLImageElement.prototype.decode = () => new Promise(resolve => window.finish = resolve) }")
+    start(tab)
+    tab.clock.fast_forward(60_000)
+    over = "The 60 seconds are over. Start again if you like."
+    expect_stopped(tab, over)
+    tab.evaluate("finish()")  # what waits for it goes on before the next line asks
+    expect(tab.locator("#live .said")).to_have_text(over)
+
+
 def test_a_server_that_is_gone_or_refuses_ends_the_stream_with_one_sentence(tab):
     start(tab)
     tab.route("**/component_server/", lambda route: route.abort())
