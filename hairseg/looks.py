@@ -18,7 +18,7 @@ AGREEMENT = 0.9  # share of what a closer look finds that must lie where the fir
 CERTAIN_AGREEMENT = 0.75  # or where the closer look is certain,
 NEARBY = 8  # or within so many pixels of the network's input: half its stride
 
-SUREST = 0.95  # quantile of a find's logits: its surest pixels
+SUREST = 0.05  # share of a find: its surest pixels
 SURE = 1.9  # logit that they must reach, or it is no hair: alpha 0.87
 CERTAIN = 5.0  # logit of a find of which a closer look is certain: alpha 0.993
 
@@ -46,9 +46,9 @@ class Look:
         scales = [own / seen for own, seen in zip(shape, self.shape, strict=True)]
         windows = [_scaled(window, scales) for window in self.windows]
         weights = [_fading(window, shape) for window in windows]
-        wanted = np.ones(shape, bool)  # elsewhere a closer look takes its place
-        for window, weight in zip(windows, weights, strict=True):
-            wanted[window] &= weight < 1
+        wanted = np.ones(shape, bool)
+        for window in windows:
+            wanted[window] = False  # a closer look takes its place, and where that fades there is hardly any hair
         alpha = self._at_size_of(photo, self.whole, refined, wanted)
         for window, weight, logits in zip(windows, weights, self.closer, strict=True):
             near = self._at_size_of(photo[window], logits, refined)
@@ -131,8 +131,9 @@ def without_doubtful_finds(logits: np.ndarray, judged: np.ndarray | None = None)
     for window, pixels in _finds(logits):
         if judged is not None and judged[window][pixels].mean() < 0.5:
             continue
-        surest = float(np.quantile(logits[window][pixels], SUREST))
-        if surest < SURE:
+        found = logits[window][pixels]
+        if not _is_anywhere(found, SURE):
+            surest = np.quantile(found, 1 - SUREST)
             result[window][pixels] -= 2 * surest  # so that what it was surest of is as surely none
     return result
 
@@ -153,10 +154,15 @@ def agreed(closer: np.ndarray, first: np.ndarray, suspected: np.ndarray) -> np.n
         share = suspected[window][pixels].mean()
         if share >= AGREEMENT:
             continue
-        logits = closer[window][pixels]
-        if share < CERTAIN_AGREEMENT or np.quantile(logits, SUREST) < CERTAIN:
-            result[window][pixels] = np.minimum(logits, first[window][pixels])
+        found = closer[window][pixels]
+        if share < CERTAIN_AGREEMENT or not _is_anywhere(found, CERTAIN):
+            result[window][pixels] = np.minimum(found, first[window][pixels])
     return result
+
+
+def _is_anywhere(logits: np.ndarray, certainty: float) -> bool:
+    """Whether the surest pixels of a find reach that logit."""
+    return bool((logits >= certainty).mean() >= SUREST)
 
 
 def _finds(logits: np.ndarray) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
