@@ -24,14 +24,13 @@ from hairseg.commands import choose_device, run
 from hairseg.data.datasets import Pair, find_pairs, share_of
 from hairseg.data.decoded import load_arrays
 from hairseg.errors import InputError
-from hairseg.evaluation.figures import COLOURS
 from hairseg.evaluation.metrics import PixelCounts
 from hairseg.evaluation.scoring import score
 from hairseg.files import write_json
 from hairseg.hub.card import render_card
 from hairseg.networks.backbones import BACKBONES, build_model, default_init
 from hairseg.networks.preset import Preset
-from hairseg.paper import VARIANTS
+from hairseg.paper import VARIANT_COLOURS, VARIANTS
 from hairseg.repository import ModelRepository
 from hairseg.training.checkpoints import Settings
 from hairseg.training.recipes import MODERN, Recipe
@@ -89,10 +88,8 @@ def draw(path: Path, results: dict[str, dict[str, float]]) -> None:
     figure = Figure(figsize=(5.5, 4), layout="constrained")
     axis = figure.subplots()
     for variant, scores in results.items():
-        numbers = sorted(scores, key=int)
-        axis.plot(
-            [int(n) for n in numbers], [scores[n] for n in numbers], marker="o", color=COLOURS[variant], label=variant
-        )
+        photos, f1 = zip(*sorted((int(number), score) for number, score in scores.items()), strict=True)
+        axis.plot(photos, f1, marker="o", color=VARIANT_COLOURS[variant], label=variant)
     axis.set(xscale="log", xlabel="training photos", ylabel="F1 on test photos")
     axis.grid(alpha=0.3, which="both")
     axis.legend()

@@ -10,10 +10,9 @@ from matplotlib.ticker import MaxNLocator
 
 from hairseg.evaluation.metrics import PixelScores
 from hairseg.files import write_bytes
+from hairseg.paper import VARIANT_COLOURS
 
 matplotlib.use("Agg")
-
-COLOURS = {"pretrained": "#00796b", "random": "#c2410c"}
 
 
 def draw_comparison(path: Path, rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> None:
@@ -61,7 +60,7 @@ def draw_roc(path: Path, scores: dict[str, PixelScores]) -> None:
     figure = Figure(figsize=(4.5, 4.2), layout="constrained")
     axis = figure.subplots()
     for variant, pixels in scores.items():
-        axis.plot(*_thin(*pixels.roc), color=COLOURS[variant], label=f"{variant}, AUROC {pixels.auroc:.4f}")
+        axis.plot(*_thin(*pixels.roc), color=VARIANT_COLOURS[variant], label=f"{variant}, AUROC {pixels.auroc:.4f}")
     axis.plot([0, 1], [0, 1], color="0.7", linestyle=":")
     axis.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC over pixels")
     axis.legend(loc="lower right", fontsize=9)
@@ -74,7 +73,7 @@ def draw_precision_recall(path: Path, scores: dict[str, PixelScores]) -> None:
     axis = figure.subplots()
     for variant, pixels in scores.items():
         precision, recall = _thin(*pixels.precision_recall)
-        axis.plot(recall, precision, color=COLOURS[variant], label=f"{variant}, F1 {pixels.f1():.4f}")
+        axis.plot(recall, precision, color=VARIANT_COLOURS[variant], label=f"{variant}, F1 {pixels.f1():.4f}")
     axis.set(xlabel="recall", ylabel="precision", title="Precision and recall over pixels", ylim=(0, 1.02))
     axis.legend(loc="lower left", fontsize=9)
     _save(figure, path)
@@ -91,10 +90,10 @@ def draw_reliability(path: Path, scores: dict[str, PixelScores]) -> None:
             hair,
             marker="o",
             markersize=3,
-            color=COLOURS[variant],
+            color=VARIANT_COLOURS[variant],
             label=f"{variant}, ECE {pixels.calibration_error:.4f}",
         )
-        lower.plot(alpha, share, marker="o", markersize=3, color=COLOURS[variant])
+        lower.plot(alpha, share, marker="o", markersize=3, color=VARIANT_COLOURS[variant])
     upper.plot([0, 1], [0, 1], color="0.7", linestyle=":")
     upper.set(ylabel="share of hair", title="Reliability of alpha")
     upper.legend(loc="upper left", fontsize=9)

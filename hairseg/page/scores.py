@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 import pandas as pd
 
-from hairseg.paper import PAPER_AUROC, VARIANTS
+from hairseg.paper import PAPER_AUROC, VARIANT_COLOURS, VARIANTS
 
 if TYPE_CHECKING:  # it takes PyTorch along, which the page starts without
     from hairseg.repository import ModelRepository
@@ -19,13 +19,10 @@ HISTORIES = {"auroc": "AUROC", "f1": "F1", "loss": "Loss"}
 
 HEIGHT = 300  # of a plot, in pixels
 
-# Blue and orange, apart without colour vision too: M. Okabe and K. Ito, "Color Universal Design" (2008).
-COLOURS = {
-    "pretrained": "#0072b2",
-    "pretrained, test": "#0072b2",
+COLOURS = {  # of curves; what was trained on is lighter, of the same hue
+    **VARIANT_COLOURS,
+    **{f"{variant}, test": colour for variant, colour in VARIANT_COLOURS.items()},
     "pretrained, train": "#56b4e9",
-    "random": "#d55e00",
-    "random, test": "#d55e00",
     "random, train": "#e69f00",
 }
 

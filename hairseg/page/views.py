@@ -2,18 +2,15 @@
 
 import cv2
 import numpy as np
+from PIL import ImageColor
 
 from hairseg.errors import InputError, quote
 from hairseg.images import alpha_to_grey
+from hairseg.paper import VARIANT_COLOURS
 
 VIEWS = ("Mask", "Outline", "Tint", "Where they differ")
 
 THRESHOLD = 0.5  # alpha from which a pixel is called hair
-
-COLOURS = {
-    "random": (230, 126, 0),
-    "pretrained": (0, 114, 206),
-}  # orange and blue, apart for every kind of colour vision
 
 STRIPE = 14  # pixels from one stripe to the next, at a longer side of 1280
 
@@ -37,7 +34,7 @@ def draw_view(view: str, photo: np.ndarray, alphas: dict[str, np.ndarray], varia
         return _outline(photo, alphas[variant])
     if view == "Tint":
         weight = 0.6 * alphas[variant][..., None]
-        return np.rint(photo + weight * (np.array(COLOURS[variant], np.float32) - photo)).astype(np.uint8)
+        return np.rint(photo + weight * (_colour_of(variant) - photo)).astype(np.uint8)
     if view == "Where they differ":
         return _difference(photo, alphas, variant)
     return alpha_to_grey(alphas[variant])
@@ -58,6 +55,10 @@ def _alone(alphas: dict[str, np.ndarray], variant: str) -> np.ndarray:
     return (alphas[variant] >= THRESHOLD) & (other < THRESHOLD)
 
 
+def _colour_of(variant: str) -> np.ndarray:
+    return np.array(ImageColor.getrgb(VARIANT_COLOURS[variant]), np.float32)
+
+
 def _outline(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     contours, _ = cv2.findContours((alpha >= THRESHOLD).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     thickness = max(1, round(max(alpha.shape) / 400))
@@ -76,7 +77,7 @@ def _difference(photo: np.ndarray, alphas: dict[str, np.ndarray], variant: str) 
     rows, columns = np.indices(grey.shape[:2])
     period = max(4, STRIPE * max(grey.shape) // 1280)
     along = rows + columns if variant == "random" else rows - columns  # the stripes lean either way
-    dark = np.where((along // (period // 2)) % 2, 1.0, 0.35)[..., None] * np.array(COLOURS[variant], np.float32)
+    dark = np.where((along // (period // 2)) % 2, 1.0, 0.35)[..., None] * _colour_of(variant)
     alone = _alone(alphas, variant)
     picture[alone] = dark[alone]
     return np.rint(picture).astype(np.uint8)

@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+from PIL import ImageColor
 
 from hairseg.page.share_card import share_card
-from hairseg.page.views import COLOURS, VIEWS, draw_view, share_alone, share_of_hair
+from hairseg.page.views import VIEWS, draw_view, share_alone, share_of_hair
+from hairseg.paper import VARIANT_COLOURS
 
 PHOTO = np.full((200, 300, 3), 120, np.uint8)
+
+COLOURS = {variant: np.array(ImageColor.getrgb(colour)) for variant, colour in VARIANT_COLOURS.items()}
 
 
 def box(left: int, right: int) -> np.ndarray:
@@ -31,7 +35,7 @@ def test_the_mask_is_the_alpha_and_the_tint_its_colour():
     np.testing.assert_array_equal(draw_view("Mask", PHOTO, ALPHAS, "random"), 255 * ALPHAS["random"].astype(np.uint8))
     tint = draw_view("Tint", PHOTO, ALPHAS, "pretrained")
     np.testing.assert_array_equal(tint[0, 0], PHOTO[0, 0])
-    np.testing.assert_array_equal(tint[100, 150], np.rint(0.4 * 120 + 0.6 * np.array(COLOURS["pretrained"])))
+    np.testing.assert_array_equal(tint[100, 150], np.rint(0.4 * 120 + 0.6 * COLOURS["pretrained"]))
 
 
 def test_the_outline_is_white_on_black_along_the_edge_alone():
@@ -46,7 +50,7 @@ def test_where_they_differ_is_striped_where_they_agree_grey(variant, alone, othe
     view = draw_view("Where they differ", PHOTO, ALPHAS, variant).astype(int)
     striped = view[60:140, alone - 20 : alone + 20]
     colours = {tuple(colour) for colour in striped.reshape(-1, 3)}
-    assert colours == {tuple(np.rint(part * np.array(COLOURS[variant])).astype(int)) for part in (1, 0.35)}
+    assert colours == {tuple(np.rint(part * COLOURS[variant]).astype(int)) for part in (1, 0.35)}
     shifted = striped[1:, :-1] == striped[:-1, 1:] if variant == "random" else striped[1:, 1:] == striped[:-1, :-1]
     assert shifted.all()  # they lean one way for one network, the other for the other: legible without colour
     assert len({tuple(colour) for colour in view[60:140, other - 20 : other + 20].reshape(-1, 3)}) == 1
