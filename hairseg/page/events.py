@@ -44,7 +44,8 @@ class PageEvents:
         def draw(variant: str) -> dict:
             model = self.session.models.known(model_of(photo)).name
             session = self.session.photo(path_of(photo), model)
-            alphas = {name: session.alpha(name) for name in VARIANTS}
+            # the random one first: the recoloured photo is asked for at once, and works on the pretrained one
+            alphas = {name: session.alpha(name) for name in reversed(VARIANTS)}
             picture = draw_view(view, session.shown, alphas, variant)
             name = f"{name_of(session.path)}-{variant}-{'mask' if picture.ndim == 2 else view.split()[-1].lower()}"
             return {
