@@ -228,6 +228,21 @@ def scale_down(picture: np.ndarray, longer_side: int) -> np.ndarray:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
+def shrink(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A picture of any channels at a smaller width and height: about the mean of what each pixel covers.
+
+    It is halved first, several times as fast as in one step, and loses a last odd row or column.
+
+    Example:
+        >>> shrink(np.float32([[0, 4, 8, 8]]), (2, 1)).tolist()
+        [[2.0, 8.0]]
+    """
+    while picture.shape[0] >= 2 * size[1] and picture.shape[1] >= 2 * size[0] and min(picture.shape[:2]) > 1:
+        height, width = picture.shape[0] // 2, picture.shape[1] // 2
+        picture = cv2.resize(picture[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
 def alpha_to_grey(alpha: np.ndarray) -> np.ndarray:
     """Alpha in [0, 1], float32 (height, width) -> uint8 grey picture, 255 is hair.
 

@@ -209,9 +209,9 @@ def _fading(window: tuple[slice, slice], shape: tuple[int, int]) -> np.ndarray:
     for side, length in zip(window, shape, strict=True):
         from_start = np.arange(1, side.stop - side.start + 1) if side.start else np.inf
         from_stop = np.arange(side.stop - side.start, 0, -1) if side.stop < length else np.inf
-        ramp = np.minimum(from_start, from_stop) / (FADE * (side.stop - side.start))
-        ramps.append(np.broadcast_to(np.minimum(1, ramp), side.stop - side.start))
-    return np.minimum(ramps[0][:, None], ramps[1][None]).astype(np.float32)
+        ramp = np.minimum(1, np.minimum(from_start, from_stop) / (FADE * (side.stop - side.start)))
+        ramps.append(np.broadcast_to(ramp, side.stop - side.start).astype(np.float32))
+    return np.minimum(ramps[0][:, None], ramps[1][None])
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:

@@ -7,6 +7,8 @@ recolours hair needs F, the hair's own colour, or it drags the background along 
 import cv2
 import numpy as np
 
+from hairseg.images import shrink
+
 REACHES = (16, 6)  # cells to either side over which alpha and colour are related: first about the network's stride
 
 SUBSAMPLED = 4  # pixels of a reach in the reduced photo where they are
@@ -51,7 +53,7 @@ def refine_alpha(photo: np.ndarray, alpha: np.ndarray, cell: float, wanted: np.n
     photo, alpha = photo[window], alpha[window]
     steps = [max(1.0, reach * cell / SUBSAMPLED) for reach in REACHES]
     coarse, fine = ((max(1, round(alpha.shape[1] / step)), max(1, round(alpha.shape[0] / step))) for step in steps)
-    guide = _shrink(photo, fine)
+    guide = shrink(photo, fine)
     coarse_guide, target = (
         cv2.resize(picture, coarse, interpolation=cv2.INTER_AREA)
         for picture in (guide, cv2.resize(alpha, fine, interpolation=cv2.INTER_LINEAR))
@@ -62,14 +64,6 @@ def refine_alpha(photo: np.ndarray, alpha: np.ndarray, cell: float, wanted: np.n
     lowest, highest = np.maximum(little, much - (TRUST - 1)), np.minimum(much, little + (1 - 1 / DOUBT))
     np.clip(_along(line, photo), lowest, highest, out=result[window])
     return result
-
-
-def _shrink(photo: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The photo at that width and height, the mean of what each pixel covers. Halving first is several times faster."""
-    while photo.shape[0] >= 2 * size[1] and photo.shape[1] >= 2 * size[0] and min(photo.shape[:2]) > 1:
-        height, width = photo.shape[0] // 2, photo.shape[1] // 2
-        photo = cv2.resize(photo[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
-    return cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
 
 
 def _along(line: np.ndarray, guide: np.ndarray) -> np.ndarray:

@@ -9,6 +9,8 @@ Pictures are (height, width), lightness is CIE L*, alpha float32 in [0, 1]. Slow
 import cv2
 import numpy as np
 
+from hairseg.images import shrink
+
 GRID_SIDE = 128
 
 STREAK_SIDE = 320
@@ -25,8 +27,8 @@ def clamp_edge_lightness(lightness: np.ndarray, core: np.ndarray) -> np.ndarray:
         core: bool, where the pixel is hair for sure.
     """
     size = _fit(core, GRID_SIDE)
-    small = cv2.resize(lightness, size, interpolation=cv2.INTER_AREA)
-    inner = cv2.resize(core.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    small = shrink(lightness, size)
+    inner = shrink(core.astype(np.float32), size)
     inner = cv2.erode(inner, np.ones((5, 5)))
     # a trace of the average stands in where there is no hair further in, as in thin braids
     weight = cv2.GaussianBlur(inner, (0, 0), 3) + 1e-3
@@ -62,8 +64,8 @@ def hue_variation(lab: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         lab: CIELAB of the hair's own colour, (height, width, 3), float32; it goes on outside the hair.
     """
     size = _fit(alpha, GRID_SIDE)
-    small = cv2.GaussianBlur(cv2.resize(lab, size, interpolation=cv2.INTER_AREA), (0, 0), 1)
-    weight = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).ravel() + 1e-6
+    small = cv2.GaussianBlur(shrink(lab, size), (0, 0), 1)
+    weight = shrink(alpha, size).ravel() + 1e-6
     lightness, hue = small[..., 0].ravel(), small[..., 1:].reshape(-1, 2)
     lightness = lightness - np.average(lightness, weights=weight)
     hue = hue - np.average(hue, axis=0, weights=weight)
@@ -103,7 +105,7 @@ def streaks(lightness: np.ndarray) -> np.ndarray:
     Line integral convolution (Cabral and Leedom, SIGGRAPH 1993): noise averaged along the strands, whose direction is
     that of the least change in the structure tensor. A threshold on the rank picks any share of the strands.
     """
-    small = cv2.resize(lightness, _fit(lightness, STREAK_SIDE), interpolation=cv2.INTER_AREA)
+    small = shrink(lightness, _fit(lightness, STREAK_SIDE))
     across_x, across_y = cv2.Sobel(small, cv2.CV_32F, 1, 0), cv2.Sobel(small, cv2.CV_32F, 0, 1)
     xx, yy, xy = (cv2.GaussianBlur(x, (0, 0), 4) for x in (across_x**2, across_y**2, across_x * across_y))
     angle = 0.5 * np.arctan2(2 * xy, xx - yy) + np.pi / 2
