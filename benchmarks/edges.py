@@ -36,6 +36,8 @@ except ImportError:
 
 def closed_form(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     trimap = np.where(alpha > 1 - SURE, 1.0, np.where(alpha < SURE, 0.0, 0.5))
+    if trimap.min() > 0 or trimap.max() < 1:  # it has nothing to go by
+        return alpha
     return estimate_alpha_cf(photo / 255.0, trimap).astype(np.float32)  # pyright: ignore[reportOptionalCall]
 
 
