@@ -19,6 +19,8 @@ HISTORIES = {"auroc": "AUROC", "f1": "F1", "loss": "Loss"}
 
 HEIGHT = 300  # of a plot, in pixels
 
+FEW_EPOCHS = 9  # up to which a plot would mark fractions of them, were they numbers
+
 COLOURS = {  # of curves; what was trained on is lighter, of the same hue
     **VARIANT_COLOURS,
     **{f"{variant}, test": colour for variant, colour in VARIANT_COLOURS.items()},
@@ -188,9 +190,9 @@ def history_of(repository: "ModelRepository") -> pd.DataFrame:
 
 
 def history_table(rows: list[dict]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["curve", "epoch", *HISTORIES]).astype(
-        dict.fromkeys(("epoch", *HISTORIES), float)
-    )
+    names = ("epoch", *HISTORIES)
+    table = pd.DataFrame(rows, columns=["curve", *names]).astype(dict.fromkeys(names, float))
+    return table.assign(epoch=table["epoch"].map("{:.0f}".format)) if table["epoch"].max() <= FEW_EPOCHS else table
 
 
 def roc_of(metrics: dict) -> pd.DataFrame:

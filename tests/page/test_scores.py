@@ -11,6 +11,8 @@ from hairseg.page.scores import (
     card_of,
     groups_of,
     history_of,
+    history_plot,
+    history_table,
     how_good,
     metrics_of,
     roc_of,
@@ -81,8 +83,20 @@ def test_curves_are_the_histories():
         history = json.loads((BUNDLED / variant / "history.json").read_text())
         for split in ("train", "test"):
             rows = curves[curves["curve"] == f"{variant}, {split}"]
-            assert list(rows["epoch"]) == [epoch["epoch"] for epoch in history]
+            assert list(rows["epoch"].astype(int)) == [epoch["epoch"] for epoch in history]
             assert list(rows["auroc"]) == [epoch[split]["auroc"] for epoch in history]
+
+
+@pytest.mark.parametrize(("epochs", "kind"), [(4, "nominal"), (30, "quantitative")])
+def test_few_epochs_are_named_and_many_are_numbers(epochs, kind):
+    """Else a plot would mark fractions of the few, and put 10 of the many before 2."""
+    scores = dict.fromkeys(("auroc", "f1", "loss"), 0.5)
+    table = history_table([{"curve": "random, test", "epoch": 1 + epoch, **scores} for epoch in range(epochs)])
+    drawn = history_plot("auroc").postprocess(table)
+    assert drawn.datatypes["epoch"] == kind
+    assert [row[drawn.columns.index("epoch")] for row in drawn.data][-1] == (
+        str(epochs) if kind == "nominal" else epochs
+    )
 
 
 def test_points_of_the_roc_curve_are_drawn_where_they_are_stored():
