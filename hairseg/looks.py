@@ -132,7 +132,7 @@ def without_doubtful_finds(logits: np.ndarray, judged: np.ndarray | None = None)
         if judged is not None and judged[window][pixels].mean() < 0.5:
             continue
         found = logits[window][pixels]
-        if not _is_anywhere(found, SURE):
+        if not _reaches(found, SURE):
             surest = np.quantile(found, 1 - SUREST)
             result[window][pixels] -= 2 * surest  # so that what it was surest of is as surely none
     return result
@@ -155,12 +155,12 @@ def agreed(closer: np.ndarray, first: np.ndarray, suspected: np.ndarray) -> np.n
         if share >= AGREEMENT:
             continue
         found = closer[window][pixels]
-        if share < CERTAIN_AGREEMENT or not _is_anywhere(found, CERTAIN):
+        if share < CERTAIN_AGREEMENT or not _reaches(found, CERTAIN):
             result[window][pixels] = np.minimum(found, first[window][pixels])
     return result
 
 
-def _is_anywhere(logits: np.ndarray, certainty: float) -> bool:
+def _reaches(logits: np.ndarray, certainty: float) -> bool:
     """Whether the surest pixels of a find reach that logit."""
     return bool((logits >= certainty).mean() >= SUREST)
 
