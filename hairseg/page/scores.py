@@ -19,7 +19,7 @@ HISTORIES = {"auroc": "AUROC", "f1": "F1", "loss": "Loss"}
 
 HEIGHT = 300  # of a plot, in pixels
 
-FEW_EPOCHS = 9  # up to which a plot would mark fractions of them, were they numbers
+FEW_EPOCHS = range(1, 10)  # of which a plot would mark fractions, were they numbers
 
 COLOURS = {  # of curves; what was trained on is lighter, of the same hue
     **VARIANT_COLOURS,
@@ -192,7 +192,8 @@ def history_of(repository: "ModelRepository") -> pd.DataFrame:
 def history_table(rows: list[dict]) -> pd.DataFrame:
     names = ("epoch", *HISTORIES)
     table = pd.DataFrame(rows, columns=["curve", *names]).astype(dict.fromkeys(names, float))
-    return table.assign(epoch=table["epoch"].map("{:.0f}".format)) if table["epoch"].max() <= FEW_EPOCHS else table
+    epochs = table["epoch"].tolist()
+    return table.assign(epoch=[f"{epoch:.0f}" for epoch in epochs]) if max(epochs, default=0) in FEW_EPOCHS else table
 
 
 def roc_of(metrics: dict) -> pd.DataFrame:
