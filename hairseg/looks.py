@@ -151,11 +151,9 @@ def agreed(closer: np.ndarray, first: np.ndarray, suspected: np.ndarray) -> np.n
     """
     result = closer.copy()
     for window, pixels in _finds(closer):
-        share = suspected[window][pixels].mean()
-        if share >= AGREEMENT:
-            continue
         found = closer[window][pixels]
-        if share < CERTAIN_AGREEMENT or not _reaches(found, CERTAIN):
+        wanted = CERTAIN_AGREEMENT if _reaches(found, CERTAIN) else AGREEMENT
+        if suspected[window][pixels].mean() < wanted:
             result[window][pixels] = np.minimum(found, first[window][pixels])
     return result
 
