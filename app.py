@@ -66,10 +66,10 @@ def main() -> None:
         raise InputError(f"--memory is {args.memory:g}", "megabytes above 0")
     if args.mcp and find_spec("mcp") is None:
         raise InputError("--mcp needs the package mcp", "it to be installed", "pip install 'gradio[mcp]'")
+    from hairseg.memory import return_large_arrays_to_system
     from hairseg.page.layout import build_page
     from hairseg.page.listed import find_models
     from hairseg.page.login import Login
-    from hairseg.page.memory import return_large_arrays_to_system
     from hairseg.page.models import Models
     from hairseg.page.session import PageSession
     from hairseg.page.style import look
@@ -112,7 +112,7 @@ def load(model: "Model", device: str) -> "HairPredictor":
     import cv2
     import numpy as np
 
-    from hairseg.page.memory import trim_memory
+    from hairseg.memory import trim_memory
     from hairseg.prediction import HairPredictor
 
     cv2.setNumThreads(1)  # visitors share the cores, not one visitor's steps: it idles less, and a huge photo holds one

@@ -25,11 +25,11 @@ from gradio.utils import get_upload_folder
 
 from hairseg.commands import run
 from hairseg.images import load_photo
+from hairseg.memory import return_large_arrays_to_system
 from hairseg.networks.backbones import build_model
 from hairseg.networks.precision import autocast
 from hairseg.page.endpoints import ONE_COLOUR
 from hairseg.page.events import PageEvents
-from hairseg.page.memory import return_large_arrays_to_system
 from hairseg.page.session import PageSession
 from hairseg.paper import VARIANTS
 from hairseg.prediction import HairPredictor

@@ -22,6 +22,7 @@ from hairseg.images import alpha_to_grey, load_photo
 from hairseg.leaderboard.rows import find_repositories, row_of
 from hairseg.leaderboard.speed import milliseconds_a_photo
 from hairseg.leaderboard.table import as_json, table
+from hairseg.memory import return_large_arrays_to_system
 from hairseg.paper import VARIANTS
 from hairseg.prediction import HairPredictor
 from hairseg.recolouring.palette import parse_colour
@@ -115,6 +116,7 @@ def main() -> int:
     predictor = HairPredictor(resolve(args.repo).folder, [args.variant], choose_device(args.device))
     args.output.mkdir(parents=True, exist_ok=True)
     threads = share_cores(len(photos))
+    return_large_arrays_to_system()
     budget = PixelBudget(PIXELS_AT_ONCE)
 
     def finish(target: Path) -> bool:

@@ -74,7 +74,7 @@ def closer_windows(logits: np.ndarray, shape: tuple[int, int]) -> list[tuple[sli
         Rows and columns of at most `MAX_LOOKS` windows, those of the largest finds first.
     """
     scale = max(shape) / max(logits.shape)
-    _, _, finds, _ = cv2.connectedComponentsWithStats((logits > SUSPICION).astype(np.uint8))
+    _, finds = _connected(logits > SUSPICION)
     windows = []
     for left, top, width, height, area in sorted(finds[1:].tolist(), key=lambda find: -find[4]):
         side = round(SURROUNDINGS * max(width, height) * scale)
@@ -165,11 +165,22 @@ def _reaches(logits: np.ndarray, certainty: float) -> bool:
 
 def _finds(logits: np.ndarray) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
     """What is called hair and hangs together: its rows and columns, and which of the pixels there, bool."""
-    _, places, finds, _ = cv2.connectedComponentsWithStats((logits > 0).astype(np.uint8))
+    places, finds = _connected(logits > 0)
     for find, (left, top, width, height, _) in enumerate(finds.tolist()):
         if find:
             window = slice(top, top + height), slice(left, left + width)
             yield window, places[window] == find
+
+
+def _connected(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which find every pixel belongs to, and left, top, width, height and area of each; the first is none of them."""
+    _, places, finds, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
+        pixels.astype(np.uint8),
+        8,
+        cv2.CV_32S,
+        cv2.CCL_GRANA,  # by far the fastest of OpenCV's here
+    )
+    return places, finds
 
 
 def _part_of(

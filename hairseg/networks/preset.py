@@ -60,14 +60,16 @@ class Preset:
 
     def normalise(self, squares: torch.Tensor) -> torch.Tensor:
         """uint8 (batch, image_size, image_size, 3) -> float32 (batch, 3, image_size, image_size), channels last."""
-        mean, std = _on_device(self.mean, squares.device), _on_device(self.std, squares.device)
-        return ((squares - 255 * mean) / (255 * std)).permute(0, 3, 1, 2)
+        # row by row: several times as fast as over three values at a time
+        mean, std = (_along_a_row(values, squares.shape[2], squares.device) for values in (self.mean, self.std))
+        rows = (squares.flatten(2) - 255 * mean).div_(255 * std)
+        return rows.view(squares.shape).permute(0, 3, 1, 2)
 
 
 @cache
-def _on_device(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
+def _along_a_row(values: tuple[float, ...], width: int, device: torch.device) -> torch.Tensor:
     """Copied there once: a copy at every step would make the CPU wait for a GPU."""
-    return torch.tensor(values, device=device)
+    return torch.tensor(values, device=device).repeat(width)
 
 
 def resize_mask(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from hairseg.errors import InputError
 from hairseg.images import load_photo, pixels_of, scale_down
-from hairseg.page.memory import trim_memory
+from hairseg.memory import trim_memory
 from hairseg.page.models import Models
 from hairseg.page.remembered import Remembered
 from hairseg.page.speeds import Speeds

@@ -31,6 +31,17 @@ def test_aspect_ratio_is_kept_and_the_rest_is_padded(height, width, rows, column
     assert (mask[rows, columns] == 1).all() and (mask[padding] == IGNORE).all()
 
 
+@pytest.mark.parametrize("height, width", [(640, 512), (641, 513), (512, 1030)])
+def test_what_is_large_keeps_its_place_when_it_is_scaled(height, width):
+    down, right = np.mgrid[:height, :width] / max(height, width)
+    photo = np.stack([255 * down, 255 * right, 255 * right], axis=2).astype(np.uint8)
+    window = SMALL.window(height, width)
+    rows, columns = (np.arange(side.stop - side.start) for side in window)
+    found = SMALL.fit_photo(photo)[window].astype(float)
+    assert np.abs(found[..., 0] - 255 * (rows[:, None] + 0.5) / 64).max() < 2
+    assert np.abs(found[..., 1] - 255 * (columns + 0.5) / 64).max() < 2
+
+
 def test_a_mask_is_thresholded_at_half_after_scaling():
     mask = np.zeros((128, 128), bool)
     mask[0, 0] = True  # a quarter of the first pixel
