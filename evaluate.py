@@ -13,9 +13,9 @@ from hairseg.data.decoded import load_arrays
 from hairseg.errors import InputError
 from hairseg.evaluation.evaluate import evaluate
 from hairseg.evaluation.report import table
-from hairseg.files import write_json
 from hairseg.hub.resolution import default_repo, resolve
 from hairseg.prediction import HairPredictor
+from hairseg.repository import ModelRepository
 
 
 def parse() -> Parser:
@@ -52,13 +52,16 @@ def main() -> None:
     scenes = [pair for pair in find_scenes(*args.scenes) if args.split in (pair.split, "all")]
     if args.scenes and not scenes:
         raise InputError(
-            f"{args.scenes} has no scenes in the {args.split} split", "some", "add scenes or try --split all"
+            f"{' and '.join(map(str, args.scenes))} has no scenes in the {args.split} split",
+            "some",
+            "add scenes or try --split all",
         )
     backdrops = load_scenes(scenes)
     predictor = HairPredictor(resolve(args.repo).folder, device=device)
     arrays = load_arrays({dataset: pairs}, predictor.config.preset, args.workers)
-    metrics = evaluate(predictor, dataset, args.split, pairs, arrays, backdrops, args.output)
-    write_json(args.output / "metrics.json", metrics)
+    output = ModelRepository(args.output)
+    metrics = evaluate(predictor, dataset, args.split, pairs, arrays, backdrops, output)
+    output.save_metrics(metrics)
     print(table(metrics))
     print(f"written: metrics.json, figures and worst.png in {args.output}")
 

@@ -236,7 +236,7 @@ def finish(
             pairs,
             tests[dataset],
             backdrops,
-            repository.folder if dataset == photos.first else None,
+            repository if dataset == photos.first else None,
         )
         for dataset, pairs in photos.pairs["test"].items()
         if pairs

@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=20)
     args = parser.parse_args()
     if estimate_alpha_cf is None:
-        raise InputError("PyMatting is not installed: expected it to compare with; pip install pymatting.")
+        raise InputError("PyMatting is not installed", "it to compare with", "pip install pymatting")
     predictor = HairPredictor(resolve(args.repo).folder, ["pretrained"])
     dataset, pairs = find_pairs(args.data)
     methods = {
@@ -63,7 +63,7 @@ def main() -> None:
     errors, seconds = ({method: [] for method in methods} for _ in range(2))
     chosen = [pair for pair in pairs if pair.split == args.split][: args.limit]
     if not chosen:
-        raise InputError(f"{args.data} has no photos in the {args.split} split: expected train, val or test with some.")
+        raise InputError(f"{args.data} has no photos in the {args.split} split", "train, val or test with some")
     for pair in chosen:
         photo, mask = pair_at_size_of_photo(pair, dataset)
         alpha = predictor.alphas(photo, refined=False)["pretrained"]

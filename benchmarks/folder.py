@@ -32,6 +32,7 @@ import torch
 from common import PORTRAIT, PROJECT, load_predictor, parser_of, report
 
 from hairseg import __main__ as command
+from hairseg import prediction
 from hairseg.commands import run
 from hairseg.images import load_photo
 from hairseg.networks.precision import autocast
@@ -97,7 +98,7 @@ def speed(predictor: HairPredictor, folder: Path, runs: int) -> dict:
         with redirect_stderr(io.StringIO()):
             command.main()
 
-    command.HairPredictor = lambda *_: predictor
+    prediction.HairPredictor = lambda *_: predictor
     methods = {
         "bare, all cores on one photo": lambda: bare(1),
         "bare, a photo on each core": lambda: bare(cores),

@@ -6,6 +6,7 @@ python -m hairseg models [FOLDER...] [--json]
 
 import json
 import sys
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,26 +18,17 @@ from hairseg.commands import Parser, choose_device, run
 from hairseg.errors import InputError
 from hairseg.files import WriteError
 from hairseg.folder import find_photos, result_path, write_picture
-from hairseg.hub.resolution import default_repo, resolve
 from hairseg.images import alpha_to_grey, load_photo
-from hairseg.leaderboard.rows import find_repositories, row_of
-from hairseg.leaderboard.speed import milliseconds_a_photo
-from hairseg.leaderboard.table import as_json, table
 from hairseg.memory import return_large_arrays_to_system
 from hairseg.paper import VARIANTS
-from hairseg.prediction import HairPredictor
 from hairseg.recolouring.palette import parse_colour
 from hairseg.recolouring.recolourer import HairRecolourer
 from hairseg.recolouring.settings import NUMBERS, RecolourSettings, describe
 from hairseg.recolouring.sheet import contact_sheet
-from hairseg.repository import BUNDLED, ModelRepository
-from hairseg.workers import PixelBudget, in_threads, share_cores
 
 MODELS = "models"  # the first word of a command line that lists them
 
 RUNS = Path("runs")  # where train.py puts them
-
-PORTRAIT = Path(__file__).parent / "page" / "examples" / "astronaut.jpg"
 
 FEW = 3  # photos that need no progress bar
 
@@ -69,7 +61,7 @@ def parse() -> Parser:
     parser.add_argument("--contact-sheet", action="store_true", help="also write a sheet with the hair in every preset")
     parser.add_argument("--skip-existing", action="store_true", help="leave out photos whose results are all there")
     parser.add_argument("--variant", default="pretrained", choices=VARIANTS)
-    parser.add_argument("--repo", default=default_repo(), help="folder or Hub id (HAIRSEG_REPO, else the bundled one)")
+    parser.add_argument("--repo", help="folder or Hub id (HAIRSEG_REPO, else the bundled one)")
     parser.add_argument("--device", default="auto")
     return parser
 
@@ -113,7 +105,23 @@ def main() -> int:
         for target in photos
         if not (args.skip_existing and all(result_path(target, kind).exists() for kind in kinds))
     ]
-    predictor = HairPredictor(resolve(args.repo).folder, [args.variant], choose_device(args.device))
+    done = segment(photos, unfinished, kinds, settings, args) if unfinished else 0
+    failed = len(unfinished) - done
+    if len(photos) > 1:
+        print(f"{done} photos done, {len(photos) - len(unfinished)} skipped, {failed} unreadable", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def segment(
+    photos: dict[Path, Path], unfinished: list[Path], kinds: list[str], settings: RecolourSettings, args: Namespace
+) -> int:
+    """Write the results of those photos that are unfinished, on all cores. Returns how many went well."""
+    # they take PyTorch along, for which a mistake on the command line need not wait
+    from hairseg.hub.resolution import default_repo, resolve
+    from hairseg.prediction import HairPredictor
+    from hairseg.workers import PixelBudget, in_threads, share_cores
+
+    predictor = HairPredictor(resolve(args.repo or default_repo()).folder, [args.variant], choose_device(args.device))
     args.output.mkdir(parents=True, exist_ok=True)
     threads = share_cores(len(photos))
     return_large_arrays_to_system()
@@ -137,7 +145,7 @@ def main() -> int:
             return True
         return False
 
-    done = sum(
+    return sum(
         tqdm(
             in_threads(finish, unfinished, threads),
             total=len(unfinished),
@@ -146,15 +154,17 @@ def main() -> int:
             mininterval=0.1 if sys.stderr.isatty() else 30,
         )
     )
-    failed = len(unfinished) - done
-    if len(photos) > 1:
-        print(f"{done} photos done, {len(photos) - len(unfinished)} skipped, {failed} unreadable", file=sys.stderr)
-    return 1 if failed else 0
 
 
 def list_models(words: Sequence[str]) -> int:
     """The command `models`. What is wrong with one repository does not stop the others."""
     args = parse_models().parse_args(words)
+    from hairseg.leaderboard.rows import find_repositories, row_of
+    from hairseg.leaderboard.speed import milliseconds_a_photo
+    from hairseg.leaderboard.table import as_json, table
+    from hairseg.prediction import HairPredictor
+    from hairseg.repository import BUNDLED, ModelRepository
+
     device = choose_device(args.device)
     rows, failed = [], False
     for folder in find_repositories(args.folders or [RUNS if RUNS.is_dir() else BUNDLED]):
@@ -162,7 +172,7 @@ def list_models(words: Sequence[str]) -> int:
             rows.append(row_of(ModelRepository(folder), str(folder)))
             if not args.no_speed:
                 predictor = HairPredictor(folder, device=device)
-                rows[-1] = replace(rows[-1], milliseconds=milliseconds_a_photo(predictor, load_photo(PORTRAIT)))
+                rows[-1] = replace(rows[-1], milliseconds=milliseconds_a_photo(predictor))
         except InputError as error:
             report(str(error))
             failed = True

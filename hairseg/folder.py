@@ -15,7 +15,7 @@ from hairseg.images import encode_png, readable_formats
 
 RESULTS = ("alpha", "cutout", "recoloured", "sheet")
 
-LONGEST_NAME = 255 - len("..recoloured.png.4194304.partial")  # bytes: what file systems allow, less what results add
+LONGEST_NAME = 255 - max(len(f".{kind}.png") for kind in RESULTS)  # bytes: what file systems allow, less what is added
 
 
 def find_photos(arguments: Iterable[Path], output: Path) -> dict[Path, Path]:
@@ -46,13 +46,13 @@ def find_photos(arguments: Iterable[Path], output: Path) -> dict[Path, Path]:
             )
         for path in found:
             target = output / (path.parent.relative_to(argument) if is_folder else "") / _short_enough(path.stem)
-            if target in photos:
+            if target in photos and os.path.realpath(photos[target]) != os.path.realpath(path):
                 raise InputError(
                     f"the results of {photos[target]} and {path} would overwrite each other",
                     "different names",
                     "rename one of them, or write them to different --output folders",
                 )
-            photos[target] = path
+            photos.setdefault(target, path)
     return photos
 
 

@@ -101,6 +101,8 @@ def load_photo(source, name: str | None = None, longer_side: int | None = None) 
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         with Image.open(file, formats=readable_formats()) as image:
+            if image.width * image.height > MAX_PIXELS:  # before a draft makes it smaller
+                raise _too_large(name)
             if longer_side:
                 width, height = (max(1, side * longer_side // max(image.size)) for side in image.size)
                 image.draft(None, (width, height))

@@ -1,8 +1,4 @@
-"""Soft edges: alpha that follows the photo's strands, and the hair's colour in them.
-
-A photo's pixel at the edge of the hair mixes hair and background: I = alpha F + (1 - alpha) B. Whatever moves or
-recolours hair needs F, the hair's own colour, or it drags the background along as a halo.
-"""
+"""Soft edges: alpha that follows the photo's strands."""
 
 import cv2
 import numpy as np

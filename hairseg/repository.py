@@ -26,6 +26,7 @@ from hairseg.paper import VARIANTS
 CONFIG, METRICS, CARD = "config.json", "metrics.json", "README.md"
 WEIGHTS, HISTORY, ONNX = "model.safetensors", "history.json", "model.onnx"  # of a variant, in the folder of its name
 FIGURES = "figures"
+WORST = "worst.png"  # which is not pushed: it shows photos
 
 NEEDED = [CONFIG, METRICS, *(f"{variant}/{name}" for variant in VARIANTS for name in (WEIGHTS, HISTORY))]  # to serve
 
@@ -91,6 +92,11 @@ class ModelRepository:
 
     def figure(self, name: str) -> Path:
         return self.folder / FIGURES / f"{name}.png"
+
+    @property
+    def worst(self) -> Path:
+        """Where evaluate.py draws the photos that it scores lowest."""
+        return self.folder / WORST
 
     def files(self) -> list[str]:
         """Names of the files that belong to a model repository and are there, sorted."""

@@ -155,8 +155,9 @@ def test_a_cut_off_file_is_called_broken(quadrants, tmp_path):
 
 def test_a_picture_beyond_the_limit_is_refused_before_it_is_decoded(monkeypatch, quadrants):
     monkeypatch.setattr(images, "MAX_PIXELS", 100)
-    with pytest.raises(InputError, match="too large"):
-        load_photo(encoded(Image.fromarray(quadrants), "PNG"))
+    for kind, longer_side in (("PNG", None), ("JPEG", None), ("JPEG", 4)):
+        with pytest.raises(InputError, match="too large"):
+            load_photo(encoded(Image.fromarray(quadrants), kind), longer_side=longer_side)
 
 
 def test_a_large_photo_that_is_allowed_is_read_without_a_warning(tmp_path):

@@ -153,7 +153,7 @@ def test_the_bundled_repository_is_whole_and_small():
     config = ModelRepository(BUNDLED).validate()
     assert config.variants.keys() == {"pretrained", "random"}
     assert config.variants["random"]["init"] == "random" != config.variants["pretrained"]["init"]
-    assert sum(path.stat().st_size for path in BUNDLED.rglob("*") if path.is_file()) < 30e6
+    assert sum(path.stat().st_size for path in BUNDLED.rglob("*") if path.is_file()) < 40e6
     assert all(path.suffix in {".json", ".md", ".png", ".safetensors"} for path in BUNDLED.rglob("*") if path.is_file())
 
 

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hairseg.data.datasets import Pair, layout_of, share_of
-from hairseg.errors import InputError
+from hairseg.data.datasets import Pair, read_mask, share_of
 
 SMALL_HAIR = 0.4  # of the photo's longer side: the hair's longer side below which there is more to see closer
 
@@ -27,10 +26,7 @@ def closer_crops(pairs: list[Pair], dataset: str) -> list[Pair]:
     for pair in pairs:
         if pair.mask is None:
             continue
-        try:
-            mask = layout_of(dataset).read_mask(pair.mask)
-        except Exception as error:  # as in `check_masks`
-            raise InputError(f"{pair.mask.name} cannot be read ({error})") from None
+        mask = read_mask(pair.mask, dataset)
         rows, columns = np.nonzero(mask == 1)
         if len(rows) and (side := 1 + int(max(np.ptp(rows), np.ptp(columns)))) < SMALL_HAIR * max(mask.shape):
             crops += _crops_of(pair, mask.shape, side, (rows.min(), rows.max()), (columns.min(), columns.max()))

@@ -190,7 +190,7 @@ def find_pairs(root: str | Path, dataset: str = "auto", include_hairless: bool =
         include_hairless: also give people without a hair mask, as empty masks; the paper leaves them out.
 
     Returns:
-        The data set's name, in the layout "folder" that of its folder, and its pairs in the order of their ids.
+        The data set's name, in the layout "folder" that of its folder, and its pairs, always in the same order.
 
     Raises:
         InputError: no such folder, no known layout, no pairs, files without their partner (all of them listed), or
@@ -243,10 +243,7 @@ def load_pair(pair: Pair, dataset: str, longer_side: int | None = None) -> tuple
     photo = load_photo(pair.photo, longer_side=None if pair.window else longer_side)
     if pair.mask is None:
         return photo, np.zeros(photo.shape[:2], bool)
-    try:
-        mask = layout_of(dataset).read_mask(pair.mask)
-    except Exception as error:  # as in `check_masks`
-        raise InputError(f"{pair.mask.name} cannot be read ({str(error) or type(error).__name__})") from None
+    mask = read_mask(pair.mask, dataset)
     if max(mask.shape) < SMALLEST_MASK < max(photo.shape):
         raise InputError(f"{pair.mask.name} is only {mask.shape[1]} x {mask.shape[0]}")
     ratio = photo.shape[0] * mask.shape[1] / (photo.shape[1] * mask.shape[0])
@@ -255,6 +252,14 @@ def load_pair(pair: Pair, dataset: str, longer_side: int | None = None) -> tuple
             f"{pair.mask.name} is {mask.shape[1]} x {mask.shape[0]} but its photo {photo.shape[1]} x {photo.shape[0]}"
         )
     return (_part(photo, pair.window), _part(mask, pair.window)) if pair.window else (photo, mask)
+
+
+def read_mask(path: Path, dataset: str) -> np.ndarray:
+    """A mask file of a data set: (height, width), bool or uint8 of {0, 1, IGNORE}. Raises InputError; it is named."""
+    try:
+        return layout_of(dataset).read_mask(path)
+    except Exception as error:  # as in `check_masks`
+        raise InputError(f"{path.name} cannot be read ({str(error) or type(error).__name__})") from None
 
 
 def _part(picture: np.ndarray, window: tuple[float, float, float, float]) -> np.ndarray:

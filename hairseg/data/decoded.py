@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,10 +96,11 @@ def _digest(path: Path | None) -> str:
 
 
 def _remove_stale(cache: Path) -> None:
-    """Remove what killed processes have left half-written."""
+    """Remove what killed processes have left half-written, also those of other machines that share the cache."""
     for partial in cache.glob(".*.partial"):
-        if time.time() - partial.stat().st_mtime > STALE_SECONDS:
-            shutil.rmtree(partial, ignore_errors=True)
+        with suppress(OSError):  # it has just become whole
+            if time.time() - max(path.stat().st_mtime for path in (partial, *partial.iterdir())) > STALE_SECONDS:
+                shutil.rmtree(partial, ignore_errors=True)
 
 
 def _decode(pairs: list[tuple[str, Pair]], preset: Preset, workers: int, folder: Path) -> None:
@@ -135,6 +137,7 @@ def _decode(pairs: list[tuple[str, Pair]], preset: Preset, workers: int, folder:
 def _allocated(path: Path, shape: tuple[int, ...]) -> np.memmap:
     """A new uint8 array mapped from a file that has its room on the disk: writing to the map cannot find it full."""
     array = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
-    with path.open("r+b") as file:
-        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    if hasattr(os, "posix_fallocate"):  # macOS has none
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return array

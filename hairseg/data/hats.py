@@ -188,5 +188,5 @@ def wearing(pairs: list[Pair], hats: list[Path]) -> list[Pair]:
     return [
         replace(pair, id=f"{pair.id}/worn", hat=hats[int(share_of(f"{pair.id}/hat") * len(hats))])
         for pair in pairs
-        if pair.mask and hats and share_of(f"{pair.id}/worn") < WORN_SHARE
+        if pair.mask and share_of(f"{pair.id}/worn") < WORN_SHARE
     ]

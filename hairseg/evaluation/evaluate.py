@@ -1,7 +1,5 @@
 """Score a model repository on the photos of a data set: what metrics.json holds, figure 3, curves, and its failures."""
 
-from pathlib import Path
-
 import numpy as np
 
 from hairseg.data.datasets import Pair
@@ -12,6 +10,7 @@ from hairseg.evaluation.metrics import BoundaryScores, PixelCounts, PixelScores
 from hairseg.evaluation.own_size import own_size_scores
 from hairseg.evaluation.scoring import score
 from hairseg.prediction import HairPredictor
+from hairseg.repository import ModelRepository
 
 
 def evaluate(
@@ -21,7 +20,7 @@ def evaluate(
     pairs: list[Pair],
     arrays: PhotoArrays,
     scenes: dict[str, list[np.ndarray]] | None = None,
-    output: Path | None = None,
+    output: ModelRepository | None = None,
 ) -> dict:
     """Score every variant.
 
@@ -31,7 +30,7 @@ def evaluate(
         arrays: the same photos as `load_arrays` gives them.
         scenes: photos without people, as `load_scenes` gives them; with them, framing and hair-free photos are scored,
             too.
-        output: where to draw figures, in its folder figures, and the worst photos; nowhere by default.
+        output: where to draw figures and the worst photos; nowhere by default.
 
     Returns:
         The contents of metrics.json. Scores of what has no hair, or nothing but hair, are None where they say nothing.
@@ -58,13 +57,13 @@ def evaluate(
         metrics["hairless"] = hairless_scores(predictor, scenes)
     if output:
         if with_both_classes:
-            draw_roc(output / "figures" / "roc.png", with_both_classes)
-            draw_precision_recall(output / "figures" / "precision_recall.png", with_both_classes)
-            draw_reliability(output / "figures" / "reliability.png", with_both_classes)
+            draw_roc(output.figure("roc"), with_both_classes)
+            draw_precision_recall(output.figure("precision_recall"), with_both_classes, predictor.config.threshold)
+            draw_reliability(output.figure("reliability"), with_both_classes)
         if own_size.gallery.comparisons:
-            draw_comparison(output / "figures" / "figure3.png", own_size.gallery.comparisons)
+            draw_comparison(output.figure("figure3"), own_size.gallery.comparisons)
         if own_size.gallery.worst:
-            draw_worst(output / "worst.png", own_size.gallery.worst_first())
+            draw_worst(output.worst, own_size.gallery.worst_first())
     return metrics
 
 

@@ -14,6 +14,10 @@ from hairseg.paper import VARIANT_COLOURS
 
 matplotlib.use("Agg")
 
+COLUMNS = 4  # of worst.png
+
+CURVE_POINTS = 2000
+
 
 def draw_comparison(path: Path, rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> None:
     """Figure 3: random mask, photo, pretrained mask; one row per photo.
@@ -67,13 +71,13 @@ def draw_roc(path: Path, scores: dict[str, PixelScores]) -> None:
     _save(figure, path)
 
 
-def draw_precision_recall(path: Path, scores: dict[str, PixelScores]) -> None:
-    """Precision-recall curve of each variant, pooled over pixels."""
+def draw_precision_recall(path: Path, scores: dict[str, PixelScores], threshold: float) -> None:
+    """Precision-recall curve of each variant, pooled over pixels, with its F1 at that threshold of alpha."""
     figure = Figure(figsize=(4.5, 4.2), layout="constrained")
     axis = figure.subplots()
     for variant, pixels in scores.items():
         precision, recall = _thin(*pixels.precision_recall)
-        axis.plot(recall, precision, color=VARIANT_COLOURS[variant], label=f"{variant}, F1 {pixels.f1():.4f}")
+        axis.plot(recall, precision, color=VARIANT_COLOURS[variant], label=f"{variant}, F1 {pixels.f1(threshold):.4f}")
     axis.set(xlabel="recall", ylabel="precision", title="Precision and recall over pixels", ylim=(0, 1.02))
     axis.legend(loc="lower left", fontsize=9)
     _save(figure, path)
@@ -101,16 +105,16 @@ def draw_reliability(path: Path, scores: dict[str, PixelScores]) -> None:
     _save(figure, path)
 
 
-def draw_worst(path: Path, rows: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]], columns: int = 4) -> None:
+def draw_worst(path: Path, rows: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]) -> None:
     """Photos with the true hair's contour in white and the found hair's in magenta.
 
     Args:
         rows: (title, uint8 RGB photo, true mask, found mask), the last three of one height and width.
     """
-    lines = -(-len(rows) // columns)
-    figure = Figure(figsize=(2.6 * columns, 2.8 * lines), layout="constrained")
+    lines = -(-len(rows) // COLUMNS)
+    figure = Figure(figsize=(2.6 * COLUMNS, 2.8 * lines), layout="constrained")
     figure.suptitle("white: true hair, magenta: found", fontsize=10)
-    for axis in figure.subplots(lines, columns, squeeze=False).flat:
+    for axis in figure.subplots(lines, COLUMNS, squeeze=False).flat:
         axis.set_axis_off()
     for axis, (title, photo, mask, found) in zip(figure.axes, rows, strict=False):
         axis.imshow(photo)
@@ -121,9 +125,9 @@ def draw_worst(path: Path, rows: list[tuple[str, np.ndarray, np.ndarray, np.ndar
     _save(figure, path)
 
 
-def _thin(*curves: np.ndarray, points: int = 2000) -> tuple[np.ndarray, ...]:
-    """At most `points` of each curve, evenly along it, both ends kept."""
-    kept = np.unique(np.linspace(0, len(curves[0]) - 1, points).astype(int))
+def _thin(*curves: np.ndarray) -> tuple[np.ndarray, ...]:
+    """At most `CURVE_POINTS` of each curve, evenly along it, both ends kept."""
+    kept = np.unique(np.linspace(0, len(curves[0]) - 1, CURVE_POINTS).astype(int))
     return tuple(curve[kept] for curve in curves)
 
 

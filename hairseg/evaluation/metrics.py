@@ -6,7 +6,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 import torch
-from sklearn.metrics import auc, f1_score, jaccard_score, precision_recall_curve, roc_curve
+from sklearn.metrics import auc, precision_recall_curve, roc_curve
 
 from hairseg.networks.preset import IGNORE
 
@@ -18,6 +18,8 @@ BINS = 2 * (24 << 14)
 BOUNDARY_SHARE = 0.02  # of the picture's diagonal
 
 RELIABILITY_BINS = 15
+
+ROC_POINTS = 200  # of the curve that metrics.json holds
 
 
 def f1_and_iou(true_positives: int, false_positives: int, false_negatives: int) -> tuple[float | None, float | None]:
@@ -31,9 +33,8 @@ def f1_and_iou(true_positives: int, false_positives: int, false_negatives: int) 
     """
     if not true_positives + false_negatives:
         return None, None
-    truth, found, counts = [1, 0, 1], [1, 1, 0], [true_positives, false_positives, false_negatives]
-    f1, iou = (float(score(truth, found, sample_weight=counts)) for score in (f1_score, jaccard_score))
-    return f1, iou
+    wrong = false_positives + false_negatives
+    return 2 * true_positives / (2 * true_positives + wrong), true_positives / (true_positives + wrong)
 
 
 @dataclass
@@ -120,11 +121,11 @@ class PixelScores:
         """Area under the ROC curve, ties counted half; None unless there are both hair and other pixels."""
         return float(auc(*self.roc)) if self.has_both_classes else None
 
-    def roc_points(self, limit: int = 200) -> dict[str, list[float]]:
-        """At most so many points of the ROC curve, evenly spaced along it, with both ends; rates rounded to 1e-5."""
+    def roc_points(self) -> dict[str, list[float]]:
+        """At most `ROC_POINTS` of the ROC curve, evenly spaced along it, with both ends; rates rounded to 1e-5."""
         rates = np.stack(self.roc)
         length = np.concatenate([[0], np.abs(np.diff(rates)).sum(0).cumsum()])
-        chosen = np.unique(np.searchsorted(length, np.linspace(0, length[-1], limit)).clip(max=len(length) - 1))
+        chosen = np.unique(np.searchsorted(length, np.linspace(0, length[-1], ROC_POINTS)).clip(max=len(length) - 1))
         names = "false_positive_rate", "true_positive_rate"
         return dict(zip(names, rates[:, chosen].round(5).tolist(), strict=True))
 

@@ -124,13 +124,16 @@ def power(device: str) -> int | None:
     """Watts that a device of training draws when it is busy; None where that is not known.
 
     Example:
-        >>> power("cpu, 2 threads"), power("NVIDIA H100 80GB HBM3"), power("abacus")
-        (20, 700, None)
+        >>> power("cpu, 2 threads"), power("4 x NVIDIA H100 80GB HBM3"), power("NVIDIA L40S"), power("abacus")
+        (20, 2800, None, None)
     """
-    threads = re.match(r"cpu, (\d+) threads", device)
+    processes, _, name = device.rpartition(" x ")
+    threads = re.fullmatch(r"cpu, (\d+) threads", name)
     if threads:
-        return WATTS_PER_THREAD * int(threads[1])
-    return next((watts for name, watts in WATTS.items() if name in device), None)
+        each = WATTS_PER_THREAD * int(threads[1])
+    else:
+        each = next((watts for known, watts in WATTS.items() if re.search(rf"\b{known}\b", name)), None)
+    return each and each * int(processes or 1)
 
 
 def stages(entry: dict) -> list[dict]:

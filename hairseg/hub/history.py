@@ -77,12 +77,12 @@ def releases(api: HfApi, repo_id: str) -> Iterator[Release]:
         yield Release(tag.name, commit, dates[commit], config, metrics if isinstance(metrics, dict) else {})
 
 
-def losses(metrics: dict, former: dict) -> list[str]:
+def regressions(metrics: dict, former: dict) -> list[str]:
     """Where scores are worse than former ones on the same data, a clause each; none where the data differ.
 
     Example:
         >>> data = {"dataset": "figaro1k", "split": "test", "images": 210, "image_size": 256}
-        >>> losses(data | {"variants": {"random": {"f1": 0.8}}}, data | {"variants": {"random": {"f1": 0.9}}})
+        >>> regressions(data | {"variants": {"random": {"f1": 0.8}}}, data | {"variants": {"random": {"f1": 0.9}}})
         ['F1 of random is 0.8000, not 0.9000']
     """
     if any(metrics.get(name) is None or metrics.get(name) != former.get(name) for name in SAME_DATA):

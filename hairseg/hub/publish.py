@@ -10,7 +10,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, co
 from hairseg.errors import InputError, quote
 from hairseg.hub.card import is_as_rendered, render_card
 from hairseg.hub.failures import FAILURES, LOG_IN, HubError, explain, retry_once
-from hairseg.hub.history import losses, read_remote, releases
+from hairseg.hub.history import read_remote, regressions, releases
 from hairseg.hub.snapshots import parse_id
 from hairseg.hub.timeouts import deadline
 from hairseg.repository import CARD, ModelRepository, is_known
@@ -127,7 +127,7 @@ def push(
 
 def _check_scores(api: HfApi, repository: ModelRepository, repo_id: str) -> None:
     last = next(releases(api, repo_id), None)
-    worse = losses(repository.metrics(), last.metrics) if last else []
+    worse = regressions(repository.metrics(), last.metrics) if last else []
     if last and worse:
         raise InputError(
             f"{repository.folder} scores worse than {repo_id}@{last.tag} ({'; '.join(worse)})",

@@ -5,6 +5,7 @@ up to five times, and a body that drips a byte a second never times out. A deadl
 a large file may take an hour, and a thread that is left behind keeps the lock of the file that it was writing.
 """
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,32 +82,37 @@ class _BoundedBody(http.SyncByteStream):
         self._stream.close()
 
 
+_TURN = threading.RLock()  # the client is one for the whole process
+
+
 @contextmanager
 def deadline(times: float = 1) -> Iterator[None]:
     """Within this context no call of `huggingface_hub` waits for ever.
 
     A wait for the other side ends after HF_HUB_DOWNLOAD_TIMEOUT seconds (10 unless set) multiplied by `times`. When
     nothing has been heard for twice as long, however often the client tried, HubTimeoutError is raised. The client
-    retries without a word meanwhile: `explain` tells once what failed in the end.
+    retries without a word meanwhile: `explain` tells once what failed in the end. Threads take turns.
     """
-    limits = _Deadline(constants.HF_HUB_DOWNLOAD_TIMEOUT * times)
-    before, verbosity, without_xet = _http._GLOBAL_CLIENT_FACTORY, logging.get_verbosity(), constants.HF_HUB_DISABLE_XET
+    with _TURN:
+        limits = _Deadline(constants.HF_HUB_DOWNLOAD_TIMEOUT * times)
+        before, verbosity = _http._GLOBAL_CLIENT_FACTORY, logging.get_verbosity()
+        without_xet = constants.HF_HUB_DISABLE_XET
 
-    def bounded_client():
-        client = before()
-        hooks = client.event_hooks
-        client.event_hooks = {
-            "request": [*hooks["request"], limits.bound_request],
-            "response": [*hooks["response"], limits.bound_response],
-        }
-        return client
+        def bounded_client():
+            client = before()
+            hooks = client.event_hooks
+            client.event_hooks = {
+                "request": [*hooks["request"], limits.bound_request],
+                "response": [*hooks["response"], limits.bound_response],
+            }
+            return client
 
-    set_client_factory(bounded_client)
-    logging.set_verbosity_error()
-    constants.HF_HUB_DISABLE_XET = True  # its transfers have connections of their own, whose waits nothing here bounds
-    try:
-        yield
-    finally:
-        constants.HF_HUB_DISABLE_XET = without_xet
-        set_client_factory(before)
-        logging.set_verbosity(verbosity)
+        set_client_factory(bounded_client)
+        logging.set_verbosity_error()
+        constants.HF_HUB_DISABLE_XET = True  # its transfers have connections of their own, which nothing here bounds
+        try:
+            yield
+        finally:
+            constants.HF_HUB_DISABLE_XET = without_xet
+            set_client_factory(before)
+            logging.set_verbosity(verbosity)

@@ -49,7 +49,8 @@ class PhotoUpload(gr.Image):
 class PhotoInput(gr.HTML):
     """The page's photo, in markup of its own.
 
-    Its value is {"path": an uploaded file, "look": a number, "edit": another, "strokes", "model": a name}. The numbers
+    Its value is {"path": an uploaded file, or None where there is no such any more, "look": a number, "edit": another,
+    "strokes", "model": a name}. The numbers
     are those of the chosen model's look at the photo and of the last change of its touch-up: results carry them, and
     the page shows those of its latest look and edit alone. `read_strokes` says what is wrong with strokes.
     """
@@ -59,7 +60,10 @@ class PhotoInput(gr.HTML):
             return None
         if not isinstance(payload, dict):
             raise gr.Error(NOT_UPLOADED, print_exception=False)
-        path = uploaded_file(payload.get("path"), self.GRADIO_CACHE)
+        try:
+            path = uploaded_file(payload.get("path"), self.GRADIO_CACHE)
+        except gr.Error:
+            path = None
         numbers = {key: counted(payload.get(key)) for key in ("look", "edit")}
         return {"path": path, **numbers, **{key: payload.get(key) for key in ("strokes", "model")}}
 

@@ -46,15 +46,17 @@ class PageEvents:
             session = self.session.photo(path_of(photo), model)
             # the random one first: the recoloured photo is asked for at once, and works on the pretrained one
             alphas = {name: session.alpha(name) for name in reversed(VARIANTS)}
-            picture = draw_view(view, session.shown, alphas, variant)
+            picture = draw_view(view, session.shown, alphas, variant, session.threshold)
+            share = share_of_hair(alphas[variant], session.threshold)
             name = f"{name_of(session.path)}-{variant}-{'mask' if picture.ndim == 2 else view.split()[-1].lower()}"
             return {
                 "src": save_picture(name, picture),
                 "shown": session.file(partial(save_picture, name_of(session.path))),
                 "view": view,
                 "model": model,
-                "share": share_of_hair(alphas[variant]),
-                "alone": share_alone(alphas, variant),
+                "share": share,
+                "bald": share < BALD,
+                "alone": share_alone(alphas, variant, session.threshold),
             }
 
         return self.answer(photo, lambda: draw("random")), self.answer(photo, lambda: draw("pretrained"))
@@ -71,7 +73,7 @@ class PageEvents:
                 "src": save_picture(f"{name_of(session.path)}-{colour_name(colour)}", recoloured),
                 "shown": session.file(partial(save_picture, name_of(session.path))),
                 "colour": colour_name(colour),
-                "bald": not strokes and share_of_hair(recolourer.alpha) < BALD,
+                "bald": not strokes and share_of_hair(recolourer.alpha, session.threshold) < BALD,
             }
 
         return self.answer(photo, dye)
@@ -114,7 +116,7 @@ class PageEvents:
         try:
             return {**asked, **self.session.in_turn(path_of(photo), make)}
         except InputError as error:
-            return {**asked, "error": str(error)}
+            return {**asked, "error": str(error), "gone": photo is not None and not photo["path"]}
         except Exception:
             traceback.print_exc(file=sys.stderr)
             return {**asked, "error": UNEXPECTED}
@@ -133,9 +135,11 @@ def example(name: Any) -> str:
 
 
 def path_of(photo: dict | None) -> str:
-    """Raises InputError when there is no photo."""
+    """Raises InputError when there is no photo, or none any more."""
     if not photo:
         raise InputError("There is no photo yet", "one in the middle of the upper row", "upload it first")
+    if not photo["path"]:
+        raise InputError("The photo is not on the server, which keeps photos for an hour", None, "upload it again")
     return photo["path"]
 
 

@@ -107,7 +107,7 @@ def build_page(
             with mistakes_as_errors():
                 return html_of(models, session.speeds, models.known(name).name)
 
-        def show_model(name: Any) -> list:
+        def show_model(name: Any, request: gr.Request) -> list:
             try:
                 session.predictor(name)
             except InputError as error:
@@ -116,7 +116,7 @@ def build_page(
             aurocs = {each.name: aurocs_of(metrics_of(each.repository)) for each in models}
             of_chosen = scores_of(chosen.repository, metrics_of(chosen.repository))
             told = {"scores": aurocs, "at": time.time()}  # the browser leaves out what equals the value before
-            return [told, rows(name), *of_chosen, *examples_of(models, name), about_of(chosen)]
+            return [told, rows(name), *of_chosen, *examples_of(models, name, address_of(request)), about_of(chosen)]
 
         fresh: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", **PRIVATE}
         shown = [networks, board, *scores, *examples, about]
@@ -138,6 +138,11 @@ def build_page(
             **PRIVATE,
         )
     return page.queue(max_size=WAITING)
+
+
+def address_of(request: gr.Request) -> str:
+    """The page's address, as the browser that asks has it."""
+    return route_utils.get_root_url(request.request, "/gradio_api/queue/join", request.request.scope.get("root_path"))
 
 
 def about_of(model: Model) -> str:

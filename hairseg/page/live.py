@@ -137,7 +137,7 @@ class LiveStreams:
             stream.looks_by, stream.smoother = looks_by, AlphaSmoother()
         alpha = stream.smoother.smooth(photo, predictor.glance(photo, variant))
         picture = recolour(photo, alpha, to_hex(asked.get("colour")), settings)
-        return b64encode(encode_jpeg(picture, 88)).decode(), share_of_hair(alpha) < BALD
+        return b64encode(encode_jpeg(picture, 88)).decode(), share_of_hair(alpha, predictor.config.threshold) < BALD
 
     def _forget_ended(self) -> None:
         now = self._clock()

@@ -23,7 +23,7 @@ Object.assign(hairseg, {
             const value = props.value;
             if (!hairseg.isPresent(value) || hairseg.failed(value)) return;
             const auroc = hairseg.scores[value.model]?.[id], score = auroc ? ` · AUROC ${auroc} on test photos` : "";
-            const found = value.share < 0.002 ? "no hair found" : `calls ${hairseg.share(value.share)} of this picture hair`;
+            const found = value.bald ? "no hair found" : `calls ${hairseg.share(value.share)} of this picture hair`;
             const alone = value.view.startsWith("Where")
                 ? ` · striped: ${hairseg.share(value.alone)}, hair by this network alone; grey: by both` : "";
             describe([title.replace(" weights", "")], [" weights", "longer"], [score, "score"], [` · ${found}`], [alone]);

@@ -6,7 +6,9 @@
 
 const hairseg = {
     look: 0,  // number of the present look; the page's first one begins at a random number, so that no two pages share it
-    photo: null,  // {name, src, path once the server has it, and its touch-up: strokes, past, edit, shown}; null without one
+    // {name, src, bring: has the server keep it, path: there, isSeen: results of it are, before: the photo to go back to,
+    // said: what to say once it is seen, and its touch-up: strokes, past, edit, shown}; null without one
+    photo: null,
     model: null,  // name of the chosen model; null: the first one
 
     // ---- pictures and words ----
@@ -44,8 +46,9 @@ const hairseg = {
 
     failed(value) {  // a photo that cannot be used goes, with one sentence; a wrong setting only gets the sentence
         if (!value.error) return false;
-        if (!document.querySelector("#random-mask img")) hairseg.clear();
-        hairseg.say(value.error);
+        if (value.gone) hairseg.photoInput.renew();
+        else if (hairseg.photo.isSeen) hairseg.say(value.error);
+        else hairseg.photoInput.back(value.error);
         return true;
     },
 

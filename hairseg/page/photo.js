@@ -14,9 +14,14 @@ Object.assign(hairseg, {
             picture.setAttribute("aria-label", photo ? "Open the photo large" : "No photo yet");
             element.querySelector(".name").textContent = photo ? photo.name : "";
         };
-        const begin = (name, src) => {
+        const begin = (name, src, bring, kept) => {
+            const {photo} = hairseg;
             hairseg.look += 1;
-            hairseg.photo = {name, src, strokes: [], past: [], edit: 0, shown: 0};
+            hairseg.photo = {
+                name, src, bring, strokes: [], past: [], edit: 0, shown: 0, said: "",
+                before: photo?.isSeen ? {...photo, before: null} : photo?.before,
+                ...kept,
+            };
             hairseg.reset();
             hairseg.say("");
             hairseg.stage("at-work");
@@ -29,32 +34,41 @@ Object.assign(hairseg, {
             props.value = {path, look, model: hairseg.model, edit: 0, strokes: hairseg.photo.strokes};
             for (const asked of ["upload", "submit"]) trigger(asked);  // masks and dye: what one event asks for comes one after the other
         };
-        const take = async file => {
-            const look = begin(file.name, URL.createObjectURL(file));
+        const come = async (name, src, bring, kept) => {  // `bring` has the server keep the photo, and gives its path there
+            const look = begin(name, src, bring, kept);
             try {
-                const {path} = await upload(file);
+                const path = await bring();
+                if (!path) throw new Error("the server gave none");
                 looked(look, path);
             } catch (error) {
-                if (look !== hairseg.look) return;
-                hairseg.clear();
-                hairseg.say(/size|large/i.test(String(error && error.message || error))
-                    ? `${file.name} is too large: expected at most 200 MB; scale it down and try again.`
-                    : `${file.name} did not reach the server; check the connection and try again.`);
+                if (look === hairseg.look) hairseg.photoInput.back(/size|large/i.test(String(error && error.message || error))
+                    ? `${name} is too large: expected at most ${LARGEST_MB} MB; scale it down and try again.`
+                    : `${name} did not get through; check the connection and try again.`);
             }
         };
+        const take = file => come(file.name, URL.createObjectURL(file), async () => (await upload(file)).path);
+        const isHere = () => element.checkVisibility();  // not on another tab
         hairseg.photoInput = {
             show,
             take,
-            async example(name, src) {
-                const look = begin(name, src);
-                looked(look, await server.example(name));
-            },
+            example: (name, src) => come(name, src, () => server.example(name)),
             again() {  // a photo that is still on its way gets the chosen model's look when it comes
-                const {name, src, path, strokes, past} = hairseg.photo || {};
-                if (!path) return;
-                const look = begin(name, src);
-                Object.assign(hairseg.photo, {strokes, past});  // a touch-up is the photo's, whichever network looks
-                looked(look, path);
+                const {name, src, bring, path, strokes, past} = hairseg.photo || {};
+                if (path) looked(begin(name, src, bring, {strokes, past, before: null}), path);  // a touch-up is the photo's, whichever network looks
+            },
+            renew() {  // the server has let go of it
+                const {name, src, bring, strokes, past} = hairseg.photo;
+                come(name, src, bring, {strokes, past, before: null});
+            },
+            back(text) {  // a photo that cannot be used goes, with one sentence, and the one before it comes back
+                const {before} = hairseg.photo;
+                if (!before) {
+                    hairseg.clear();
+                    return hairseg.say(text);
+                }
+                const {name, src, bring, path, strokes, past} = before;
+                looked(begin(name, src, bring, {strokes, past, said: text, before: null}), path);
+                hairseg.say(text);
             },
             forget() {
                 props.value = null;
@@ -81,13 +95,22 @@ Object.assign(hairseg, {
             }
         });
         picture.addEventListener("click", () => hairseg.enlarge(picture.querySelector("img")));
-        for (const kind of ["dragover", "drop"]) target.addEventListener(kind, event => {
+        document.addEventListener("dragover", event => {  // beside the tile, too: a browser would leave the page for the file
+            if (![...event.dataTransfer.types].includes("Files")) return;
             event.preventDefault();
-            if (kind === "drop" && event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
+            target.classList.toggle("is-target", isHere());
+        });
+        document.addEventListener("dragleave", event => event.relatedTarget || target.classList.remove("is-target"));
+        document.addEventListener("drop", event => {
+            const [file] = event.dataTransfer.files;
+            if (!file) return;
+            event.preventDefault();
+            target.classList.remove("is-target");
+            if (isHere()) take(file);
         });
         document.addEventListener("paste", event => {
-            const file = [...event.clipboardData.files][0];
-            if (file && document.body.contains(element)) take(file);
+            const [file] = event.clipboardData.files;
+            if (file && isHere()) take(file);
         });
         hairseg.look = Math.floor(Math.random() * 2 ** 40);
         hairseg.stage("without-photo");
@@ -129,6 +152,7 @@ Object.assign(hairseg, {
 
     shown(src) {  // the photo as the server has read it; until then what the browser can make of the file
         if (!hairseg.photo) return;
+        hairseg.photo.isSeen = true;
         hairseg.photo.src = hairseg.url(src);
         hairseg.photoInput.show();
     },

@@ -15,7 +15,15 @@ Object.assign(hairseg, {
         };
         hairseg.resets.push(reset);
         reset();
-        slider.addEventListener("input", () => frame.style.setProperty("--cut", `${slider.value}%`));
+        slider.addEventListener("input", () => frame.style.setProperty("--cut", slider.value / 100));
+        const measure = () => {  // where the picture lies in its frame
+            const {naturalWidth, naturalHeight} = original.querySelector("img") || {};
+            if (!naturalWidth) return;
+            const {clientWidth, clientHeight} = frame, width = naturalWidth * Math.min(clientWidth / naturalWidth, clientHeight / naturalHeight);
+            frame.style.setProperty("--aside", `${(clientWidth - width) / 2}px`);
+        };
+        original.addEventListener("load", measure, true);
+        new ResizeObserver(measure).observe(frame);
         const settle = hairseg.touchUp(element, frame);
         watch("value", () => {
             const value = props.value;
@@ -29,9 +37,10 @@ Object.assign(hairseg, {
             slider.disabled = false;
             empty.textContent = "";
             caption.textContent = value.bald
-                ? "No hair was found in this photo, so nothing is dyed. The other mask may see some, or touch it up."
+                ? "This mask finds no hair in the photo, so nothing is dyed. Touch up adds some by hand."
                 : "";
-            hairseg.say("");
+            hairseg.say(hairseg.photo.said);
+            hairseg.photo.said = "";
             hairseg.stage("done");
             hairseg.shown(value.shown);
         });

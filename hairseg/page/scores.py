@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # it takes PyTorch along, which the page starts without
 
 COLUMNS = {"auroc": "AUROC", "f1": "F1", "iou": "IoU", "mse": "MSE", "boundary_iou": "Boundary IoU"}
 
-HISTORIES = {"auroc": "AUROC", "f1": "F1", "loss": "Loss"}
+HISTORIES = {"auroc": "AUROC", "f1": "F1", "loss": "MSE"}
 
 HEIGHT = 300  # of a plot, in pixels
 
@@ -96,8 +96,7 @@ def scores_of(repository: "ModelRepository", metrics: dict) -> list[Any]:
     """What the tab shows of a model repository and its scores: values for the components of `how_good`."""
     history = read_or(lambda: history_of(repository), history_table([]))
     roc, transfer = read_or(lambda: roc_of(metrics), roc_of({})), read_or(lambda: transfer_of(metrics), transfer_of({}))
-    places = repository.folder / "worst.png", repository.figure("worst")
-    worst = next((path for path in places if path.is_file()), None)
+    worst = repository.worst if repository.worst.is_file() else None
     return [
         read_or(lambda: tables_of(metrics), MALFORMED),
         *([history] * len(HISTORIES)),

@@ -51,6 +51,7 @@ class PhotoSession:
     def __init__(self, path: str, predictor: "HairPredictor"):
         self.path = path
         photo = load_photo(path, longer_side=SHOWN_SIDE)
+        self.threshold = predictor.config.threshold
         self._looks = predictor.begin_looks(photo)
         self.shown = scale_down(photo, SHOWN_SIDE)
         self.is_own_size = max(photo.shape) < SHOWN_SIDE  # at exactly that side it may be a larger JPEG, read at a half

@@ -3,14 +3,10 @@
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from threading import Thread
 
 from hairseg.errors import InputError
-from hairseg.images import load_photo
 from hairseg.page.models import Models
-
-PHOTO = Path(__file__).parent / "examples" / "astronaut.jpg"
 
 WATCHED = 3.0  # seconds that the page must have been idle before every single run
 
@@ -68,5 +64,5 @@ class Speeds:
             return True
         if predictor is None:
             return False
-        self._milliseconds[name] = milliseconds_a_photo(predictor, load_photo(PHOTO), self._wait)
+        self._milliseconds[name] = milliseconds_a_photo(predictor, self._wait)
         return True

@@ -57,7 +57,7 @@ def look() -> dict[str, Any]:
         for name, colour in PRESETS.items()
     )
     brush = {"strokes": STROKES, "points": POINTS, "stroke": STROKE_POINTS}
-    constants = {"PRESETS": PRESETS, "VARIANTS": VARIANTS, "BRUSH": brush}
+    constants = {"PRESETS": PRESETS, "VARIANTS": VARIANTS, "BRUSH": brush, "LARGEST_MB": LARGEST_FILE // 2**20}
     script = [f"const {name} = {json.dumps(value)};" for name, value in constants.items()]
     script += [(FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS]
     style = [(FOLDER / name).read_text(encoding="utf-8") for name in STYLES]

@@ -8,10 +8,15 @@ Object.assign(hairseg, {
     },
 
     delivery(element, props, watch) {
-        watch("value", () => {
+        const free = () => {
             for (const button of document.querySelectorAll("[aria-busy=true]")) button.removeAttribute("aria-busy");
+        };
+        hairseg.resets.push(free);
+        watch("value", () => {
+            free();
             const value = props.value;
             if (!hairseg.isPresent(value)) return;
+            if (value.gone) return hairseg.photoInput.renew();
             if (value.error) return hairseg.say(value.error);
             const link = Object.assign(document.createElement("a"), {href: hairseg.url(value.src), download: value.name});
             if (["recoloured-png", "recoloured-jpeg", "alpha"].includes(value.kind)) {

@@ -8,7 +8,7 @@ import gradio as gr
 
 from hairseg.page.models import Model, Models
 
-ADDRESS = "http://127.0.0.1:7860"  # in the examples, until the browser knows the page's own
+ADDRESS = "http://127.0.0.1:7860"  # in the examples, until a browser asks for the page by its own
 
 FROM_PYTHON = f"""from gradio_client import Client, handle_file
 
@@ -52,11 +52,11 @@ def library(model: Model) -> str:
     return LIBRARY.replace("REPO", json.dumps(model.name) if model.source else "")
 
 
-def examples_of(models: Models, name: str | None) -> list[str]:
+def examples_of(models: Models, name: str | None, address: str = ADDRESS) -> list[str]:
     """What the boxes of code hold while that model is chosen: it is named where there are several."""
     model = models.known(name)
     named = model.name if len(models.names) > 1 else None
-    return [from_python(named), from_shell(named), library(model)]
+    return [code.replace(ADDRESS, address) for code in (from_python(named), from_shell(named), library(model))]
 
 
 def use_elsewhere(models: Models) -> tuple[list[gr.Textbox], list[gr.Code]]:

@@ -1,9 +1,9 @@
 """One photo in every preset."""
 
-import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from hairseg.images import scale_down
 from hairseg.recolouring.palette import PRESETS
 from hairseg.recolouring.recolourer import HairRecolourer
 from hairseg.recolouring.settings import PLAIN, RecolourSettings
@@ -31,10 +31,8 @@ def contact_sheet(
         >>> contact_sheet(np.full((40, 30, 3), 90, np.uint8), np.ones((40, 30), np.float32)).shape
         (224, 198, 3)
     """
-    scale = min(1.0, tile / max(alpha.shape))
-    size = (max(1, round(alpha.shape[1] * scale)), max(1, round(alpha.shape[0] * scale)))
-    photo, alpha = (cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in (photo, alpha))
-    recolourer = HairRecolourer(photo, alpha)
+    photo, alpha = scale_down(photo, tile), scale_down(alpha, tile)
+    recolourer, size = HairRecolourer(photo, alpha), photo.shape[1::-1]
     tiles = {"original": photo} | {name: recolourer.recolour(name, settings) for name in PRESETS}
 
     width, height = size[0] + MARGIN, size[1] + CAPTION + MARGIN

@@ -38,15 +38,16 @@ class TrainingPhotos:
     def digest(self) -> str:
         """Name the data sets, and tell other photos, another split of them or other weights apart."""
         scored = self.pairs | {"test": {self.first: self.pairs["test"][self.first]}}
-        ids = "\n".join(
-            f"{name} {dataset} {pair.id}"
+        lines = [
+            f"{name} {dataset} {pair.id} {pair.hat.name if pair.hat else ''}"
             for name in SPLITS
             for dataset, pairs in scored[name].items()
             for pair in pairs
-        )
-        ids += "\n".join(scene.id for scene in self.scenes["train"])
-        ids += "".join(f"\n{name}={weight}" for name, weight in sorted(self.weights.items()))
-        return f"{', '.join(self.pairs['train'])} {hashlib.sha256(ids.encode()).hexdigest()[:16]}"
+        ]
+        lines += [f"{scene.photo.parent.name} {scene.id}" for scene in self.scenes["train"]]
+        lines += [f"{name}={weight}" for name, weight in sorted(self.weights.items())]
+        digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return f"{', '.join(self.pairs['train'])} {digest[:16]}"
 
     def load(self, recipe: Recipe, workers: int) -> tuple[dict[str, PhotoArrays], dict[str, PhotoArrays]]:
         """Decode all photos, with that many threads.

@@ -85,5 +85,17 @@ def _device(accelerator: Accelerator) -> str:
 
 def _command_line() -> str:
     """The command that trains this from the start, folders and files by their names alone."""
-    words = [word for word in sys.argv if word != "--resume"]
-    return shlex.join(["python", *(Path(word).name if "/" in word and "=" not in word else word for word in words)])
+    return shlex.join(["python", *(_without_folders(word) for word in sys.argv if word != "--resume")])
+
+
+def _without_folders(word: str) -> str:
+    """A word of a command line, a path in it by its name alone; what is on the Hub keeps its whole name.
+
+    Example:
+        >>> _without_folders("--output=/home/ada/runs/hair"), _without_folders("ada/hair@v1")
+        ('--output=hair', 'ada/hair@v1')
+    """
+    option, equals, value = word.rpartition("=")
+    path = Path(value)
+    is_path = value and (path.is_absolute() or path.exists())
+    return f"{option}{equals}{path.resolve().name if is_path else value}"

@@ -88,6 +88,16 @@ def test_the_example_is_one_click(page):
     assert picture(page, "recoloured").shape == load_photo(PORTRAIT).shape
 
 
+def test_an_example_that_does_not_arrive_is_said_and_the_page_is_as_before(page):
+    page.route("**/component_server/", lambda route: route.abort())
+    page.locator("#example img").first.click()
+    expect(page.get_by_role("alert").filter(has_text="astronaut.jpg did not get through")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#photo img")).to_have_count(0)
+    page.unroute("**/component_server/")
+    page.locator("#example img").first.click()
+    done(page)
+
+
 def test_a_text_file_named_jpg_gets_a_sentence_and_the_next_photo_works(page, tmp_path):
     (tmp_path / "selfie.jpg").write_text("not a picture")
     upload(page, tmp_path / "selfie.jpg")
@@ -102,7 +112,7 @@ def test_a_text_file_named_jpg_gets_a_sentence_and_the_next_photo_works(page, tm
 def test_a_photo_without_hair_is_called_that(page, tmp_path):
     Image.new("RGB", (300, 300), (120, 150, 190)).save(tmp_path / "sky.png")
     upload(page, tmp_path / "sky.png")
-    expect(page.locator("#compare .said")).to_contain_text("No hair was found", timeout=PATIENCE)
+    expect(page.locator("#compare .said")).to_contain_text("finds no hair", timeout=PATIENCE)
     expect(page.locator("#pretrained-mask figcaption")).to_contain_text("no hair found", timeout=PATIENCE)
 
 

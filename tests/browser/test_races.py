@@ -26,7 +26,7 @@ def settled(page) -> None:
     """Until nothing is under way any more."""
     done(page)
     idle(page)
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(300)
 
 
 def shows_the_turned_one(page) -> None:
@@ -53,7 +53,7 @@ def test_clearing_while_a_photo_is_at_work(page, photos, delay):
     page.wait_for_timeout(1000 * delay)
     page.evaluate("hairseg.clear()")
     idle(page)
-    page.wait_for_timeout(2500)
+    page.wait_for_timeout(300)
     for name in ("random-mask", "pretrained-mask", "recoloured", "original", "photo"):
         expect(page.locator(f"#{name} img")).to_have_count(0)
     upload(page, photos[1])
@@ -70,7 +70,7 @@ def test_what_was_asked_for_before_a_new_photo_does_not_appear_under_it(page, ph
     page.wait_for_timeout(1000 * delay)
     upload(page, photos[1])
     settled(page)
-    page.wait_for_timeout(2000)
+    page.wait_for_timeout(300)
     shows_the_turned_one(page)
     expect(page.locator("dialog[open]")).to_have_count(0)
 

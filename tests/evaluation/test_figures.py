@@ -81,7 +81,7 @@ def test_curves_of_a_perfect_network_hug_the_corner_and_those_of_guesses_the_dia
     middle = diagonal[np.abs(diagonal[:, 1] - (left + right) / 2) < 3, 0]
     assert abs(np.median(middle) - (top + bottom) / 2) < 0.1 * (bottom - top)
 
-    draw_precision_recall(tmp_path / "precision_recall.png", {"pretrained": perfect, "random": guesses})
+    draw_precision_recall(tmp_path / "precision_recall.png", {"pretrained": perfect, "random": guesses}, 0.5)
     picture = pixels(tmp_path / "precision_recall.png")
     above_legend = picture[: picture.shape[0] * 7 // 10, : picture.shape[1] // 2]
     one, half = (coloured(above_legend, colour)[:, 0] for colour in (PRETRAINED, RANDOM))

@@ -6,6 +6,7 @@ import huggingface_hub
 from hub_testing import NOT_HANGING, REPO, fails, publish
 
 from hairseg.hub.resolution import resolve
+from hairseg.hub.timeouts import deadline
 
 
 def test_the_client_is_left_as_it_was(server, one):
@@ -14,6 +15,28 @@ def test_the_client_is_left_as_it_was(server, one):
     resolve(REPO)
     fails(lambda: resolve("ada/nothing"))
     assert before == (huggingface_hub.utils._http._GLOBAL_CLIENT_FACTORY, huggingface_hub.utils.logging.get_verbosity())
+
+
+def test_threads_take_turns_and_leave_the_client_as_it_was():
+    """Guards against the second to begin putting the first one's bounded client back, for good."""
+    before, entered, may_leave = huggingface_hub.utils._http._GLOBAL_CLIENT_FACTORY, [], threading.Event()
+
+    def call():
+        with deadline():
+            entered.append(threading.current_thread())
+            may_leave.wait(NOT_HANGING)
+
+    threads = [threading.Thread(target=call) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    while not entered:
+        threading.Event().wait(0.01)
+    threading.Event().wait(0.1)
+    assert len(entered) == 1
+    may_leave.set()
+    for thread in threads:
+        thread.join(NOT_HANGING)
+    assert len(entered) == 2 and huggingface_hub.utils._http._GLOBAL_CLIENT_FACTORY is before
 
 
 def test_hub_killed_in_the_middle_of_a_pull(server, one):

@@ -23,23 +23,33 @@ ALPHAS = {"random": box(50, 200), "pretrained": box(100, 250)}
 
 
 def test_shares_are_counted():
-    assert share_of_hair(ALPHAS["random"]) == pytest.approx(100 * 150 / 60_000)
-    assert share_alone(ALPHAS, "random") == pytest.approx(100 * 50 / 60_000)
-    assert share_alone(ALPHAS, "pretrained") == pytest.approx(100 * 50 / 60_000)
-    assert share_of_hair(np.zeros((4, 4), np.float32)) == 0
-    for share in (share_of_hair(ALPHAS["random"]), share_alone(ALPHAS, "random")):
+    assert share_of_hair(ALPHAS["random"], 0.5) == pytest.approx(100 * 150 / 60_000)
+    assert share_alone(ALPHAS, "random", 0.5) == pytest.approx(100 * 50 / 60_000)
+    assert share_alone(ALPHAS, "pretrained", 0.5) == pytest.approx(100 * 50 / 60_000)
+    assert share_of_hair(np.zeros((4, 4), np.float32), 0.5) == 0
+    for share in (share_of_hair(ALPHAS["random"], 0.5), share_alone(ALPHAS, "random", 0.5)):
         assert type(share < 1) is bool, "NumPy's False is a text to Gradio, and so true in the browser"
 
 
+def test_what_is_hair_depends_on_the_model_s_threshold():
+    faint = {"random": 0.4 * ALPHAS["random"], "pretrained": 0 * ALPHAS["pretrained"]}
+    assert share_of_hair(faint["random"], 0.5) == share_alone(faint, "random", 0.5) == 0
+    assert share_of_hair(faint["random"], 0.3) == share_alone(faint, "random", 0.3) == pytest.approx(0.25)
+    for view in ("Outline", "Where they differ"):
+        assert (draw_view(view, PHOTO, faint, "random", 0.3) != draw_view(view, PHOTO, faint, "random", 0.5)).any()
+
+
 def test_the_mask_is_the_alpha_and_the_tint_its_colour():
-    np.testing.assert_array_equal(draw_view("Mask", PHOTO, ALPHAS, "random"), 255 * ALPHAS["random"].astype(np.uint8))
-    tint = draw_view("Tint", PHOTO, ALPHAS, "pretrained")
+    np.testing.assert_array_equal(
+        draw_view("Mask", PHOTO, ALPHAS, "random", 0.5), 255 * ALPHAS["random"].astype(np.uint8)
+    )
+    tint = draw_view("Tint", PHOTO, ALPHAS, "pretrained", 0.5)
     np.testing.assert_array_equal(tint[0, 0], PHOTO[0, 0])
     np.testing.assert_array_equal(tint[100, 150], np.rint(0.4 * 120 + 0.6 * COLOURS["pretrained"]))
 
 
 def test_the_outline_is_white_on_black_along_the_edge_alone():
-    outline = draw_view("Outline", PHOTO, ALPHAS, "random")
+    outline = draw_view("Outline", PHOTO, ALPHAS, "random", 0.5)
     assert outline[100, 50].min() > 200  # on the edge
     np.testing.assert_array_equal(outline[100, 120], PHOTO[100, 120])
     np.testing.assert_array_equal(outline[20, 20], PHOTO[20, 20])
@@ -47,7 +57,7 @@ def test_the_outline_is_white_on_black_along_the_edge_alone():
 
 @pytest.mark.parametrize("variant, alone, other", [("random", 75, 225), ("pretrained", 225, 75)])
 def test_where_they_differ_is_striped_where_they_agree_grey(variant, alone, other):
-    view = draw_view("Where they differ", PHOTO, ALPHAS, variant).astype(int)
+    view = draw_view("Where they differ", PHOTO, ALPHAS, variant, 0.5).astype(int)
     striped = view[60:140, alone - 20 : alone + 20]
     colours = {tuple(colour) for colour in striped.reshape(-1, 3)}
     assert colours == {tuple(np.rint(part * COLOURS[variant]).astype(int)) for part in (1, 0.35)}
@@ -62,7 +72,7 @@ def test_every_view_is_drawn_for_tiny_and_bald_photos():
     for shape in ((1, 1), (2, 5), (40, 3)):
         alphas = {name: np.zeros(shape, np.float32) for name in ("random", "pretrained")}
         for view in VIEWS:
-            assert draw_view(view, np.zeros((*shape, 3), np.uint8), alphas, "random").shape[:2] == shape
+            assert draw_view(view, np.zeros((*shape, 3), np.uint8), alphas, "random", 0.5).shape[:2] == shape
 
 
 @pytest.mark.parametrize("shape", [(100, 200), (1280, 960), (3, 700)])

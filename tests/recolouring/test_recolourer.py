@@ -104,8 +104,10 @@ def test_colours_are_hex_or_preset_names_in_any_case():
 
 
 def test_an_alpha_of_another_size_is_refused():
-    with pytest.raises(InputError, match="the same size"):
-        recolour(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5), np.float32), "black")
+    photo, alpha = np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5), np.float32)
+    for make in (lambda: recolour(photo, alpha, "black"), lambda: contact_sheet(photo, alpha)):
+        with pytest.raises(InputError, match="the same size"):
+            make()
 
 
 @pytest.mark.parametrize("colour", PRESETS)

@@ -46,7 +46,7 @@ def test_two_processes_score_every_photo_once_write_once_and_end_near_one(words,
     assert done.stderr.replace("\r", "\n").count("random epoch 2/2:   0%") == 1  # one progress bar
 
 
-def test_ctrl_c_stops_all_processes_and_training_goes_on_from_there(words, tmp_path):
+def test_ctrl_c_stops_all_processes_and_leaves_a_checkpoint(words, tmp_path):
     command = [sys.executable, *LAUNCH, *words, "--epochs", "200", "--output", str(tmp_path / "run")]
     process = subprocess.Popen(
         command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
