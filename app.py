@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from hairseg.commands import Parser, choose_device, run
-from hairseg.errors import InputError
+from hairseg.errors import InputError, printable
 from hairseg.page.models import MEMORY
 from hairseg.paper import VARIANTS
 
@@ -67,6 +67,11 @@ def main() -> None:
     if args.mcp and find_spec("mcp") is None:
         raise InputError("--mcp needs the package mcp", "it to be installed", "pip install 'gradio[mcp]'")
     from hairseg.memory import return_large_arrays_to_system
+
+    if args.mcp and args.auth:
+        raise InputError(
+            "--mcp asks nobody for a password", None, "leave out --auth, or serve the tools by a page of their own"
+        )
     from hairseg.page.layout import build_page
     from hairseg.page.listed import find_models
     from hairseg.page.login import Login
@@ -79,7 +84,7 @@ def main() -> None:
     return_large_arrays_to_system()
     listed, notices = find_models(args.repo)
     for notice in notices:
-        print(f"note: {notice}", file=sys.stderr)
+        print(f"note: {printable(notice)}", file=sys.stderr)
     login = Login(args.auth) if args.auth else None
     models = Models(listed, lambda model: load(model, args.device), args.memory)
     session = PageSession(models)

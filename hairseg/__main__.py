@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from hairseg.commands import Parser, choose_device, run
-from hairseg.errors import InputError
+from hairseg.errors import InputError, printable
 from hairseg.files import WriteError
 from hairseg.folder import find_photos, result_path, write_picture
 from hairseg.images import alpha_to_grey, load_photo
@@ -169,7 +169,7 @@ def list_models(words: Sequence[str]) -> int:
     rows, failed = [], False
     for folder in find_repositories(args.folders or [RUNS if RUNS.is_dir() else BUNDLED]):
         try:
-            rows.append(row_of(ModelRepository(folder), str(folder)))
+            rows.append(row_of(ModelRepository(folder), printable(folder)))
             if not args.no_speed:
                 predictor = HairPredictor(folder, device=device)
                 rows[-1] = replace(rows[-1], milliseconds=milliseconds_a_photo(predictor))
@@ -194,7 +194,7 @@ def draw(
 
 
 def report(error: str) -> None:
-    tqdm.write(f"error: {error}", file=sys.stderr)
+    tqdm.write(f"error: {printable(error)}", file=sys.stderr)
 
 
 def command() -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hairseg.errors import InputError, quote
+from hairseg.errors import InputError, printable, quote
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +33,7 @@ def run(main: Callable[[], int | None]) -> None:
 
 def _end(line: str, code: int) -> None:
     if os.environ.get("RANK", "0") == "0":  # of several processes that train together, one speaks
-        print(line, file=sys.stderr)
+        print(printable(line), file=sys.stderr)
     sys.exit(code)
 
 

@@ -60,6 +60,16 @@ def quote(value: object) -> str:
     return _shortened(_repr.repr(value))
 
 
+def printable(text: object) -> str:
+    r"""A text that holds a stranger's words, for a terminal: escapes and line breaks are written out.
+
+    Example:
+        >>> print(printable("selfie\x1b[2J\n.jpg"))
+        selfie\x1b[2J\n.jpg
+    """
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(text))
+
+
 def first_line(text: object, skip: int = 0) -> str:
     """The first line of a message that is not empty, at most `QUOTED` characters and without marks around it.
 

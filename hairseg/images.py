@@ -9,8 +9,9 @@ from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
+from hairseg.costs import hidden_cost
 from hairseg.errors import InputError
 
 with suppress(ImportError):  # machines that only train need no HEIC
@@ -22,7 +23,8 @@ MAX_PIXELS = 120_000_000
 # Pillow warns of photos from 90 megapixels on; `load_photo` has this bound of its own.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
-# What Pillow decodes by itself. Others it hands to programs of their own (EPS to Ghostscript), whatever their names.
+# What Pillow decodes by itself, and not before it is told to, as ICO. Others it hands to programs of their own (EPS to
+# Ghostscript), whatever their names.
 FORMATS = (
     "JPEG",
     "PNG",
@@ -33,7 +35,6 @@ FORMATS = (
     "BMP",
     "DIB",
     "TIFF",
-    "ICO",
     "PPM",
     "JPEG2000",
     "PSD",
@@ -43,6 +44,16 @@ FORMATS = (
     "DDS",
     "TGA",
 )
+
+TURNS = {  # by EXIF orientation, what makes the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 # People wait for these files. Run lengths of differences to the row above: faster than strings, as small for photos.
 FAST_PNG = [
@@ -100,6 +111,8 @@ def load_photo(source, name: str | None = None, longer_side: int | None = None) 
     name = name or "the picture"
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
+        if cost := hidden_cost(file):
+            raise InputError(f"{name} {cost}, which takes too long to read", None, "save it again as JPEG")
         with Image.open(file, formats=readable_formats()) as image:
             if image.width * image.height > MAX_PIXELS:  # before a draft makes it smaller
                 raise _too_large(name)
@@ -128,6 +141,8 @@ def load_photo(source, name: str | None = None, longer_side: int | None = None) 
 def pixels_of(file: str | Path | BinaryIO) -> int:
     """How many pixels a picture has, as its header says; 0 if that cannot be read."""
     try:
+        if hidden_cost(file):
+            return 0
         with Image.open(file, formats=readable_formats()) as image:
             return image.width * image.height
     except Exception:  # `load_photo` finds the words
@@ -150,13 +165,18 @@ def _too_large(name: str) -> InputError:
 def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
     if image.width * image.height > MAX_PIXELS:
         raise _too_large(name)
-    image = ImageOps.exif_transpose(image)
+    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    profile, transparent = image.info.get("icc_profile"), image.info.get("transparency")
+    if turn is not None:
+        image = image.transpose(turn)
     if image.mode.startswith("I") or image.mode == "F":
-        image = Image.fromarray(_to_eight_bits(np.asarray(image)))
+        values = np.asarray(image)
+        image = Image.fromarray(_to_eight_bits(values))
+        if isinstance(transparent, int):  # the value that is: 16-bit PNG
+            image.putalpha(Image.fromarray((values != transparent).astype(np.uint8) * 255))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    profile = image.info.get("icc_profile")
     image = image.convert("RGB") if image.mode != "RGB" else image
     return np.array(_to_srgb(image, profile) if profile else image)
 

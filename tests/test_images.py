@@ -1,4 +1,5 @@
 import io
+import struct
 import subprocess
 import sys
 
@@ -158,6 +159,30 @@ def test_a_picture_beyond_the_limit_is_refused_before_it_is_decoded(monkeypatch,
     for kind, longer_side in (("PNG", None), ("JPEG", None), ("JPEG", 4)):
         with pytest.raises(InputError, match="too large"):
             load_photo(encoded(Image.fromarray(quadrants), kind), longer_side=longer_side)
+
+
+@pytest.mark.parametrize(
+    "tag, kind, value",
+    [(282, 2, b"abc\0"), (282, 9, b"\xff\xff\xff\xff"), (0x8298, 12, struct.pack("<I", 38)), (0xA005, 2, b"x\0\0\0")],
+    ids=["text for a ratio", "below zero", "double for a text", "text for a directory"],
+)
+def test_odd_exif_costs_neither_the_photo_nor_its_direction(quadrants, tag, kind, value):
+    """Guards against the rest of the EXIF data being written anew for the sake of one number in it."""
+    entries = struct.pack("<HHII", 0x112, 3, 1, 6) + struct.pack("<HHI", tag, kind, 4 if kind == 2 else 1) + value
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + struct.pack("<Id", 0, 3.5)
+    file = encoded(Image.fromarray(quadrants), "JPEG", exif=exif, quality=95, subsampling=0)
+    assert np.abs(load_photo(file).astype(int) - np.rot90(quadrants, -1)).mean() < 6
+
+
+def test_the_transparent_value_of_a_16_bit_png_is_white(tmp_path):
+    values = np.array([[0, 30_000], [65_535, 0]], np.uint16)
+    Image.fromarray(values).save(tmp_path / "grey.png", transparency=0)
+    assert load_photo(tmp_path / "grey.png")[..., 0].tolist() == [[255, 117], [255, 255]]
+
+
+def test_what_pillow_decodes_when_it_opens_it_is_refused(quadrants):
+    with pytest.raises(InputError, match="not a picture that can be read"):
+        load_photo(encoded(Image.fromarray(quadrants), "ICO"))
 
 
 def test_a_large_photo_that_is_allowed_is_read_without_a_warning(tmp_path):

@@ -147,9 +147,14 @@ def _folder_pairs(root: Path) -> list[Pair]:
 
 
 def visible_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """Files with one of the suffixes, in either case, anywhere in a folder, but no hidden ones as macOS leaves them."""
+    """Files with one of the suffixes, in either case, anywhere in a folder, but no hidden ones as macOS leaves them.
+
+    What is no file, a pipe, a device or a link to nowhere, is none: whoever waited for its end would wait for ever.
+    """
     return sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in suffixes and not path.name.startswith(".")
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
     )
 
 

@@ -11,7 +11,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import EntryNotFoundError
 
 from hairseg.config import Config
-from hairseg.errors import InputError
+from hairseg.errors import InputError, printable
 from hairseg.hub.failures import FAILURES, explain, retry_once
 from hairseg.hub.snapshots import parse_id
 from hairseg.hub.timeouts import deadline
@@ -43,7 +43,7 @@ class Release:
             f"{variant}: " + ", ".join(f"{name.upper()} {scores[name]:.4f}" for name in COMPARED if name in scores)
             for variant, scores in scores_of(self.metrics).items()
         ]
-        return "  ".join(words)
+        return printable("  ".join(words))
 
 
 def log(repo_id: str, token: str | None = None) -> list[Release]:

@@ -15,6 +15,8 @@ from gradio.utils import get_upload_folder
 from hairseg.errors import InputError
 from hairseg.recolouring.settings import describe
 
+LONGEST_COLOUR = 100  # characters of a colour picker's notation
+
 NOT_UPLOADED = str(InputError("That is no photo of this page", "a file that was uploaded here", "upload it first"))
 
 
@@ -139,7 +141,9 @@ def to_hex(colour: Any) -> Any:
         >>> to_hex("rgba(142, 36.2, 170, 1)")
         '#8e24aa'
     """
-    match = re.fullmatch(r"rgba?\((\d+\.?\d*), *(\d+\.?\d*), *(\d+\.?\d*)(, *[\d.]+)?\)", str(colour))
+    if not isinstance(colour, str) or len(colour) > LONGEST_COLOUR:
+        return colour
+    match = re.fullmatch(r"rgba?\((\d+\.?\d*), *(\d+\.?\d*), *(\d+\.?\d*)(, *[\d.]+)?\)", colour)
     if not match:
         return colour
     return "#" + bytes(min(255, round(float(channel[:9]))) for channel in match.groups()[:3]).hex()

@@ -29,6 +29,8 @@ SHOWN_BYTES = 190_000  # of a photo on its way to the browser, at most
 
 BALD = 0.002  # share of the picture below which nothing is called hair
 
+GONE = "The photo is not on the server"
+
 UNEXPECTED = "Something went wrong on the server. Try again, or with another photo."
 
 
@@ -139,7 +141,7 @@ def path_of(photo: dict | None) -> str:
     if not photo:
         raise InputError("There is no photo yet", "one in the middle of the upper row", "upload it first")
     if not photo["path"]:
-        raise InputError("The photo is not on the server, which keeps photos for an hour", None, "upload it again")
+        raise InputError(GONE, "one that came within the last hour", "upload it again")
     return photo["path"]
 
 

@@ -12,12 +12,13 @@ from gradio import route_utils
 from starlette.middleware import Middleware
 
 from hairseg.errors import InputError
-from hairseg.page.components import Dropdown, mistakes_as_errors
+from hairseg.page.components import NOT_UPLOADED, Dropdown, mistakes_as_errors
 from hairseg.page.endpoints import add_endpoints
 from hairseg.page.leaderboard import html_of, leaderboard
 from hairseg.page.live import live
 from hairseg.page.models import Model, Models
 from hairseg.page.request_size import BoundedRequests, FilesAlone
+from hairseg.page.routes import OwnRoutes
 from hairseg.page.scores import aurocs_of, how_good, metrics_of, scores_of
 from hairseg.page.session import PageSession
 from hairseg.page.try_it import PRIVATE, markup, try_it
@@ -42,9 +43,11 @@ class Page(gr.Blocks):
     def validate_inputs(self, block_fn: Any, inputs: list) -> None:
         inputs += [component.value for component in block_fn.inputs[len(inputs) :]]
 
-    async def preprocess_data(self, *args: Any, **options: Any) -> Any:
+    async def preprocess_data(self, block_fn: Any, inputs: list, *args: Any, **options: Any) -> Any:
+        if names_addresses(inputs):
+            raise gr.Error(NOT_UPLOADED, print_exception=False)
         try:
-            return await super().preprocess_data(*args, **options)
+            return await super().preprocess_data(block_fn, inputs, *args, **options)
         except gr.Error:
             raise
         except Exception:
@@ -55,9 +58,24 @@ class Page(gr.Blocks):
         handlers = {RequestValidationError: lambda *_: JSONResponse({"error": NOT_SENT_BY_BROWSERS}, 422)}
         route_utils.GradioMultiPartParser = FilesAlone  # pyright: ignore[reportAttributeAccessIssue]
         given = dict(app_kwargs or {})
-        middleware = [Middleware(BoundedRequests), *given.pop("middleware", [])]
+        middleware = [Middleware(OwnRoutes), Middleware(BoundedRequests), *given.pop("middleware", [])]
         own = {"exception_handlers": handlers, "middleware": middleware, **given}
         return super().launch(*args, app_kwargs=own, **options)
+
+
+def names_addresses(values: list) -> bool:
+    """Whether a file among the values of a call is one that lies elsewhere: Gradio would fetch it for anybody."""
+    waiting: list[Any] = [values]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            places = (str(value.get(key) or "").strip().lower() for key in ("path", "url"))
+            if "meta" in value and any(place.startswith(("http:", "https:")) for place in places):
+                return True
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+    return False
 
 
 def build_page(
@@ -142,7 +160,8 @@ def build_page(
 
 def address_of(request: gr.Request) -> str:
     """The page's address, as the browser that asks has it."""
-    return route_utils.get_root_url(request.request, "/gradio_api/queue/join", request.request.scope.get("root_path"))
+    asked: Any = request.request
+    return route_utils.get_root_url(asked, f"{route_utils.API_PREFIX}/queue/join", asked.scope.get("root_path"))
 
 
 def about_of(model: Model) -> str:

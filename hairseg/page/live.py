@@ -195,6 +195,8 @@ def read_frame(frame: Any):
         file = binascii.a2b_base64(frame, strict_mode=True)
     except ValueError:
         raise InputError("the frame is not base64", "a JPEG picture in base64") from None
+    if not file.startswith(b"\xff\xd8"):
+        raise InputError("the frame is no JPEG", "a JPEG picture in base64")
     if pixels_of(io.BytesIO(file)) > FRAME_SIDE**2:
         raise InputError("the frame is too large", f"at most {FRAME_SIDE} x {FRAME_SIDE} pixels", "send smaller ones")
     return load_photo(file, "the frame")

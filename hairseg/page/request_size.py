@@ -1,7 +1,10 @@
 """How long a request may be: Gradio bounds each file of an upload, and holds whatever else comes in memory."""
 
+from contextlib import suppress
+
 from gradio.route_utils import API_PREFIX, GradioMultiPartParser, MultiPartException
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,7 +37,9 @@ class BoundedRequests:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         if scope["path"] == UPLOAD:
-            return await self.app(scope, _bounded(receive), send)
+            with suppress(ClientDisconnect):  # a visitor who has left
+                await self.app(scope, _bounded(receive), send)
+            return
         told = Headers(scope=scope).get("content-length", "")
         too_long = told.isdecimal() and int(told[:20]) > LARGEST_REQUEST
         body = bytearray()

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable
-from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 import pandas as pd
 
+from hairseg.images import encode_jpeg, load_photo
+from hairseg.page.components import save_file
 from hairseg.paper import PAPER_AUROC, VARIANT_COLOURS, VARIANTS
 
 if TYPE_CHECKING:  # it takes PyTorch along, which the page starts without
@@ -27,6 +29,12 @@ COLOURS = {  # of curves; what was trained on is lighter, of the same hue
     "pretrained, train": "#56b4e9",
     "random, train": "#e69f00",
 }
+
+LONGEST, MOST = 80, 1000  # characters of a name, and entries of a list, that are shown of a stranger's file
+
+LONGEST_CARD = 200_000  # characters
+
+MARKUP = "<>[]|`&\\"
 
 MALFORMED = "The scores of this repository cannot be shown: its metrics.json is not what `python evaluate.py` writes."
 
@@ -87,21 +95,39 @@ def line_plot(name: str, title: str, x: str, y: str, color_title: str = "variant
 
 
 def metrics_of(repository: "ModelRepository") -> dict:
-    """The repository's scores; none where it has no metrics.json."""
-    metrics = read_or(repository.metrics, {})
+    """The repository's scores, `harmless`; none where it has no metrics.json."""
+    metrics = read_or(lambda: harmless(repository.metrics()), {})
     return metrics if isinstance(metrics, dict) else {}
+
+
+def harmless(value: Any) -> Any:
+    """What a stranger's JSON holds, without what a browser would take for markup or could not be told.
+
+    Example:
+        >>> harmless({"<img>": ["a|b" * 100, 10**30, None]}) == {"img": [("ab" * 100)[:LONGEST], None, None]}
+        True
+    """
+    if isinstance(value, str):
+        return "".join(letter for letter in value[: 4 * LONGEST] if letter.isprintable() and letter not in MARKUP)[
+            :LONGEST
+        ]
+    if isinstance(value, dict):
+        return {harmless(key): harmless(of_key) for key, of_key in islice(value.items(), MOST)}
+    if isinstance(value, list):
+        return [harmless(of_list) for of_list in value[:: -(-len(value) // MOST) or 1]]
+    return None if isinstance(value, int) and abs(value) > 2**53 else value
 
 
 def scores_of(repository: "ModelRepository", metrics: dict) -> list[Any]:
     """What the tab shows of a model repository and its scores: values for the components of `how_good`."""
     history = read_or(lambda: history_of(repository), history_table([]))
     roc, transfer = read_or(lambda: roc_of(metrics), roc_of({})), read_or(lambda: transfer_of(metrics), transfer_of({}))
-    worst = repository.worst if repository.worst.is_file() else None
+    worst = read_or(lambda: save_file("worst.jpg", encode_jpeg(load_photo(repository.worst))), None)
     return [
         read_or(lambda: tables_of(metrics), MALFORMED),
         *([history] * len(HISTORIES)),
         gr.LinePlot(roc, visible=not roc.empty),
-        gr.Image(str(worst) if worst else None, visible=worst is not None),
+        gr.Image(worst, visible=worst is not None),
         gr.LinePlot(transfer, visible=not transfer.empty),
         read_or(lambda: groups_of(metrics), ""),
         read_or(lambda: card_of(repository), "The card of this repository is no text."),
@@ -112,7 +138,7 @@ def aurocs_of(metrics: dict) -> dict[str, str]:
     """AUROC on test photos by variant, for captions."""
     scores = metrics.get("variants", {})
     return read_or(
-        lambda: {variant: f"{score['auroc']:.4f}" for variant, score in scores.items() if score.get("auroc")}, {}
+        lambda: {name: f"{scores[name]['auroc']:.4f}" for name in VARIANTS if scores.get(name, {}).get("auroc")}, {}
     )
 
 
@@ -181,7 +207,7 @@ def history_of(repository: "ModelRepository") -> pd.DataFrame:
             **{name: epoch[split].get(name) for name in HISTORIES},
         }
         for variant in VARIANTS
-        for epoch in read_or(partial(repository.history, variant), [])
+        for epoch in read_or(lambda variant=variant: harmless(repository.history(variant)), [])
         for split in ("train", "test")
         if epoch.get(split)
     ]
@@ -207,7 +233,7 @@ def roc_of(metrics: dict) -> pd.DataFrame:
 def transfer_of(metrics: dict) -> pd.DataFrame:
     """A row per variant and number of training photos."""
     rows = [
-        {"training photos": int(photos), "F1": None if f1 is None else float(f1), "curve": variant}
+        {"training photos": harmless(int(photos)), "F1": None if f1 is None else float(f1), "curve": variant}
         for variant, scores in metrics.get("transfer", {}).get("f1", {}).items()
         for photos, f1 in scores.items()
     ]
@@ -215,11 +241,14 @@ def transfer_of(metrics: dict) -> pd.DataFrame:
 
 
 def card_of(repository: "ModelRepository") -> str:
-    """The card's text without its metadata and its pictures, whose files a page does not serve."""
+    """The card's text without its metadata, its pictures, whose files a page does not serve, and HTML."""
     if not repository.card.is_file():
         return "This repository has no card."
-    text = re.sub(r"\A---\n.*?\n---\n", "", repository.card.read_text(encoding="utf-8"), flags=re.DOTALL)
-    return re.sub(r"!\[[^]]*\]\([^)]*\)\s*", "", text)
+    text = repository.card.read_text(encoding="utf-8")[:LONGEST_CARD]
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
+    text = re.sub(r"!\[[^]]{0,300}\]\([^)]{0,300}\)\s*|<!--.{0,300}?-->", "", text).replace("![", "[")
+    text = re.sub(r"(`{3}|~{3})\s*mermaid", r"\1", text, flags=re.IGNORECASE)
+    return re.sub(r"<(?=[a-z/!?])", "< ", text, flags=re.IGNORECASE)
 
 
 def read_or(read: Callable[[], Any], default: Any) -> Any:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,7 +121,7 @@ class PageSession:
 
     def in_turn(self, path: str, work: Callable):
         """What `work()` gives. On huge photos one works after another, with the time that nobody else wants."""
-        if pixels_of(path) < HUGE_PHOTO:
+        if _pixels_of(path) < HUGE_PHOTO:
             return work()
         return self._huge.submit(work).result()
 
@@ -145,6 +146,12 @@ class PageSession:
         """Photo, alpha and recolourer of an uploaded file at its own size, with a visitor's strokes."""
         photo, name = self.photo(path, model), self.models.known(model).name
         return self._own_sizes.get((path, name, known(variant), strokes), lambda: photo.own_size(variant, strokes))
+
+
+@lru_cache(maxsize=1000)
+def _pixels_of(path: str) -> int:
+    """Once for each photo: its path holds a digest of the content."""
+    return pixels_of(path)
 
 
 def yield_to_others(nice: int = 19) -> None:

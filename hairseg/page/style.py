@@ -69,6 +69,7 @@ def look() -> dict[str, Any]:
         favicon_path=FOLDER / "icon.png",
         app_kwargs={"middleware": [Middleware(Preview)]},
         max_file_size=LARGEST_FILE,
+        state_session_capacity=100,  # the page keeps nothing of a session, and Gradio some 160 kB of each
         # Gradio's default font would be fetched from the internet. Labels of the theme have too little contrast.
         theme=Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]).set(
             checkbox_label_background_fill_selected="#4338ca",

@@ -91,7 +91,7 @@ def test_the_example_is_one_click(page):
 def test_an_example_that_does_not_arrive_is_said_and_the_page_is_as_before(page):
     page.route("**/component_server/", lambda route: route.abort())
     page.locator("#example img").first.click()
-    expect(page.get_by_role("alert").filter(has_text="astronaut.jpg did not get through")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#photo .alert")).to_contain_text("astronaut.jpg did not get through", timeout=PATIENCE)
     expect(page.locator("#photo img")).to_have_count(0)
     page.unroute("**/component_server/")
     page.locator("#example img").first.click()

@@ -1,3 +1,4 @@
+import os
 from collections import Counter
 
 import numpy as np
@@ -155,6 +156,24 @@ def test_files_without_a_partner_are_listed(tmp_path):
     (root / "000001.bmp").unlink()
     with pytest.raises(InputError, match=r"1 base names lack.*000001"):
         find_pairs(root)
+
+
+def test_what_is_no_file_is_no_photo(tmp_path):
+    """Guards against waiting for the end of a pipe or a device."""
+    photo, hair = draw_portrait(1)
+    root = write_folder(
+        tmp_path / "mine", {"a.png": photo, "b.png": photo}, {"a.png": np.where(hair, 255, 0).astype(np.uint8)}
+    )
+    os.mkfifo(root / "masks" / "b.png")
+    with pytest.raises(InputError, match=r"1 names lack the photo .* or the mask .*: b;"):
+        find_pairs(root)
+    (root / "photos" / "b.png").unlink()
+    os.mkfifo(root / "photos" / "pipe.png")
+    (root / "photos" / "device.png").symlink_to("/dev/zero")
+    (root / "photos" / "nowhere.png").symlink_to(root / "nowhere")
+    (root / "photos" / "folder.png").mkdir()
+    assert [pair.id for pair in find_pairs(root)[1]] == ["a"]
+    assert [scene.id for scene in find_scenes(root / "photos")] == ["a"]
 
 
 def test_unknown_layouts_say_what_was_expected(tmp_path):

@@ -16,6 +16,7 @@ from hairseg.evaluation.metrics import boundary_iou
 from hairseg.evaluation.own_size import own_size_scores
 from hairseg.evaluation.report import table
 from hairseg.prediction import HairPredictor
+from hairseg.repository import ModelRepository
 
 
 def test_scores_are_those_of_the_single_pixels(small_repository, portraits, believes_all):
@@ -108,7 +109,13 @@ def test_scenes_add_framing_and_hair_free_photos(small_repository, portraits, tm
     dataset, pairs = find_pairs(portraits)
     arrays = load_arrays({dataset: pairs[:2]}, predictor.config.preset, workers=1)
     metrics = evaluate(
-        predictor, dataset, "all", pairs[:2], arrays, load_scenes(find_scenes(tmp_path)), tmp_path / "out"
+        predictor,
+        dataset,
+        "all",
+        pairs[:2],
+        arrays,
+        load_scenes(find_scenes(tmp_path)),
+        ModelRepository(tmp_path / "out"),
     )
     nothing = {"images": 2, "variants": {"random": {"mean": 0.0, "worst": 0.0}}}
     assert metrics["hairless"] == nothing | {"kinds": {tmp_path.name: nothing}}

@@ -134,6 +134,7 @@ def test_several_models_are_served_and_one_that_cannot_be_had_does_not_stop_them
         (["--memory", "0"], {}, "--memory is 0: expected megabytes above 0", run_here),
         ([], {"HAIRSEG_MEMORY": "much"}, "invalid float value: 'much'", run_here),
         (["--auth", "nobody"], {}, "--auth does not fit: expected USER:PASSWORD", run_here),
+        (["--mcp", "--auth", "ada:secret"], {}, "--mcp asks nobody for a password: leave out --auth", run_here),
         (["--repo", "no/such/folder/at/all"], {}, "no/such/folder/at/all", run_python),
         (["--device", "warp"], {}, "the device 'warp' is not available here", run_python),
     ],

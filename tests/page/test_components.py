@@ -15,7 +15,14 @@ def test_a_photo_that_was_removed_is_none(payload):
     assert PhotoInput().preprocess(payload) is None
 
 
-@pytest.mark.parametrize("payload", ["/etc/passwd", 7, [], {"path": ""}, {"path": None}, {}])
+@pytest.mark.parametrize("payload", [{"path": ""}, {"path": None}, {"look": 7}, {"path": "/etc/passwd"}])
+def test_an_upload_that_is_not_there_any_more_is_told_from_none(payload):
+    """The page has the photo and sends it again; whether another file of that name is there is not told."""
+    found = PhotoInput().preprocess(payload)
+    assert found is not None and found["path"] is None and found["look"] == payload.get("look")
+
+
+@pytest.mark.parametrize("payload", ["/etc/passwd", 7, []])
 def test_anything_else_that_is_no_upload_is_refused(payload):
     with pytest.raises(gr.Error) as refused:
         PhotoInput().preprocess(payload)

@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from io import BytesIO
 from threading import Event
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,9 +37,14 @@ def dark_is_hair(photo, variant):
     return (photo.max(axis=2) < 100).astype(np.float32)
 
 
+def network(glance) -> Any:
+    """What looks at frames in that way."""
+    return SimpleNamespace(glance=glance, folder=BUNDLED, config=SimpleNamespace(threshold=0.5))
+
+
 def streams_with(glance=dark_is_hair) -> tuple[LiveStreams, Clock]:
     clock = Clock()
-    return LiveStreams(PageSession(SimpleNamespace(glance=glance, folder=BUNDLED)), clock), clock  # pyright: ignore
+    return LiveStreams(PageSession(network(glance)), clock), clock
 
 
 def frame(stream, file: bytes = PORTRAIT, **others) -> dict:
@@ -171,10 +177,8 @@ def test_frames_are_not_smoothed_from_one_network_to_another(changed):
     """The picture stands still, and only its hair is another network's."""
 
     def networks(model):
-        nothing = SimpleNamespace(
-            glance=lambda photo, variant: np.full(photo.shape[:2], float(variant == "random"), np.float32)
-        )
-        everything = SimpleNamespace(glance=lambda photo, variant: np.ones(photo.shape[:2], np.float32))
+        nothing = network(lambda photo, variant: np.full(photo.shape[:2], float(variant == "random"), np.float32))
+        everything = network(lambda photo, variant: np.ones(photo.shape[:2], np.float32))
         return everything if model.name == "other" else nothing
 
     async def frames():
@@ -197,7 +201,7 @@ def test_a_slow_frame_is_no_sign_of_a_visitor_who_has_gone():
             clock.now += 3 * PATIENCE
             return dark_is_hair(photo, variant)
 
-        streams._session = PageSession(SimpleNamespace(glance=takes_long, folder=BUNDLED))  # pyright: ignore
+        streams._session = PageSession(network(takes_long))
         await streams.answer(frame(stream))
         return await streams.answer(frame(stream))
 
@@ -283,7 +287,7 @@ def test_the_minute_begins_once_the_networks_are_there():
         begun = asyncio.create_task(streams.begin())
         await asyncio.sleep(0.05)
         clock.now += 100
-        loading.set_result(SimpleNamespace(glance=dark_is_hair))
+        loading.set_result(network(dark_is_hair))
         return await streams.answer(frame(await begun))
 
     assert "picture" in run_apart(early())

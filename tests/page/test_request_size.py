@@ -57,7 +57,6 @@ def chunked(*parts: bytes) -> bytes:
         "/gradio_api/run/segment",
         "/gradio_api/queue/join",
         "/gradio_api/component_server",
-        "/gradio_api/process_recording",
         "/gradio_api/upload/",
         "/gradio_api/mcp/",
         "/login",

@@ -2,9 +2,11 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import gradio as gr
 import pytest
+from gradio.utils import get_upload_folder
 
 from hairseg.page.scores import (
     aurocs_of,
@@ -147,3 +149,39 @@ def test_the_card_is_its_text_without_metadata_and_pictures():
     card = card_of(ModelRepository(BUNDLED))
     assert not card.startswith("---") and "license:" not in card.splitlines()[0] and "![" not in card
     assert "DeepLabV3" in card
+
+
+def test_a_strangers_repository_brings_no_markup_and_nothing_a_browser_stumbles_over(tmp_path):
+    """Guards against forms, trackers and answers that cannot be sent, of one model or of all that are served."""
+    shutil.copytree(BUNDLED, tmp_path / "repo")
+    repository = ModelRepository(tmp_path / "repo")
+    metrics = METRICS | {
+        "dataset": "<img src=http://x/>\ud800",
+        "images": 10**30,
+        "transfer": {"f1": {"random": {"9" * 30: 1}}},
+    }
+    metrics["variants"] = {**METRICS["variants"], "\ud800": {"auroc": 0.5}}
+    metrics["groups"] = {"![a](http://x)|" * 100: {"variants": {"random": {"f1": 0.25}}}}
+    (tmp_path / "repo" / "metrics.json").write_text(json.dumps(metrics))
+    record = repository.history("random")[0]
+    (tmp_path / "repo" / "random" / "history.json").write_text(json.dumps(20_000 * [record]))
+    card = (
+        "# Card\n<form action=http://x><input type=file></form> 2 < 3 ![a][b] ![c](http://x)\n```mermaid\ngraph\n```\n"
+    )
+    (tmp_path / "repo" / "README.md").write_text(card)
+    (tmp_path / "repo" / "worst.png").write_bytes((BUNDLED / "figures" / "figure3.png").read_bytes())
+    found = metrics_of(repository)
+    with gr.Blocks():
+        table, history, *_, worst, _, groups, card = scores_of(repository, found)
+    assert aurocs_of(found) == aurocs_of(METRICS)
+    for text in (table, groups, card):
+        text.encode()
+        assert "![" not in text and "<img" not in text and "<form" not in text and "mermaid" not in text
+    assert "2 < 3" in card and max(map(len, groups.splitlines())) < 200 and len(history) < 3000
+    assert Path(worst.value["path"]).is_relative_to(get_upload_folder())  # wherever the repository lies
+
+
+def test_a_card_that_is_all_brackets_is_read_at_once(tmp_path):
+    shutil.copytree(BUNDLED, tmp_path / "repo")
+    (tmp_path / "repo" / "README.md").write_text("![" * 1_000_000)
+    assert len(card_of(ModelRepository(tmp_path / "repo"))) <= 200_000

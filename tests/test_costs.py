@@ -1,0 +1,87 @@
+"""Pictures that would hold the server up are refused before Pillow sees them; honest ones of the same kinds are not."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hairseg.costs import MOST_EXTENSIONS, MOST_SCANS, MOST_VALUES, hidden_cost
+from hairseg.errors import InputError
+from hairseg.images import load_photo, pixels_of
+
+GREY = Image.new("RGB", (64, 64), (90, 120, 60))
+
+
+def encoded(format: str, **options) -> bytes:
+    file = io.BytesIO()
+    GREY.save(file, format, **options)
+    return file.getvalue()
+
+
+def jpeg_of_scans(scans: int) -> bytes:
+    """A progressive JPEG with further scans that hold nothing."""
+    empty = b"\xff\xda" + struct.pack(">HB", 8, 1) + bytes([1, 0, 1, 63, 0, 0])
+    return encoded("JPEG", progressive=True)[:-2] + scans * empty + b"\xff\xd9"
+
+
+def gif_of_comments(number: int, length: int) -> bytes:
+    head = b"GIF89a" + struct.pack("<HHBBB", 2, 2, 0x80, 0, 0) + bytes(6)
+    comment = b"!\xfe" + (bytes([length]) + length * b"A" if length else b"") + b"\0"
+    return head + number * comment + b",\0\0\0\0\2\0\2\0\0\2\2\x44\x01\0;"
+
+
+def tiff_of_strips(strips: int, order: str = "<", big: bool = False) -> bytes:
+    magic = b"II" if order == "<" else b"MM"
+    if big:
+        head = magic + struct.pack(f"{order}HHHQ", 43, 8, 0, 16)
+        return head + struct.pack(f"{order}QHHQQ", 1, 273, 4, strips, 0)
+    return magic + struct.pack(f"{order}HIHHHII", 42, 8, 1, 273, 4, strips, 0)
+
+
+@pytest.mark.parametrize(
+    "file, cost",
+    [
+        (jpeg_of_scans(8000), "scans"),
+        (gif_of_comments(2000, 255), "before its first picture"),
+        (gif_of_comments(MOST_EXTENSIONS // 4, 1), "before its first picture"),
+        (gif_of_comments(MOST_EXTENSIONS, 0), "before its first picture"),
+        (tiff_of_strips(4_000_000), "a tag of 4000000 values"),
+        (tiff_of_strips(4_000_000, ">"), "a tag of 4000000 values"),
+        (tiff_of_strips(1 << 40, big=True), "a tag of 1099511627776 values"),
+    ],
+    ids=["jpeg", "long gif", "gif of comments", "gif of nothing", "tiff", "tiff of the other order", "bigtiff"],
+)
+def test_what_would_take_minutes_is_refused_with_a_sentence(file, cost, tmp_path):
+    path = tmp_path / "photo"
+    path.write_bytes(file)
+    for source in (path, file):
+        with pytest.raises(InputError, match=rf"{cost}.*, which takes too long to read: save it again as JPEG"):
+            load_photo(source)
+    assert pixels_of(path) == 0
+
+
+def test_honest_pictures_are_read():
+    animation = io.BytesIO()
+    GREY.save(animation, "GIF", save_all=True, append_images=3 * [GREY], comment=500 * b"a comment ", loop=0)
+    honest = [encoded("JPEG", progressive=True), jpeg_of_scans(MOST_SCANS - 20), animation.getvalue(), encoded("TIFF")]
+    honest += [encoded("TIFF", big_tiff=True), encoded("TIFF", compression="tiff_lzw"), encoded("PNG"), encoded("MPO")]
+    for file in honest:
+        assert hidden_cost(io.BytesIO(file)) is None
+        assert np.abs(load_photo(file).astype(int) - (90, 120, 60)).max() < 12
+
+
+@pytest.mark.parametrize(
+    "beginning", [b"", b"\xff\xd8\xff", b"GIF89a", b"GIF89a" + bytes(7) + b"!", b"II", b"MM\0*\0\0"]
+)
+def test_what_is_cut_off_is_left_to_pillow(beginning):
+    file = io.BytesIO(b"before" + beginning)
+    file.seek(6)
+    assert hidden_cost(file) is None and file.tell() == 6
+    with pytest.raises(InputError, match=r"is not a picture|is broken"):
+        load_photo(beginning)
+
+
+def test_tags_are_counted_up_to_the_bound():
+    assert hidden_cost(io.BytesIO(tiff_of_strips(MOST_VALUES))) is None
