@@ -54,7 +54,7 @@ def how_good() -> list[gr.components.Component]:
         loss = history_plot("loss")
         roc = line_plot("roc", "ROC on test photos", "false positive rate", "true positive rate", visible=False)
     with gr.Row():
-        title = "F1 on test photos after training on ever more photos"
+        title = "F1 after training on ever more photos"
         transfer = line_plot("transfer", title, "training photos", "F1", visible=False)
         worst = gr.Image(
             label="Where it does worst: in white the hair, in magenta what was found",

@@ -2,10 +2,12 @@
 
 import colorsys
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
-from browser.conftest import NARROW, PATIENCE, PORTRAIT, done, fetched, picture, source, upload
+from browser.conftest import NARROW, PATIENCE, PORTRAIT, WIDE, done, fetched, idle, picture, source, upload
+from gradio.utils import get_upload_folder
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -191,7 +193,11 @@ def test_before_and_after_are_one_picture_with_a_slider(page):
     page.keyboard.press("ArrowRight")
     assert float(slider.input_value()) == before + 1
     page.keyboard.press("End")
-    assert page.evaluate("getComputedStyle(document.querySelector('#recoloured')).clipPath").endswith("100%)")
+    clip = page.evaluate("getComputedStyle(document.querySelector('#recoloured')).clipPath")
+    assert clip.startswith("inset(0px 0px 0px calc(100% - ")  # what lies beside the picture
+    frame, along = page.locator(".before-after").bounding_box(), slider.bounding_box()
+    assert along["width"] == pytest.approx(frame["height"], abs=4)  # of the picture, which is square
+    assert along["x"] + along["width"] / 2 == pytest.approx(frame["x"] + frame["width"] / 2, abs=2)
     assert page.evaluate("getComputedStyle(document.querySelector('.before-after')).outlineStyle") == "solid"
 
 
@@ -274,3 +280,75 @@ def test_results_are_never_webp(page):
     done(page)
     for name in ("random-mask", "pretrained-mask", "recoloured", "original", "photo"):
         assert Image.open(io.BytesIO(fetched(source(page, name)))).format in ("PNG", "JPEG")
+
+
+def test_a_photo_that_the_server_has_let_go_of_is_sent_again(page, tmp_path):
+    Image.fromarray(load_photo(PORTRAIT)[:, ::-1]).save(tmp_path / "kept-for-an-hour.png")
+    upload(page, tmp_path / "kept-for-an-hour.png")
+    done(page)
+    (kept,) = Path(get_upload_folder()).rglob("kept-for-an-hour.png")
+    kept.unlink()
+    before = source(page, "recoloured")
+    page.click("#swatch-violet")
+    expect(page.locator("#recoloured img")).to_have_attribute("alt", "Your photo with violet hair", timeout=PATIENCE)
+    assert source(page, "recoloured") != before and page.locator("#photo .alert").inner_text() == ""
+    done(page)
+
+
+def test_a_file_that_cannot_be_used_brings_the_photo_before_it_back(page, tmp_path):
+    upload(page, PORTRAIT)
+    done(page)
+    (tmp_path / "notes.jpg").write_text("no picture")
+    upload(page, tmp_path / "notes.jpg")
+    expect(page.locator("#photo .alert")).to_contain_text("notes.jpg is not a picture", timeout=PATIENCE)
+    done(page)
+    idle(page)
+    assert "astronaut" in page.locator("#photo .name").inner_text()
+    assert nearly(picture(page, "photo"), load_photo(PORTRAIT))
+    expect(page.locator("#photo .alert")).to_contain_text("notes.jpg is not a picture")
+    page.click("#swatch-violet")
+    expect(page.locator("#photo .alert")).to_have_text("", timeout=PATIENCE)
+
+
+DROP = """([name, place]) => {
+    const dataTransfer = new DataTransfer(), at = document.querySelector(place);
+    dataTransfer.items.add(new File([new Uint8Array(FILE)], name, {type: "image/jpeg"}));
+    const dropped = kind => at.dispatchEvent(new DragEvent(kind, {dataTransfer, bubbles: true, cancelable: true}));
+    return ["dragover", "drop"].map(kind => !dropped(kind));  // whether the browser is kept from opening the file
+}"""
+
+
+def test_a_photo_may_be_dropped_anywhere_and_never_takes_the_page_away(page):
+    drop = DROP.replace("FILE", str(list(PORTRAIT.read_bytes())))
+    assert page.evaluate(drop, ["beside.jpg", "#controls"]) == [True, True]
+    done(page)
+    assert "beside.jpg" in page.locator("#photo .name").inner_text()
+    page.get_by_role("tab", name="Models").click()
+    assert page.evaluate(drop, ["elsewhere.jpg", "body"]) == [True, True]
+    page.get_by_role("tab", name="Try it").click()
+    assert "beside.jpg" in page.locator("#photo .name").inner_text()
+
+
+def test_code_names_the_pages_own_address(page, address):
+    page.get_by_role("tab", name="Use it elsewhere").click()
+    for name in ("from-python", "from-shell"):
+        expect(page.locator(f"#{name}")).to_contain_text(address.rstrip("/"), timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("viewport", [WIDE, {"width": 1024, "height": 768}, NARROW], ids=["wide", "tablet", "narrow"])
+def test_nothing_of_the_settings_is_cut_off(page, viewport):
+    page.set_viewport_size(viewport)
+    upload(page, PORTRAIT)
+    done(page)
+    for name in ("#variant", "#view", "#take-away"):
+        wide, shown = page.locator(name).evaluate("place => [place.scrollWidth, place.clientWidth]")
+        assert wide <= shown, name
+    page.get_by_role("button", name="Any colour").click()
+    picker = page.locator("#colour .color-picker")
+    expect(picker).to_be_visible()
+    box = picker.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= viewport["width"] and box["width"] >= 240
+    assert picker.evaluate(
+        "place => { const {right, top} = place.getBoundingClientRect();"
+        " return place.contains(document.elementFromPoint(right - 4, top + 40)); }"
+    )

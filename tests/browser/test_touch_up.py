@@ -95,7 +95,7 @@ def test_the_brush_is_off_until_asked_for_and_everything_is_in_reach(page, scree
     upload(page, PORTRAIT)
     done(page)
     slider = page.get_by_label("Before and after")
-    slider.drag_to(slider, source_position={"x": 60, "y": 150}, target_position={"x": 300, "y": 150})
+    slider.drag_to(slider, source_position={"x": 60, "y": 150}, target_position={"x": 240, "y": 150})
     assert float(slider.input_value()) > 45 and strokes(page) == 0
     small = page.locator("#recoloured").bounding_box()
     page.click("#touch-up-button")
