@@ -33,7 +33,7 @@ from hairseg.networks.backbones import BACKBONES, default_init
 from hairseg.networks.preset import Preset
 from hairseg.paper import VARIANTS
 from hairseg.prediction import HairPredictor
-from hairseg.repository import ModelRepository
+from hairseg.repository import CONFIG, ModelRepository
 from hairseg.training.batches import served_size
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import train_variant
@@ -213,9 +213,10 @@ def started_repository(args: Namespace) -> ModelRepository | None:
 
 def check_output(output: Path, checkpoints: Path, resume: bool) -> None:
     """Raise InputError where something trained before would be overwritten."""
-    if resume and (output / "config.json").exists() and not checkpoints.exists():
+    is_finished = (output / CONFIG).exists()
+    if resume and is_finished and not checkpoints.exists():
         raise InputError(f"{output} is finished: there is nothing to resume", None, "train into another --output")
-    if not resume and (checkpoints.exists() or (output / "config.json").exists()):
+    if not resume and (checkpoints.exists() or is_finished):
         raise InputError(f"{output} holds an earlier training", None, "go on with --resume, or choose another --output")
 
 

@@ -61,6 +61,14 @@ def test_the_tables_of_what_users_get_are_the_bundled_metrics():
     assert f"({METRICS['framing_photos']} photos)" in README
 
 
+def test_what_the_readme_says_of_chance_is_what_the_second_seed_gave():
+    found = benchmark("seeds")
+    said = README.partition("How much of that is chance?")[2].partition("\n\n")[0]
+    assert f"`--seed {found['seed']}`" in said and f"calls {100 * found['animals_called_hair']:.2f} %" in said
+    for f1 in found["f1"].values():
+        assert f"{f1:.4f}" in said
+
+
 def test_the_table_over_numbers_of_photos_is_its_result():
     result = json.loads((PROJECT / "benchmarks" / "results" / "transfer.json").read_text())
     assert len(result["f1"]["random"]) == 6

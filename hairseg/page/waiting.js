@@ -17,8 +17,7 @@ hairseg.waiting = {
 
     refused(number) {  // the queue is full
         if (!hairseg.photo || !hairseg.waiting.places(number).some(empty => empty.textContent)) return;
-        hairseg.clear();
-        hairseg.say("Too many visitors are waiting just now: try again in a minute.");
+        hairseg.photoInput.back("Too many visitors are waiting just now: try again in a minute.");
     },
 
     heard({msg, event_id, rank}) {
