@@ -18,7 +18,6 @@ whenever 50 more are done (Linux only).
 import io
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,8 +27,9 @@ from contextlib import redirect_stderr
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
-from common import PORTRAIT, PROJECT, load_predictor, parser_of, report
+from common import PORTRAIT, PROJECT, both_clocks, load_predictor, parser_of, report, time_in_turns
 
 from hairseg import __main__ as command
 from hairseg import prediction
@@ -104,16 +104,11 @@ def speed(predictor: HairPredictor, folder: Path, runs: int) -> dict:
         "bare, a photo on each core": lambda: bare(cores),
         "command": whole,
     }
-    seconds, processor_seconds = ({name: [] for name in methods} for _ in range(2))
-    for _ in range(runs + 1):
-        for name, method in methods.items():
-            began, processor_began = time.perf_counter(), time.process_time()
-            method()
-            seconds[name].append(time.perf_counter() - began)
-            processor_seconds[name].append(time.process_time() - processor_began)
+    seconds = time_in_turns(methods, runs, warm_ups=1, clock=both_clocks)
     torch.set_num_threads(cores)
-    rates = {name: len(paths) / statistics.median(times[1:]) for name, times in seconds.items()}
-    busy = {name: statistics.median(times[1:]) / len(paths) for name, times in processor_seconds.items()}
+    medians = {name: np.median(times, axis=0) for name, times in seconds.items()}
+    rates = {name: float(len(paths) / wall) for name, (wall, _) in medians.items()}
+    busy = {name: float(processor / len(paths)) for name, (_, processor) in medians.items()}
     return {
         "input": looks[0].shape[-1],
         "looks_per_photo": sum(len(look) for look in looks),

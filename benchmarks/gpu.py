@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import send_to_device
-from common import parser_of
+from common import parser_of, time_in_turns
 from torch.utils.flop_counter import FlopCounterMode
 
 from hairseg.commands import choose_device, run
@@ -62,14 +62,7 @@ class Bench:
 
     def seconds(self, call, runs: int, warm_ups: int = 3) -> float:
         """Median over runs, the device done each time."""
-        times = []
-        for _ in range(warm_ups + runs):
-            self.wait()
-            began = time.perf_counter()
-            call()
-            self.wait()
-            times.append(time.perf_counter() - began)
-        return statistics.median(times[warm_ups:])
+        return statistics.median(time_in_turns({"call": call}, runs, warm_ups, wait=self.wait)["call"])
 
     def wait(self) -> None:
         if self.device.type == "cuda":

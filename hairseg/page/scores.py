@@ -108,9 +108,8 @@ def harmless(value: Any) -> Any:
         True
     """
     if isinstance(value, str):
-        return "".join(letter for letter in value[: 4 * LONGEST] if letter.isprintable() and letter not in MARKUP)[
-            :LONGEST
-        ]
+        shown = (letter for letter in value[: 4 * LONGEST] if letter.isprintable() and letter not in MARKUP)
+        return "".join(shown)[:LONGEST]
     if isinstance(value, dict):
         return {harmless(key): harmless(of_key) for key, of_key in islice(value.items(), MOST)}
     if isinstance(value, list):
