@@ -45,6 +45,8 @@ FORMATS = (
     "TGA",
 )
 
+LARGEST_EXIF = 1_000_000  # bytes; JPEG has room for 64 KiB
+
 TURNS = {  # by EXIF orientation, what makes the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -165,7 +167,7 @@ def _too_large(name: str) -> InputError:
 def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
     if image.width * image.height > MAX_PIXELS:
         raise _too_large(name)
-    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    turn = TURNS.get(_orientation(image))
     profile, transparent = image.info.get("icc_profile"), image.info.get("transparency")
     if turn is not None:
         image = image.transpose(turn)
@@ -179,6 +181,14 @@ def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     image = image.convert("RGB") if image.mode != "RGB" else image
     return np.array(_to_srgb(image, profile) if profile else image)
+
+
+def _orientation(image: Image.Image) -> Any:
+    """What its EXIF data say, 1 without any, or with more of them than is worth the time."""
+    image.load()  # a PNG may have them at its end
+    if len(image.info.get("exif") or b"") > LARGEST_EXIF:
+        return 1
+    return image.getexif().get(ExifTags.Base.Orientation, 1)
 
 
 def _to_eight_bits(values: np.ndarray) -> np.ndarray:

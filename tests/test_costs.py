@@ -27,7 +27,7 @@ def jpeg_of_scans(scans: int) -> bytes:
 
 
 def gif_of_comments(number: int, length: int) -> bytes:
-    head = b"GIF89a" + struct.pack("<HHBBB", 2, 2, 0x80, 0, 0) + bytes(6)
+    head = b"GIF89a" + struct.pack("<HHBBB", 2, 2, 0x80, 0, 0) + bytes(6) + b"\0"  # Pillow steps over the last one
     comment = b"!\xfe" + (bytes([length]) + length * b"A" if length else b"") + b"\0"
     return head + number * comment + b",\0\0\0\0\2\0\2\0\0\2\2\x44\x01\0;"
 
@@ -43,15 +43,25 @@ def tiff_of_strips(strips: int, order: str = "<", big: bool = False) -> bytes:
 @pytest.mark.parametrize(
     "file, cost",
     [
-        (jpeg_of_scans(8000), "scans"),
-        (gif_of_comments(2000, 255), "before its first picture"),
-        (gif_of_comments(MOST_EXTENSIONS // 4, 1), "before its first picture"),
-        (gif_of_comments(MOST_EXTENSIONS, 0), "before its first picture"),
+        (jpeg_of_scans(8000), "has 80.. scans"),
+        (jpeg_of_scans(8000).replace(b"\xff\xda", b"\xff\x01\xff\xda"), "has 80.. scans"),  # markers without a length
+        (gif_of_comments(500, 255), "has too much before its first picture"),
+        (gif_of_comments(MOST_EXTENSIONS // 40, 1), "has too much before its first picture"),
+        (gif_of_comments(MOST_EXTENSIONS // 20, 0), "has too much before its first picture"),
         (tiff_of_strips(4_000_000), "a tag of 4000000 values"),
         (tiff_of_strips(4_000_000, ">"), "a tag of 4000000 values"),
         (tiff_of_strips(1 << 40, big=True), "a tag of 1099511627776 values"),
     ],
-    ids=["jpeg", "long gif", "gif of comments", "gif of nothing", "tiff", "tiff of the other order", "bigtiff"],
+    ids=[
+        "jpeg",
+        "jpeg of markers",
+        "long gif",
+        "gif of comments",
+        "gif of nothing",
+        "tiff",
+        "tiff of the other order",
+        "bigtiff",
+    ],
 )
 def test_what_would_take_minutes_is_refused_with_a_sentence(file, cost, tmp_path):
     path = tmp_path / "photo"
@@ -65,7 +75,14 @@ def test_what_would_take_minutes_is_refused_with_a_sentence(file, cost, tmp_path
 def test_honest_pictures_are_read():
     animation = io.BytesIO()
     GREY.save(animation, "GIF", save_all=True, append_images=3 * [GREY], comment=500 * b"a comment ", loop=0)
-    honest = [encoded("JPEG", progressive=True), jpeg_of_scans(MOST_SCANS - 20), animation.getvalue(), encoded("TIFF")]
+    film = np.random.default_rng(0).integers(0, 256, 8_000_000, np.uint8).tobytes()  # as phones put behind a photo
+    assert film.count(b"\xff\xda") > MOST_SCANS
+    exif = b"Exif\0\0" + 100 * b"\xff\xda"  # in which a thumbnail might be
+    notes = b"!\xff\x0bXMP DataXMP" + 2000 * (b"\xff" + 255 * b"x") + b"\0"  # as Adobe's programs write them
+    gif = encoded("GIF")
+    gif = gif[: gif.index(b",")] + notes + gif[gif.index(b",") :]
+    honest = [gif, encoded("JPEG") + film, encoded("JPEG", exif=exif)]
+    honest += [encoded("JPEG", progressive=True), jpeg_of_scans(MOST_SCANS - 20), animation.getvalue(), encoded("TIFF")]
     honest += [encoded("TIFF", big_tiff=True), encoded("TIFF", compression="tiff_lzw"), encoded("PNG"), encoded("MPO")]
     for file in honest:
         assert hidden_cost(io.BytesIO(file)) is None

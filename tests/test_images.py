@@ -174,6 +174,13 @@ def test_odd_exif_costs_neither_the_photo_nor_its_direction(quadrants, tag, kind
     assert np.abs(load_photo(file).astype(int) - np.rot90(quadrants, -1)).mean() < 6
 
 
+def test_exif_data_of_many_megabytes_are_not_read(quadrants):
+    """Guards against an orientation of a million values."""
+    values = 1_000_000
+    exif = b"Exif\0\0II*\0" + struct.pack("<IHHHIII", 8, 1, 0x112, 3, values, 26, 0) + values * b"\6\0"
+    assert np.array_equal(load_photo(encoded(Image.fromarray(quadrants), "PNG", exif=exif)), quadrants)
+
+
 def test_the_transparent_value_of_a_16_bit_png_is_white(tmp_path):
     values = np.array([[0, 30_000], [65_535, 0]], np.uint16)
     Image.fromarray(values).save(tmp_path / "grey.png", transparency=0)
