@@ -64,14 +64,13 @@ def main() -> None:
         raise InputError(f"the port {args.port} does not exist", "a number from 1 to 65535", "choose another --port")
     if not args.memory > 0:
         raise InputError(f"--memory is {args.memory:g}", "megabytes above 0")
-    if args.mcp and find_spec("mcp") is None:
-        raise InputError("--mcp needs the package mcp", "it to be installed", "pip install 'gradio[mcp]'")
-    from hairseg.memory import return_large_arrays_to_system
-
     if args.mcp and args.auth:
         raise InputError(
             "--mcp asks nobody for a password", None, "leave out --auth, or serve the tools by a page of their own"
         )
+    if args.mcp and find_spec("mcp") is None:
+        raise InputError("--mcp needs the package mcp", "it to be installed", "pip install 'gradio[mcp]'")
+    from hairseg.memory import return_large_arrays_to_system
     from hairseg.page.layout import build_page
     from hairseg.page.listed import find_models
     from hairseg.page.login import Login

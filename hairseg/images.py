@@ -113,15 +113,8 @@ def load_photo(source, name: str | None = None, longer_side: int | None = None) 
     name = name or "the picture"
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
-        if cost := hidden_cost(file):
-            raise InputError(f"{name} {cost}, which takes too long to read", None, "save it again as JPEG")
-        with Image.open(file, formats=readable_formats()) as image:
-            if image.width * image.height > MAX_PIXELS:  # before a draft makes it smaller
-                raise _too_large(name)
-            if longer_side:
-                width, height = (max(1, side * longer_side // max(image.size)) for side in image.size)
-                image.draft(None, (width, height))
-            return _to_rgb(image, name)
+        with _opened(file, name) as image:
+            return _to_rgb(image, name, longer_side)
     except UnidentifiedImageError:
         raise InputError(
             f"{name} is not a picture that can be read",
@@ -143,9 +136,7 @@ def load_photo(source, name: str | None = None, longer_side: int | None = None) 
 def pixels_of(file: str | Path | BinaryIO) -> int:
     """How many pixels a picture has, as its header says; 0 if that cannot be read."""
     try:
-        if hidden_cost(file):
-            return 0
-        with Image.open(file, formats=readable_formats()) as image:
+        with _opened(file, "the picture") as image:
             return image.width * image.height
     except Exception:  # `load_photo` finds the words
         return 0
@@ -164,9 +155,18 @@ def _too_large(name: str) -> InputError:
     )
 
 
-def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
-    if image.width * image.height > MAX_PIXELS:
+def _opened(file: str | Path | BinaryIO, name: str) -> Image.Image:
+    if cost := hidden_cost(file):
+        raise InputError(f"{name} {cost}, which takes too long to read", None, "save it again as JPEG")
+    return Image.open(file, formats=readable_formats())
+
+
+def _to_rgb(image: Image.Image, name: str, longer_side: int | None = None) -> np.ndarray:
+    if image.width * image.height > MAX_PIXELS:  # before a draft makes it smaller
         raise _too_large(name)
+    if longer_side:
+        width, height = (max(1, side * longer_side // max(image.size)) for side in image.size)
+        image.draft(None, (width, height))
     turn = TURNS.get(_orientation(image))
     profile, transparent = image.info.get("icc_profile"), image.info.get("transparency")
     if turn is not None:

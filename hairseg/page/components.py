@@ -20,8 +20,8 @@ LONGEST_COLOUR = 100  # characters of a colour picker's notation
 NOT_UPLOADED = str(InputError("That is no photo of this page", "a file that was uploaded here", "upload it first"))
 
 
-def uploaded_file(path: Any, cache: str) -> str:
-    """The path as it came, if it is that of a file in `cache`: one that a visitor has uploaded or the page has written.
+def uploaded_file(path: Any, cache: str) -> str | None:
+    """The path of a file in `cache`: one that a visitor has uploaded or the page has written. None for any other.
 
     Gradio moves uploads into its cache by their `meta` and leaves a payload without it as it came: its path could be
     any of the server's. Whether another file is there is not told either.
@@ -30,7 +30,7 @@ def uploaded_file(path: Any, cache: str) -> str:
         path = Path(path or "/").resolve()
         if path.is_relative_to(Path(cache).resolve()) and path.is_file():
             return str(path)
-    raise gr.Error(NOT_UPLOADED, print_exception=False)
+    return None
 
 
 class PhotoUpload(gr.Image):
@@ -45,7 +45,10 @@ class PhotoUpload(gr.Image):
         if payload.path is None and url.startswith("data:"):
             with suppress(ValueError):  # no base64
                 return save_file("photo", base64.b64decode(url.partition(",")[2]))
-        return uploaded_file(payload.path, self.GRADIO_CACHE)
+        path = uploaded_file(payload.path, self.GRADIO_CACHE)
+        if path is None:
+            raise gr.Error(NOT_UPLOADED, print_exception=False)
+        return path
 
 
 class PhotoInput(gr.HTML):
@@ -62,10 +65,7 @@ class PhotoInput(gr.HTML):
             return None
         if not isinstance(payload, dict):
             raise gr.Error(NOT_UPLOADED, print_exception=False)
-        try:
-            path = uploaded_file(payload.get("path"), self.GRADIO_CACHE)
-        except gr.Error:
-            path = None
+        path = uploaded_file(payload.get("path"), self.GRADIO_CACHE)
         numbers = {key: counted(payload.get(key)) for key in ("look", "edit")}
         return {"path": path, **numbers, **{key: payload.get(key) for key in ("strokes", "model")}}
 

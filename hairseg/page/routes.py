@@ -11,12 +11,10 @@ from hairseg.errors import InputError
 # A page of ours has no use for them: they keep or convert recordings beside its folder, fetch what others name from
 # the internet, draw icons of any size, show the owner's statistics, and look after what Gradio's editor makes.
 CLOSED = re.compile(
-    rf"({re.escape(API_PREFIX)}/(process_recording|monitoring|proxy=|file=\s*https?:|deep_link|stream/|run|dev/|vibe)"
+    rf"({re.escape(API_PREFIX)}/(process_recording|monitoring|proxy=|file=\s*https?:|deep_link|stream/|runs|run-history|dev/|vibe)"
     r"|/monitoring|/pwa_icon/(?!(192|512)/?$)).*",
     re.IGNORECASE | re.DOTALL,
 )
-
-OPEN = re.compile(rf"{re.escape(API_PREFIX)}/run/.*")  # calls of an endpoint
 
 PART = re.compile(
     rb"bytes=(\d{1,18}-\d{0,18}|-\d{1,18})"
@@ -34,7 +32,7 @@ class OwnRoutes:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             path = scope["path"].removeprefix(scope.get("root_path", ""))
-            if CLOSED.fullmatch(path) and not OPEN.fullmatch(path):
+            if CLOSED.fullmatch(path):
                 return await JSONResponse({"error": NOT_HERE}, 404)(scope, receive, send)
             headers = [(name, value) for name, value in scope["headers"] if name != b"range" or PART.fullmatch(value)]
             scope = {**scope, "headers": headers}
