@@ -20,8 +20,8 @@ with suppress(ImportError):  # machines that only train need no HEIC
     pillow_heif.register_heif_opener()
 
 MAX_PIXELS = 120_000_000
-# Pillow warns of photos from 90 megapixels on; `load_photo` has this bound of its own.
-warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+# Pillow warns of photos from 90 megapixels on, and of odd metadata: `load_photo` bounds what it reads, or says what is wrong.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # What Pillow decodes by itself, and not before it is told to, as ICO. Others it hands to programs of their own (EPS to
 # Ghostscript), whatever their names.

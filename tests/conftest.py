@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import io
+import logging
 import os
 import runpy
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -140,6 +141,26 @@ def served(page, **options) -> Iterator[str]:
         yield url
     finally:
         page.close(verbose=False)
+
+
+@pytest.fixture
+def logged(capfd) -> Iterator[Callable[[], str]]:
+    """A function that gives what has been written since it was last asked: by this process, and to the log of its pages.
+
+    Their server writes its log to the standard error that it found when it started, which is another one.
+    """
+    log = io.StringIO()
+    handler = logging.StreamHandler(log)
+    logging.getLogger("uvicorn.error").addHandler(handler)
+
+    def written() -> str:
+        text = log.getvalue()
+        log.seek(0)
+        log.truncate()
+        return text + "".join(capfd.readouterr())
+
+    yield written
+    logging.getLogger("uvicorn.error").removeHandler(handler)
 
 
 def run_apart(coroutine):

@@ -18,7 +18,7 @@ from hairseg.page.leaderboard import html_of, leaderboard
 from hairseg.page.live import live
 from hairseg.page.models import Model, Models
 from hairseg.page.request_size import BoundedRequests, FilesAlone
-from hairseg.page.routes import OwnRoutes
+from hairseg.page.routes import NOT_HERE, OwnRoutes
 from hairseg.page.scores import aurocs_of, how_good, metrics_of, scores_of
 from hairseg.page.session import PageSession
 from hairseg.page.try_it import PRIVATE, markup, try_it
@@ -55,7 +55,11 @@ class Page(gr.Blocks):
 
     def launch(self, *args: Any, app_kwargs: dict[str, Any] | None = None, **options: Any) -> Any:
         # FastAPI's own answer repeats what was sent, and fails where that holds numbers or letters that JSON has not.
-        handlers = {RequestValidationError: lambda *_: JSONResponse({"error": NOT_SENT_BY_BROWSERS}, 422)}
+        handlers = {
+            RequestValidationError: lambda *_: JSONResponse({"error": NOT_SENT_BY_BROWSERS}, 422),
+            # of functions and components that a request names, and Gradio looks up
+            **dict.fromkeys((KeyError, route_utils.FnIndexInferError), lambda *_: JSONResponse({"error": NOT_HERE}, 404)),
+        }
         route_utils.GradioMultiPartParser = FilesAlone  # pyright: ignore[reportAttributeAccessIssue]
         given = dict(app_kwargs or {})
         middleware = [Middleware(OwnRoutes), Middleware(BoundedRequests), *given.pop("middleware", [])]

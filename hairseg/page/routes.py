@@ -3,6 +3,7 @@
 import re
 
 from gradio.route_utils import API_PREFIX
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -36,4 +37,9 @@ class OwnRoutes:
                 return await JSONResponse({"error": NOT_HERE}, 404)(scope, receive, send)
             headers = [(name, value) for name, value in scope["headers"] if name != b"range" or PART.fullmatch(value)]
             scope = {**scope, "headers": headers}
-        await self.app(scope, receive, send)
+        try:
+            await self.app(scope, receive, send)
+        except RuntimeError as error:
+            if not isinstance(error.__cause__, HTTPException):
+                raise
+            # Gradio knows only once it has begun to answer that there is no such call; what follows is cut off.

@@ -142,7 +142,7 @@ def check(caller: Caller, answered: tuple[bool, str], log: str) -> None:
 
 
 @given(data=st.data())
-def test_any_photo_for_any_event(caller, capfd, data):
+def test_any_photo_for_any_event(caller, logged, data):
     event = data.draw(st.sampled_from([e for e in caller.events if caller.photos & set(e["inputs"])]))
     payload = data.draw(payloads(caller))
     values = [
@@ -150,11 +150,11 @@ def test_any_photo_for_any_event(caller, capfd, data):
         for part, usual in zip(event["inputs"], caller.usual[event["id"]], strict=True)
     ]
     answered = caller.call(event["id"], values)
-    check(caller, answered, "".join(capfd.readouterr()))
+    check(caller, answered, logged())
 
 
 @given(data=st.data())
-def test_any_value_for_any_event(caller, capfd, data):
+def test_any_value_for_any_event(caller, logged, data):
     event = data.draw(st.sampled_from([e for e in caller.events if e["inputs"]]))
     values = list(caller.usual[event["id"]])
     for index in data.draw(st.sets(st.integers(0, len(values) - 1), min_size=1, max_size=3)):
@@ -162,14 +162,14 @@ def test_any_value_for_any_event(caller, capfd, data):
             json_values | st.sampled_from(["copper", "#8e24aa", "rgba(1.2.3,4,5)", "random", 0.5, "Mask"])
         )
     answered = caller.call(event["id"], values)
-    check(caller, answered, "".join(capfd.readouterr()))
+    check(caller, answered, logged())
 
 
 @given(data=st.data())
-def test_any_list_of_values(caller, capfd, data):
+def test_any_list_of_values(caller, logged, data):
     event = data.draw(st.sampled_from(caller.events))
     answered = caller.call(event["id"], data.draw(json_values | st.lists(json_values, max_size=12)))
-    check(caller, answered, "".join(capfd.readouterr()))
+    check(caller, answered, logged())
 
 
 @given(
@@ -177,11 +177,11 @@ def test_any_list_of_values(caller, capfd, data):
     | json_values
     | st.sampled_from(["../../app.py", "/etc/passwd", "", ".", "astronaut.jpg\0"])
 )
-def test_any_name_of_an_example(caller, capfd, name):
+def test_any_name_of_an_example(caller, logged, name):
     photo = next(part for part in caller.photos if caller.kinds[part] == "html")
     body = {"data": name, "fn_name": "example", "component_id": photo, "session_hash": uuid.uuid4().hex}
     _, said = caller.post("gradio_api/component_server", json.dumps(body).encode())
-    errors = "".join(capfd.readouterr())
+    errors = logged()
     assert "Traceback" not in said + errors, errors or said
 
 
@@ -200,7 +200,7 @@ frames = st.fixed_dictionaries(
 
 
 @given(asked=frames, odd=json_values, is_odd=st.booleans())
-def test_any_frame_of_a_stream(caller, capfd, asked, odd, is_odd):
+def test_any_frame_of_a_stream(caller, logged, asked, odd, is_odd):
     element = next(part for part in caller.elements if caller.elements[part] == "live")
 
     def ask(function: str, data: object) -> object:
@@ -212,6 +212,6 @@ def test_any_frame_of_a_stream(caller, capfd, asked, odd, is_odd):
     began = ask("begin_stream", None)
     answered = ask("recolour_frame", odd if is_odd else asked | {"stream": began["stream"]})
     ask("end_stream", began["stream"])
-    assert "Traceback" not in "".join(capfd.readouterr())
+    assert "Traceback" not in logged()
     assert "picture" in answered or 0 < len(answered.get("error") or answered["ended"]) < LONGEST_ANSWER
     assert answered.get("error") != UNEXPECTED

@@ -346,22 +346,22 @@ def test_no_event_reads_a_file_that_was_not_uploaded(client, secret, link, meta)
 
 
 @pytest.mark.parametrize("values", [[{"path": "x.png", "meta": None}], ["x"]])
-def test_values_that_gradio_itself_stumbles_over_are_answered_in_words(client, capfd, values):
+def test_values_that_gradio_itself_stumbles_over_are_answered_in_words(client, logged, values):
     event, _ = events_with_a_photo(client)[0]
     message = answer(client, event, values)
     assert not message["success"] and message["output"]["error"] in (NOT_SENT_BY_BROWSERS, NOT_UPLOADED)
-    assert "Traceback" not in "".join(capfd.readouterr())
+    assert "Traceback" not in logged()
 
 
 @pytest.mark.parametrize("data", ["NaN", '"\\ud800"', '{"a": 1e999}', '"x"'])
-def test_what_is_no_call_is_answered_in_words(client, capfd, data):
+def test_what_is_no_call_is_answered_in_words(client, logged, data):
     """Guards against an answer that repeats what was sent and fails on what JSON cannot hold."""
     body = f'{{"data": {data}, "fn_index": 0, "session_hash": "x"}}'.encode()
     request = urllib.request.Request(f"{client.src}gradio_api/queue/join", body, {"Content-Type": "application/json"})
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(request)
     assert caught.value.code == 422 and json.load(caught.value) == {"error": NOT_SENT_BY_BROWSERS}
-    assert "Traceback" not in "".join(capfd.readouterr())
+    assert "Traceback" not in logged()
 
 
 def test_what_the_page_has_written_and_data_urls_are_read(client, sideways):

@@ -77,15 +77,15 @@ def uploaded(address: str, content: bytes) -> str:
 
 
 @pytest.mark.parametrize("part", ["bytes=0-1,5-6", "bytes=1-2-3", "bytes=\xb2-\xb2", "bytes=-", "lines=1-2"])
-def test_an_odd_range_gets_the_whole_file(address, part, capfd):
+def test_an_odd_range_gets_the_whole_file(address, part, logged):
     """Guards against a traceback in the log for a header that HTTP allows."""
     path = f"gradio_api/file={uploaded(address, b'0123456789')}"
     assert asked(address, path, Range=part) == (200, "0123456789")
     assert asked(address, path, Range="bytes=2-4") == (206, "234")
-    assert "Traceback" not in "".join(capfd.readouterr())
+    assert "Traceback" not in logged()
 
 
-def test_a_visitor_who_leaves_during_an_upload_leaves_no_traceback(address, capfd):
+def test_a_visitor_who_leaves_during_an_upload_leaves_no_traceback(address, logged):
     host, port = urlsplit(address).netloc.split(":")
     with socket.create_connection((host, int(port))) as visitor:
         head = "POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
@@ -93,7 +93,35 @@ def test_a_visitor_who_leaves_during_an_upload_leaves_no_traceback(address, capf
         time.sleep(0.3)
     assert asked(address, "theme.css")[0] == 200
     time.sleep(0.3)
-    assert "Traceback" not in "".join(capfd.readouterr())
+    assert "Traceback" not in logged()
+
+
+@pytest.mark.parametrize(
+    "path, body",
+    [
+        ("queue/join", {"data": [], "fn_index": 999, "session_hash": "x"}),
+        ("run/predict", {"data": [], "fn_index": -1}),
+        ("run/no_such_name", {"data": []}),
+        ("call/no_such_name", {"data": []}),
+        ("component_server", {"data": 1, "component_id": 99999, "session_hash": "x", "fn_name": "example"}),
+    ],
+)
+def test_what_does_not_exist_is_not_found_and_leaves_no_traceback(address, path, body, logged):
+    status, said = asked(
+        address, f"gradio_api/{path}", json.dumps(body).encode(), **{"Content-Type": "application/json"}
+    )
+    assert (status, json.loads(said)) == (404, {"error": NOT_HERE})
+    assert "Traceback" not in logged()
+
+
+def test_asking_for_a_call_that_nobody_made_leaves_no_traceback(address, logged):
+    host, port = urlsplit(address).netloc.split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as visitor:
+        visitor.sendall(b"GET /gradio_api/call/segment/no_such_call HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        while visitor.recv(4096):
+            pass
+    time.sleep(0.3)
+    assert "Traceback" not in logged()
 
 
 def test_a_photo_that_lies_elsewhere_is_not_fetched(address):
