@@ -24,7 +24,7 @@ Object.assign(hairseg, {
             if (!hairseg.isPresent(value) || hairseg.failed(value)) return;
             const auroc = hairseg.scores[value.model]?.[id], score = auroc ? ` · AUROC ${auroc} on test photos` : "";
             const found = value.bald ? "no hair found" : `calls ${hairseg.share(value.share)} of this picture hair`;
-            const alone = value.view.startsWith("Where")
+            const alone = value.view.startsWith("Where") && !value.bald
                 ? ` · striped: ${hairseg.share(value.alone)}, hair by this network alone; grey: by both` : "";
             describe([title.replace(" weights", "")], [" weights", "longer"], [score, "score"], [` · ${found}`], [alone]);
             hairseg.fill(picture, hairseg.url(value.src), `${title}, ${value.view.toLowerCase()}: ${found}`);

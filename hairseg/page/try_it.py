@@ -79,8 +79,12 @@ def try_it(session: PageSession) -> tuple[ColourPicker, Radio, Slider]:
                     finer = [Slider.of(name, min_width=140) for name in ("vividness", "lightness", "natural_roots")]
                 with gr.Row():
                     modes = describe("second_mode")
-                    second_mode = Radio([ONE_COLOUR, *modes["choices"]], value=ONE_COLOUR, label=modes["label"])
-                    second_colour = ColourPicker(PRESETS["light blond"], label=describe("second_colour")["label"])
+                    second_mode = Radio(
+                        [ONE_COLOUR, *modes["choices"]], value=ONE_COLOUR, label=modes["label"], elem_id="second-mode"
+                    )
+                    second_colour = ColourPicker(
+                        PRESETS["light blond"], label=describe("second_colour")["label"], elem_id="second-colour"
+                    )
             with gr.Row(elem_id="take-away"):
                 take_away = {
                     kind: gr.Button(title, size="sm", elem_id=f"{kind}-button", min_width=90)

@@ -59,3 +59,24 @@ def test_everything_is_reached_by_the_keyboard_and_shows_it(page):
     for name in ("touch-up-button", "swatch-violet", "sheet-button", "card-button"):
         assert any(place.startswith(f"{name}/") for place in reached), name
     assert any("INPUT" in place for place in reached)
+
+
+def test_escape_closes_the_colour_picker_and_the_focus_is_back_at_its_button(page):
+    picker, button = page.locator("#colour .color-picker"), page.locator("#colour .dialog-button")
+    button.click()
+    expect(picker).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(picker).to_have_count(0)
+    expect(button).to_be_focused()
+
+
+def test_the_options_of_one_question_are_one_stop_and_arrows_change_them(page):
+    upload(page, PORTRAIT)
+    done(page)
+    mask = page.locator("#random-mask img").get_attribute("src")
+    page.locator("#view input").first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#view input").nth(1)).to_be_checked()
+    expect(page.locator("#random-mask img")).not_to_have_attribute("src", mask)  # the outline
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('#view')") is None

@@ -2,6 +2,7 @@
 
 import colorsys
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,13 @@ def test_another_colour_updates_the_picture_and_nothing_else(page):
     expect(page.locator("#swatch-copper")).to_have_attribute("aria-pressed", "false")
 
 
+def test_the_second_colour_is_offered_once_it_has_a_use(page):
+    page.get_by_role("button", name="Finer settings").click()
+    expect(page.locator("#second-colour")).to_be_hidden()
+    page.get_by_label("ombre").check()
+    expect(page.locator("#second-colour")).to_be_visible()
+
+
 def test_the_other_variants_mask_can_do_the_colouring(page):
     upload(page, PORTRAIT)
     done(page)
@@ -115,7 +123,11 @@ def test_a_photo_without_hair_is_called_that(page, tmp_path):
     Image.new("RGB", (300, 300), (120, 150, 190)).save(tmp_path / "sky.png")
     upload(page, tmp_path / "sky.png")
     expect(page.locator("#compare .said")).to_contain_text("finds no hair", timeout=PATIENCE)
-    expect(page.locator("#pretrained-mask figcaption")).to_contain_text("no hair found", timeout=PATIENCE)
+    caption = page.locator("#pretrained-mask figcaption")
+    expect(caption).to_contain_text("no hair found", timeout=PATIENCE)
+    page.get_by_label("Where they differ").check()
+    expect(page.locator("#pretrained-mask img")).to_have_attribute("src", re.compile("differ"), timeout=PATIENCE)
+    assert "striped" not in caption.inner_text()
 
 
 def test_a_phones_screen_keeps_the_colours_and_the_picture_in_sight(page):
