@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -52,6 +53,17 @@ class Page(gr.Blocks):
             raise
         except Exception:
             raise gr.Error(NOT_SENT_BY_BROWSERS, print_exception=False) from None
+
+    def queue(self, *args: Any, **options: Any) -> Any:
+        super().queue(*args, **options)
+        tell = self._queue.send_message
+
+        def tell_whoever_is_there(event: Any, message: Any) -> None:
+            with suppress(KeyError):  # a visitor without a place for messages, which would end the queue for everybody
+                tell(event, message)
+
+        self._queue.send_message = tell_whoever_is_there
+        return self
 
     def launch(self, *args: Any, app_kwargs: dict[str, Any] | None = None, **options: Any) -> Any:
         # FastAPI's own answer repeats what was sent, and fails where that holds numbers or letters that JSON has not.

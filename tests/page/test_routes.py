@@ -2,16 +2,21 @@
 
 import json
 import socket
+import threading
 import time
 import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import served
+from conftest import draw_portrait, served
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
 
+from hairseg.images import encode_png
 from hairseg.page.components import NOT_UPLOADED
 from hairseg.page.layout import build_page, names_addresses
+from hairseg.page.models import Model, Models
 from hairseg.page.routes import NOT_HERE
 from hairseg.page.style import look
 from hairseg.prediction import HairPredictor
@@ -112,6 +117,28 @@ def test_what_does_not_exist_is_not_found_and_leaves_no_traceback(address, path,
     )
     assert (status, json.loads(said)) == (404, {"error": NOT_HERE})
     assert "Traceback" not in logged()
+
+
+def test_those_who_cannot_be_told_their_rank_do_not_end_the_queue(small_repository):
+    gate, predictor = threading.Event(), HairPredictor(small_repository)
+    photo = save_bytes_to_cache(encode_png(draw_portrait(0, 64)[0]), "a.png", get_upload_folder())
+    page = build_page(Models([Model("drawn")], load=lambda model: gate.wait(60) and predictor))
+    event = next(number for number, block_fn in page.fns.items() if block_fn.name == "show_masks")
+
+    def join(address: str, session: str, look: int) -> int:
+        values = [{"path": photo, "look": look, "edit": 0, "strokes": [], "model": None}, "Mask"]
+        body = json.dumps({"data": values, "fn_index": event, "session_hash": session}).encode()
+        return asked(address, "gradio_api/queue/join", body, **{"Content-Type": "application/json"})[0]
+
+    with served(page, **look()) as address:
+        sessions = [f"session {number}" for number in range(6)]  # two more than are at work at once
+        assert [join(address, session, 1) for session in sessions] == 6 * [200]
+        assert [join(address, "", 1) for _ in range(3)] == 3 * [200]
+        gate.set()
+        with urllib.request.urlopen(f"{address}gradio_api/queue/data?session_hash=session%205") as stream:
+            told = (json.loads(line[5:]) for line in stream if line.startswith(b"data:"))
+            assert any(message["msg"] == "process_completed" and message["success"] for message in told)
+        assert join(address, "somebody", 2) == 200
 
 
 def test_asking_for_a_call_that_nobody_made_leaves_no_traceback(address, logged):
