@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-from hairseg.costs import hidden_cost
+from hairseg.costs import LARGEST_EXIF, hidden_cost
 from hairseg.errors import InputError
 
 with suppress(ImportError):  # machines that only train need no HEIC
@@ -20,32 +20,12 @@ with suppress(ImportError):  # machines that only train need no HEIC
     pillow_heif.register_heif_opener()
 
 MAX_PIXELS = 120_000_000
-# Pillow warns of photos from 90 megapixels on, and of odd metadata: `load_photo` bounds what it reads, or says what is wrong.
+# Pillow warns of photos from 90 megapixels on, and of odd metadata: `load_photo` bounds them, or says what is wrong.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-# What Pillow decodes by itself, and not before it is told to, as ICO. Others it hands to programs of their own (EPS to
-# Ghostscript), whatever their names.
-FORMATS = (
-    "JPEG",
-    "PNG",
-    "WEBP",
-    "HEIF",
-    "AVIF",
-    "GIF",
-    "BMP",
-    "DIB",
-    "TIFF",
-    "PPM",
-    "JPEG2000",
-    "PSD",
-    "QOI",
-    "SGI",
-    "PCX",
-    "DDS",
-    "TGA",
-)
-
-LARGEST_EXIF = 1_000_000  # bytes; JPEG has room for 64 KiB
+# What cameras, phones, browsers and data sets write. Others Pillow hands to programs of their own (EPS to Ghostscript),
+# whatever their names, or decodes them before it is told to (ICO); and each is one more way to hold it up.
+FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 
 TURNS = {  # by EXIF orientation, what makes the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -129,6 +109,8 @@ def load_photo(source, name: str | None = None, longer_side: int | None = None) 
         raise InputError(
             f"{name} may not be read", "a file that this user may read", "change its permissions"
         ) from None
+    except MemoryError:
+        raise InputError(f"{name} takes more memory than there is", None, "scale it down and try again") from None
     except Exception:  # Pillow's decoders raise OSError, SyntaxError, struct.error and more on broken files
         raise InputError(f"{name} is broken and cannot be read", "a whole picture", "copy or save it again") from None
 
@@ -186,7 +168,7 @@ def _to_rgb(image: Image.Image, name: str, longer_side: int | None = None) -> np
 def _orientation(image: Image.Image) -> Any:
     """What its EXIF data say, 1 without any, or with more of them than is worth the time."""
     image.load()  # a PNG may have them at its end
-    if len(image.info.get("exif") or b"") > LARGEST_EXIF:
+    if len(image.info.get("exif") or b"") > LARGEST_EXIF or "Raw profile type exif" in image.info:
         return 1
     return image.getexif().get(ExifTags.Base.Orientation, 1)
 

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -20,6 +21,9 @@ def encoded(format: str, **options) -> bytes:
     return file.getvalue()
 
 
+BMP = encoded("BMP")
+
+
 def jpeg_of_scans(scans: int) -> bytes:
     """A progressive JPEG with further scans that hold nothing."""
     empty = b"\xff\xda" + struct.pack(">HB", 8, 1) + bytes([1, 0, 1, 63, 0, 0])
@@ -30,6 +34,22 @@ def gif_of_comments(number: int, length: int) -> bytes:
     head = b"GIF89a" + struct.pack("<HHBBB", 2, 2, 0x80, 0, 0) + bytes(6) + b"\0"  # Pillow steps over the last one
     comment = b"!\xfe" + (bytes([length]) + length * b"A" if length else b"") + b"\0"
     return head + number * comment + b",\0\0\0\0\2\0\2\0\0\2\2\x44\x01\0;"
+
+
+def directory(tags: list[tuple[int, int, int, int]], data: bytes = b"") -> bytes:
+    """A TIFF, or EXIF data, of such tags: number, kind, how many values, and where they are or what they are."""
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + data
+
+
+SHARED = directory([(0x112, 3, 1, 6), *((1000 + tag, 7, 60_000, 26) for tag in range(5000))], bytes(80_000))
+
+
+def jpeg_of_exif(*parts: bytes) -> bytes:
+    """One that Pillow looks for its resolution in as it opens it, since there is no JFIF header."""
+    whole = encoded("JPEG")
+    segments = (b"\xff\xe1" + struct.pack(">H", len(part) + 8) + b"Exif\0\0" + part for part in parts)
+    return whole[:2] + b"".join(segments) + whole[2 + 2 + 16 :]
 
 
 def tiff_of_strips(strips: int, order: str = "<", big: bool = False) -> bytes:
@@ -51,6 +71,14 @@ def tiff_of_strips(strips: int, order: str = "<", big: bool = False) -> bytes:
         (tiff_of_strips(4_000_000), "a tag of 4000000 values"),
         (tiff_of_strips(4_000_000, ">"), "a tag of 4000000 values"),
         (tiff_of_strips(1 << 40, big=True), "a tag of 1099511627776 values"),
+        (tiff_of_strips(4_000_000, ">").replace(b"MM\0*", b"MM\0+"), "a tag of 4000000 values"),
+        (directory([(273, 6, 4_000_000, 8)]), "a tag of 4000000 values"),
+        (SHARED, "more in its tags than there is"),
+        (SHARED[:-100_000], "more in its tags than there is"),
+        (directory(10_001 * [(1000, 7, 1, 0)]), "has 10001 tags"),
+        (jpeg_of_exif(SHARED[:65_000], SHARED[65_000:130_000], SHARED[130_000:]), "has 14.* bytes of EXIF data"),
+        (jpeg_of_exif(*3000 * [b""]), "has more than 2000 segments"),
+        (BMP[:30] + b"\1" + BMP[31:], "is compressed"),
     ],
     ids=[
         "jpeg",
@@ -61,6 +89,14 @@ def tiff_of_strips(strips: int, order: str = "<", big: bool = False) -> bytes:
         "tiff",
         "tiff of the other order",
         "bigtiff",
+        "tiff that looks like bigtiff",
+        "tiff of signed bytes",
+        "tiff of shared data",
+        "tiff of shared data, cut off",
+        "tiff of tags",
+        "jpeg of shared data",
+        "jpeg of segments",
+        "bmp of runs",
     ],
 )
 def test_what_would_take_minutes_is_refused_with_a_sentence(file, cost, tmp_path):
@@ -83,6 +119,7 @@ def test_honest_pictures_are_read():
     gif = gif[: gif.index(b",")] + notes + gif[gif.index(b",") :]
     honest = [gif, encoded("JPEG") + film, encoded("JPEG", exif=exif)]
     honest += [encoded("JPEG", progressive=True), jpeg_of_scans(MOST_SCANS - 20), animation.getvalue(), encoded("TIFF")]
+    honest += [BMP, encoded("JPEG", exif=directory([(0x112, 3, 1, 1)], bytes(60_000)))]
     honest += [encoded("TIFF", big_tiff=True), encoded("TIFF", compression="tiff_lzw"), encoded("PNG"), encoded("MPO")]
     for file in honest:
         assert hidden_cost(io.BytesIO(file)) is None
@@ -101,4 +138,11 @@ def test_what_is_cut_off_is_left_to_pillow(beginning):
 
 
 def test_tags_are_counted_up_to_the_bound():
-    assert hidden_cost(io.BytesIO(tiff_of_strips(MOST_VALUES))) is None
+    assert hidden_cost(io.BytesIO(tiff_of_strips(MOST_VALUES) + bytes(4 * MOST_VALUES))) is None
+
+
+def test_exif_data_that_share_their_bytes_are_not_read():
+    chunk = b"eXIf" + SHARED
+    chunk = struct.pack(">I", len(SHARED)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    png = encoded("PNG")
+    assert load_photo(png[:33] + chunk + png[33:]).shape == (64, 64, 3)

@@ -197,7 +197,8 @@ def test_a_large_photo_and_odd_metadata_are_read_without_a_warning(tmp_path):
     Image.new("L", (10_000, 10_000), 7).save(tmp_path / "large.png")
     cut_off = b"Exif\0\0II*\0" + struct.pack("<IHHHII", 8, 9, 0x010F, 2, 100, 9999)
     Image.new("L", (10_000, 8), 7).save(tmp_path / "odd.jpg", exif=cut_off)
-    code = "import sys; from hairseg.images import load_photo; print([load_photo(at)[::5000, ::5000, 0].tolist() for at in sys.argv[1:]])"
+    code = "import sys; from hairseg.images import load_photo as load; "
+    code += "print([load(path)[::5000, ::5000, 0].tolist() for path in sys.argv[1:]])"
     command = [sys.executable, "-c", code, tmp_path / "large.png", tmp_path / "odd.jpg"]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
     assert done.stderr == "" and done.stdout.strip() == str([[[7, 7]] * 2, [[7, 7]]])

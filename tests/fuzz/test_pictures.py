@@ -24,11 +24,6 @@ WRITTEN = {  # format: ways to write it
     "JPEG2000": [{}],
     "ICO": [{}],
     "PPM": [{}],
-    "TGA": [{}, {"compression": "tga_rle"}],
-    "PCX": [{}],
-    "SGI": [{}],
-    "QOI": [{}],
-    "DDS": [{}],
 }
 
 
