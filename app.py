@@ -71,6 +71,7 @@ def main() -> None:
     if args.mcp and find_spec("mcp") is None:
         raise InputError("--mcp needs the package mcp", "it to be installed", "pip install 'gradio[mcp]'")
     from hairseg.memory import return_large_arrays_to_system
+    from hairseg.page.decoding import USUAL
     from hairseg.page.layout import build_page
     from hairseg.page.listed import find_models
     from hairseg.page.login import Login
@@ -106,9 +107,12 @@ def main() -> None:
             raise InputError(
                 f"{args.host}:{args.port} cannot be used", "a free port of this machine", "choose another --port"
             ) from None
+        USUAL.start()
         models.predictor()
         session.speeds.start()
         page.block_thread()
+    sys.stdout.flush()
+    os._exit(0)  # photos that are still at work would be written where nobody removes them
 
 
 def load(model: "Model", device: str) -> "HairPredictor":

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 import pandas as pd
 
-from hairseg.images import encode_jpeg, load_photo
+from hairseg.images import encode_jpeg
 from hairseg.page.components import save_file
+from hairseg.page.decoding import USUAL
 from hairseg.paper import PAPER_AUROC, VARIANT_COLOURS, VARIANTS
 
 if TYPE_CHECKING:  # it takes PyTorch along, which the page starts without
@@ -121,7 +122,7 @@ def scores_of(repository: "ModelRepository", metrics: dict) -> list[Any]:
     """What the tab shows of a model repository and its scores: values for the components of `how_good`."""
     history = read_or(lambda: history_of(repository), history_table([]))
     roc, transfer = read_or(lambda: roc_of(metrics), roc_of({})), read_or(lambda: transfer_of(metrics), transfer_of({}))
-    worst = read_or(lambda: save_file("worst.jpg", encode_jpeg(load_photo(repository.worst))), None)
+    worst = read_or(lambda: save_file("worst.jpg", encode_jpeg(USUAL.load(repository.worst))), None)
     return [
         read_or(lambda: tables_of(metrics), MALFORMED),
         *([history] * len(HISTORIES)),

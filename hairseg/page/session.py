@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hairseg.errors import InputError
-from hairseg.images import load_photo, pixels_of, scale_down
+from hairseg.images import scale_down
 from hairseg.memory import trim_memory
+from hairseg.page.decoding import HUGE, USUAL, Decoder
 from hairseg.page.models import Models
 from hairseg.page.remembered import Remembered
 from hairseg.page.speeds import Speeds
@@ -51,7 +52,7 @@ class PhotoSession:
 
     def __init__(self, path: str, predictor: "HairPredictor"):
         self.path = path
-        photo = load_photo(path, longer_side=SHOWN_SIDE)
+        photo = decoder_of(path).load(path, longer_side=SHOWN_SIDE)
         self.threshold = predictor.config.threshold
         self._looks = predictor.begin_looks(photo)
         self.shown = scale_down(photo, SHOWN_SIDE)
@@ -79,7 +80,7 @@ class PhotoSession:
         if self.is_own_size:
             return self.recolourer(variant, strokes)
         look = self._looks[variant]
-        photo = load_photo(self.path)
+        photo = decoder_of(self.path).load(self.path)
         if photo.shape[0] * photo.shape[1] > LARGE_PHOTO:
             trim_memory()
         return HairRecolourer(photo, touch_up(photo, look.result().alpha(photo), strokes))
@@ -151,7 +152,12 @@ class PageSession:
 @lru_cache(maxsize=1000)
 def _pixels_of(path: str) -> int:
     """Once for each photo: its path holds a digest of the content."""
-    return pixels_of(path)
+    return USUAL.pixels(path)
+
+
+def decoder_of(path: str) -> Decoder:
+    """That which opens the photo without anybody waiting for it who has another."""
+    return USUAL if _pixels_of(path) < HUGE_PHOTO else HUGE
 
 
 def yield_to_others(nice: int = 19) -> None:

@@ -23,6 +23,8 @@ HOUR = 3600  # seconds that photos, masks and results are kept
 
 SWEEP = 300  # seconds from one look for old files to the next
 
+_own: set[Path] = set()  # folders of this process's pages
+
 
 @contextmanager
 def temporary_files(forget: Callable[[float], None] = lambda seconds: None, sweep: float = SWEEP) -> Iterator[Path]:
@@ -34,6 +36,7 @@ def temporary_files(forget: Callable[[float], None] = lambda seconds: None, swee
     """
     remove_abandoned()
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    _own.add(folder)
     before, ended = (os.environ.get("GRADIO_TEMP_DIR"), mcp.DEFAULT_TEMP_DIR), Event()
     # Where Gradio puts what assistants send as data: URLs, it decides when it is imported.
     os.environ["GRADIO_TEMP_DIR"] = mcp.DEFAULT_TEMP_DIR = str(folder)
@@ -48,18 +51,24 @@ def temporary_files(forget: Callable[[float], None] = lambda seconds: None, swee
         yield folder
     finally:
         ended.set()
+        shutil.rmtree(folder, ignore_errors=True)
+        _own.discard(folder)
         os.environ.pop("GRADIO_TEMP_DIR")
         variable, mcp.DEFAULT_TEMP_DIR = before
         if variable is not None:
             os.environ["GRADIO_TEMP_DIR"] = variable
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_abandoned() -> None:
-    """Remove folders whose page is no more: it was killed, or its machine went down."""
+    """Remove folders whose page is no more: it was killed, or its machine went down.
+
+    In a container the next page often has the number of the killed one.
+    """
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         number = folder.name.removeprefix(PREFIX).partition("-")[0]
-        if folder.is_dir() and not folder.is_symlink() and number.isdigit() and not is_running(int(number)):
+        if not folder.is_dir() or folder.is_symlink() or not number.isdigit():
+            continue
+        if folder not in _own if int(number) == os.getpid() else not is_running(int(number)):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,0 +1,191 @@
+"""Strangers' photos are opened in processes of their own, which may take so much memory and time and no more.
+
+Whatever a file makes a decoder do, a crash, gigabytes, minutes: it ends with that process. The visitor gets a sentence,
+and the page goes on for everybody.
+"""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from pathlib import Path
+from queue import LifoQueue
+from typing import Any
+
+import numpy as np
+
+from hairseg.errors import InputError
+from hairseg.images import load_photo, pixels_of
+
+GIB = 1 << 30
+
+PIPE = 1 << 20  # bytes that may wait in a pipe: with Linux's own 64 KiB a photo takes 50 turns
+
+
+class Decoder:
+    """Opens photos as `load_photo` does, in processes that are started when they are first needed.
+
+    Args:
+        processes: how many at most. Whoever finds all of them at work waits.
+        nice: what is added to their priority number: 19 leaves them the time that nobody else wants.
+        memory: bytes of address space that each may take. A photo of 120 megapixels and 16 bits takes some 3 GiB.
+        seconds: of processor time that each may take for a photo.
+
+    Example:
+        >>> from hairseg.images import encode_png
+        >>> Decoder().load(encode_png(np.zeros((3, 4, 3), np.uint8))).shape
+        (3, 4, 3)
+    """
+
+    def __init__(self, processes: int = 1, nice: int = 0, memory: int = 4 * GIB, seconds: int = 30):
+        self._limits = nice, memory, seconds
+        self._idle: LifoQueue[subprocess.Popen | None] = LifoQueue()
+        for _ in range(processes):
+            self._idle.put(None)
+
+    def load(self, source: str | Path | bytes, name: str | None = None, longer_side: int | None = None) -> np.ndarray:
+        """A picture as an upright photo, uint8 RGB (height, width, 3): see `hairseg.images.load_photo`.
+
+        Raises:
+            InputError: as there, or the picture takes more than a process may.
+        """
+        told, photo = self._answer(source, name, {"name": name, "longer_side": longer_side})
+        return np.frombuffer(photo, np.uint8).reshape(told["shape"])
+
+    def pixels(self, source: str | Path | bytes) -> int:
+        """How many pixels a picture has, as its header says; 0 if that cannot be read."""
+        with suppress(InputError):
+            return self._answer(source, None, {"counted": True})[0]["pixels"]
+        return 0
+
+    def start(self) -> None:
+        """Start a process ahead of the first photo: it takes a part of a second."""
+        self._idle.put(self._idle.get() or _started(*self._limits))
+
+    def _answer(self, source: str | Path | bytes, name: str | None, asked: dict) -> tuple[dict, bytearray]:
+        if isinstance(source, bytes):
+            content = source
+        else:
+            name, content = name or Path(source).name, b""
+            asked = {**asked, "path": os.path.abspath(source)}
+        with self._process() as process:
+            try:
+                _send(process.stdin, asked, content)
+                told, content = _receive(process.stdout)
+            except (OSError, EOFError):
+                raise InputError(
+                    f"{name or 'the picture':.120} takes too much time or memory to read", None, "save it again as JPEG"
+                ) from None
+        if "error" in told:
+            raise InputError(*told["error"])
+        return told, content
+
+    @contextmanager
+    def _process(self) -> Iterator[subprocess.Popen]:
+        """One that is idle, or a new one. It is kept for the next photo, but where the block is left in the middle."""
+        process, is_usable = self._idle.get(), False
+        try:
+            if process is None or process.poll() is not None:
+                process = _started(*self._limits)
+            yield process
+            is_usable = True
+        finally:
+            if process and not is_usable:
+                process.kill()
+                process.communicate()
+            self._idle.put(process if is_usable else None)
+
+
+def _started(*limits: int) -> subprocess.Popen:
+    package, others = Path(__file__).parents[2], os.environ.get("PYTHONPATH")
+    return subprocess.Popen(
+        [sys.executable, "-m", __name__, *map(str, limits)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(package), others]))},
+        start_new_session=True,  # Ctrl-C is for the page: they end when it does, by the end of their input
+    )
+
+
+# ---- what goes through the pipes: its lengths, what is told, as JSON, and the bytes that this belongs to ----
+
+
+def _send(pipe: Any, told: dict, content: bytes | memoryview = b"") -> None:
+    text = json.dumps(told).encode()
+    for part in (struct.pack("<II", len(text), len(content)), text, content):
+        rest = memoryview(part)
+        while rest:
+            rest = rest[pipe.write(rest) :]
+
+
+def _receive(pipe: Any) -> tuple[dict, bytearray]:
+    length, size = struct.unpack("<II", _read(pipe, 8))
+    return json.loads(_read(pipe, length)), _read(pipe, size)
+
+
+def _read(pipe: Any, size: int) -> bytearray:
+    """So many bytes. Raises EOFError where the pipe ends before."""
+    content = bytearray(size)
+    rest = memoryview(content)
+    while rest:
+        got = pipe.readinto(rest)
+        if not got:
+            raise EOFError
+        rest = rest[got:]
+    return content
+
+
+# ---- in the process ----
+
+
+def _serve(nice: int, memory: int, seconds: int) -> None:
+    """Open what comes through standard input until that ends. What decoders print is of no use to anybody."""
+    asking, answering = (open(os.dup(number), mode, 0) for number, mode in ((0, "rb"), (1, "wb")))
+    with open(os.devnull, "wb") as nowhere:
+        for number in (1, 2):
+            os.dup2(nowhere.fileno(), number)
+    with suppress(OSError, AttributeError):
+        os.nice(nice)
+    with suppress(ImportError, OSError, AttributeError, ValueError):
+        import fcntl
+
+        fcntl.fcntl(answering, fcntl.F_SETPIPE_SZ, PIPE)
+    with suppress(EOFError):
+        while True:
+            asked, content = _receive(asking)
+            _limit(memory, seconds)
+            source, photo = asked.get("path") or BytesIO(content), b""
+            try:
+                if "counted" in asked:
+                    told = {"pixels": pixels_of(source)}
+                else:
+                    array = load_photo(source, asked["name"], asked["longer_side"])
+                    told, photo = {"shape": array.shape}, np.ascontiguousarray(array).data.cast("B")
+            except InputError as error:
+                told = {"error": [error.problem, error.expected, error.remedy]}
+            _send(answering, told, photo)
+
+
+def _limit(memory: int, seconds: int) -> None:
+    """From now on. The system ends a process that takes more time, and has no more memory for it."""
+    with suppress(ImportError, OSError, ValueError):  # Windows has no such limits, nor have some containers
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + 1 + seconds, most))
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (memory, most))
+
+
+USUAL = Decoder(2)
+
+HUGE = Decoder(1, nice=19)
+
+if __name__ == "__main__":
+    _serve(*map(int, sys.argv[1:]))
