@@ -145,7 +145,7 @@ def served(page, **options) -> Iterator[str]:
 
 @pytest.fixture
 def logged(capfd) -> Iterator[Callable[[], str]]:
-    """A function that gives what has been written since it was last asked: by this process, and to the log of its pages.
+    """A function that gives what was written since it was last asked: by this process, and to the log of its pages.
 
     Their server writes its log to the standard error that it found when it started, which is another one.
     """

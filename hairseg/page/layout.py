@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from gradio import route_utils
+from gradio import route_utils, routes
 from starlette.middleware import Middleware
 
 from hairseg.errors import InputError
@@ -18,8 +18,8 @@ from hairseg.page.endpoints import add_endpoints
 from hairseg.page.leaderboard import html_of, leaderboard
 from hairseg.page.live import live
 from hairseg.page.models import Model, Models
-from hairseg.page.request_size import BoundedRequests, FilesAlone
-from hairseg.page.routes import NOT_HERE, OwnRoutes
+from hairseg.page.request_size import BoundedRequests, FilesAlone, ShortNames
+from hairseg.page.routes import NOT_SENT_BY_BROWSERS, OwnRoutes
 from hairseg.page.scores import aurocs_of, how_good, metrics_of, scores_of
 from hairseg.page.session import PageSession
 from hairseg.page.try_it import PRIVATE, markup, try_it
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from hairseg.prediction import HairPredictor
 
 WAITING = 500  # events in the queue; whoever comes when it is full is told so
-
-
-NOT_SENT_BY_BROWSERS = str(InputError("The page cannot read these values", "those that its controls send"))
 
 
 class Page(gr.Blocks):
@@ -58,21 +55,18 @@ class Page(gr.Blocks):
         super().queue(*args, **options)
         tell = self._queue.send_message
 
-        def tell_whoever_is_there(event: Any, message: Any) -> None:
+        def tell_whoever_is_there(event: Any, event_message: Any) -> None:
             with suppress(KeyError):  # a visitor without a place for messages, which would end the queue for everybody
-                tell(event, message)
+                tell(event, event_message)
 
         self._queue.send_message = tell_whoever_is_there
         return self
 
     def launch(self, *args: Any, app_kwargs: dict[str, Any] | None = None, **options: Any) -> Any:
         # FastAPI's own answer repeats what was sent, and fails where that holds numbers or letters that JSON has not.
-        handlers = {
-            RequestValidationError: lambda *_: JSONResponse({"error": NOT_SENT_BY_BROWSERS}, 422),
-            # of functions and components that a request names, and Gradio looks up
-            **dict.fromkeys((KeyError, route_utils.FnIndexInferError), lambda *_: JSONResponse({"error": NOT_HERE}, 404)),
-        }
+        handlers = {RequestValidationError: lambda *_: JSONResponse({"error": NOT_SENT_BY_BROWSERS}, 422)}
         route_utils.GradioMultiPartParser = FilesAlone  # pyright: ignore[reportAttributeAccessIssue]
+        routes.StateHolder = ShortNames  # pyright: ignore[reportAttributeAccessIssue]
         given = dict(app_kwargs or {})
         middleware = [Middleware(OwnRoutes), Middleware(BoundedRequests), *given.pop("middleware", [])]
         own = {"exception_handlers": handlers, "middleware": middleware, **given}

@@ -27,7 +27,10 @@ class Login:
         async with self._turn:
             if time.monotonic() - self._failed < MEMORY:
                 await asyncio.sleep(PAUSE)
-            given, expected = ((text.encode()) for text in (f"{user}\0{password}", f"{self.user}\0{self.password}"))
+            given, expected = (
+                text.encode("utf-8", "surrogatepass")
+                for text in (f"{user}\0{password}", f"{self.user}\0{self.password}")
+            )
             is_right = compare_digest(given, expected)
             self._failed = float("-inf") if is_right else time.monotonic()
             return is_right

@@ -1,8 +1,12 @@
 """How long a request may be: Gradio bounds each file of an upload, and holds whatever else comes in memory."""
 
+import asyncio
+import re
 from contextlib import suppress
 
+from fastapi import HTTPException
 from gradio.route_utils import API_PREFIX, GradioMultiPartParser, MultiPartException
+from gradio.state_holder import SessionState, StateHolder
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
@@ -16,14 +20,27 @@ LARGEST_UPLOAD = LARGEST_FILE + 2**20  # bytes of a request that uploads, whose 
 
 UPLOAD = f"{API_PREFIX}/upload"
 
-LARGEST_REQUEST = 32_000_000  # bytes of any other request
+LARGEST_REQUEST = 32_000_000  # bytes of a call, which may hold a photo
+
+CALLS = re.compile(rf"{API_PREFIX}/((api|run|call)/.*|queue/join|mcp(/.*)?)")
+
+LARGEST_OTHER = 1_000_000  # bytes of any other request, such as a frame of the camera
+
+PATIENCE = 120.0  # seconds that a request other than an upload may take to arrive: it is held in memory
+
+LONGEST_NAME = 100  # characters of a session's name; Gradio keeps it as long as the session
 
 TOO_LONG = str(
     InputError(
         "The request is too long",
-        f"at most {LARGEST_REQUEST // 10**6} MB, of which a photo as data: URL takes a third more than its file",
+        f"at most {LARGEST_REQUEST // 10**6} MB in a call, of which a photo as data: URL takes a third more than its "
+        f"file, and {LARGEST_OTHER // 10**6} MB elsewhere",
         "upload the photo as a file",
     )
+)
+
+TOO_SLOW = str(
+    InputError("The request did not arrive", f"all of it within {PATIENCE:.0f} seconds", "upload the photo as a file")
 )
 
 
@@ -40,14 +57,19 @@ class BoundedRequests:
             with suppress(ClientDisconnect):  # a visitor who has left
                 await self.app(scope, _bounded(receive), send)
             return
+        largest = LARGEST_REQUEST if CALLS.fullmatch(scope["path"]) else LARGEST_OTHER
         told = Headers(scope=scope).get("content-length", "")
-        too_long = told.isdecimal() and int(told[:20]) > LARGEST_REQUEST
+        too_long = told.isdecimal() and int(told[:20]) > largest
         body = bytearray()
         message: Message = {"more_body": True}
-        while message.get("more_body") and not too_long:
-            message = await receive()
-            body += message.get("body", b"")
-            too_long = len(body) > LARGEST_REQUEST
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while message.get("more_body") and not too_long:
+                    message = await receive()
+                    body += message.get("body", b"")
+                    too_long = len(body) > largest
+        except TimeoutError:
+            return await JSONResponse({"error": TOO_SLOW}, 408)(scope, receive, send)
         if too_long:
             return await JSONResponse({"error": TOO_LONG}, 413)(scope, receive, send)
         waiting = [{**message, "body": bytes(body)}]
@@ -78,3 +100,12 @@ class FilesAlone(GradioMultiPartParser):
 
     def __init__(self, *args, **options):
         super().__init__(*args, **{**options, "max_fields": 0})
+
+
+class ShortNames(StateHolder):
+    """Gradio's sessions, none of which has a long name."""
+
+    def __getitem__(self, session_id: str) -> SessionState:
+        if len(session_id) > LONGEST_NAME:
+            raise HTTPException(422, "The session has too long a name.")
+        return super().__getitem__(session_id)

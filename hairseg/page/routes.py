@@ -1,21 +1,28 @@
-"""Which of Gradio's addresses a page does not answer, and what is odd in the headers of the others."""
+"""Which of Gradio's addresses a page answers, to whom, and what becomes of requests that Gradio stumbles over."""
 
 import re
+import sys
+import traceback
+from pathlib import Path
 
 from gradio.route_utils import API_PREFIX
-from starlette.exceptions import HTTPException
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hairseg.errors import InputError
+from hairseg.errors import InputError, first_line, printable
 
-# A page of ours has no use for them: they keep or convert recordings beside its folder, fetch what others name from
-# the internet, draw icons of any size, show the owner's statistics, and look after what Gradio's editor makes.
-CLOSED = re.compile(
-    rf"({re.escape(API_PREFIX)}/(process_recording|monitoring|proxy=|file=\s*https?:|deep_link|stream/|runs|run-history|dev/|vibe)"
-    r"|/monitoring|/pwa_icon/(?!(192|512)/?$)).*",
+# What the page, links to it, gradio_client, plain calls over HTTP and assistants ask for. Gradio has more: it keeps or
+# converts recordings, fetches what others name from the internet, draws icons of any size, shows owner's statistics.
+OPEN = re.compile(
+    r"/(config/?|theme\.css|favicon\.ico|preview\.jpg|robots\.txt|manifest\.json|pwa_icon/(192|512)/?|login/?|logout"
+    rf"|(assets|static|svelte)/.*|{API_PREFIX[1:]}/(info/?|openapi\.json|startup-events|theme\.css|user/?|login_check/?"
+    r"|app_id/?|queue/(join|data|status)|upload/?|upload_progress|component_server/?|cancel|reset/?|heartbeat/[^/]+"
+    r"|file=(?!\s*https?:).*|(api|run|call|call/v2)/.*|mcp(/.*)?))?",
     re.IGNORECASE | re.DOTALL,
 )
+
+LONGEST_ADDRESS = 4000  # bytes, with what is asked
 
 PART = re.compile(
     rb"bytes=(\d{1,18}-\d{0,18}|-\d{1,18})"
@@ -23,23 +30,55 @@ PART = re.compile(
 
 NOT_HERE = str(InputError("This page has no such address", "one that it links to"))
 
+NOT_SENT_BY_BROWSERS = str(InputError("The page cannot read these values", "those that its controls send"))
+
 
 class OwnRoutes:
-    """ASGI middleware: what the page has no use for is answered with status 404."""
+    """ASGI middleware: what is not `OPEN` is answered with status 404, and what Gradio stumbles over with 400.
+
+    A request that a script of another site makes in a visitor's browser comes without the visitor's login.
+    """
 
     def __init__(self, app: ASGIApp):
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            path = scope["path"].removeprefix(scope.get("root_path", ""))
-            if CLOSED.fullmatch(path):
-                return await JSONResponse({"error": NOT_HERE}, 404)(scope, receive, send)
-            headers = [(name, value) for name, value in scope["headers"] if name != b"range" or PART.fullmatch(value)]
-            scope = {**scope, "headers": headers}
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        path, headers = scope["path"].removeprefix(scope.get("root_path", "")), Headers(scope=scope)
+        is_upload = headers.get("content-type", "").lower().startswith("multipart/") and "component_server" in path
+        is_long = len(scope.get("raw_path") or path) + len(scope["query_string"]) > LONGEST_ADDRESS
+        if not OPEN.fullmatch(path) or is_upload or is_long:
+            return await JSONResponse({"error": NOT_HERE}, 404)(scope, receive, send)
+        dropped = {b"cookie"} if is_of_another_site(path, headers) else set()
+        if b"range" in dict(scope["headers"]) and not PART.fullmatch(headers["range"].encode("latin-1")):
+            dropped.add(b"range")
+        kept = [(name, value) for name, value in scope["headers"] if name not in dropped]
+        is_answered = False
+
+        async def answer(message: Message) -> None:
+            nonlocal is_answered
+            is_answered = True
+            await send(message)
+
         try:
-            await self.app(scope, receive, send)
-        except RuntimeError as error:
-            if not isinstance(error.__cause__, HTTPException):
-                raise
-            # Gradio knows only once it has begun to answer that there is no such call; what follows is cut off.
+            await self.app({**scope, "headers": kept}, receive, answer)
+        except Exception as error:
+            print(f"note: {scope['method']} {printable(path)[:80]}: {described(error)}", file=sys.stderr)
+            if not is_answered:
+                await JSONResponse({"error": NOT_SENT_BY_BROWSERS}, 400)(scope, receive, send)
+
+
+def is_of_another_site(path: str, headers: Headers) -> bool:
+    """Whether a page of another site asks: for more than to be taken to this one, or for the visitor to be logged out.
+
+    Gradio sets cookies that browsers send along from anywhere, and allows any page that is not the same machine's.
+    """
+    is_foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
+    return is_foreign and (headers.get("sec-fetch-mode") != "navigate" or path.startswith("/logout"))
+
+
+def described(error: Exception) -> str:
+    """What an exception says and where it was raised, on one line for the owner's log."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {printable(first_line(error))} ({Path(place.filename).name}:{place.lineno})"

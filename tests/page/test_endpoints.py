@@ -22,8 +22,9 @@ from hairseg.images import alpha_to_grey, load_photo
 from hairseg.page.components import NOT_UPLOADED, PhotoInput, to_hex
 from hairseg.page.endpoints import Endpoints
 from hairseg.page.events import GONE, PageEvents, example
-from hairseg.page.layout import NOT_SENT_BY_BROWSERS, build_page
+from hairseg.page.layout import build_page
 from hairseg.page.models import Model, Models
+from hairseg.page.routes import NOT_SENT_BY_BROWSERS
 from hairseg.page.session import PageSession
 from hairseg.prediction import HairPredictor
 from hairseg.recolouring.recolourer import HairRecolourer

@@ -12,7 +12,7 @@ from conftest import draw_portrait, served
 from hairseg.images import encode_jpeg
 from hairseg.page import request_size
 from hairseg.page.layout import build_page
-from hairseg.page.request_size import TOO_LONG
+from hairseg.page.request_size import TOO_LONG, TOO_SLOW
 from hairseg.prediction import HairPredictor
 
 PHOTO = encode_jpeg(draw_portrait(1)[0])
@@ -69,6 +69,17 @@ def test_a_long_request_is_refused_before_it_is_read(post, path):
 def test_one_that_does_not_tell_its_length_is_refused_once_it_is_too_long(post, monkeypatch):
     monkeypatch.setattr(request_size, "LARGEST_REQUEST", len(CALL))
     assert post("/gradio_api/call/segment", chunked(CALL, b" "), Transfer_Encoding="chunked") == REFUSED
+
+
+def test_one_that_stops_in_the_middle_is_not_held_for_ever(post, monkeypatch):
+    monkeypatch.setattr(request_size, "PATIENCE", 0.3)
+    assert post("/gradio_api/call/segment", CALL[:-1], Content_Length=str(len(CALL))) == (408, {"error": TOO_SLOW})
+
+
+def test_what_holds_no_photo_is_shorter(post, monkeypatch):
+    monkeypatch.setattr(request_size, "LARGEST_OTHER", len(CALL) - 1)
+    for path in ("/gradio_api/component_server", "/login", "/gradio_api/cancel"):
+        assert post(path, CALL, Content_Length=str(len(CALL))) == REFUSED
 
 
 def test_one_of_many_pieces_is_answered(post, monkeypatch):

@@ -2,24 +2,30 @@
 
 import json
 import socket
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
+from urllib.request import HTTPCookieProcessor
 
 import pytest
 from conftest import draw_portrait, served
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
+from starlette.datastructures import Headers
 
 from hairseg.images import encode_png
 from hairseg.page.components import NOT_UPLOADED
 from hairseg.page.layout import build_page, names_addresses
+from hairseg.page.login import Login
 from hairseg.page.models import Model, Models
-from hairseg.page.routes import NOT_HERE
+from hairseg.page.routes import NOT_HERE, NOT_SENT_BY_BROWSERS, is_of_another_site
 from hairseg.page.style import look
 from hairseg.prediction import HairPredictor
+
+UPLOADED = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\nabc\r\n--x--\r\n'
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +61,13 @@ def asked(address: str, path: str, content: bytes | None = None, **headers: str)
         "gradio_api/run-history/records",
         "gradio_api/dev/reload",
         "gradio_api/stream/a/b/1/playlist.m3u8",
+        "gradio_api/file/https://example.org/",
+        "gradio_api/file/etc/passwd",
+        "gradio_api/custom_component/x%0a%1b%5b2J/client/b/c",
+        "gradio_api/token",
+        "gradio_api/vibe-code",
+        "monitoring/x",
+        "no-such-address",
     ],
 )
 def test_what_the_page_has_no_use_for_is_closed(address, path):
@@ -108,15 +121,41 @@ def test_a_visitor_who_leaves_during_an_upload_leaves_no_traceback(address, logg
         ("run/predict", {"data": [], "fn_index": -1}),
         ("run/no_such_name", {"data": []}),
         ("call/no_such_name", {"data": []}),
+        ("call/v2/no_such_name", {}),
+        ("call/v2/segment", {"data": [None]}),
         ("component_server", {"data": 1, "component_id": 99999, "session_hash": "x", "fn_name": "example"}),
     ],
 )
-def test_what_does_not_exist_is_not_found_and_leaves_no_traceback(address, path, body, logged):
+def test_what_gradio_stumbles_over_is_one_sentence_and_one_line_in_the_log(address, path, body, logged):
     status, said = asked(
         address, f"gradio_api/{path}", json.dumps(body).encode(), **{"Content-Type": "application/json"}
     )
-    assert (status, json.loads(said)) == (404, {"error": NOT_HERE})
-    assert "Traceback" not in logged()
+    assert (status, json.loads(said)) == (400, {"error": NOT_SENT_BY_BROWSERS})
+    (line,) = logged().splitlines()
+    assert line.startswith(f"note: POST /gradio_api/{path}: ")
+
+
+@pytest.mark.parametrize(
+    "path, kind, content",
+    [
+        ("upload", "multipart/form-data; boundary=x; charset=unicode_escape", UPLOADED),
+        ("upload", "multipart/form-data; boundary=x; charset=undefined", UPLOADED),
+        ("upload", f"multipart/form-data; boundary={300 * 'x'}", UPLOADED),
+        ("component_server", "multipart/form-data; boundary=x", UPLOADED[:-5]),
+    ],
+)
+def test_odd_uploads_leave_no_traceback_and_no_file(address, path, kind, content, logged, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    status, _ = asked(address, f"gradio_api/{path}", content, **{"Content-Type": kind})
+    assert status in (200, 400, 404, 422) and "Traceback" not in logged()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_of_sessions_are_short(address):
+    body = json.dumps({"data": [], "fn_index": 0, "session_hash": 1000 * "x"}).encode()
+    for path in ("queue/join", "run/segment"):
+        assert asked(address, f"gradio_api/{path}", body, **{"Content-Type": "application/json"})[0] in (400, 422)
+    assert asked(address, f"gradio_api/upload_progress?upload_id={5000 * 'x'}")[0] == 404
 
 
 def test_those_who_cannot_be_told_their_rank_do_not_end_the_queue(small_repository):
@@ -161,3 +200,33 @@ def test_a_photo_that_lies_elsewhere_is_not_fetched(address):
     assert not names_addresses(
         [{"path": "/tmp/http:/x.jpg", "meta": {}}, "http://example.org", {"url": "http://x"}, None]
     )
+
+
+@pytest.mark.parametrize(
+    "path, site, mode, is_foreign",
+    [
+        ("/config", "cross-site", "cors", True),
+        ("/gradio_api/upload", "same-site", "no-cors", True),
+        ("/logout", "cross-site", "navigate", True),
+        ("/", "cross-site", "navigate", False),  # a link, or a frame of the Hub's
+        ("/logout", "same-origin", "navigate", False),
+        ("/gradio_api/queue/join", "same-origin", "cors", False),
+        ("/gradio_api/queue/join", None, None, False),  # no browser
+    ],
+)
+def test_scripts_of_other_sites_come_without_the_visitors_login(path, site, mode, is_foreign):
+    headers = {"sec-fetch-site": site, "sec-fetch-mode": mode} if site else {}
+    assert is_of_another_site(path, Headers(headers)) is is_foreign
+
+
+def test_a_login_is_good_for_the_page_and_not_for_other_sites(small_repository):
+    page = build_page(HairPredictor(small_repository))
+    with served(page, auth=Login("ada:secret").admits, **look()) as address:
+        cookies = HTTPCookieProcessor()
+        opener = urllib.request.build_opener(cookies)
+        opener.open(f"{address}login", b"username=ada&password=secret").close()
+        cookie = "; ".join(f"{each.name}={each.value}" for each in cookies.cookiejar)
+        elsewhere = {"Cookie": cookie, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}
+        assert asked(address, "gradio_api/info", **elsewhere)[0] == 401
+        asked(address, "logout", **{**elsewhere, "Sec-Fetch-Mode": "no-cors"})
+        assert asked(address, "gradio_api/info", Cookie=cookie)[0] == 200
