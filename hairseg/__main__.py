@@ -42,7 +42,7 @@ def parse() -> Parser:
         epilog=f"python -m hairseg {MODELS} --help tells of another command: it lists model repositories with their "
         f"scores. A photo or a folder of that name is ./{MODELS}.",
     )
-    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="files, and folders with all below them")
+    parser.add_argument("photos", nargs="+", type=photo, metavar="PHOTO", help="files, and folders with all below them")
     parser.add_argument("--output", type=Path, default=Path("."), help="folder of the results (this one)")
     parser.add_argument("--colour", help="#rrggbb or a preset's name such as copper; also write the recoloured photo")
     for name in NUMBERS:
@@ -85,6 +85,13 @@ def parse_models() -> Parser:
     )
     parser.add_argument("--device", default="auto")
     return parser
+
+
+def photo(argument: str) -> Path:
+    """A path of the command line. Raises ValueError for "", which would be the current folder with all below it."""
+    if not argument:
+        raise ValueError
+    return Path(argument)
 
 
 def flag(setting: str) -> str:

@@ -67,7 +67,8 @@ def result_path(target: Path, kind: str) -> Path:
 
 
 def _short_enough(name: str) -> str:
-    """The name, or its beginning and a checksum, so that files of results can be called by it."""
+    """The name, or its beginning and a checksum, so that files of results can be called by it; dots alone are none."""
+    name = name if name.strip(".") else name.replace(".", "_")
     name_bytes = os.fsencode(name)
     if len(name_bytes) <= LONGEST_NAME:
         return name

@@ -195,6 +195,7 @@ def test_mistakes_end_with_one_line(tmp_path):
     Image.fromarray(draw_portrait(1)[0]).save(photo)
     (tmp_path / "empty").mkdir()
     assert "config.json is missing" in mistake("-m", "hairseg", photo, "--repo", tmp_path / "empty")
+    assert "invalid photo value: ''" in mistake("-m", "hairseg", "")
     assert "--epochs 0 does not fit" in mistake("train.py", "--data", tmp_path, "--epochs", 0)
     assert "--limit 0 does not fit" in mistake("train.py", "--data", tmp_path, "--limit", 0)
     assert "expected --start REPO" in mistake("train.py", "--data", tmp_path, "--recipe", "further")

@@ -19,7 +19,7 @@ from PIL import Image
 from hairseg import __main__ as pictures
 from hairseg.errors import InputError
 from hairseg.files import WriteError
-from hairseg.folder import find_photos, write_picture
+from hairseg.folder import find_photos, result_path, write_picture
 from hairseg.images import alpha_to_grey, load_photo
 from hairseg.prediction import HairPredictor
 from hairseg.workers import PixelBudget, in_threads
@@ -76,6 +76,15 @@ def test_results_are_not_taken_for_photos(hairseg, tmp_path, output):
         assert hairseg(folder, "--output", tmp_path / output) == 0
         found = {name for name in files(tmp_path / output) if name not in ("a.png", "b/x.png")}
         assert found == results("a", "b/x")
+
+
+def test_a_closed_standard_error_costs_nothing(small_repository, tmp_path):
+    draw(tmp_path / "photos", *(f"{index}.png" for index in range(pictures.FEW + 1)))
+    words = [sys.executable, "-m", "hairseg", tmp_path / "photos", "--output", tmp_path / "out"]
+    words += ["--repo", small_repository]
+    close = "import os, sys; os.close(2); os.execv(sys.executable, sys.argv[1:])"
+    assert subprocess.run([sys.executable, "-c", close, *words], cwd=PROJECT).returncode == 0
+    assert files(tmp_path / "out").keys() == results("0", "1", "2", "3")
 
 
 def test_what_is_finished_is_skipped(hairseg, monkeypatch, tmp_path):
@@ -146,6 +155,14 @@ def test_names_as_long_as_files_allow_are_shortened_and_stay_apart(hairseg, tmp_
     before = {path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
     assert hairseg(folder, "--output", tmp_path / "out", "--skip-existing") == 0
     assert before == {path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+
+
+def test_names_of_dots_alone_stay_in_the_folder_of_results(tmp_path):
+    found = find_photos([tmp_path / "..jpg", tmp_path / "...jpg"], tmp_path / "out")
+    assert {result_path(target, "alpha") for target in found} == {
+        tmp_path / "out" / "_.alpha.png",
+        tmp_path / "out" / "__.alpha.png",
+    }
 
 
 def test_what_would_overwrite_or_is_missing_is_said_before_anything_is_done(hairseg, tmp_path):
