@@ -23,7 +23,7 @@ def run(main: Callable[[], int | None]) -> None:
     """Run a command and exit: 2 after a user's mistake, 130 after Ctrl-C, each with one line on standard error."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started the command
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
     try:
         sys.exit(main())
     except InputError as error:
@@ -52,7 +52,7 @@ def choose_device(name: str) -> "torch.device":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError):
         raise InputError(f"the device {quote(name)} is not available here", "auto, cpu or cuda") from None
     return device

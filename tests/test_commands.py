@@ -199,7 +199,8 @@ def test_mistakes_end_with_one_line(tmp_path):
     assert "--epochs 0 does not fit" in mistake("train.py", "--data", tmp_path, "--epochs", 0)
     assert "--limit 0 does not fit" in mistake("train.py", "--data", tmp_path, "--limit", 0)
     assert "expected --start REPO" in mistake("train.py", "--data", tmp_path, "--recipe", "further")
-    assert "device 'warp' is not available" in mistake("evaluate.py", "--data", tmp_path, "--device", "warp")
+    for device in ("warp", "meta"):
+        assert f"device '{device}' is not available" in mistake("evaluate.py", "--data", tmp_path, "--device", device)
     assert "invalid choice: 'vgg16'" in mistake("train.py", "--data", tmp_path, "--backbone", "vgg16")
     assert "has no layout that is known" in mistake("evaluate.py", "--data", tmp_path / "empty")
     assert "is not a folder" in mistake("train.py", "--data", tmp_path / "gone")

@@ -44,6 +44,8 @@ class Page(gr.Blocks):
     async def preprocess_data(self, block_fn: Any, inputs: list, *args: Any, **options: Any) -> Any:
         if names_addresses(inputs):
             raise gr.Error(NOT_UPLOADED, print_exception=False)
+        if block_fn.fn is None:  # the browser does these alone
+            raise gr.Error(NOT_SENT_BY_BROWSERS, print_exception=False)
         try:
             return await super().preprocess_data(block_fn, inputs, *args, **options)
         except gr.Error:

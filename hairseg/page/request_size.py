@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 from fastapi import HTTPException
 from gradio.route_utils import API_PREFIX, GradioMultiPartParser, MultiPartException
@@ -25,6 +25,8 @@ LARGEST_REQUEST = 32_000_000  # bytes of a call, which may hold a photo
 CALLS = re.compile(rf"{API_PREFIX}/((api|run|call)/.*|queue/join|mcp(/.*)?)")
 
 LARGEST_OTHER = 1_000_000  # bytes of any other request, such as a frame of the camera
+
+LONG_AT_ONCE = 8  # requests of more than that which are held at once; others wait
 
 PATIENCE = 120.0  # seconds that a request other than an upload may take to arrive: it is held in memory
 
@@ -49,6 +51,7 @@ class BoundedRequests:
 
     def __init__(self, app: ASGIApp):
         self.app = app
+        self.long_ones = asyncio.Semaphore(LONG_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -62,22 +65,25 @@ class BoundedRequests:
         too_long = told.isdecimal() and int(told[:20]) > largest
         body = bytearray()
         message: Message = {"more_body": True}
-        try:
-            async with asyncio.timeout(PATIENCE):
-                while message.get("more_body") and not too_long:
-                    message = await receive()
-                    body += message.get("body", b"")
-                    too_long = len(body) > largest
-        except TimeoutError:
-            return await JSONResponse({"error": TOO_SLOW}, 408)(scope, receive, send)
-        if too_long:
-            return await JSONResponse({"error": TOO_LONG}, 413)(scope, receive, send)
-        waiting = [{**message, "body": bytes(body)}]
+        async with AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    while message.get("more_body") and not too_long:
+                        message = await receive()
+                        if len(body) <= LARGEST_OTHER < len(body) + len(message.get("body", b"")):
+                            await stack.enter_async_context(self.long_ones)
+                        body += message.get("body", b"")
+                        too_long = len(body) > largest
+            except TimeoutError:
+                return await JSONResponse({"error": TOO_SLOW}, 408)(scope, receive, send)
+            if too_long:
+                return await JSONResponse({"error": TOO_LONG}, 413)(scope, receive, send)
+            waiting = [{**message, "body": bytes(body)}]
 
-        async def received() -> Message:
-            return waiting.pop() if waiting else await receive()
+            async def received() -> Message:
+                return waiting.pop() if waiting else await receive()
 
-        await self.app(scope, received, send)
+            await self.app(scope, received, send)
 
 
 def _bounded(receive: Receive) -> Receive:

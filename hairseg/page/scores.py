@@ -24,11 +24,12 @@ HEIGHT = 300  # of a plot, in pixels
 
 FEW_EPOCHS = range(1, 10)  # of which a plot would mark fractions, were they numbers
 
+CURVES = {"train": "{} *", "test": "{}"}  # split: the name of a variant's curve, short enough for a phone
+
 COLOURS = {  # of curves; what was trained on is lighter, of the same hue
     **VARIANT_COLOURS,
-    **{f"{variant}, test": colour for variant, colour in VARIANT_COLOURS.items()},
-    "pretrained, train": "#56b4e9",
-    "random, train": "#e69f00",
+    "pretrained *": "#56b4e9",
+    "random *": "#e69f00",
 }
 
 LONGEST, MOST = 80, 1000  # characters of a name, and entries of a list, that are shown of a stranger's file
@@ -55,7 +56,7 @@ def how_good() -> list[gr.components.Component]:
         loss = history_plot("loss")
         roc = line_plot("roc", "ROC on test photos", "false positive rate", "true positive rate", visible=False)
     with gr.Row():
-        title = "F1 after training on ever more photos"
+        title = "F1 by number of training photos"
         transfer = line_plot("transfer", title, "training photos", "F1", visible=False)
         worst = gr.Image(
             label="Where it does worst: in white the hair, in magenta what was found",
@@ -75,7 +76,12 @@ def how_good() -> list[gr.components.Component]:
 def history_plot(name: str) -> gr.LinePlot:
     title = HISTORIES[name]
     return line_plot(
-        f"history-{name}", f"{title} by epoch", "epoch", name, y_title=title, color_title="variant, photos"
+        f"history-{name}",
+        f"{title} by epoch",
+        "epoch",
+        name,
+        y_title=title,
+        color_title="variant, on test photos; * on those that it learnt from",
     )
 
 
@@ -202,13 +208,13 @@ def history_of(repository: "ModelRepository") -> pd.DataFrame:
     """A row per variant, split and epoch."""
     rows = [
         {
-            "curve": f"{variant}, {split}",
+            "curve": curve.format(variant),
             "epoch": epoch["epoch"],
             **{name: epoch[split].get(name) for name in HISTORIES},
         }
         for variant in VARIANTS
         for epoch in read_or(lambda variant=variant: harmless(repository.history(variant)), [])
-        for split in ("train", "test")
+        for split, curve in CURVES.items()
         if epoch.get(split)
     ]
     return history_table(rows)

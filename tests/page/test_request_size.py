@@ -76,6 +76,23 @@ def test_one_that_stops_in_the_middle_is_not_held_for_ever(post, monkeypatch):
     assert post("/gradio_api/call/segment", CALL[:-1], Content_Length=str(len(CALL))) == (408, {"error": TOO_SLOW})
 
 
+def test_few_long_ones_are_held_at_once(address, post, monkeypatch):
+    """Those that take their time hold up other long ones alone."""
+    monkeypatch.setattr(request_size, "PATIENCE", 2.0)
+    monkeypatch.setattr(request_size, "LARGEST_OTHER", len(CALL) // 2)
+    slow = [http.client.HTTPConnection(urlsplit(address).netloc, timeout=60) for _ in range(request_size.LONG_AT_ONCE)]
+    for connection in slow:
+        connection.putrequest("POST", "/gradio_api/call/segment")
+        connection.putheader("Content-Length", str(len(CALL)))
+        connection.endheaders(CALL[:-1])
+    assert post("/gradio_api/cancel", b"{}", Content_Length="2")[0] == 422
+    assert post("/gradio_api/call/segment", CALL, Content_Length=str(len(CALL)))[0] in (200, 408)  # waited for
+    for connection in slow:
+        assert connection.getresponse().status == 408
+        connection.close()
+    assert post("/gradio_api/call/segment", CALL, Content_Length=str(len(CALL)))[0] == 200
+
+
 def test_what_holds_no_photo_is_shorter(post, monkeypatch):
     monkeypatch.setattr(request_size, "LARGEST_OTHER", len(CALL) - 1)
     for path in ("/gradio_api/component_server", "/login", "/gradio_api/cancel"):

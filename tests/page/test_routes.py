@@ -155,7 +155,18 @@ def test_names_of_sessions_are_short(address):
     body = json.dumps({"data": [], "fn_index": 0, "session_hash": 1000 * "x"}).encode()
     for path in ("queue/join", "run/segment"):
         assert asked(address, f"gradio_api/{path}", body, **{"Content-Type": "application/json"})[0] in (400, 422)
-    assert asked(address, f"gradio_api/upload_progress?upload_id={5000 * 'x'}")[0] == 404
+    assert asked(address, f"gradio_api/upload_progress?upload_id={2000 * 'x'}")[0] == 404
+
+
+def test_what_the_browser_does_alone_is_not_asked_of_the_server(address, logged):
+    with urllib.request.urlopen(f"{address}config") as answer:
+        alone = [event["id"] for event in json.load(answer)["dependencies"] if not event["backend_fn"]]
+    assert alone
+    for event in alone:
+        body = json.dumps({"data": [None, None, None], "fn_index": event, "session_hash": "x"}).encode()
+        _, said = asked(address, "gradio_api/run/predict", body, **{"Content-Type": "application/json"})
+        assert json.loads(said)["error"] == NOT_SENT_BY_BROWSERS
+    assert "Traceback" not in logged()
 
 
 def test_those_who_cannot_be_told_their_rank_do_not_end_the_queue(small_repository):
