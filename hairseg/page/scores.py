@@ -24,12 +24,11 @@ HEIGHT = 300  # of a plot, in pixels
 
 FEW_EPOCHS = range(1, 10)  # of which a plot would mark fractions, were they numbers
 
-CURVES = {"train": "{} *", "test": "{}"}  # split: the name of a variant's curve, short enough for a phone
-
-COLOURS = {  # of curves; what was trained on is lighter, of the same hue
-    **VARIANT_COLOURS,
-    "pretrained *": "#56b4e9",
-    "random *": "#e69f00",
+HISTORY_COLOURS = {  # of curves; what was trained on is lighter, of the same hue
+    "pretrained, test": VARIANT_COLOURS["pretrained"],
+    "pretrained, train": "#56b4e9",
+    "random, test": VARIANT_COLOURS["random"],
+    "random, train": "#e69f00",
 }
 
 LONGEST, MOST = 80, 1000  # characters of a name, and entries of a list, that are shown of a stranger's file
@@ -50,6 +49,7 @@ GROUPS = {  # key of metrics.json: what goes before the names of its groups
 def how_good() -> list[gr.components.Component]:
     """Build the tab, empty. Returns what `scores_of` fills, in its order."""
     table = gr.Markdown("Waiting for the networks.", elem_id="scores")
+    gr.HTML(legend(), elem_id="legend")
     with gr.Row():
         auroc, f1 = (history_plot(name) for name in ("auroc", "f1"))
     with gr.Row():
@@ -73,6 +73,12 @@ def how_good() -> list[gr.components.Component]:
     return [table, auroc, f1, loss, roc, worst, transfer, groups, card]
 
 
+def legend() -> str:
+    """HTML: which curve of the training is which; a plot's own legend does not fit on a phone."""
+    entries = (f'<span style="--curve: {colour}">{name}</span>' for name, colour in HISTORY_COLOURS.items())
+    return f"<p>Curves of the training, by variant and photos: {' '.join(entries)}</p>"
+
+
 def history_plot(name: str) -> gr.LinePlot:
     title = HISTORIES[name]
     return line_plot(
@@ -81,7 +87,7 @@ def history_plot(name: str) -> gr.LinePlot:
         "epoch",
         name,
         y_title=title,
-        color_title="variant, on test photos; * on those that it learnt from",
+        color_title="variant, photos",
     )
 
 
@@ -93,7 +99,7 @@ def line_plot(name: str, title: str, x: str, y: str, color_title: str = "variant
         title=title,
         color="curve",
         color_title=color_title,
-        color_map=COLOURS,
+        color_map=VARIANT_COLOURS | HISTORY_COLOURS,
         height=HEIGHT,
         min_width=280,
         elem_id=name,
@@ -208,13 +214,13 @@ def history_of(repository: "ModelRepository") -> pd.DataFrame:
     """A row per variant, split and epoch."""
     rows = [
         {
-            "curve": curve.format(variant),
+            "curve": f"{variant}, {split}",
             "epoch": epoch["epoch"],
             **{name: epoch[split].get(name) for name in HISTORIES},
         }
         for variant in VARIANTS
         for epoch in read_or(lambda variant=variant: harmless(repository.history(variant)), [])
-        for split, curve in CURVES.items()
+        for split in ("train", "test")
         if epoch.get(split)
     ]
     return history_table(rows)

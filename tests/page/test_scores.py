@@ -83,8 +83,8 @@ def test_curves_are_the_histories():
     curves = history_of(ModelRepository(BUNDLED))
     for variant in ("pretrained", "random"):
         history = json.loads((BUNDLED / variant / "history.json").read_text())
-        for split, curve in (("train", f"{variant} *"), ("test", variant)):
-            rows = curves[curves["curve"] == curve]
+        for split in ("train", "test"):
+            rows = curves[curves["curve"] == f"{variant}, {split}"]
             assert list(rows["epoch"].astype(int)) == [epoch["epoch"] for epoch in history]
             assert list(rows["auroc"]) == [epoch[split]["auroc"] for epoch in history]
 
@@ -93,7 +93,7 @@ def test_curves_are_the_histories():
 def test_few_epochs_are_named_and_many_are_numbers(epochs, kind):
     """Else a plot would mark fractions of the few, and put 10 of the many before 2."""
     scores = dict.fromkeys(("auroc", "f1", "loss"), 0.5)
-    table = history_table([{"curve": "random", "epoch": 1 + epoch, **scores} for epoch in range(epochs)])
+    table = history_table([{"curve": "random, test", "epoch": 1 + epoch, **scores} for epoch in range(epochs)])
     drawn = history_plot("auroc").postprocess(table)
     assert drawn.datatypes["epoch"] == kind
     assert [row[drawn.columns.index("epoch")] for row in drawn.data][-1] == (
