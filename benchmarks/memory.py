@@ -5,7 +5,7 @@
 The page is `python app.py` with the bundled repository, asked by gradio_client for both masks and a change of colour of
 one 12-megapixel JPEG after another, no two alike. Training is steps of the paper's recipe at 256 x 256, batch 6, in a
 process of its own per backbone, on the CPU (a GPU's memory is in benchmarks/gpu.py). All in MiB of resident set, as
-Linux counts it.
+Linux counts it; a page's is that of all its processes, those included that open photos.
 """
 
 import re
@@ -37,6 +37,11 @@ def resident(process: int | str = "self", peak: bool = False) -> int:
     return round(int(kilobytes) / 1024)
 
 
+def resident_of_page(page: int, peak: bool = False) -> int:
+    children = " ".join(path.read_text() for path in Path(f"/proc/{page}/task").glob("*/children"))
+    return sum(resident(int(process), peak) for process in [str(page), *children.split()])
+
+
 def photos(count: int, folder: Path):
     """Portraits of 12 megapixels, each with a patch of its own colour."""
     portrait = cv2.resize(
@@ -56,18 +61,18 @@ def of_page(requests: int) -> dict:
     with served() as (address, page), tempfile.TemporaryDirectory() as folder:
         client = Client(address, verbose=False, download_files=folder)
         client.predict(handle_file(PORTRAIT), api_name="/segment")  # by now the networks are loaded
-        rest, curve = resident(page), []
+        rest, curve = resident_of_page(page), []
         for path in tqdm(photos(requests, Path(folder)), total=requests):
             client.predict(handle_file(path), api_name="/segment")
             client.predict(handle_file(path), "#8e24aa", 0.9, "pretrained", api_name="/recolour")
-            curve.append(resident(page))
+            curve.append(resident_of_page(page))
         return {
             "megapixels": WIDTH * HEIGHT / 1e6,
             "requests": requests,
             "at_rest": rest,
             "after_tenth": curve[min(9, requests - 1)],
             "after_last": curve[-1],
-            "peak": resident(page, peak=True),
+            "peak": resident_of_page(page, peak=True),
             "every_tenth": curve[9::10],
         }
 

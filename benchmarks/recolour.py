@@ -6,17 +6,13 @@ Python allocate, in float32 copies of the photo (12 bytes a pixel); what OpenCV 
 and counted with them.
 """
 
-import argparse
-import json
-import sys
-import time
 import tracemalloc
-from pathlib import Path
 
 import cv2
 import numpy as np
+from common import parser_of, report, time_in_turns
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from hairseg.commands import run
 from hairseg.recolouring.palette import parse_colour
 from hairseg.recolouring.recolourer import HairRecolourer, recolour
 
@@ -59,12 +55,7 @@ def measure(megapixels):
         "HSV hue replacement": lambda: replace_hue(photo, alpha),
         "constant overlay": lambda: overlay(photo, alpha),
     }
-    seconds = dict.fromkeys(methods, float("inf"))
-    for _ in range(ROUNDS):
-        for name, method in methods.items():
-            start = time.perf_counter()
-            method()
-            seconds[name] = min(seconds[name], time.perf_counter() - start)
+    seconds = {name: min(times) for name, times in time_in_turns(methods, ROUNDS, warm_ups=0).items()}
     copies = {}
     for name, method in methods.items():
         tracemalloc.start()
@@ -82,17 +73,10 @@ def measure(megapixels):
     }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, help="write the numbers as JSON")
-    arguments = parser.parse_args()
-    report = {f"{megapixels} MP": measure(megapixels) for megapixels in (1, 12)}
-    for size, methods in report.items():
-        for name, numbers in methods.items():
-            print(f"{size:>6}  {name:20}" + "".join(f"{value:10} {unit}" for unit, value in numbers.items()))
-    if arguments.output:
-        arguments.output.write_text(json.dumps(report, indent=2) + "\n")
+def main() -> None:
+    args = parser_of(__file__, __doc__).parse_args()
+    report({f"{megapixels} MP": measure(megapixels) for megapixels in (1, 12)}, args)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -8,9 +8,9 @@ Bare are the same networks' forward passes on the same inputs, closer looks incl
 after the other on all cores, and the variants side by side; the faster counts. "Plain" is one look of each variant in
 float32 and PyTorch's own memory format, "fast" the same as the page takes it. Changing the colour is what another costs
 once the alphas are known. All take turns in one run and medians are compared: absolute times depend on the machine, the
-ratios much less. Processor time is that of all threads: on a machine with other work it is the steadier ratio. Memory
-and OpenCV's threads are set as app.py sets them. How resnet101 is run without trained weights is said in
-benchmarks/common.py.
+ratios much less. Processor time is that of all threads: on a machine with other work it is the steadier ratio. The
+process that opens the photo is not counted in it; the wait for it is in the time by the wall clock. Memory and OpenCV's
+threads are set as app.py sets them. How resnet101 is run without trained weights is said in benchmarks/common.py.
 """
 
 from concurrent.futures import ThreadPoolExecutor

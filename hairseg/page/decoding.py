@@ -160,16 +160,21 @@ def _serve(nice: int, memory: int, seconds: int) -> None:
         while True:
             asked, content = _receive(asking)
             _limit(memory, seconds)
-            source, photo = asked.get("path") or BytesIO(content), b""
-            try:
-                if "counted" in asked:
-                    told = {"pixels": pixels_of(source)}
-                else:
-                    array = load_photo(source, asked["name"], asked["longer_side"])
-                    told, photo = {"shape": array.shape}, np.ascontiguousarray(array).data.cast("B")
-            except InputError as error:
-                told = {"error": [error.problem, error.expected, error.remedy]}
-            _send(answering, told, photo)
+            _open(asked, content, answering)
+
+
+def _open(asked: dict, content: bytearray, answering: Any) -> None:
+    """One photo, of which nothing is left here once it is sent."""
+    source, photo = asked.get("path") or BytesIO(content), b""
+    try:
+        if "counted" in asked:
+            told = {"pixels": pixels_of(source)}
+        else:
+            array = load_photo(source, asked["name"], asked["longer_side"])
+            told, photo = {"shape": array.shape}, np.ascontiguousarray(array).data.cast("B")
+    except InputError as error:
+        told = {"error": [error.problem, error.expected, error.remedy]}
+    _send(answering, told, photo)
 
 
 def _limit(memory: int, seconds: int) -> None:

@@ -14,7 +14,6 @@ import numpy as np
 
 from hairseg.errors import InputError
 from hairseg.images import scale_down
-from hairseg.memory import trim_memory
 from hairseg.page.decoding import HUGE, USUAL, Decoder
 from hairseg.page.models import Models
 from hairseg.page.remembered import Remembered
@@ -33,8 +32,6 @@ PHOTOS_REMEMBERED = 8  # at the size that is shown: some 60 MB each
 OWN_SIZES_REMEMBERED = 2  # of 12 megapixels: some 400 MB each
 
 TOUCHED_REMEMBERED = 8  # recolourers of touched-up photos at the size that is shown: some 30 MB each
-
-LARGE_PHOTO = 4_000_000  # pixels, after which memory is worth giving back
 
 HUGE_PHOTO = 25_000_000  # pixels, of which others must not wait for
 
@@ -81,8 +78,6 @@ class PhotoSession:
             return self.recolourer(variant, strokes)
         look = self._looks[variant]
         photo = decoder_of(self.path).load(self.path)
-        if photo.shape[0] * photo.shape[1] > LARGE_PHOTO:
-            trim_memory()
         return HairRecolourer(photo, touch_up(photo, look.result().alpha(photo), strokes))
 
 
