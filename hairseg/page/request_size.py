@@ -56,11 +56,12 @@ class BoundedRequests:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        if scope["path"] == UPLOAD:
+        path = own_path(scope)
+        if path == UPLOAD:
             with suppress(ClientDisconnect):  # a visitor who has left
                 await self.app(scope, _bounded(receive), send)
             return
-        largest = LARGEST_REQUEST if CALLS.fullmatch(scope["path"]) else LARGEST_OTHER
+        largest = LARGEST_REQUEST if CALLS.fullmatch(path) else LARGEST_OTHER
         told = Headers(scope=scope).get("content-length", "")
         too_long = told.isdecimal() and int(told[:20]) > largest
         body = bytearray()
@@ -84,6 +85,11 @@ class BoundedRequests:
                 return waiting.pop() if waiting else await receive()
 
             await self.app(scope, received, send)
+
+
+def own_path(scope: Scope) -> str:
+    """The address that is asked for, without the path that a proxy serves the page under."""
+    return scope["path"].removeprefix(scope.get("root_path", ""))
 
 
 def _bounded(receive: Receive) -> Receive:

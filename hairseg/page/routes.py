@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hairseg.errors import InputError, first_line, printable
+from hairseg.page.request_size import own_path
 
 # What the page, links to it, gradio_client, plain calls over HTTP and assistants ask for. Gradio has more: it keeps or
 # converts recordings, fetches what others name from the internet, draws icons of any size, shows owner's statistics.
@@ -45,7 +46,7 @@ class OwnRoutes:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        path, headers = scope["path"].removeprefix(scope.get("root_path", "")), Headers(scope=scope)
+        path, headers = own_path(scope), Headers(scope=scope)
         is_upload = headers.get("content-type", "").lower().startswith("multipart/") and "component_server" in path
         is_long = len(scope.get("raw_path") or path) + len(scope["query_string"]) > LONGEST_ADDRESS
         if not OPEN.fullmatch(path) or is_upload or is_long:

@@ -141,3 +141,14 @@ def test_a_long_upload_is_refused(post, monkeypatch, name, contents, status, wor
     body, headers = upload(name, *contents)
     answered, said = post("/gradio_api/upload", body, **headers)
     assert answered == status and words in said
+
+
+def test_under_a_path_of_a_proxys_requests_may_be_as_long(small_repository, monkeypatch):
+    monkeypatch.setattr(request_size, "LARGEST_OTHER", 100)
+    with served(build_page(HairPredictor(small_repository)), root_path="/hair") as address:
+        connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+        for path in ("/gradio_api/call/segment", "/hair/gradio_api/call/segment"):
+            connection.request("POST", path, CALL, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            assert (answer.status, set(json.loads(answer.read()))) == (200, {"event_id"})
+        connection.close()
