@@ -13,6 +13,7 @@ import os
 import re
 import signal
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -111,7 +112,8 @@ def main() -> None:
         models.predictor()
         session.speeds.start()
         page.block_thread()
-    sys.stdout.flush()
+    with suppress(OSError):  # nobody reads it any more
+        sys.stdout.flush()
     os._exit(0)  # photos that are still at work would be written where nobody removes them
 
 

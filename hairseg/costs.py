@@ -80,7 +80,7 @@ def _of_jpeg(file: BinaryIO) -> str | None:
     while (marker := MARKER.search(content, place)) and marker[1] != END:
         scans += marker[1] == SCAN
         segments += 1
-        if segments > MOST_SEGMENTS and not scans:
+        if segments > MOST_SEGMENTS:
             return f"has more than {MOST_SEGMENTS} segments"
         length = int.from_bytes(content[marker.end() : marker.end() + 2])
         exif += length if content[marker.end() + 2 : marker.end() + 6] == b"Exif" else 0

@@ -20,8 +20,8 @@ with suppress(ImportError):  # machines that only train need no HEIC
     pillow_heif.register_heif_opener()
 
 MAX_PIXELS = 120_000_000
-# Pillow warns of photos from 90 megapixels on, and of odd metadata: `load_photo` bounds them, or says what is wrong.
-warnings.filterwarnings("ignore", module=r"PIL\.")
+# Pillow warns of photos from 90 megapixels on; `load_photo` has this bound of its own.
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 # What cameras, phones, browsers and data sets write. Others Pillow hands to programs of their own (EPS to Ghostscript),
 # whatever their names, or decodes them before it is told to (ICO); and each is one more way to hold it up.

@@ -63,8 +63,10 @@ def tiff_of_strips(strips: int, order: str = "<", big: bool = False) -> bytes:
 @pytest.mark.parametrize(
     "file, cost",
     [
-        (jpeg_of_scans(8000), "has 80.. scans"),
-        (jpeg_of_scans(8000).replace(b"\xff\xda", b"\xff\x01\xff\xda"), "has 80.. scans"),  # markers without a length
+        (jpeg_of_scans(800), "has 8.. scans"),
+        (jpeg_of_scans(800).replace(b"\xff\xda", b"\xff\x01\xff\xda"), "has 8.. scans"),  # markers without a length
+        (jpeg_of_scans(8000), "has more than 2000 segments"),
+        (encoded("JPEG")[:-2] + 3000 * b"\xff\xe1\0\2", "has more than 2000 segments"),
         (gif_of_comments(500, 255), "has too much before its first picture"),
         (gif_of_comments(MOST_EXTENSIONS // 40, 1), "has too much before its first picture"),
         (gif_of_comments(MOST_EXTENSIONS // 20, 0), "has too much before its first picture"),
@@ -83,6 +85,8 @@ def tiff_of_strips(strips: int, order: str = "<", big: bool = False) -> bytes:
     ids=[
         "jpeg",
         "jpeg of markers",
+        "jpeg of many scans",
+        "jpeg of segments behind its scan",
         "long gif",
         "gif of comments",
         "gif of nothing",

@@ -6,6 +6,7 @@ and the page goes on for everybody.
 
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from queue import LifoQueue
+from threading import Timer
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,11 @@ from hairseg.images import load_photo, pixels_of
 
 GIB = 1 << 30
 
-PIPE = 1 << 20  # bytes that may wait in a pipe: with Linux's own 64 KiB a photo takes 50 turns
+PIPE_BYTES = 1 << 20  # that may wait in a pipe: with Linux's own 64 KiB a photo takes 50 turns
+
+SECRET = re.compile("TOKEN|AUTH|SECRET|PASSWORD|KEY")  # in names of environment variables
+
+WAIT = 10  # times its processor time that a process may take by the wall clock, before it is given up
 
 
 class Decoder:
@@ -33,7 +39,7 @@ class Decoder:
     Args:
         processes: how many at most. Whoever finds all of them at work waits.
         nice: what is added to their priority number: 19 leaves them the time that nobody else wants.
-        memory: bytes of address space that each may take. A photo of 120 megapixels and 16 bits takes some 3 GiB.
+        memory: bytes of address space that each may take. A photo of 120 megapixels and 16 bits takes some 3.5 GiB.
         seconds: of processor time that each may take for a photo.
 
     Example:
@@ -42,8 +48,8 @@ class Decoder:
         (3, 4, 3)
     """
 
-    def __init__(self, processes: int = 1, nice: int = 0, memory: int = 4 * GIB, seconds: int = 30):
-        self._limits = nice, memory, seconds
+    def __init__(self, processes: int = 1, nice: int = 0, memory: int = 4 * GIB, seconds: int = 15):
+        self._limits, self._seconds = (nice, memory, seconds), seconds
         self._idle: LifoQueue[subprocess.Popen | None] = LifoQueue()
         for _ in range(processes):
             self._idle.put(None)
@@ -54,36 +60,37 @@ class Decoder:
         Raises:
             InputError: as there, or the picture takes more than a process may.
         """
-        told, photo = self._answer(source, name, {"name": name, "longer_side": longer_side})
-        return np.frombuffer(photo, np.uint8).reshape(told["shape"])
+        reply, photo = self._ask(source, name, {"name": name, "longer_side": longer_side})
+        return np.frombuffer(photo, np.uint8).reshape(reply["shape"])
 
     def pixels(self, source: str | Path | bytes) -> int:
         """How many pixels a picture has, as its header says; 0 if that cannot be read."""
         with suppress(InputError):
-            return self._answer(source, None, {"counted": True})[0]["pixels"]
+            return self._ask(source, None, {"counted": True})[0]["pixels"]
         return 0
 
     def start(self) -> None:
         """Start a process ahead of the first photo: it takes a part of a second."""
-        self._idle.put(self._idle.get() or _started(*self._limits))
+        with self._process():
+            pass
 
-    def _answer(self, source: str | Path | bytes, name: str | None, asked: dict) -> tuple[dict, bytearray]:
+    def _ask(self, source: str | Path | bytes, name: str | None, request: dict) -> tuple[dict, bytearray]:
         if isinstance(source, bytes):
             content = source
         else:
             name, content = name or Path(source).name, b""
-            asked = {**asked, "path": os.path.abspath(source)}
-        with self._process() as process:
+            request = {**request, "path": os.path.abspath(source)}
+        with self._process() as process, _given_up_after(max(1, WAIT * self._seconds), process):
             try:
-                _send(process.stdin, asked, content)
-                told, content = _receive(process.stdout)
+                _send(process.stdin, request, content)
+                reply, content = _receive(process.stdout)
             except (OSError, EOFError):
                 raise InputError(
                     f"{name or 'the picture':.120} takes too much time or memory to read", None, "save it again as JPEG"
                 ) from None
-        if "error" in told:
-            raise InputError(*told["error"])
-        return told, content
+        if "error" in reply:
+            raise InputError(*reply["error"])
+        return reply, content
 
     @contextmanager
     def _process(self) -> Iterator[subprocess.Popen]:
@@ -103,21 +110,37 @@ class Decoder:
 
 def _started(*limits: int) -> subprocess.Popen:
     package, others = Path(__file__).parents[2], os.environ.get("PYTHONPATH")
+    kept = {name: value for name, value in os.environ.items() if not SECRET.search(name.upper())}
+    own = {
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(package), others])),
+        "OPENBLAS_NUM_THREADS": "1",  # each of its threads, one a core, takes 90 MB of address space
+    }
     return subprocess.Popen(
-        [sys.executable, "-m", __name__, *map(str, limits)],
+        [sys.executable, "-P", "-m", __name__, *map(str, limits)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         bufsize=0,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(package), others]))},
+        env=kept | own,
         start_new_session=True,  # Ctrl-C is for the page: they end when it does, by the end of their input
     )
 
 
-# ---- what goes through the pipes: its lengths, what is told, as JSON, and the bytes that this belongs to ----
+@contextmanager
+def _given_up_after(seconds: float, process: subprocess.Popen) -> Iterator[None]:
+    timer = Timer(seconds, process.kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
-def _send(pipe: Any, told: dict, content: bytes | memoryview = b"") -> None:
-    text = json.dumps(told).encode()
+# ---- what goes through the pipes: two lengths, a request or a reply, as JSON, and the bytes that belong to it ----
+
+
+def _send(pipe: Any, head: dict, content: bytes | memoryview = b"") -> None:
+    text = json.dumps(head).encode()
     for part in (struct.pack("<II", len(text), len(content)), text, content):
         rest = memoryview(part)
         while rest:
@@ -146,51 +169,58 @@ def _read(pipe: Any, size: int) -> bytearray:
 
 def _serve(nice: int, memory: int, seconds: int) -> None:
     """Open what comes through standard input until that ends. What decoders print is of no use to anybody."""
-    asking, answering = (open(os.dup(number), mode, 0) for number, mode in ((0, "rb"), (1, "wb")))
+    requests, replies = (open(os.dup(number), mode, 0) for number, mode in ((0, "rb"), (1, "wb")))
     with open(os.devnull, "wb") as nowhere:
         for number in (1, 2):
             os.dup2(nowhere.fileno(), number)
     with suppress(OSError, AttributeError):
         os.nice(nice)
-    with suppress(ImportError, OSError, AttributeError, ValueError):
+    with suppress(OSError):  # where memory runs out, Linux ends this process and not the page
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    with suppress(ImportError, OSError, AttributeError):
         import fcntl
 
-        fcntl.fcntl(answering, fcntl.F_SETPIPE_SZ, PIPE)
+        fcntl.fcntl(replies, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     with suppress(EOFError):
         while True:
-            asked, content = _receive(asking)
-            _limit(memory, seconds)
-            _open(asked, content, answering)
+            _open_one(requests, replies, memory, seconds)
 
 
-def _open(asked: dict, content: bytearray, answering: Any) -> None:
-    """One photo, of which nothing is left here once it is sent."""
-    source, photo = asked.get("path") or BytesIO(content), b""
+def _open_one(requests: Any, replies: Any, memory: int, seconds: int) -> None:
+    """One photo, which nothing here refers to any more once it is sent."""
+    request, content = _receive(requests)
+    _limit(memory, seconds)
+    source, photo = request.get("path") or BytesIO(content), b""
     try:
-        if "counted" in asked:
-            told = {"pixels": pixels_of(source)}
+        if "counted" in request:
+            reply = {"pixels": pixels_of(source)}
         else:
-            array = load_photo(source, asked["name"], asked["longer_side"])
-            told, photo = {"shape": array.shape}, np.ascontiguousarray(array).data.cast("B")
+            array = load_photo(source, request["name"], request["longer_side"])
+            reply, photo = {"shape": array.shape}, np.ascontiguousarray(array).data.cast("B")
     except InputError as error:
-        told = {"error": [error.problem, error.expected, error.remedy]}
-    _send(answering, told, photo)
+        reply = {"error": [error.problem, error.expected, error.remedy]}
+    _send(replies, reply, photo)
 
 
 def _limit(memory: int, seconds: int) -> None:
     """From now on. The system ends a process that takes more time, and has no more memory for it."""
-    with suppress(ImportError, OSError, ValueError):  # Windows has no such limits, nor have some containers
+    with suppress(ImportError):  # Windows
         import resource
 
-        _, most = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + 1 + seconds, most))
-        _, most = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (memory, most))
+        for limited, most in (
+            (resource.RLIMIT_CORE, 0),  # a crash leaves no file, which would hold the photo
+            (resource.RLIMIT_CPU, int(time.process_time()) + 1 + seconds),
+            (resource.RLIMIT_AS, memory),
+        ):
+            with suppress(OSError, ValueError):  # a container may have lower ones
+                resource.setrlimit(limited, (most, resource.getrlimit(limited)[1]))
 
 
 USUAL = Decoder(2)
 
-HUGE = Decoder(1, nice=19)
+HUGE = Decoder(1, nice=19, seconds=30)
+
+LIVE = Decoder(1, nice=10, seconds=2)
 
 if __name__ == "__main__":
     _serve(*map(int, sys.argv[1:]))

@@ -20,7 +20,7 @@ import gradio as gr
 from hairseg.errors import InputError, quote
 from hairseg.images import encode_jpeg
 from hairseg.page.components import to_hex
-from hairseg.page.decoding import USUAL
+from hairseg.page.decoding import LIVE
 from hairseg.page.events import BALD, UNEXPECTED
 from hairseg.page.session import PageSession, known, yield_to_others
 from hairseg.page.style import FIRST_VARIANT
@@ -197,6 +197,6 @@ def read_frame(frame: Any):
         raise InputError("the frame is not base64", "a JPEG picture in base64") from None
     if not file.startswith(b"\xff\xd8"):
         raise InputError("the frame is no JPEG", "a JPEG picture in base64")
-    if USUAL.pixels(file) > FRAME_SIDE**2:
+    if LIVE.pixels(file) > FRAME_SIDE**2:
         raise InputError("the frame is too large", f"at most {FRAME_SIDE} x {FRAME_SIDE} pixels", "send smaller ones")
-    return USUAL.load(file, "the frame")
+    return LIVE.load(file, "the frame")

@@ -6,6 +6,8 @@ from pathlib import Path
 from starlette.responses import FileResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hairseg.page.request_size import own_path
+
 TITLE = "HairSeg: what is pretraining worth?"
 
 DESCRIPTION = "Hair masks of your photo with and without pretraining, side by side, and your hair in another colour."
@@ -24,10 +26,10 @@ class Preview:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")
-        if scope["type"] == "http" and path == PICTURE_ADDRESS:
+        path = own_path(scope) if scope["type"] == "http" else ""
+        if path == PICTURE_ADDRESS:
             return await FileResponse(PICTURE)(scope, receive, send)
-        if scope["type"] != "http" or path != "/":
+        if path != "/":
             return await self.app(scope, receive, send)
         started: Message | None = None
         body = b""

@@ -144,10 +144,19 @@ class PageSession:
         return self._own_sizes.get((path, name, known(variant), strokes), lambda: photo.own_size(variant, strokes))
 
 
-@lru_cache(maxsize=1000)
 def _pixels_of(path: str) -> int:
-    """Once for each photo: its path holds a digest of the content."""
-    return USUAL.pixels(path)
+    try:
+        return _counted(path)
+    except LookupError:
+        return 0
+
+
+@lru_cache(maxsize=1000)
+def _counted(path: str) -> int:
+    """Once for each photo: its path holds a digest of the content. Raises LookupError where they cannot be counted."""
+    if pixels := USUAL.pixels(path):
+        return pixels
+    raise LookupError(path)
 
 
 def decoder_of(path: str) -> Decoder:

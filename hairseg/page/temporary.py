@@ -23,8 +23,6 @@ HOUR = 3600  # seconds that photos, masks and results are kept
 
 SWEEP = 300  # seconds from one look for old files to the next
 
-_own: set[Path] = set()  # folders of this process's pages
-
 
 @contextmanager
 def temporary_files(forget: Callable[[float], None] = lambda seconds: None, sweep: float = SWEEP) -> Iterator[Path]:
@@ -36,7 +34,7 @@ def temporary_files(forget: Callable[[float], None] = lambda seconds: None, swee
     """
     remove_abandoned()
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
-    _own.add(folder)
+    lock = locked(folder)
     before, ended = (os.environ.get("GRADIO_TEMP_DIR"), mcp.DEFAULT_TEMP_DIR), Event()
     # Where Gradio puts what assistants send as data: URLs, it decides when it is imported.
     os.environ["GRADIO_TEMP_DIR"] = mcp.DEFAULT_TEMP_DIR = str(folder)
@@ -52,7 +50,8 @@ def temporary_files(forget: Callable[[float], None] = lambda seconds: None, swee
     finally:
         ended.set()
         shutil.rmtree(folder, ignore_errors=True)
-        _own.discard(folder)
+        if lock is not None:
+            os.close(lock)
         os.environ.pop("GRADIO_TEMP_DIR")
         variable, mcp.DEFAULT_TEMP_DIR = before
         if variable is not None:
@@ -62,14 +61,42 @@ def temporary_files(forget: Callable[[float], None] = lambda seconds: None, swee
 def remove_abandoned() -> None:
     """Remove folders whose page is no more: it was killed, or its machine went down.
 
-    In a container the next page often has the number of the killed one.
+    In containers pages often have the same number, one after another or at once: those that run hold a lock.
     """
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         number = folder.name.removeprefix(PREFIX).partition("-")[0]
         if not folder.is_dir() or folder.is_symlink() or not number.isdigit():
             continue
-        if folder not in _own if int(number) == os.getpid() else not is_running(int(number)):
-            shutil.rmtree(folder, ignore_errors=True)
+        if int(number) != os.getpid() and is_running(int(number)):
+            continue
+        with suppress(BlockingIOError):
+            lock = locked(folder)
+            if lock is not None or int(number) != os.getpid():
+                shutil.rmtree(folder, ignore_errors=True)
+            if lock is not None:
+                os.close(lock)
+
+
+def locked(folder: Path) -> int | None:
+    """An open descriptor of a folder that nobody else can lock while it is open; None where there is no such thing.
+
+    Raises:
+        BlockingIOError: somebody else holds it.
+    """
+    try:
+        import fcntl
+
+        lock = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        if isinstance(error, BlockingIOError):
+            raise
+        return None
+    return lock
 
 
 def remove_old(folder: Path, seconds: float) -> None:

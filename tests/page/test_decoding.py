@@ -1,9 +1,11 @@
 """Photos opened in processes of their own: the same photos, the same sentences, and bounds that hold."""
 
-import os
+import resource
 import signal
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ from PIL import Image
 
 from hairseg.errors import InputError
 from hairseg.images import encode_jpeg, encode_png, load_photo
+from hairseg.page import decoding
 from hairseg.page.decoding import GIB, Decoder
+from hairseg.page.session import decoder_of
 
 
 @pytest.fixture
@@ -26,6 +30,9 @@ def black(tmp_path):
     """A small file of 100 megapixels."""
     Image.new("L", (10_000, 10_000)).save(tmp_path / "black.png")
     return tmp_path / "black.png"
+
+
+limited = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such limits, or keep them not")
 
 
 def process_of(decoder: Decoder):
@@ -60,6 +67,7 @@ def test_what_is_wrong_is_told_in_the_same_words_and_the_process_goes_on(photo, 
     assert decoder.load(photo).shape == (600, 800, 3) and process_of(decoder) is process
 
 
+@limited
 def test_a_photo_that_takes_too_much_memory_gets_a_sentence(photo, black):
     decoder = Decoder(memory=GIB // 2)
     decoder.load(photo)
@@ -68,6 +76,7 @@ def test_a_photo_that_takes_too_much_memory_gets_a_sentence(photo, black):
     assert decoder.load(photo).shape == (600, 800, 3)
 
 
+@limited
 def test_a_photo_that_takes_too_much_time_gets_a_sentence(black):
     decoder = Decoder(seconds=-1)  # so that the first second is one too many
     with pytest.raises(InputError, match=r"black.png takes too much time or memory to read: save it again as JPEG"):
@@ -75,20 +84,56 @@ def test_a_photo_that_takes_too_much_time_gets_a_sentence(black):
         decoder.load(black)
 
 
-@pytest.mark.parametrize("is_at_work", [False, True], ids=["idle", "at work"])
-def test_a_process_that_a_decoder_has_crashed_is_replaced(photo, black, is_at_work):
+def test_an_idle_process_that_has_ended_is_replaced(photo):
     decoder = Decoder()
     decoder.load(photo)
     process = process_of(decoder)
-    if is_at_work:
-        threading.Timer(0.2, os.kill, (process.pid, signal.SIGSEGV)).start()
-        with pytest.raises(InputError, match=r"black\.png takes too much"):
-            decoder.load(black)
-    else:
-        os.kill(process.pid, signal.SIGSEGV)
-        process.wait()
+    process.kill()
+    process.wait()
     assert decoder.load(photo).shape == (600, 800, 3)
     assert process_of(decoder) is not process
+
+
+def test_one_that_crashes_at_work_costs_its_photo_alone_and_leaves_no_file(photo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
+    decoder, before = Decoder(), set(tmp_path.iterdir())
+    decoder.load(photo)
+    process = process_of(decoder)
+    process.send_signal(signal.SIGSTOP)  # so that it is at work for certain
+    crash = threading.Timer(0.3, lambda: [process.send_signal(number) for number in (signal.SIGSEGV, signal.SIGCONT)])
+    crash.start()
+    with pytest.raises(InputError, match=r"selfie at home\.jpg takes too much time or memory"):
+        decoder.load(photo)
+    crash.join()
+    assert decoder.load(photo).shape == (600, 800, 3)
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_one_that_hangs_is_given_up(photo, monkeypatch):
+    monkeypatch.setattr(decoding, "WAIT", 1)
+    decoder = Decoder(seconds=1)
+    decoder.load(photo)
+    process_of(decoder).send_signal(signal.SIGSTOP)
+    with pytest.raises(InputError, match="takes too much time or memory"):
+        decoder.load(photo)
+    assert decoder.load(photo).shape == (600, 800, 3)
+
+
+def test_processes_know_no_secrets_and_run_nothing_of_the_current_folder(photo, tmp_path, monkeypatch):
+    (tmp_path / "queue.py").write_text("raise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HAIRSEG_AUTH", "ada:sesame")
+    monkeypatch.setenv("HF_TOKEN", "hf_sesame")
+    decoder = Decoder()
+    assert decoder.load(photo).shape == (600, 800, 3)
+    environment = Path(f"/proc/{process_of(decoder).pid}/environ")
+    assert not environment.exists() or b"sesame" not in environment.read_bytes()
+
+
+def test_huge_photos_are_opened_by_a_process_of_their_own(photo, black):
+    assert decoder_of(str(photo)) is decoding.USUAL
+    assert decoder_of(str(black)) is decoding.HUGE
 
 
 def test_several_photos_are_opened_at_once_and_each_is_its_own(tmp_path):

@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import time
 import uuid
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ from conftest import draw_portrait, served
 from hairseg.images import encode_jpeg
 from hairseg.page import request_size
 from hairseg.page.layout import build_page
-from hairseg.page.request_size import TOO_LONG, TOO_SLOW
+from hairseg.page.request_size import TOO_LONG, TOO_MANY, TOO_SLOW
 from hairseg.prediction import HairPredictor
 
 PHOTO = encode_jpeg(draw_portrait(1)[0])
@@ -78,19 +79,30 @@ def test_one_that_stops_in_the_middle_is_not_held_for_ever(post, monkeypatch):
 
 def test_few_long_ones_are_held_at_once(address, post, monkeypatch):
     """Those that take their time hold up other long ones alone."""
-    monkeypatch.setattr(request_size, "PATIENCE", 2.0)
     monkeypatch.setattr(request_size, "LARGEST_OTHER", len(CALL) // 2)
     slow = [http.client.HTTPConnection(urlsplit(address).netloc, timeout=60) for _ in range(request_size.LONG_AT_ONCE)]
     for connection in slow:
         connection.putrequest("POST", "/gradio_api/call/segment")
+        connection.putheader("Content-Type", "application/json")
         connection.putheader("Content-Length", str(len(CALL)))
         connection.endheaders(CALL[:-1])
+    time.sleep(0.5)
+    whole = {"Content_Length": str(len(CALL))}
+    assert post("/gradio_api/call/segment", CALL, **whole) == (503, {"error": TOO_MANY})
     assert post("/gradio_api/cancel", b"{}", Content_Length="2")[0] == 422
-    assert post("/gradio_api/call/segment", CALL, Content_Length=str(len(CALL)))[0] in (200, 408)  # waited for
     for connection in slow:
-        assert connection.getresponse().status == 408
+        connection.send(CALL[-1:])
+        assert connection.getresponse().status == 200
         connection.close()
-    assert post("/gradio_api/call/segment", CALL, Content_Length=str(len(CALL)))[0] == 200
+    assert post("/gradio_api/call/segment", CALL, **whole)[0] == 200
+
+
+def test_an_upload_of_many_files_or_without_an_end_is_not_held(post, monkeypatch):
+    body, headers = upload(FILES, *(request_size.FILES + 1) * [b"x"])
+    assert post("/gradio_api/upload", body, **headers)[0] == 400
+    monkeypatch.setattr(request_size, "PATIENCE", 0.3)
+    body, headers = upload(FILES, b"x")
+    assert post("/gradio_api/upload", body[:-1], **headers) == (408, {"error": TOO_SLOW})
 
 
 def test_what_holds_no_photo_is_shorter(post, monkeypatch):

@@ -14,14 +14,15 @@ import pytest
 from conftest import draw_portrait, served
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
-from starlette.datastructures import Headers
 
 from hairseg.images import encode_png
 from hairseg.page.components import NOT_UPLOADED
+from hairseg.page.events import UNEXPECTED
 from hairseg.page.layout import build_page, names_addresses
 from hairseg.page.login import Login
 from hairseg.page.models import Model, Models
-from hairseg.page.routes import NOT_HERE, NOT_SENT_BY_BROWSERS, is_of_another_site
+from hairseg.page.request_size import BoundedRequests
+from hairseg.page.routes import NOT_HERE, NOT_SENT_BY_BROWSERS
 from hairseg.page.style import look
 from hairseg.prediction import HairPredictor
 
@@ -32,6 +33,15 @@ UPLOADED = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jp
 def address(small_repository):
     with served(build_page(HairPredictor(small_repository)), **look()) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def with_password(small_repository):
+    """The address of a page with a password, and the cookies of a visitor who has logged in."""
+    with served(build_page(HairPredictor(small_repository)), auth=Login("ada:secret").admits, **look()) as url:
+        cookies = HTTPCookieProcessor()
+        urllib.request.build_opener(cookies).open(f"{url}login", b"username=ada&password=secret").close()
+        yield url, "; ".join(f"{each.name}={each.value}" for each in cookies.cookiejar)
 
 
 def asked(address: str, path: str, content: bytes | None = None, **headers: str) -> tuple[int, str]:
@@ -214,30 +224,37 @@ def test_a_photo_that_lies_elsewhere_is_not_fetched(address):
 
 
 @pytest.mark.parametrize(
-    "path, site, mode, is_foreign",
+    "method, path, site, mode, status",
     [
-        ("/config", "cross-site", "cors", True),
-        ("/gradio_api/upload", "same-site", "no-cors", True),
-        ("/logout", "cross-site", "navigate", True),
-        ("/", "cross-site", "navigate", False),  # a link, or a frame of the Hub's
-        ("/logout", "same-origin", "navigate", False),
-        ("/gradio_api/queue/join", "same-origin", "cors", False),
-        ("/gradio_api/queue/join", None, None, False),  # no browser
+        ("GET", "gradio_api/info", "same-origin", "cors", 200),
+        ("GET", "gradio_api/info", None, None, 200),  # no browser
+        ("GET", "", "cross-site", "navigate", 200),  # a link, or a frame of the Hub's
+        ("GET", "gradio_api/info", "cross-site", "cors", 401),
+        ("GET", "gradio_api/info", "same-site", "no-cors", 401),  # a picture's address
+        ("POST", "gradio_api/upload", "cross-site", "navigate", 401),  # a form
+        ("GET", "logout", "cross-site", "navigate", 404),
+        ("GET", "logout", "cross-site", "no-cors", 404),
     ],
 )
-def test_scripts_of_other_sites_come_without_the_visitors_login(path, site, mode, is_foreign):
-    headers = {"sec-fetch-site": site, "sec-fetch-mode": mode} if site else {}
-    assert is_of_another_site(path, Headers(headers)) is is_foreign
+def test_a_login_is_good_for_the_page_and_not_for_other_sites(with_password, method, path, site, mode, status):
+    address, cookie = with_password
+    told = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode} if site else {}
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    content = UPLOADED if method == "POST" else None
+    request = urllib.request.Request(address + path, content, {"Cookie": cookie, **told, **(kind if content else {})})
+    try:
+        with urllib.request.urlopen(request) as answer:
+            found, headers = answer.status, answer.headers
+    except urllib.error.HTTPError as error:
+        found, headers = error.code, error.headers
+    assert found == status and "Set-Cookie" not in headers
+    assert asked(address, "gradio_api/info", Cookie=cookie)[0] == 200  # still logged in
 
 
-def test_a_login_is_good_for_the_page_and_not_for_other_sites(small_repository):
-    page = build_page(HairPredictor(small_repository))
-    with served(page, auth=Login("ada:secret").admits, **look()) as address:
-        cookies = HTTPCookieProcessor()
-        opener = urllib.request.build_opener(cookies)
-        opener.open(f"{address}login", b"username=ada&password=secret").close()
-        cookie = "; ".join(f"{each.name}={each.value}" for each in cookies.cookiejar)
-        elsewhere = {"Cookie": cookie, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}
-        assert asked(address, "gradio_api/info", **elsewhere)[0] == 401
-        asked(address, "logout", **{**elsewhere, "Sec-Fetch-Mode": "no-cors"})
-        assert asked(address, "gradio_api/info", Cookie=cookie)[0] == 200
+def test_what_is_the_servers_fault_is_called_that(address, monkeypatch, logged):
+    async def failing(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(BoundedRequests, "__call__", failing)
+    assert asked(address, "config") == (500, json.dumps({"error": UNEXPECTED}, separators=(",", ":")))
+    assert "note: GET /config: OSError: [Errno 28] No space left on device (test_routes.py:" in logged()
