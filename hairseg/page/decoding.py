@@ -23,10 +23,13 @@ import numpy as np
 
 from hairseg.errors import InputError
 from hairseg.images import load_photo, pixels_of
+from hairseg.memory import return_large_arrays_to_system, trim_memory
 
 GIB = 1 << 30
 
 PIPE_BYTES = 1 << 20  # that may wait in a pipe: with Linux's own 64 KiB a photo takes 50 turns
+
+LARGE_PHOTO = 8 << 20  # bytes, after which memory is worth giving back
 
 SECRET = re.compile("TOKEN|AUTH|SECRET|PASSWORD|KEY")  # in names of environment variables
 
@@ -61,7 +64,7 @@ class Decoder:
             InputError: as there, or the picture takes more than a process may.
         """
         reply, photo = self._ask(source, name, {"name": name, "longer_side": longer_side})
-        return np.frombuffer(photo, np.uint8).reshape(reply["shape"])
+        return photo.reshape(reply["shape"])
 
     def pixels(self, source: str | Path | bytes) -> int:
         """How many pixels a picture has, as its header says; 0 if that cannot be read."""
@@ -74,15 +77,14 @@ class Decoder:
         with self._process():
             pass
 
-    def _ask(self, source: str | Path | bytes, name: str | None, request: dict) -> tuple[dict, bytearray]:
-        if isinstance(source, bytes):
-            content = source
-        else:
-            name, content = name or Path(source).name, b""
+    def _ask(self, source: str | Path | bytes, name: str | None, request: dict) -> tuple[dict, np.ndarray]:
+        sent = source if isinstance(source, bytes) else b""
+        if not isinstance(source, bytes):
+            name = name or Path(source).name
             request = {**request, "path": os.path.abspath(source)}
         with self._process() as process, _given_up_after(max(1, WAIT * self._seconds), process):
             try:
-                _send(process.stdin, request, content)
+                _send(process.stdin, request, sent)
                 reply, content = _receive(process.stdout)
             except (OSError, EOFError):
                 raise InputError(
@@ -147,15 +149,15 @@ def _send(pipe: Any, head: dict, content: bytes | memoryview = b"") -> None:
             rest = rest[pipe.write(rest) :]
 
 
-def _receive(pipe: Any) -> tuple[dict, bytearray]:
+def _receive(pipe: Any) -> tuple[dict, np.ndarray]:
     length, size = struct.unpack("<II", _read(pipe, 8))
-    return json.loads(_read(pipe, length)), _read(pipe, size)
+    return json.loads(_read(pipe, length).tobytes()), _read(pipe, size)
 
 
-def _read(pipe: Any, size: int) -> bytearray:
-    """So many bytes. Raises EOFError where the pipe ends before."""
-    content = bytearray(size)
-    rest = memoryview(content)
+def _read(pipe: Any, size: int) -> np.ndarray:
+    """So many bytes, uint8. Raises EOFError where the pipe ends before."""
+    content = np.empty(size, np.uint8)
+    rest = memoryview(content.data)
     while rest:
         got = pipe.readinto(rest)
         if not got:
@@ -173,6 +175,7 @@ def _serve(nice: int, memory: int, seconds: int) -> None:
     with open(os.devnull, "wb") as nowhere:
         for number in (1, 2):
             os.dup2(nowhere.fileno(), number)
+    return_large_arrays_to_system()
     with suppress(OSError, AttributeError):
         os.nice(nice)
     with suppress(OSError):  # where memory runs out, Linux ends this process and not the page
@@ -190,7 +193,7 @@ def _open_one(requests: Any, replies: Any, memory: int, seconds: int) -> None:
     """One photo, which nothing here refers to any more once it is sent."""
     request, content = _receive(requests)
     _limit(memory, seconds)
-    source, photo = request.get("path") or BytesIO(content), b""
+    source, photo = request.get("path") or BytesIO(content.tobytes()), b""
     try:
         if "counted" in request:
             reply = {"pixels": pixels_of(source)}
@@ -200,6 +203,8 @@ def _open_one(requests: Any, replies: Any, memory: int, seconds: int) -> None:
     except InputError as error:
         reply = {"error": [error.problem, error.expected, error.remedy]}
     _send(replies, reply, photo)
+    if len(photo) > LARGE_PHOTO:
+        trim_memory()
 
 
 def _limit(memory: int, seconds: int) -> None:
