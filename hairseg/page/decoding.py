@@ -157,7 +157,7 @@ def _receive(pipe: Any) -> tuple[dict, np.ndarray]:
 def _read(pipe: Any, size: int) -> np.ndarray:
     """So many bytes, uint8. Raises EOFError where the pipe ends before."""
     content = np.empty(size, np.uint8)
-    rest = memoryview(content.data)
+    rest = content.data
     while rest:
         got = pipe.readinto(rest)
         if not got:
