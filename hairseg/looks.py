@@ -106,15 +106,18 @@ def combine(
     """
     reach = np.ones((2 * NEARBY + 1, 2 * NEARBY + 1), np.uint8)
     suspected = cv2.dilate((whole > SUSPICION).astype(np.float32), reach)
-    believed = []
+    kept, believed = [], []
     for window, logits in zip(windows, closer, strict=True):
         first, near = (_part_of(picture, window, logits.shape, shape) for picture in (whole, suspected))
-        believed.append(without_doubtful_finds(agreed(logits, first, near >= 0.5)))
+        found = without_doubtful_finds(agreed(logits, first, near >= 0.5))
+        if (found > 0).any() or (first > 0).any():  # else a suspicion stays one, without a hole in it
+            kept.append(window)
+            believed.append(found)
     # What a closer look has seen, or would have if there had not been others before it, is not judged by the first.
     judged = np.full(whole.shape, len(windows) < MAX_LOOKS)
     for window in windows:
         judged[_scaled(window, [own / seen for own, seen in zip(whole.shape, shape, strict=True)])] = False
-    return Look(shape, image_size, without_doubtful_finds(whole, judged), windows, believed)
+    return Look(shape, image_size, without_doubtful_finds(whole, judged), kept, believed)
 
 
 def without_doubtful_finds(logits: np.ndarray, judged: np.ndarray | None = None) -> np.ndarray:

@@ -66,7 +66,7 @@ class PhotoInput(gr.HTML):
         if not isinstance(payload, dict):
             raise gr.Error(NOT_UPLOADED, print_exception=False)
         path = uploaded_file(payload.get("path"), self.GRADIO_CACHE)
-        numbers = {key: counted(payload.get(key)) for key in ("look", "edit")}
+        numbers = {key: counted(payload.get(key)) for key in ("look", "edit", "asked")}
         return {"path": path, **numbers, **{key: payload.get(key) for key in ("strokes", "model")}}
 
 

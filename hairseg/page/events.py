@@ -27,7 +27,7 @@ EXAMPLES = Path(__file__).parent / "examples"
 
 SHOWN_BYTES = 190_000  # of a photo on its way to the browser, at most
 
-BALD = 0.002  # share of the picture below which nothing is called hair
+BALD = 0.002  # share of the picture below which hardly any hair is found
 
 GONE = "The photo is not on the server"
 
@@ -71,11 +71,13 @@ class PageEvents:
             session = self.session.photo(path, model)
             recolourer = self.session.recolourer(path, variant, strokes, model)
             recoloured = recolourer.recolour(to_hex(colour), settings_of(strength, *finer))
+            share = share_of_hair(recolourer.alpha, session.threshold)
             return {
                 "src": save_picture(f"{name_of(session.path)}-{colour_name(colour)}", recoloured),
                 "shown": session.file(partial(save_picture, name_of(session.path))),
                 "colour": colour_name(colour),
-                "bald": not strokes and share_of_hair(recolourer.alpha, session.threshold) < BALD,
+                "share": share,
+                "bald": not strokes and share < BALD,
             }
 
         return self.answer(photo, dye)
@@ -113,8 +115,8 @@ class PageEvents:
         return take
 
     def answer(self, photo: dict | None, make: Callable[[], dict]) -> dict:
-        """What `make` gives, or the sentence that says why not, with the numbers of the look and the edit."""
-        asked = {"look": photo and photo["look"], "edit": photo and photo.get("edit")}
+        """What `make` gives, or the sentence that says why not, with the numbers of look, edit and request."""
+        asked = {number: photo and photo.get(number) for number in ("look", "edit", "asked")}
         try:
             return {**asked, **self.session.in_turn(path_of(photo), make)}
         except InputError as error:

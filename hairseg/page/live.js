@@ -11,6 +11,7 @@ hairseg.live = (element, server) => {
     const NONE = "No camera can be used: connect one that no other program uses, then start again.";
     const INSECURE = "The camera cannot be used: browsers give it only to pages over https.";
     let live = null;  // the present stream: {camera, name, ends, times, behind, clock}
+    let before = null;  // name of the one before, of whose end the server may not have heard
 
     const write = (selector, text) => {
         if (at(selector).textContent !== text) at(selector).textContent = text;
@@ -49,8 +50,9 @@ hairseg.live = (element, server) => {
             return stop(stream, error.name === "NotAllowedError" ? REFUSED : NONE);
         }
         stream.camera.getVideoTracks()[0].addEventListener("ended", () => stop(stream, "The camera has gone."));
+        if (before) await server.end_stream(before);
         const begun = await server.begin_stream(hairseg.model);
-        stream.name = begun?.stream;
+        stream.name = before = begun?.stream;
         if (!stream.name || stream !== live) return stop(stream, begun?.error || LOST);
         stream.ends = performance.now() + 1000 * begun.seconds;
         stream.clock = setInterval(() => tick(stream, begun.seconds), 250);

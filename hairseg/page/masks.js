@@ -16,15 +16,17 @@ Object.assign(hairseg, {
             describe([title]);
             empty.textContent = hairseg.photo ? "Looking for the hair" : "";
         };
+        let latest = 0;  // number of the request whose result is shown
         hairseg.resets.push(reset);
         reset();
         picture.addEventListener("click", () => hairseg.enlarge(picture.querySelector("img")));
         watch("value", () => {
             const value = props.value;
-            if (!hairseg.isPresent(value) || hairseg.failed(value)) return;
+            if (!hairseg.isPresent(value) || hairseg.failed(value) || value.asked < latest) return;
+            latest = value.asked;
             const auroc = hairseg.scores[value.model]?.[id], score = auroc ? ` · AUROC ${auroc} on test photos` : "";
-            const found = value.bald ? "no hair found" : `calls ${hairseg.share(value.share)} of this picture hair`;
-            const alone = value.view.startsWith("Where") && !value.bald
+            const found = value.bald ? `${value.share ? "hardly any" : "no"} hair found` : `calls ${hairseg.share(value.share)} of this picture hair`;
+            const alone = value.view.startsWith("Where") && (value.share || value.alone)
                 ? ` · striped: ${hairseg.share(value.alone)}, hair by this network alone; grey: by both` : "";
             describe([title.replace(" weights", "")], [" weights", "longer"], [score, "score"], [` · ${found}`], [alone]);
             hairseg.fill(picture, hairseg.url(value.src), `${title}, ${value.view.toLowerCase()}: ${found}`);

@@ -11,6 +11,12 @@ const hairseg = {
     photo: null,
     model: null,  // name of the chosen model; null: the first one
 
+    asked: 0,  // number of the latest request for pictures
+
+    asking([photo, ...settings]) {  // results carry the number of their request: one that a later one has overtaken is not shown
+        return [photo && {...photo, asked: hairseg.asked += 1}, ...settings];
+    },
+
     // ---- pictures and words ----
 
     url(path) {  // of a file that the server has made

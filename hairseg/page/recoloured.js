@@ -25,9 +25,11 @@ Object.assign(hairseg, {
         original.addEventListener("load", measure, true);
         new ResizeObserver(measure).observe(frame);
         const settle = hairseg.touchUp(element, frame);
+        let latest = 0;  // number of the request whose result is shown
         watch("value", () => {
             const value = props.value;
-            if (!hairseg.isPresent(value) || hairseg.failed(value) || value.edit !== hairseg.photo.edit) return;
+            if (!hairseg.isPresent(value) || hairseg.failed(value) || value.edit !== hairseg.photo.edit || value.asked < latest) return;
+            latest = value.asked;
             const colour = value.colour.replace(/-/g, " ");
             hairseg.fill(original, hairseg.url(value.shown), "Your photo as it is");
             hairseg.fill(recoloured, hairseg.url(value.src), `Your photo with ${colour} hair`);
@@ -36,9 +38,7 @@ Object.assign(hairseg, {
             settle();
             slider.disabled = false;
             empty.textContent = "";
-            caption.textContent = value.bald
-                ? "This mask finds no hair in the photo, so nothing is dyed. Touch up adds some by hand."
-                : "";
+            caption.textContent = value.bald ? `This mask finds ${value.share ? "hardly any" : "no"} hair in the photo. Touch up adds some by hand.` : "";
             hairseg.say(hairseg.photo.said);
             hairseg.photo.said = "";
             hairseg.stage("done");

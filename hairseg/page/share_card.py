@@ -23,7 +23,7 @@ def share_card(photo: np.ndarray, alphas: dict[str, np.ndarray], recoloured: np.
         "Trained from random weights": alpha_to_grey(alphas["random"]),
         "Fine-tuned from pretrained weights": alpha_to_grey(alphas["pretrained"]),
         "The photo": photo,
-        f"The same hair in {colour.replace('-', ' ')}": recoloured,
+        f"Hair in {colour.replace('-', ' ')}": recoloured,
     }
     pictures = {title: scale_down(picture, TILE) for title, picture in tiles.items()}
     height, width = (max(picture.shape[axis] for picture in pictures.values()) for axis in (0, 1))

@@ -28,7 +28,8 @@ Object.assign(hairseg, {
             const img = Object.assign(document.createElement("img"), {src: link.href, alt: value.name});
             const place = document.createElement("div");
             place.id = value.kind;
-            place.append(img);
+            place.append("On its way …");
+            img.addEventListener("load", () => place.replaceChildren(img));
             link.textContent = "Download";
             hairseg.dialog(value.name, place, null, link);
         });

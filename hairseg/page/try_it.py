@@ -95,11 +95,14 @@ def try_it(session: PageSession) -> tuple[ColourPicker, Radio, Slider]:
     settings = [photo, colour, strength, variant, *finer, second_mode, second_colour]
     fresh: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
     masks = [random_mask, pretrained_mask]
-    photo.upload(events.show_masks, [photo, view], masks, trigger_mode="multiple", concurrency_limit=4, **fresh)
-    view.change(events.show_masks, [photo, view], masks, trigger_mode="always_last", concurrency_limit=4, **fresh)
+    numbered: dict[str, Any] = {"js": "(...now) => hairseg.asking(now)", **fresh}
+    masking: dict[str, Any] = {"fn": events.show_masks, "inputs": [photo, view], "outputs": masks, **numbered}
+    photo.upload(trigger_mode="multiple", concurrency_limit=4, **masking)
+    view.change(trigger_mode="always_last", concurrency_limit=4, **masking)
     changes = [photo.input, *(setting.change for setting in settings[1:])]  # a touch-up is the photo's input
-    photo.submit(events.show_recoloured, settings, recoloured, trigger_mode="multiple", concurrency_limit=4, **fresh)
-    gr.on(changes, events.show_recoloured, settings, recoloured, trigger_mode="always_last", queue=False, **fresh)
+    dyeing: dict[str, Any] = {"fn": events.show_recoloured, "inputs": settings, "outputs": recoloured, **numbered}
+    photo.submit(trigger_mode="multiple", concurrency_limit=4, **dyeing)
+    gr.on(changes, trigger_mode="always_last", queue=False, **dyeing)
     for name, swatch in swatches.items():
         swatch.click(None, None, colour, js=f"() => '{PRESETS[name]}'", **PRIVATE)
     for kind, button in take_away.items():

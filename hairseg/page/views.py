@@ -10,7 +10,7 @@ from hairseg.paper import VARIANT_COLOURS
 
 VIEWS = ("Mask", "Outline", "Tint", "Where they differ")
 
-STRIPE = 14  # pixels from one stripe to the next, at a longer side of 1280
+STRIPE = 28  # pixels from one stripe to the next, at a longer side of 1280
 
 
 def draw_view(

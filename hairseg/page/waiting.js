@@ -53,6 +53,19 @@ hairseg.waiting = {
         return names.map(name => name && document.querySelector(`#${name} .tile .empty`)).filter(Boolean);
     },
 
+    AGAIN: 3000,  // milliseconds after which a photo that did not get through is asked about again
+
+    // Gradio loads the whole page anew once the server answers again, and the photo would be gone: so it is not told.
+    unreachable() {
+        const {photo, look} = hairseg, lost = "The server does not answer: check the connection";
+        document.body.classList.add("hairseg-unreachable");  // Gradio says so of every single call
+        clearTimeout(hairseg.waiting.heardAgain);
+        hairseg.waiting.heardAgain = setTimeout(() => document.body.classList.remove("hairseg-unreachable"), 4 * hairseg.waiting.AGAIN);
+        if (!photo || photo.isSeen) return hairseg.say(`${lost}, then try again.`);
+        hairseg.say(`${lost}. It is asked again by itself.`);
+        setTimeout(() => hairseg.look === look && hairseg.photoInput.again(), hairseg.waiting.AGAIN);
+    },
+
     async listen(stream) {  // server-sent events: "data: " and JSON, an empty line after each
         const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
         let rest = "";
@@ -69,8 +82,12 @@ hairseg.waiting = {
 {
     const fetched = window.fetch;
     window.fetch = async (address, options) => {
-        const answer = await fetched.call(window, address, options);
         const {pathname} = new URL(address.url || address, window.location.href);
+        const answer = await fetched.call(window, address, options).catch(error => {
+            if (!/\/(queue\/join|run\/\w+)\/?$/.test(pathname)) throw error;
+            hairseg.waiting.unreachable();
+            return new Response("{}", {status: 500});
+        });
         if (pathname.endsWith("/queue/join")) {
             const {fn_index} = JSON.parse(options.body);
             if (answer.status === 503) hairseg.waiting.refused(fn_index);

@@ -137,6 +137,14 @@ def test_a_server_that_is_gone_or_refuses_ends_the_stream_with_one_sentence(tab)
     expect_stopped(tab, "Others are live at the moment.")
 
 
+def test_a_stream_of_whose_end_the_server_has_not_heard_holds_no_place(tab):
+    for _ in range(4):  # twice as often as there are places
+        start(tab)
+        tab.context.set_offline(True)
+        expect(tab.locator("#live .said")).to_contain_text("does not answer", timeout=PATIENCE)
+        tab.context.set_offline(False)
+
+
 def test_the_colour_of_the_first_tab_is_taken_along(page):
     page.locator("#swatch-violet").click()
     expect(page.locator("#swatch-violet")).to_have_attribute("aria-pressed", "true")

@@ -1,9 +1,11 @@
 """Whatever is clicked while something is at work, no result stands beside another photo."""
 
+import re
+
 import cv2
 import numpy as np
 import pytest
-from browser.conftest import PATIENCE, PORTRAIT, done, idle, picture, upload
+from browser.conftest import PATIENCE, PORTRAIT, done, idle, picture, source, upload
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -73,6 +75,54 @@ def test_what_was_asked_for_before_a_new_photo_does_not_appear_under_it(page, ph
     page.wait_for_timeout(300)
     shows_the_turned_one(page)
     expect(page.locator("dialog[open]")).to_have_count(0)
+
+
+@pytest.mark.parametrize("delay", [0, 0.1, 0.2, 0.3])
+def test_what_is_chosen_while_a_photo_is_looked_at_is_what_is_shown(page, photos, delay):
+    """The answers for the photo and for the choice come in any order."""
+    upload(page, photos[1])
+    page.wait_for_timeout(1000 * delay)
+    page.evaluate("document.getElementById('swatch-violet').click()")
+    page.evaluate("document.querySelector('#view input[value=Outline]').click()")
+    settled(page)
+    assert source(page, "recoloured").endswith("violet.jpg")
+    assert source(page, "random-mask").endswith("outline.jpg") and source(page, "pretrained-mask").endswith(
+        "outline.jpg"
+    )
+
+
+def test_an_answer_that_a_later_one_has_overtaken_is_not_shown(page, photos):
+    """The first picture is held up until the one of the next colour is there."""
+    held, is_held = [], True
+    page.route("**/queue/join**", lambda route: held.append(route) if is_held else route.continue_())
+    upload(page, photos[1])
+    page.wait_for_function("hairseg.photo?.path")
+    page.wait_for_timeout(500)
+    is_held = False
+    page.click("#swatch-violet")
+    expect(page.locator("#recoloured img")).to_have_attribute("src", re.compile("violet"), timeout=PATIENCE)
+    assert held
+    for route in held:
+        route.continue_()
+    settled(page)
+    assert source(page, "recoloured").endswith("violet.jpg")
+
+
+def test_a_connection_that_is_lost_costs_neither_the_photo_nor_its_touch_up(page, photos):
+    upload(page, photos[1])
+    done(page)
+    page.evaluate("window.isTheSame = true")
+    page.route("**/{queue/join,run,upload}**", lambda route: route.abort())
+    page.click("#swatch-violet")
+    expect(page.locator("#photo .alert")).to_contain_text("The server does not answer", timeout=PATIENCE)
+    upload(page, PORTRAIT)
+    expect(page.locator("#photo .name")).to_have_text("turned.png", timeout=PATIENCE)  # the one before is back
+    page.wait_for_timeout(2500)  # Gradio would have loaded the page anew
+    expect(page.locator(".toast-body:visible")).to_have_count(0)
+    page.unroute("**/{queue/join,run,upload}**")
+    settled(page)
+    shows_the_turned_one(page)
+    assert page.evaluate("window.isTheSame") and source(page, "recoloured").endswith("violet.jpg")
 
 
 def test_colours_variants_and_views_in_quick_succession_end_with_the_last(page, photos):
