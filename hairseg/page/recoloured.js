@@ -15,6 +15,7 @@ Object.assign(hairseg, {
         };
         hairseg.resets.push(reset);
         reset();
+        element.querySelector("#large-button").addEventListener("click", () => hairseg.enlarge(recoloured.querySelector("img")));
         slider.addEventListener("input", () => frame.style.setProperty("--cut", slider.value / 100));
         const measure = () => {  // where the picture lies in its frame
             const {naturalWidth, naturalHeight} = original.querySelector("img") || {};

@@ -196,6 +196,18 @@ def test_what_one_variant_alone_calls_hair_is_striped(page):
     assert f"striped: {100 * alone.mean():.0f} %" in page.locator("#random-mask figcaption").inner_text()
 
 
+def test_the_recoloured_photo_opens_large(page):
+    expect(page.locator("#large-button")).to_be_hidden()
+    upload(page, PORTRAIT)
+    done(page)
+    page.click("#large-button")
+    large = page.locator("dialog[open] img")
+    expect(large).to_have_attribute("src", source(page, "recoloured"))
+    assert large.bounding_box()["height"] > page.locator("#recoloured img").bounding_box()["height"]
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog[open]")).to_have_count(0)
+
+
 def test_before_and_after_are_one_picture_with_a_slider(page):
     upload(page, PORTRAIT)
     done(page)
