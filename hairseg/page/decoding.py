@@ -150,7 +150,7 @@ def _send(pipe: Any, head: dict, content: bytes | memoryview = b"") -> None:
 
 
 def _receive(pipe: Any) -> tuple[dict, np.ndarray]:
-    length, size = struct.unpack("<II", _read(pipe, 8))
+    length, size = struct.unpack("<II", _read(pipe, 8).tobytes())
     return json.loads(_read(pipe, length).tobytes()), _read(pipe, size)
 
 
