@@ -16,7 +16,7 @@ from hairseg.page.events import UNEXPECTED
 from hairseg.page.request_size import own_path
 
 # What the page, links to it, gradio_client, plain calls over HTTP and assistants ask for. Gradio has more: it keeps or
-# converts recordings, fetches what others name from the internet, draws icons of any size, shows owner's statistics.
+# converts recordings, fetches what others name from the internet, draws icons of any size, shows its statistics.
 OPEN = re.compile(
     r"(/(config/?|theme\.css|favicon\.ico|preview\.jpg|robots\.txt|manifest\.json|pwa_icon/(192|512)/?|login/?|logout"
     rf"|(assets|static|svelte)/.*|{API_PREFIX[1:]}/(info/?|openapi\.json|startup-events|theme\.css|user/?|login_check/?"
@@ -27,9 +27,8 @@ OPEN = re.compile(
 
 LONGEST_ADDRESS = 2000  # bytes, with what is asked; Gradio keeps some of that
 
-PART = re.compile(
-    rb"bytes=(\d{1,18}-\d{0,18}|-\d{1,18})"
-)  # of a file; Gradio stumbles over several, and over no numbers
+# Of a file; Gradio stumbles over several, and over no numbers.
+PART = re.compile(rb"bytes=(\d{1,18}-\d{0,18}|-\d{1,18})")
 
 NOT_HERE = str(InputError("This page has no such address", "one that it links to"))
 
