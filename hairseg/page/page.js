@@ -11,10 +11,10 @@ const hairseg = {
     photo: null,
     model: null,  // name of the chosen model; null: the first one
 
-    asked: 0,  // number of the latest request for pictures
+    requests: 0,  // for pictures, so far
 
     asking([photo, ...settings]) {  // results carry the number of their request: one that a later one has overtaken is not shown
-        return [photo && {...photo, asked: hairseg.asked += 1}, ...settings];
+        return [photo && {...photo, asked: hairseg.requests += 1}, ...settings];
     },
 
     // ---- pictures and words ----
