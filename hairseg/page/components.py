@@ -54,10 +54,10 @@ class PhotoUpload(gr.Image):
 class PhotoInput(gr.HTML):
     """The page's photo, in markup of its own.
 
-    Its value is {"path": an uploaded file, or None where there is no such any more, "look": a number, "edit": another,
-    "strokes", "model": a name}. The numbers
-    are those of the chosen model's look at the photo and of the last change of its touch-up: results carry them, and
-    the page shows those of its latest look and edit alone. `read_strokes` says what is wrong with strokes.
+    Its value is {"path": an uploaded file, or None where there is no such any more, "look", "edit" and "asked":
+    numbers, "strokes", "model": a name}. The numbers are those of the chosen model's look at the photo, of the last
+    change of its touch-up and of the request: results carry them, and the page shows those of its latest look and edit
+    alone, and none that a later request has overtaken. `read_strokes` says what is wrong with strokes.
     """
 
     def preprocess(self, payload) -> dict | None:

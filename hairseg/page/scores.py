@@ -82,12 +82,7 @@ def legend() -> str:
 def history_plot(name: str) -> gr.LinePlot:
     title = HISTORIES[name]
     return line_plot(
-        f"history-{name}",
-        f"{title} by epoch",
-        "epoch",
-        name,
-        y_title=title,
-        color_title="variant, photos",
+        f"history-{name}", f"{title} by epoch", "epoch", name, y_title=title, color_title="variant, photos"
     )
 
 

@@ -67,11 +67,12 @@ def remove_abandoned() -> None:
         number = folder.name.removeprefix(PREFIX).partition("-")[0]
         if not folder.is_dir() or folder.is_symlink() or not number.isdigit():
             continue
-        if int(number) != os.getpid() and is_running(int(number)):
+        is_of_this_number = int(number) == os.getpid()
+        if not is_of_this_number and is_running(int(number)):
             continue
         with suppress(BlockingIOError):
             lock = locked(folder)
-            if lock is not None or int(number) != os.getpid():
+            if lock is not None or not is_of_this_number:
                 shutil.rmtree(folder, ignore_errors=True)
             if lock is not None:
                 os.close(lock)

@@ -55,12 +55,14 @@ hairseg.waiting = {
 
     AGAIN: 3000,  // milliseconds after which a photo that did not get through is asked about again
 
+    quiet: null,  // the timer after which Gradio may say again what failed
+
     // Gradio loads the whole page anew once the server answers again, and the photo would be gone: so it is not told.
     unreachable() {
         const {photo, look} = hairseg, lost = "The server does not answer: check the connection";
         document.body.classList.add("hairseg-unreachable");  // Gradio says so of every single call
-        clearTimeout(hairseg.waiting.heardAgain);
-        hairseg.waiting.heardAgain = setTimeout(() => document.body.classList.remove("hairseg-unreachable"), 4 * hairseg.waiting.AGAIN);
+        clearTimeout(hairseg.waiting.quiet);
+        hairseg.waiting.quiet = setTimeout(() => document.body.classList.remove("hairseg-unreachable"), 4 * hairseg.waiting.AGAIN);
         if (!photo || photo.isSeen) return hairseg.say(`${lost}, then try again.`);
         hairseg.say(`${lost}. It is asked again by itself.`);
         setTimeout(() => hairseg.look === look && hairseg.photoInput.again(), hairseg.waiting.AGAIN);
