@@ -1,6 +1,7 @@
-"""Everything that a GPU decides, in one run of under nine minutes on an H200; results are written as they come.
+"""Everything that a GPU decides, in one run; results are written as they come.
 
     python benchmarks/gpu.py --data CelebAMask-HQ --output gpu.json
+    python benchmarks/gpu.py --data CelebAMask-HQ --parts matrix_product steps       some of it
     python benchmarks/gpu.py --data CelebAMask-HQ --device cpu --trial       every part once, tiny, to see that it runs
 
 The rate of a large matrix product; training steps of DeepLabV3-ResNet101 beside it; the paper's pretrained run, for its
@@ -82,30 +83,31 @@ class Bench:
 
     def steps(self) -> dict:
         """Training steps on photos that are there already; operations as PyTorch counts them, forward and backward."""
-        rate, results = self.results["matrix_product"]["tflops"], {}
-        for batch_size in (6, 64) if not self.trial else (2, 4):
+        rate, results = (self.results.get("matrix_product") or self.matrix_product())["tflops"], {}
+        sizes = (2, 4) if self.trial else (6, 64)
+        for precision, batch_size in itertools.product(("mixed", "float32"), sizes):
             photos = torch.randint(0, 256, (batch_size, self.size, self.size, 3), dtype=torch.uint8, device=self.device)
             masks = torch.randint(0, 2, photos.shape[:3], dtype=torch.uint8, device=self.device)
-            for precision in ("mixed", "float32"):
-                network = build_model(self.big).to(self.device).to(memory_format=torch.channels_last).train()
-                recipe = replace(RECIPES["paper"]["pretrained"], precision=precision)
-                optimiser = OPTIMISERS[recipe.optimiser](network.parameters(), lr=1e-4, fused=True)
-                with FlopCounterMode(display=False) as counter:
-                    TrainingStep(network, recipe, Preset(self.size), self.device).run_eagerly(photos, masks)
-                whole = TrainingStep(network, recipe, Preset(self.size), self.device)
+            network = build_model(self.big).to(self.device).to(memory_format=torch.channels_last).train()
+            recipe = replace(RECIPES["paper"]["pretrained"], precision=precision)
+            optimiser = OPTIMISERS[recipe.optimiser](network.parameters(), lr=1e-4, fused=True)
+            with FlopCounterMode(display=False) as counter:
+                TrainingStep(network, recipe, Preset(self.size), self.device).run_eagerly(photos, masks)
+            whole = TrainingStep(network, recipe, Preset(self.size), self.device)
 
-                def train(whole=whole, photos=photos, masks=masks, optimiser=optimiser) -> None:
-                    whole(photos, masks)
-                    optimiser.step()
+            def train(whole=whole, photos=photos, masks=masks, optimiser=optimiser) -> None:
+                whole(photos, masks)
+                optimiser.step()
 
-                median = self.seconds(train, 20 if not self.trial else 2, 6)
-                tflops = counter.get_total_flops() / median / 1e12
-                results[f"batch {batch_size}, {precision}"] = {
-                    "ms": round(1000 * median, 2),
-                    "photos_per_second": round(batch_size / median, 1),
-                    "tflops": round(tflops, 2),
-                    "share_of_matrix_product": round(tflops / rate, 3),
-                }
+            median = self.seconds(train, 20 if not self.trial else 2, 6)
+            tflops = counter.get_total_flops() / median / 1e12
+            results[f"batch {batch_size}, {precision}"] = {
+                "ms": round(1000 * median, 2),
+                "photos_per_second": round(batch_size / median, 1),
+                "tflops": round(tflops, 2),
+                "share_of_matrix_product": round(tflops / rate, 3),
+            }
+            print(f"steps, batch {batch_size}, {precision}: {1000 * median:.2f} ms", flush=True)
         return results
 
     def paper_pretrained_time(self) -> dict:
@@ -246,6 +248,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--workers", type=int, default=8)
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, help="what is measured; all of it")
     parser.add_argument("--minutes", type=float, default=8.5, help="no further part is begun after that")
     parser.add_argument("--trial", action="store_true", help="tiny networks, photos and counts")
     args = parser.parse_args()
@@ -253,7 +256,7 @@ def main() -> None:
     bench = Bench(args)
     name = torch.cuda.get_device_name() if bench.device.type == "cuda" else "cpu"
     bench.results = {"device": name, "torch": torch.__version__, "trial": args.trial}
-    for part in PARTS:
+    for part in args.parts:
         if time.perf_counter() - began > 60 * args.minutes:
             bench.results.setdefault("left_out", []).append(part)
             continue

@@ -145,6 +145,8 @@ def test_the_reproduction_is_its_result():
     random = benchmark("reproduction")["variants"]["random"]
     auroc, photos = random["test"]["auroc"], random["settings"]["images"]["train"]
     assert f"on {photos} photos" in README and f"AUROC {auroc:.4f}." in README
+    others = [f"{of_seed['kept']['test']['auroc']:.4f}" for of_seed in random["seeds"][1:]]
+    assert f"Two more seeds give {' and '.join(others)}" in README
 
 
 def test_the_constants_of_scaling_are_their_benchmarks():
@@ -169,6 +171,17 @@ def test_the_constants_of_scaling_are_their_benchmarks():
     ):
         assert f"| {label} | {values[0]} {unit} | {values[1]} {unit} |" in scaling
     assert f"| {benchmark('memory')['page']['peak']} MiB |" in scaling
+    gpu = benchmark("gpu")
+    for label, batch_size in (("one photo at a time", 1), ("16 at a time", 16)):
+        passes = [gpu["serving"][f"{backbone}, batch {batch_size}"] for backbone in backbones]
+        assert f"| {label} | {passes[0]} | {passes[1]} |" in scaling
+    small, large = (gpu["steps"][f"batch {size}, mixed"] for size in (6, 64))
+    assert f"{small['photos_per_second']} photos a second in the paper's batches" in scaling
+    assert f"{large['photos_per_second']} in batches of 64" in scaling
+    assert f"{small['tflops']} and {large['tflops']} TFLOP/s" in scaling
+    assert f"{gpu['matrix_product']['tflops']} that a large matrix" in scaling
+    assert f"peaks at {gpu['memory']['resnet101']} MiB" in scaling
+    assert all(f"{gpu['augmentation'][part]} ms" in scaling for part in ("step_ms", "all_ms"))
 
 
 def test_what_the_readme_says_of_precision_is_its_benchmark_and_within_the_limits():

@@ -64,7 +64,6 @@ def train_variant(
     rank, processes = accelerator.process_index, accelerator.num_processes
     photos = epoch_length(splits["train"].weights)
     steps = photos // batch_size_of(recipe, photos, processes)
-    torch.backends.cudnn.benchmark = True  # every batch has one size
     state = TrainingState.start(settings, accelerator, recipe.epochs * steps)
     if resume:
         state.restore(checkpoint, accelerator)

@@ -16,3 +16,9 @@ def test_a_trial_runs_every_part(portraits, tmp_path):
     assert all(len(result["precision"][kind]["auroc"]) == 2 for kind in ("mixed", "float32"))
     assert result["augmentation"].keys() >= {"step_ms", "render_ms", "all_ms"}
     assert len(result["serving"]) == 2
+
+
+def test_parts_may_be_measured_by_themselves(portraits, tmp_path):
+    words = ("--data", portraits, "--device", "cpu", "--workers", 1, "--trial", "--parts", "steps")
+    run_here("benchmarks/gpu.py", *words, "--output", tmp_path / "gpu.json")
+    assert json.loads((tmp_path / "gpu.json").read_text()).keys() == {"device", "torch", "trial", "steps"}

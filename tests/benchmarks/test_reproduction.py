@@ -39,6 +39,15 @@ def test_a_variant_that_was_not_trained_is_said_to_be_missing():
     assert "python train.py --data CelebAMask-HQ --variants pretrained" in page.split("## pretrained")[1]
 
 
+def test_trainings_with_other_seeds_are_on_the_page():
+    repository = ModelRepository(BUNDLED)
+    page = page_of(record_of(repository, [repository]))
+    for variant, entry in repository.config.variants.items():
+        kept = repository.history(variant)[entry["best_epoch"] - 1]
+        scores = f"{kept['val']['auroc']:.4f} | {kept['test']['auroc']:.4f} | {kept['test']['f1']:.4f}"
+        assert page.count(f"| {entry['seed']} | {kept['epoch']} | {scores} |\n") >= 2, variant
+
+
 def test_the_page_is_made_from_its_results():
     results = PROJECT / "benchmarks" / "results" / "reproduction.json"
     assert (PROJECT / "docs" / "reproduction.md").read_text() == page_of(json.loads(results.read_text()))
