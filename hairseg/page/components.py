@@ -15,8 +15,6 @@ from gradio.utils import get_upload_folder
 from hairseg.errors import InputError
 from hairseg.recolouring.settings import describe
 
-LONGEST_COLOUR = 100  # characters of a colour picker's notation
-
 NOT_UPLOADED = str(InputError("That is no photo of this page", "a file that was uploaded here", "upload it first"))
 
 
@@ -132,18 +130,3 @@ def save_file(name: str, content: bytes) -> str:
     path, beside = folder / re.sub(r"[^\w .()-]", "_", name), folder / f".{threading.get_ident()}"
     beside.write_bytes(content)
     return str(beside.replace(path))
-
-
-def to_hex(colour: Any) -> Any:
-    """The colour picker's notation as #rrggbb; anything else unchanged.
-
-    Example:
-        >>> to_hex("rgba(142, 36.2, 170, 1)")
-        '#8e24aa'
-    """
-    if not isinstance(colour, str) or len(colour) > LONGEST_COLOUR:
-        return colour
-    match = re.fullmatch(r"rgba?\((\d+\.?\d*), *(\d+\.?\d*), *(\d+\.?\d*)(, *[\d.]+)?\)", colour)
-    if not match:
-        return colour
-    return "#" + bytes(min(255, round(float(channel[:9]))) for channel in match.groups()[:3]).hex()

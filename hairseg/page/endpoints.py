@@ -14,7 +14,6 @@ from hairseg.page.components import (
     Slider,
     mistakes_as_errors,
     save_file,
-    to_hex,
 )
 from hairseg.page.session import PageSession, name_of
 from hairseg.page.style import FIRST_COLOUR, FIRST_VARIANT
@@ -93,7 +92,7 @@ class Endpoints:
 
         def recoloured() -> str:
             settings = settings_of(strength, vividness, lightness, natural_roots, second_mode, second_colour)
-            picture = self.session.own_size(photo, variant, model=model).recolour(to_hex(colour), settings)
+            picture = self.session.own_size(photo, variant, model=model).recolour(colour, settings)
             return save_file(f"{name_of(photo)}-recoloured.png", encode_png(picture))
 
         with mistakes_as_errors():
@@ -107,8 +106,8 @@ def settings_of(
     settings = RecolourSettings(strength, vividness, lightness, natural_roots)
     if second_mode == ONE_COLOUR:
         return settings
-    parse_colour(to_hex(second_colour))  # None would do for the settings, not where a second colour is asked for
-    return replace(settings, second_colour=to_hex(second_colour), second_mode=second_mode)
+    parse_colour(second_colour)  # None would do for the settings, not where a second colour is asked for
+    return replace(settings, second_colour=second_colour, second_mode=second_mode)
 
 
 def add_endpoints(session: PageSession) -> None:

@@ -13,7 +13,7 @@ from gradio.utils import get_upload_folder
 
 from hairseg.errors import InputError, quote
 from hairseg.images import alpha_to_grey, encode_jpeg, encode_png
-from hairseg.page.components import save_file, to_hex
+from hairseg.page.components import save_file
 from hairseg.page.endpoints import settings_of
 from hairseg.page.session import PageSession, name_of
 from hairseg.page.share_card import share_card
@@ -70,7 +70,7 @@ class PageEvents:
             path, strokes, model = path_of(photo), strokes_of(photo), model_of(photo)
             session = self.session.photo(path, model)
             recolourer = self.session.recolourer(path, variant, strokes, model)
-            recoloured = recolourer.recolour(to_hex(colour), settings_of(strength, *finer))
+            recoloured = recolourer.recolour(colour, settings_of(strength, *finer))
             share = share_of_hair(recolourer.alpha, session.threshold)
             return {
                 "src": save_picture(f"{name_of(session.path)}-{colour_name(colour)}", recoloured),
@@ -92,9 +92,9 @@ class PageEvents:
                 session, own = self.session.photo(path, model), self.session.own_size(path, variant, strokes, model)
                 name = name_of(session.path)
                 if kind == "recoloured-png":
-                    file = f"{name}-{colour_name(colour)}.png", encode_png(own.recolour(to_hex(colour), settings))
+                    file = f"{name}-{colour_name(colour)}.png", encode_png(own.recolour(colour, settings))
                 elif kind == "recoloured-jpeg":
-                    file = f"{name}-{colour_name(colour)}.jpg", encode_jpeg(own.recolour(to_hex(colour), settings))
+                    file = f"{name}-{colour_name(colour)}.jpg", encode_jpeg(own.recolour(colour, settings))
                 elif kind == "alpha":
                     touched = "-touched-up" if strokes else ""
                     file = f"{name}-{variant}-mask{touched}.png", encode_png(alpha_to_grey(own.alpha))
@@ -104,7 +104,7 @@ class PageEvents:
                     file = f"{name}-colours.png", encode_png(contact_sheet(own.photo, own.alpha, settings))
                 else:
                     recolourer = self.session.recolourer(path, variant, strokes, model)
-                    recoloured = recolourer.recolour(to_hex(colour), settings)
+                    recoloured = recolourer.recolour(colour, settings)
                     masks = {name: session.alpha(name) for name in VARIANTS}
                     card = share_card(session.shown, masks, recoloured, colour_name(colour))
                     file = f"{name}-card.jpg", encode_jpeg(card)
@@ -166,5 +166,5 @@ def save_picture(name: str, picture) -> str:
 
 def colour_name(colour: Any) -> str:
     """A preset's name, else the code of the colour, as they stand in names of files."""
-    code = "#" + bytes(parse_colour(to_hex(colour))).hex()
+    code = "#" + bytes(parse_colour(colour)).hex()
     return next((name for name, preset in PRESETS.items() if preset == code), code[1:]).replace(" ", "-")

@@ -1,4 +1,4 @@
-// What Gradio's controls lack for a keyboard: Escape closes a colour picker, and the options of one question are one stop.
+// What Gradio's controls lack for a keyboard: the options of one question are one stop.
 
 document.addEventListener("keydown", ({key}) => {
     if (key === "Tab" || key.startsWith("Arrow")) {
@@ -6,10 +6,5 @@ document.addEventListener("keydown", ({key}) => {
             const [first, ...others] = options.querySelectorAll("input[type=radio]");
             for (const other of others) other.name = first.name;
         }
-    }
-    const picker = key === "Escape" && document.querySelector(".color-picker");
-    if (picker) {
-        document.body.dispatchEvent(new MouseEvent("mousedown", {bubbles: true}));  // as a click beside it
-        picker.parentElement.querySelector("button").focus();
     }
 }, true);

@@ -111,7 +111,7 @@ hairseg.live = (element, server) => {
     const follow = () => {
         if (!hairseg.chosen || hairseg.chosen === followed) return;
         followed = hairseg.chosen;
-        colour.value = hairseg.hex(followed.colour);
+        colour.value = followed.colour;
         strength.value = followed.strength;
         at(`[value=${followed.variant}]`).checked = true;
         mark();

@@ -19,7 +19,6 @@ import gradio as gr
 
 from hairseg.errors import InputError, quote
 from hairseg.images import encode_jpeg
-from hairseg.page.components import to_hex
 from hairseg.page.decoding import LIVE
 from hairseg.page.events import BALD, UNEXPECTED
 from hairseg.page.session import PageSession, known, yield_to_others
@@ -136,7 +135,7 @@ class LiveStreams:
         if looks_by != stream.looks_by:
             stream.looks_by, stream.smoother = looks_by, AlphaSmoother()
         alpha = stream.smoother.smooth(photo, predictor.glance(photo, variant))
-        picture = recolour(photo, alpha, to_hex(asked.get("colour")), settings)
+        picture = recolour(photo, alpha, asked.get("colour", ""), settings)
         return b64encode(encode_jpeg(picture, 88)).decode(), share_of_hair(alpha, predictor.config.threshold) < BALD
 
     def _forget_ended(self) -> None:

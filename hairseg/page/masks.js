@@ -9,27 +9,35 @@ Object.assign(hairseg, {
             return Object.assign(document.createElement("span"), {textContent: text, className: name || ""});
         }));
         const empty = element.querySelector(".empty");
+        let value = null;  // what is shown
+        const found = () => value.bald ? `${value.share ? "hardly any" : "no"} hair found` : `calls ${hairseg.share(value.share)} of this picture hair`;
+        const explain = () => {
+            if (!value) return;
+            const auroc = hairseg.scores[value.model]?.[id], score = auroc ? ` · AUROC ${auroc} on test photos` : "";
+            const alone = value.view.startsWith("Where") && (value.share || value.alone)
+                ? ` · striped: ${hairseg.share(value.alone)}, hair by this network alone; grey: by both` : "";
+            describe([title.replace(" weights", "")], [" weights", "longer"], [score, "score"], [` · ${found()}`], [alone]);
+        };
         const reset = () => {
+            value = null;
             hairseg.fill(picture, null);
             picture.disabled = true;
             picture.setAttribute("aria-label", `${title}: no picture yet`);
             describe([title]);
-            empty.textContent = hairseg.photo ? "Looking for the hair" : "";
+            empty.textContent = hairseg.photo ? hairseg.SENDING : "";
         };
         let latest = 0;  // number of the request whose result is shown
         hairseg.resets.push(reset);
+        hairseg.explanations.push(explain);
         reset();
         picture.addEventListener("click", () => hairseg.enlarge(picture.querySelector("img")));
         watch("value", () => {
-            const value = props.value;
-            if (!hairseg.isPresent(value) || hairseg.failed(value) || value.asked < latest) return;
+            const answer = props.value;
+            if (!hairseg.isPresent(answer) || hairseg.failed(answer) || answer.asked < latest) return;
+            value = answer;
             latest = value.asked;
-            const auroc = hairseg.scores[value.model]?.[id], score = auroc ? ` · AUROC ${auroc} on test photos` : "";
-            const found = value.bald ? `${value.share ? "hardly any" : "no"} hair found` : `calls ${hairseg.share(value.share)} of this picture hair`;
-            const alone = value.view.startsWith("Where") && (value.share || value.alone)
-                ? ` · striped: ${hairseg.share(value.alone)}, hair by this network alone; grey: by both` : "";
-            describe([title.replace(" weights", "")], [" weights", "longer"], [score, "score"], [` · ${found}`], [alone]);
-            hairseg.fill(picture, hairseg.url(value.src), `${title}, ${value.view.toLowerCase()}: ${found}`);
+            explain();
+            hairseg.fill(picture, hairseg.url(value.src), `${title}, ${value.view.toLowerCase()}: ${found()}`);
             picture.disabled = false;
             picture.setAttribute("aria-label", `Open large: ${title}`);
             empty.textContent = "";
@@ -39,11 +47,14 @@ Object.assign(hairseg, {
 
     scores: {},  // AUROC on test photos, by model and variant
 
+    explanations: [],  // write the captions anew
+
     networks(element, props, watch) {  // what the server tells of its networks once they are loaded
         watch("value", () => {
             const {scores, error} = props.value;
             if (scores) hairseg.scores = scores;
             else hairseg.say(error);
+            for (const explain of hairseg.explanations) explain();
             element.querySelector("[role=status]").textContent = "";
         });
     },

@@ -39,6 +39,12 @@ const hairseg = {
         if (line) line.textContent = text || "";
     },
 
+    SENDING: "Sending the photo",
+
+    arrived() {  // the photo is on the server: where results will stand, their tiles say what goes on
+        for (const empty of document.querySelectorAll(".empty[data-work]")) empty.textContent = empty.dataset.work;
+    },
+
     stage(state) {  // "without-photo", "at-work" or "done"
         const tab = document.getElementById("figure3");
         for (const [name, on] of [["without-photo", state === "without-photo"], ["at-work", state === "at-work"]]) {

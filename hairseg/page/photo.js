@@ -31,6 +31,7 @@ Object.assign(hairseg, {
         const looked = (look, path) => {
             if (look !== hairseg.look) return;  // another photo came meanwhile
             hairseg.photo.path = path;
+            hairseg.arrived();
             props.value = {path, look, model: hairseg.model, edit: 0, strokes: hairseg.photo.strokes};
             for (const asked of ["upload", "submit"]) trigger(asked);  // masks and dye: what one event asks for comes one after the other
         };

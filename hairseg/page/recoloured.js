@@ -11,7 +11,7 @@ Object.assign(hairseg, {
             frame.classList.add("is-empty");
             slider.disabled = true;
             caption.textContent = "";
-            empty.textContent = hairseg.photo ? "Dyeing" : "Your hair in another colour, once there is a photo";
+            empty.textContent = hairseg.photo ? hairseg.SENDING : "Your hair in another colour, once there is a photo";
         };
         hairseg.resets.push(reset);
         reset();
@@ -22,6 +22,7 @@ Object.assign(hairseg, {
             if (!naturalWidth) return;
             const {clientWidth, clientHeight} = frame, width = naturalWidth * Math.min(clientWidth / naturalWidth, clientHeight / naturalHeight);
             frame.style.setProperty("--aside", `${(clientWidth - width) / 2}px`);
+            frame.classList.toggle("is-narrow", width < 170);
         };
         original.addEventListener("load", measure, true);
         new ResizeObserver(measure).observe(frame);

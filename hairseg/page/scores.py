@@ -39,6 +39,12 @@ MARKUP = "<>[]|`&\\"
 
 MALFORMED = "The scores of this repository cannot be shown: its metrics.json is not what `python evaluate.py` writes."
 
+WHAT_SCORES_ARE = (
+    "AUROC is how often a pixel of hair gets a higher value than another pixel: 0.5 is chance, 1 never wrong. F1 and "
+    "IoU compare the masks with those drawn by hand, Boundary IoU along their edges alone: 1 is the same mask. MSE is "
+    "the mean squared error of the values: 0 is none."
+)
+
 GROUPS = {  # key of metrics.json: what goes before the names of its groups
     "framing": "head in a scene, ",
     "hair_types": "hair ",
@@ -162,6 +168,7 @@ def tables_of(metrics: dict) -> str:
         f"On the {metrics['images']} photos of {metrics['dataset']}'s {metrics['split']} split, which neither network "
         f"learnt from, at {metrics['image_size']} x {metrics['image_size']}, all pixels pooled:",
         markdown_table(head, rows),
+        WHAT_SCORES_ARE,
         "The paper's figures are those of B. Cesnik, *Segmentation of human hair* (2019/20), on its own test photos.",
     ]
     if metrics.get("hairless"):

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from hairseg.page.components import ColourPicker, PhotoInput, Radio, Slider
+from hairseg.page.components import PhotoInput, Radio, Slider
 from hairseg.page.endpoints import ONE_COLOUR
 from hairseg.page.events import EXAMPLES, PageEvents, example
 from hairseg.page.session import PageSession
@@ -40,7 +40,7 @@ TAKE_AWAY = {  # kind: what the button says
 }
 
 
-def try_it(session: PageSession) -> tuple[ColourPicker, Radio, Slider]:
+def try_it(session: PageSession) -> tuple[gr.HTML, Radio, Slider]:
     """Build the tab. Returns what a link to the page may set: colour, variant and strength."""
     events = PageEvents(session)
     with gr.Row(elem_id="figure3", elem_classes="without-photo"):
@@ -69,7 +69,7 @@ def try_it(session: PageSession) -> tuple[ColourPicker, Radio, Slider]:
                     name: gr.Button(name, size="sm", elem_id=swatch_id(name), elem_classes="swatch") for name in PRESETS
                 }
             with gr.Row(elem_id="settings"):
-                colour = ColourPicker(PRESETS[FIRST_COLOUR], label="Any colour", elem_id="colour", min_width=110)
+                colour = colour_input(PRESETS[FIRST_COLOUR], "Any colour", "colour")
                 strength = Slider.of("strength", elem_id="strength", min_width=200)
                 variant = Radio(
                     list(VARIANTS), value=FIRST_VARIANT, label="By the mask", elem_id="variant", min_width=200
@@ -82,8 +82,8 @@ def try_it(session: PageSession) -> tuple[ColourPicker, Radio, Slider]:
                     second_mode = Radio(
                         [ONE_COLOUR, *modes["choices"]], value=ONE_COLOUR, label=modes["label"], elem_id="second-mode"
                     )
-                    second_colour = ColourPicker(
-                        PRESETS["light blond"], label=describe("second_colour")["label"], elem_id="second-colour"
+                    second_colour = colour_input(
+                        PRESETS["light blond"], describe("second_colour")["label"], "second-colour"
                     )
             with gr.Row(elem_id="take-away"):
                 take_away = {
@@ -126,6 +126,17 @@ def markup(name: str, elem_id: str, **options: Any) -> gr.HTML:
         elem_id=elem_id,
         apply_default_css=False,
         **options,
+    )
+
+
+def colour_input(value: str, label: str, elem_id: str) -> gr.HTML:
+    """The browser's own choice of a colour, #rrggbb: unlike Gradio's it opens at the one that is chosen."""
+    return gr.HTML(
+        value,
+        html_template=read_markup("colour").replace("LABEL", label),
+        js_on_load="hairseg.colourInput(element, props, watch)",
+        elem_id=elem_id,
+        apply_default_css=False,
     )
 
 

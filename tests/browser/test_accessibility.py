@@ -61,15 +61,6 @@ def test_everything_is_reached_by_the_keyboard_and_shows_it(page):
     assert any("INPUT" in place for place in reached)
 
 
-def test_escape_closes_the_colour_picker_and_the_focus_is_back_at_its_button(page):
-    picker, button = page.locator("#colour .color-picker"), page.locator("#colour .dialog-button")
-    button.click()
-    expect(picker).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(picker).to_have_count(0)
-    expect(button).to_be_focused()
-
-
 def test_the_options_of_one_question_are_one_stop_and_arrows_change_them(page):
     upload(page, PORTRAIT)
     done(page)

@@ -13,7 +13,9 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from hairseg.images import load_photo
+from hairseg.page.style import swatch_id
 from hairseg.prediction import HairPredictor
+from hairseg.recolouring.palette import PRESETS
 from hairseg.repository import BUNDLED, ModelRepository
 
 
@@ -161,6 +163,75 @@ def test_a_link_opens_the_page_with_its_colour_and_mask(page, address):
     upload(page, PORTRAIT)
     recoloured, alpha = picture(page, "recoloured"), picture(page, "random-mask")
     assert hue(recoloured, alpha > 250) == pytest.approx(212, abs=25)
+
+
+def test_what_a_link_asks_for_and_the_page_has_not_is_named_and_the_rest_is_done(page, address):
+    page.goto(f"{address}?colour=constructor&strength=3&variant=random&model=none")
+    said = "The link asks for the colour constructor, the strength 3, and the model none, which this page does not "
+    expect(page.locator("#photo .alert")).to_have_text(f"{said}know.")
+    expect(page.get_by_role("radio", name="random")).to_be_checked(timeout=PATIENCE)
+    expect(page.locator("#swatch-copper")).to_have_attribute("aria-pressed", "true")
+
+
+def test_any_colour_starts_at_the_one_that_is_chosen(page):
+    upload(page, PORTRAIT)
+    done(page)
+    before, colour = source(page, "recoloured"), page.get_by_label("Any colour")
+    page.click("#swatch-violet")
+    expect(colour).to_have_value(PRESETS["violet"])
+    expect(page.locator("#recoloured img")).not_to_have_attribute("src", before, timeout=PATIENCE)
+    colour.fill("#0a64c8")
+    expect(page.locator("#recoloured img")).to_have_attribute("alt", "Your photo with 0a64c8 hair", timeout=PATIENCE)
+    expect(page.locator("#swatch-violet")).to_have_attribute("aria-pressed", "false")
+    assert hue(picture(page, "recoloured"), picture(page, "pretrained-mask") > 250) == pytest.approx(212, abs=25)
+
+
+def test_over_a_slow_link_the_page_says_that_the_photo_is_being_sent(page):
+    held = []
+    page.route("**/upload*", lambda route: held.append(route))
+    upload(page, PORTRAIT)
+    for name in ("#random-mask", "#pretrained-mask", "#compare"):
+        expect(page.locator(f"{name} .empty")).to_have_text("Sending the photo")
+    page.evaluate(
+        "window.told = [];"
+        " for (const empty of document.querySelectorAll('.empty[data-work]'))"
+        "  new MutationObserver(() => told.push(empty.textContent)).observe(empty, {childList: true})"
+    )
+    (sent,) = held
+    sent.continue_()
+    done(page)
+    told = page.evaluate("told")
+    assert told.count("Looking for the hair") == 2 and "Dyeing" in told and "Sending the photo" not in told
+
+
+def test_captions_get_their_scores_once_the_networks_tell_them(page):
+    caption, scores = page.locator("#random-mask figcaption"), page.evaluate("hairseg.scores")
+    page.evaluate("hairseg.scores = {}")
+    upload(page, PORTRAIT)
+    done(page)
+    expect(caption).not_to_contain_text("AUROC")
+    page.evaluate("scores => { hairseg.scores = scores; hairseg.explanations.forEach(explain => explain()); }", scores)
+    expect(caption).to_contain_text("AUROC")
+
+
+def test_on_a_phone_that_lies_the_picture_stays_beside_what_is_chosen(page):
+    page.set_viewport_size({"width": 844, "height": 390})
+    upload(page, PORTRAIT)
+    done(page)
+    for name in PRESETS:
+        wide, shown = page.locator(f"#{swatch_id(name)}").evaluate("place => [place.scrollWidth, place.clientWidth]")
+        assert wide <= shown, name
+    page.locator("#card-button").scroll_into_view_if_needed()
+    box = page.locator("#recoloured").bounding_box()
+    assert 0 <= box["y"] and box["y"] + box["height"] <= 390
+
+
+def test_words_beside_a_narrow_picture_do_not_lie_over_one_another(page, tmp_path):
+    Image.fromarray(load_photo(PORTRAIT)[:, 90:200]).save(tmp_path / "narrow.png")
+    upload(page, tmp_path / "narrow.png")
+    done(page)
+    before, after = (page.locator(f".side.{name}").bounding_box() for name in ("before", "after"))
+    assert before["x"] + before["width"] < after["x"]
 
 
 def show_as(page, view: str) -> np.ndarray:
@@ -367,12 +438,3 @@ def test_nothing_of_the_settings_is_cut_off(page, viewport):
     for name in ("#variant", "#view", "#take-away"):
         wide, shown = page.locator(name).evaluate("place => [place.scrollWidth, place.clientWidth]")
         assert wide <= shown, name
-    page.get_by_role("button", name="Any colour").click()
-    picker = page.locator("#colour .color-picker")
-    expect(picker).to_be_visible()
-    box = picker.bounding_box()
-    assert box["x"] >= 0 and box["x"] + box["width"] <= viewport["width"] and box["width"] >= 240
-    assert picker.evaluate(
-        "place => { const {right, top} = place.getBoundingClientRect();"
-        " return place.contains(document.elementFromPoint(right - 4, top + 40)); }"
-    )
