@@ -16,6 +16,7 @@ from hairseg.images import alpha_to_grey
 from hairseg.recolouring.dye import LEVELS, PERCENTILES, level, pigment_ramp, tone_curve
 from hairseg.recolouring.foreground import estimate_foreground
 from hairseg.recolouring.palette import parse_colour
+from hairseg.recolouring.pixels import pick, put
 from hairseg.recolouring.settings import PLAIN, RecolourSettings
 from hairseg.recolouring.strands import clamp_edge_lightness, hue_variation, root_to_tip, smooth_lightness, streaks
 
@@ -145,9 +146,7 @@ class HairRecolourer:
             rgb *= cv2.merge([weight, weight, weight]).reshape(-1, 3)
             rgb += pixels.colour[chunk]
             dyed[chunk] = np.rint(np.clip(rgb, 0, 255, out=rgb), out=rgb)
-        box = _packed(self.photo[self.box])
-        box.reshape(-1)[self.hair] = _packed(dyed[None])
-        result[self.box] = _unpacked(box)
+        result[self.box] = put(self.photo[self.box], self.hair, dyed)
         return result
 
     def cutout(self) -> np.ndarray:
@@ -168,9 +167,9 @@ class HairRecolourer:
         smooth = smooth_lightness(lightness, core)
         sample = lightness[core]
         return _HairPixels(
-            colour=self._colours_of_hair(self.photo[self.box]),
+            colour=pick(self.photo[self.box], self.hair),
             alpha=self._of_hair(self._alpha),
-            foreground=self._colours_of_hair(self.foreground),
+            foreground=pick(self.foreground, self.hair),
             level=level(self._of_hair(smooth)),
             grain=self._of_hair(lightness - smooth),
             tint=TINT_KEPT * self._of_hair(hue_variation(lab, self._alpha)).T.copy(),
@@ -191,9 +190,6 @@ class HairRecolourer:
     def _of_hair(self, picture: np.ndarray) -> np.ndarray:
         return np.take(picture.reshape(-1, *picture.shape[2:]), self.hair, axis=0)
 
-    def _colours_of_hair(self, picture: np.ndarray) -> np.ndarray:
-        return _unpacked(self._of_hair(_packed(picture))[None])[0]
-
     def _mix_dye(self, rgb: tuple[int, int, int], settings: RecolourSettings):
         """The tables of one colour on this hair: tone curve, gain of the grain, ramp of the pigment."""
         ramp, target = pigment_ramp(rgb, settings.vividness)
@@ -209,15 +205,6 @@ class HairRecolourer:
         after = level(lightness)
         tint = np.take(room, after) * self._pixels.tint[:, chunk]
         return cv2.merge([lightness, tint[0] + np.take(ramp_a, after), tint[1] + np.take(ramp_b, after)]).reshape(-1, 3)
-
-
-def _packed(picture: np.ndarray) -> np.ndarray:
-    """uint8 RGB (height, width, 3) -> uint32 (height, width): a pixel is picked and put several times as fast."""
-    return cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA).view(np.uint32)[..., 0]
-
-
-def _unpacked(pixels: np.ndarray) -> np.ndarray:
-    return cv2.cvtColor(pixels[..., None].view(np.uint8), cv2.COLOR_RGBA2RGB)
 
 
 def _smoothstep(start: float, end: float, x: np.ndarray) -> np.ndarray:

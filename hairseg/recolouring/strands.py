@@ -64,15 +64,16 @@ def hue_variation(lab: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         lab: CIELAB of the hair's own colour, (height, width, 3), float32; it goes on outside the hair.
     """
     size = _fit(alpha, GRID_SIDE)
-    small = cv2.GaussianBlur(shrink(lab, size), (0, 0), 1)
-    weight = shrink(alpha, size).ravel() + 1e-6
-    lightness, hue = small[..., 0].ravel(), small[..., 1:].reshape(-1, 2)
+    lightness, *hues = cv2.split(cv2.GaussianBlur(shrink(lab, size), (0, 0), 1))
+    weight = shrink(alpha, size) + 1e-6
     lightness = lightness - np.average(lightness, weights=weight)
-    hue = hue - np.average(hue, axis=0, weights=weight)
-    hue = hue - lightness[:, None] * ((weight * lightness) @ hue / ((weight * lightness) @ lightness + 1))
-    hue *= 20 / np.maximum(np.linalg.norm(hue, axis=1, keepdims=True), 20)
-    hue = hue.reshape(*small.shape[:2], 2).astype(np.float32)
-    return cv2.resize(hue, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    leaning = weight * lightness / (np.sum(weight * lightness * lightness) + 1)
+    hues = [hue - np.average(hue, weights=weight) for hue in hues]
+    hues = [hue - np.sum(leaning * hue) * lightness for hue in hues]
+    bound = 20 / np.maximum(cv2.magnitude(*hues), 20)
+    return cv2.resize(
+        cv2.merge([bound * hue for hue in hues]), alpha.shape[::-1], interpolation=cv2.INTER_LINEAR
+    )
 
 
 def root_to_tip(alpha: np.ndarray) -> np.ndarray:
