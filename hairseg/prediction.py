@@ -1,6 +1,6 @@
 """Photo -> alpha at the photo's own size, with the networks of a model repository."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -46,6 +46,7 @@ class HairPredictor:
         self._threads = ThreadPoolExecutor(
             at_once, "network", torch.set_num_threads, (max(1, torch.get_num_threads() // at_once),)
         )
+        self._halves = ThreadPoolExecutor(2, "half")  # of a photo that the networks wait for
 
     @classmethod
     def from_pretrained(
@@ -104,7 +105,7 @@ class HairPredictor:
         Raises:
             InputError: the array is no photo.
         """
-        entered = self._enter([photo])
+        entered = self._enter([photo], self._halves.map)
         if len(self.networks) == 1:
             return {
                 variant: self._alpha(network, photo, entered, refined) for variant, network in self.networks.items()
@@ -117,7 +118,7 @@ class HairPredictor:
 
     def begin_looks(self, photo: np.ndarray) -> dict[str, Future]:
         """Under way, a `Look` at a photo by every network. They need the networks no more once they are there."""
-        entered = self._enter([photo])
+        entered = self._enter([photo], self._halves.map)
         return {
             variant: self._threads.submit(self._look_at, network, photo, entered)
             for variant, network in self.networks.items()
@@ -148,8 +149,8 @@ class HairPredictor:
         return combine(photo.shape[:2], self.config.image_size, whole, windows, closer)
 
     @torch.inference_mode()
-    def _enter(self, photos: list[np.ndarray]) -> torch.Tensor:
-        """Photos as every network takes them: float32 (photos, 3, image_size, image_size)."""
+    def _enter(self, photos: list[np.ndarray], each: Callable = map) -> torch.Tensor:
+        """Photos as every network takes them: float32 (photos, 3, image_size, image_size). For `each`: the preset."""
         for photo in photos:
             if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
                 raise InputError(
@@ -158,7 +159,7 @@ class HairPredictor:
                     "read files with hairseg.images.load_photo",
                 )
         preset = self.config.preset
-        squares = torch.from_numpy(np.stack([preset.fit_photo(photo) for photo in photos])).to(self.device)
+        squares = torch.from_numpy(np.stack([preset.fit_photo(photo, each) for photo in photos])).to(self.device)
         return preset.normalise(squares)
 
     @torch.inference_mode()

@@ -1,5 +1,6 @@
 """How photos and masks enter the network; the only owner of size, mean and standard deviation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -43,12 +44,19 @@ class Preset:
         top, left = (self.image_size - inner_height) // 2, (self.image_size - inner_width) // 2
         return slice(top, top + inner_height), slice(left, left + inner_width)
 
-    def fit_photo(self, photo: np.ndarray) -> np.ndarray:
-        """uint8 RGB photo (height, width, 3) -> uint8 (image_size, image_size, 3)."""
+    def fit_photo(self, photo: np.ndarray, each: Callable = map) -> np.ndarray:
+        """uint8 RGB photo (height, width, 3) -> uint8 (image_size, image_size, 3).
+
+        Args:
+            each: goes through the halves of a photo. With the `map` of a pool both are scaled at once.
+        """
         square = np.empty((self.image_size, self.image_size, 3), np.uint8)
         square[:] = np.round(np.multiply(self.mean, 255))
-        window = self.window(*photo.shape[:2])
-        square[window] = _resize(photo, square[window].shape[:2])
+        fitted = square[self.window(*photo.shape[:2])]
+        longer = int(photo.shape[1] > photo.shape[0])
+        # an even side is made smaller by halves as it is as a whole: no pixel lies across the middle
+        parts = 1 if photo.shape[longer] % 2 or photo.shape[longer] < self.image_size else 2
+        list(each(_resize_into, np.split(photo, parts, longer), np.split(fitted, parts, longer)))
         return square
 
     def fit_mask(self, mask: np.ndarray) -> np.ndarray:
@@ -86,6 +94,10 @@ def resize_mask(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         return (_resize(mask.astype(np.float32), shape) >= 0.5).astype(np.uint8)
     hair, labelled = (_resize(where.astype(np.float32), shape) for where in (mask == 1, mask != IGNORE))
     return np.where(labelled < 0.5, IGNORE, hair >= 0.5 * labelled).astype(np.uint8)
+
+
+def _resize_into(picture: np.ndarray, fitted: np.ndarray) -> None:
+    fitted[:] = _resize(picture, fitted.shape[:2])
 
 
 def _resize(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
