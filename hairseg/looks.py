@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 
 from hairseg.refinement import refine_alpha
 
@@ -131,6 +130,8 @@ def without_doubtful_finds(logits: np.ndarray, judged: np.ndarray | None = None)
         judged: where finds are judged, bool (height, width): those that lie there for the most part; None: all.
     """
     result = logits.copy()
+    if judged is not None and not (logits[judged] > 0).any():
+        return result
     for window, pixels in _finds(logits):
         if judged is not None and judged[window][pixels].mean() < 0.5:
             continue
@@ -153,6 +154,8 @@ def agreed(closer: np.ndarray, first: np.ndarray, suspected: np.ndarray) -> np.n
         suspected: where the first look suspects hair or does so nearby, bool, (height, width).
     """
     result = closer.copy()
+    if suspected[closer > 0].all():  # as a rule: that is known sooner than which pixels hang together
+        return result
     for window, pixels in _finds(closer):
         found = closer[window][pixels]
         wanted = CERTAIN_AGREEMENT if _reaches(found, CERTAIN) else AGREEMENT
@@ -227,4 +230,7 @@ def _fading(window: tuple[slice, slice], shape: tuple[int, int]) -> np.ndarray:
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    return torch.from_numpy(logits).sigmoid_().numpy()
+    """By OpenCV: PyTorch's would spread over cores that other variants are at work on, and wait for them."""
+    result = cv2.exp(-logits)
+    result += 1
+    return np.divide(1, result, out=result)
