@@ -6,6 +6,8 @@ Every table has LEVELS entries for CIE L* from 0 to 100.
 import cv2
 import numpy as np
 
+from hairseg.recolouring.light import LUMINANCE, linear_light
+
 LEVELS = 4096
 
 PERCENTILES = np.array([5, 25, 50, 75, 95])
@@ -93,9 +95,8 @@ def pigment_ramp(rgb: tuple[int, int, int], vividness: float) -> tuple[np.ndarra
         (ramp, lightness): float32 (3, LEVELS), a*, b* and the share (0 to 1) of a further deviation in hue that the
         gamut has room for; L* of the colour itself.
     """
-    colour = np.array(rgb) / 255
-    pigment = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
-    grey = pigment @ [0.2126, 0.7152, 0.0722]
+    pigment = linear_light(np.array(rgb) / 255)
+    grey = pigment @ LUMINANCE
     pigment = np.clip(grey + (1 + 0.4 * vividness) * (pigment - grey), 0.006, 0.97)
     stops = np.linspace(9, 0, 300)[:, None]
     shade = pigment ** (1 + 0.2 * stops) * 2.0**-stops

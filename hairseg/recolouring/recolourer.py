@@ -15,10 +15,18 @@ from hairseg.errors import InputError
 from hairseg.images import alpha_to_grey
 from hairseg.recolouring.dye import LEVELS, PERCENTILES, level, pigment_ramp, tone_curve
 from hairseg.recolouring.foreground import estimate_foreground
+from hairseg.recolouring.light import lightness_of
 from hairseg.recolouring.palette import parse_colour
 from hairseg.recolouring.pixels import pick, put
 from hairseg.recolouring.settings import PLAIN, RecolourSettings
-from hairseg.recolouring.strands import clamp_edge_lightness, hue_variation, root_to_tip, smooth_lightness, streaks
+from hairseg.recolouring.strands import (
+    clamp_edge_lightness,
+    hue_variation,
+    lab_on_grid,
+    root_to_tip,
+    smooth_lightness,
+    streaks,
+)
 
 HAZE = 0.03  # alpha this near to 0 or 1 is a network's way of being sure; it lies over most of a photo
 
@@ -161,9 +169,8 @@ class HairRecolourer:
 
     @cached_property
     def _pixels(self) -> _HairPixels:
-        lab = cv2.cvtColor(self.foreground.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
         core = self._alpha >= 0.9 * min(1, self._alpha.max())  # hair for sure
-        lightness = clamp_edge_lightness(lab[..., 0].copy(), core)
+        lightness = clamp_edge_lightness(lightness_of(self.foreground), core)
         smooth = smooth_lightness(lightness, core)
         sample = lightness[core]
         return _HairPixels(
@@ -172,7 +179,7 @@ class HairRecolourer:
             foreground=pick(self.foreground, self.hair),
             level=level(self._of_hair(smooth)),
             grain=self._of_hair(lightness - smooth),
-            tint=TINT_KEPT * self._of_hair(hue_variation(lab, self._alpha)).T.copy(),
+            tint=TINT_KEPT * self._of_hair(hue_variation(lab_on_grid(self.foreground), self._alpha)).T.copy(),
             percentiles=np.percentile(sample[:: len(sample) // 50_000 + 1], PERCENTILES),
             lightness=lightness,
         )

@@ -18,6 +18,12 @@ STREAK_SIDE = 320
 STREAK_STEPS, STREAK_STEP = 16, 2.5  # walked to either side of a pixel; the length of one in pixels
 
 
+def lab_on_grid(colour: np.ndarray) -> np.ndarray:
+    """CIELAB of a picture, uint8 RGB (height, width, 3), on the small grid: float32 (rows, columns, 3)."""
+    small = shrink(colour, _fit(colour, GRID_SIDE))
+    return cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+
+
 def clamp_edge_lightness(lightness: np.ndarray, core: np.ndarray) -> np.ndarray:
     """Lightness, near the edges no further from that of the hair further in than such hair varies.
 
@@ -61,7 +67,7 @@ def hue_variation(lab: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """How far a*, b* stray from place to place, less what goes with lightness: (height, width, 2).
 
     Args:
-        lab: CIELAB of the hair's own colour, (height, width, 3), float32; it goes on outside the hair.
+        lab: CIELAB of the hair's own colour, (rows, columns, 3), float32, at any size; it goes on outside the hair.
     """
     size = _fit(alpha, GRID_SIDE)
     lightness, *hues = cv2.split(cv2.GaussianBlur(shrink(lab, size), (0, 0), 1))
@@ -71,9 +77,7 @@ def hue_variation(lab: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     hues = [hue - np.average(hue, weights=weight) for hue in hues]
     hues = [hue - np.sum(leaning * hue) * lightness for hue in hues]
     bound = 20 / np.maximum(cv2.magnitude(*hues), 20)
-    return cv2.resize(
-        cv2.merge([bound * hue for hue in hues]), alpha.shape[::-1], interpolation=cv2.INTER_LINEAR
-    )
+    return cv2.resize(cv2.merge([bound * hue for hue in hues]), alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def root_to_tip(alpha: np.ndarray) -> np.ndarray:
@@ -136,6 +140,6 @@ def streaks(lightness: np.ndarray) -> np.ndarray:
 
 def _fit(picture, side):
     """(width, height) of the picture once its longer side is at most `side`."""
-    height, width = picture.shape
+    height, width = picture.shape[:2]
     scale = min(1.0, side / max(height, width))
     return max(1, round(width * scale)), max(1, round(height * scale))
