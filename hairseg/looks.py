@@ -51,7 +51,9 @@ class Look:
         alpha = self._at_size_of(photo, self.whole, refined, wanted)
         for window, weight, logits in zip(windows, weights, self.closer, strict=True):
             near = self._at_size_of(photo[window], logits, refined)
-            alpha[window] += weight * (near - alpha[window])
+            near -= alpha[window]
+            near *= weight
+            alpha[window] += near
         return alpha
 
     def _at_size_of(
@@ -230,7 +232,7 @@ def _fading(window: tuple[slice, slice], shape: tuple[int, int]) -> np.ndarray:
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    """By OpenCV: PyTorch's would spread over cores that other variants are at work on, and wait for them."""
-    result = cv2.exp(-logits)
-    result += 1
-    return np.divide(1, result, out=result)
+    """In place. PyTorch's would spread over cores that other variants are at work on, and wait for them."""
+    cv2.exp(np.negative(logits, out=logits), logits)
+    logits += 1
+    return np.divide(1, logits, out=logits)

@@ -50,8 +50,8 @@ class Preset:
         Args:
             each: goes through the halves of a photo. With the `map` of a pool both are scaled at once.
         """
-        square = np.empty((self.image_size, self.image_size, 3), np.uint8)
-        square[:] = np.round(np.multiply(self.mean, 255))
+        row = np.tile(np.round(np.multiply(self.mean, 255)).astype(np.uint8), self.image_size)
+        square = np.tile(row, self.image_size).reshape(self.image_size, self.image_size, 3)
         fitted = square[self.window(*photo.shape[:2])]
         longer = int(photo.shape[1] > photo.shape[0])
         # an even side is made smaller by halves as it is as a whole: no pixel lies across the middle
