@@ -180,7 +180,7 @@ class HairRecolourer:
             level=level(self._of_hair(smooth)),
             grain=self._of_hair(lightness - smooth),
             tint=TINT_KEPT * self._of_hair(hue_variation(lab_on_grid(self.foreground), self._alpha)).T.copy(),
-            percentiles=np.percentile(sample[:: len(sample) // 50_000 + 1], PERCENTILES),
+            percentiles=np.percentile(sample[:: len(sample) // 20_000 + 1], PERCENTILES),
             lightness=lightness,
         )
 
