@@ -58,7 +58,7 @@ class PageEvents:
                 "model": model,
                 "share": share,
                 "bald": share < BALD,
-                "alone": share_alone(alphas, variant, session.threshold),
+                "alone": share_alone(alphas, variant, session.threshold) if view == "Where they differ" else None,
             }
 
         return self.answer(photo, lambda: draw("random")), self.answer(photo, lambda: draw("pretrained"))

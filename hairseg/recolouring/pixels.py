@@ -12,7 +12,7 @@ def pick(picture: np.ndarray, places: np.ndarray) -> np.ndarray:
 
     Args:
         picture: uint8 RGB, (height, width, 3).
-        places: integers, row * width + column.
+        places: integers, row * width + column; at least one.
 
     Returns:
         uint8 RGB, (places, 3).

@@ -1,3 +1,6 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -29,6 +32,17 @@ def test_aspect_ratio_is_kept_and_the_rest_is_padded(height, width, rows, column
     assert (square[padding] == (124, 116, 104)).all()  # 255 times the mean
     mask = SMALL.fit_mask(np.ones((height, width), bool))
     assert (mask[rows, columns] == 1).all() and (mask[padding] == IGNORE).all()
+
+
+@pytest.mark.parametrize("height, width", [(640, 512), (641, 513), (512, 1030), (65, 64), (64, 66), (30, 63), (2, 900)])
+def test_a_photo_by_halves_is_the_same_as_one_in_one_piece(height, width):
+    photo = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
+    with ThreadPoolExecutor(2) as pool:
+        square = SMALL.fit_photo(photo, pool.map)
+    window = SMALL.window(height, width)
+    shape = tuple(side.stop - side.start for side in window)
+    scaling = cv2.INTER_AREA if height >= shape[0] and width >= shape[1] else cv2.INTER_LINEAR
+    np.testing.assert_array_equal(square[window], cv2.resize(photo, shape[::-1], interpolation=scaling))
 
 
 @pytest.mark.parametrize("height, width", [(640, 512), (641, 513), (512, 1030)])
