@@ -8,6 +8,12 @@ Object.assign(hairseg, {
         show();
     },
 
+    choose(colour) {  // as a visitor would
+        const input = document.querySelector("#colour input");
+        input.value = colour;
+        input.dispatchEvent(new Event("input"));
+    },
+
     chosen: null,  // colour, variant and strength of "Try it"
 
     preset: code => Object.keys(PRESETS).find(name => PRESETS[name] === code),

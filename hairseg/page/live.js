@@ -100,28 +100,34 @@ hairseg.live = (element, server) => {
     document.addEventListener("visibilitychange", () => document.hidden && leave("Stopped, because the page was out of sight."));
     window.addEventListener("pagehide", () => leave());
 
-    // ---- colour, strength and variant: those of "Try it", until others are chosen here ----
+    // ---- colour, strength and variant: those of "Try it", until others are chosen here; the colour is that tab's, too ----
 
-    let followed = null;
+    let followed = {};
     const mark = () => {
         for (const swatch of element.querySelectorAll("[data-preset]")) {
             swatch.setAttribute("aria-pressed", String(PRESETS[swatch.dataset.preset] === colour.value));
         }
     };
     const follow = () => {
-        if (!hairseg.chosen || hairseg.chosen === followed) return;
+        if (!hairseg.chosen) return;
+        const {colour: shade, strength: share, variant} = hairseg.chosen;
+        if (shade !== followed.colour) colour.value = shade;
+        if (share !== followed.strength) strength.value = share;
+        if (variant !== followed.variant) at(`[value=${variant}]`).checked = true;
         followed = hairseg.chosen;
-        colour.value = followed.colour;
-        strength.value = followed.strength;
-        at(`[value=${followed.variant}]`).checked = true;
+        mark();
+    };
+    const choose = () => {
+        hairseg.choose(colour.value);
         mark();
     };
     element.addEventListener("click", event => {
         const {preset} = event.target.closest("[data-preset]")?.dataset || {};
-        if (preset) colour.value = PRESETS[preset];
-        mark();
+        if (!preset) return;
+        colour.value = PRESETS[preset];
+        choose();
     });
-    colour.addEventListener("input", mark);
+    colour.addEventListener("input", choose);
     new IntersectionObserver(() => {
         if (element.checkVisibility()) follow();
         else leave();  // another tab of the page is shown

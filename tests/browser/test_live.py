@@ -13,6 +13,7 @@ from gradio.utils import get_upload_folder
 from playwright.sync_api import expect
 
 from hairseg.images import load_photo
+from hairseg.recolouring.palette import PRESETS
 
 WATCH_CAMERAS = """() => {
     window.cameras = [];
@@ -150,6 +151,19 @@ def test_the_colour_of_the_first_tab_is_taken_along(page):
     expect(page.locator("#swatch-violet")).to_have_attribute("aria-pressed", "true")
     show(page)
     expect(page.locator("#live [data-preset='violet']")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_colour_chosen_live_is_that_of_the_first_tab_and_what_else_was_chosen_stays(page):
+    show(page)
+    page.locator("#live [value=random]").check()
+    page.locator("#live [data-preset=emerald]").click()
+    page.get_by_role("tab", name="Try it").click()
+    expect(page.locator("#swatch-emerald")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#colour input")).to_have_value(PRESETS["emerald"])
+    expect(page.locator("#variant").get_by_label("pretrained")).to_be_checked()
+    show(page)
+    expect(page.locator("#live [value=random]")).to_be_checked()
+    expect(page.locator("#live [data-preset=emerald]")).to_have_attribute("aria-pressed", "true")
 
 
 def test_a_camera_that_is_denied_costs_one_sentence(chromium, address):

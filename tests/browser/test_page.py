@@ -176,7 +176,7 @@ def test_what_a_link_asks_for_and_the_page_has_not_is_named_and_the_rest_is_done
 def test_any_colour_starts_at_the_one_that_is_chosen(page):
     upload(page, PORTRAIT)
     done(page)
-    before, colour = source(page, "recoloured"), page.get_by_label("Any colour")
+    before, colour = source(page, "recoloured"), page.locator("#colour").get_by_label("Any colour")
     page.click("#swatch-violet")
     expect(colour).to_have_value(PRESETS["violet"])
     expect(page.locator("#recoloured img")).not_to_have_attribute("src", before, timeout=PATIENCE)
