@@ -46,7 +46,7 @@ class HairPredictor:
         self._threads = ThreadPoolExecutor(
             at_once, "network", torch.set_num_threads, (max(1, torch.get_num_threads() // at_once),)
         )
-        self._halves = ThreadPoolExecutor(2, "half")  # of a photo that the networks wait for
+        self._halves = ThreadPoolExecutor(2, "half")  # of a photo that somebody waits for
 
     @classmethod
     def from_pretrained(
@@ -105,7 +105,7 @@ class HairPredictor:
         Raises:
             InputError: the array is no photo.
         """
-        entered = self._enter([photo], self._halves.map)
+        entered = self._enter([photo])
         if len(self.networks) == 1:
             return {
                 variant: self._alpha(network, photo, entered, refined) for variant, network in self.networks.items()
