@@ -18,7 +18,7 @@ from hairseg.page.endpoints import settings_of
 from hairseg.page.session import PageSession, name_of
 from hairseg.page.share_card import share_card
 from hairseg.page.touch_up import Stroke, read_strokes
-from hairseg.page.views import draw_view, share_alone, share_of_hair
+from hairseg.page.views import draw_view, middle_of_hair, share_alone, share_of_hair
 from hairseg.paper import VARIANTS
 from hairseg.recolouring.palette import PRESETS, parse_colour
 from hairseg.recolouring.sheet import contact_sheet
@@ -78,6 +78,7 @@ class PageEvents:
                 "colour": colour_name(colour),
                 "share": share,
                 "bald": not strokes and share < BALD,
+                "middle": middle_of_hair(recolourer.alpha, session.threshold),
             }
 
         return self.answer(photo, dye)
@@ -106,7 +107,7 @@ class PageEvents:
                     recolourer = self.session.recolourer(path, variant, strokes, model)
                     recoloured = recolourer.recolour(colour, settings)
                     masks = {name: session.alpha(name) for name in VARIANTS}
-                    card = share_card(session.shown, masks, recoloured, colour_name(colour))
+                    card = share_card(session.shown, masks, recoloured, preset_or_code(colour))
                     file = f"{name}-card.jpg", encode_jpeg(card)
                 return {"kind": kind, "src": save_file(*file), "name": file[0]}
 
@@ -166,5 +167,9 @@ def save_picture(name: str, picture) -> str:
 
 def colour_name(colour: Any) -> str:
     """A preset's name, else the code of the colour, as they stand in names of files."""
+    return preset_or_code(colour).lstrip("#").replace(" ", "-")
+
+
+def preset_or_code(colour: Any) -> str:
     code = "#" + bytes(parse_colour(colour)).hex()
-    return next((name for name, preset in PRESETS.items() if preset == code), code[1:]).replace(" ", "-")
+    return next((name for name, preset in PRESETS.items() if preset == code), code)

@@ -8,7 +8,7 @@ Object.assign(hairseg, {
         show();
     },
 
-    choose(colour) {  // as a visitor would
+    pick(colour) {  // as a visitor would
         const input = document.querySelector("#colour input");
         input.value = colour;
         input.dispatchEvent(new Event("input"));

@@ -118,7 +118,7 @@ hairseg.live = (element, server) => {
         mark();
     };
     const choose = () => {
-        hairseg.choose(colour.value);
+        hairseg.pick(colour.value);
         mark();
     };
     element.addEventListener("click", event => {

@@ -14,8 +14,8 @@ Object.assign(hairseg, {
         const explain = () => {
             if (!value) return;
             const auroc = hairseg.scores[value.model]?.[id], score = auroc ? ` · AUROC ${auroc} on test photos` : "";
-            const alone = value.view.startsWith("Where") && (value.share || value.alone)
-                ? ` · striped: ${hairseg.share(value.alone)}, hair by this network alone; grey: by both` : "";
+            const striped = value.alone ? ` · striped: ${hairseg.share(value.alone)}, hair by this network alone` : "";
+            const alone = value.view.startsWith("Where") && value.share ? `${striped} · grey: hair by both` : striped;
             describe([title.replace(" weights", "")], [" weights", "longer"], [score, "score"], [` · ${found()}`], [alone]);
         };
         const reset = () => {

@@ -28,12 +28,13 @@ Object.assign(hairseg, {
             show();
             return hairseg.look;
         };
+        const ask = () => ["upload", "submit"].forEach(asked => trigger(asked));  // masks and dye: what one event asks for comes one after the other
         const looked = (look, path) => {
             if (look !== hairseg.look) return;  // another photo came meanwhile
             hairseg.photo.path = path;
             hairseg.arrived();
             props.value = {path, look, model: hairseg.model, edit: 0, strokes: hairseg.photo.strokes};
-            for (const asked of ["upload", "submit"]) trigger(asked);  // masks and dye: what one event asks for comes one after the other
+            ask();
         };
         const come = async (name, src, bring, kept) => {  // `bring` has the server keep the photo, and gives its path there
             const look = begin(name, src, bring, kept);
@@ -54,9 +55,10 @@ Object.assign(hairseg, {
             take,
             example: (name, src) => come(name, src, () => server.example(name)),
             again() {  // a photo that is still on its way gets the chosen model's look when it comes
-                const {name, src, bring, path, strokes, past} = hairseg.photo || {};
-                if (path) looked(begin(name, src, bring, {strokes, past, before: null}), path);  // a touch-up is the photo's, whichever network looks
+                const {name, src, bring, path, strokes, past, said} = hairseg.photo || {};
+                if (path) looked(begin(name, src, bring, {strokes, past, said, before: null}), path);  // a touch-up is the photo's, whichever network looks
             },
+            ask,
             renew() {  // the server has let go of it
                 const {name, src, bring, strokes, past} = hairseg.photo;
                 come(name, src, bring, {strokes, past, before: null});

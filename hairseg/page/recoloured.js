@@ -9,6 +9,7 @@ Object.assign(hairseg, {
             hairseg.fill(original, null);
             hairseg.fill(recoloured, null);
             frame.classList.add("is-empty");
+            frame.classList.remove("is-new");
             slider.disabled = true;
             caption.textContent = "";
             empty.textContent = hairseg.photo ? hairseg.SENDING : "Your hair in another colour, once there is a photo";
@@ -16,7 +17,8 @@ Object.assign(hairseg, {
         hairseg.resets.push(reset);
         reset();
         element.querySelector("#large-button").addEventListener("click", () => hairseg.enlarge(recoloured.querySelector("img")));
-        slider.addEventListener("input", () => frame.style.setProperty("--cut", slider.value / 100));
+        const cut = () => frame.style.setProperty("--cut", slider.value / 100);
+        slider.addEventListener("input", cut);
         const measure = () => {  // where the picture lies in its frame
             const {naturalWidth, naturalHeight} = original.querySelector("img") || {};
             if (!naturalWidth) return;
@@ -35,7 +37,12 @@ Object.assign(hairseg, {
             const colour = value.colour.replace(/-/g, " ");
             hairseg.fill(original, hairseg.url(value.shown), "Your photo as it is");
             hairseg.fill(recoloured, hairseg.url(value.src), `Your photo with ${colour} hair`);
+            if (frame.classList.contains("is-empty")) {  // the new colour begins in the middle of the hair, wherever that is
+                slider.value = Math.round(100 * Math.min(0.9, Math.max(0.1, value.middle)));
+                cut();
+            }
             frame.classList.remove("is-empty");
+            frame.classList.add("is-new");
             hairseg.photo.shown = value.edit;
             settle();
             slider.disabled = false;

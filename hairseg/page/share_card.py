@@ -14,7 +14,7 @@ def share_card(photo: np.ndarray, alphas: dict[str, np.ndarray], recoloured: np.
     Args:
         photo, recoloured: uint8 RGB, (height, width, 3).
         alphas: by variant, float32 in [0, 1], (height, width).
-        colour: what the caption calls it.
+        colour: a preset's name or #rrggbb, for the caption.
 
     Returns:
         uint8 RGB.
@@ -23,7 +23,7 @@ def share_card(photo: np.ndarray, alphas: dict[str, np.ndarray], recoloured: np.
         "Trained from random weights": alpha_to_grey(alphas["random"]),
         "Fine-tuned from pretrained weights": alpha_to_grey(alphas["pretrained"]),
         "The photo": photo,
-        f"Hair in {colour.replace('-', ' ')}": recoloured,
+        f"Hair in {colour}": recoloured,
     }
     pictures = {title: scale_down(picture, TILE) for title, picture in tiles.items()}
     height, width = (max(picture.shape[axis] for picture in pictures.values()) for axis in (0, 1))

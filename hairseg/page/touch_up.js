@@ -18,8 +18,11 @@ hairseg.touchUp = (element, frame) => {
     const picture = () => frame.querySelector("#recoloured img");
     const radius = () => size.value / 100;
 
+    // The photo as it is, or dyed: one of them may just be on its way, and has no size yet.
+    const sized = () => [...frame.querySelectorAll("#original img, #recoloured img")].find(img => img.naturalWidth);
+
     const place = () => {  // of the picture in the canvas, in the canvas's pixels
-        const {naturalWidth, naturalHeight} = picture();
+        const {naturalWidth, naturalHeight} = sized();
         const scale = Math.min(canvas.width / naturalWidth, canvas.height / naturalHeight);
         const [width, height] = [scale * naturalWidth, scale * naturalHeight];
         return {left: (canvas.width - width) / 2, top: (canvas.height - height) / 2, width, height};
@@ -27,7 +30,7 @@ hairseg.touchUp = (element, frame) => {
 
     const paint = at => {  // what strokes are drawn with: the photo as it is, and roughly dyed
         const original = frame.querySelector("#original img"), box = [at.left, at.top, at.width, at.height];
-        const made = [hairseg.colour, original.src, ...box].join();
+        const made = [hairseg.colour, original.src, original.naturalWidth, ...box].join();
         if (paints.made === made) return;
         const layer = document.createElement("canvas");
         [layer.width, layer.height] = [canvas.width, canvas.height];
@@ -44,7 +47,7 @@ hairseg.touchUp = (element, frame) => {
     };
 
     const draw = () => {
-        if (canvas.hidden || !picture()?.naturalWidth) return;
+        if (canvas.hidden || !sized()) return;
         const {width, height} = canvas.getBoundingClientRect(), ratio = window.devicePixelRatio;
         [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];  // which empties it
         const at = place(), longer = Math.max(at.width, at.height);
@@ -172,13 +175,13 @@ hairseg.touchUp = (element, frame) => {
 
     canvas.addEventListener("pointerdown", event => {
         if (!event.isPrimary) return cancel();  // two fingers zoom or scroll the page
-        if (event.button !== 0) return;
+        if (event.button !== 0 || !sized()) return;
         canvas.setPointerCapture(event.pointerId);
         brush = point(event);
         begin();
     });
     canvas.addEventListener("pointermove", event => {
-        if (!event.isPrimary) return;
+        if (!event.isPrimary || !sized()) return;
         const events = stroke && event.getCoalescedEvents ? event.getCoalescedEvents() : [];
         for (const moved of events.length ? events : [event]) {
             brush = point(moved);
@@ -196,6 +199,7 @@ hairseg.touchUp = (element, frame) => {
         const towards = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key];
         if (!towards && event.key !== " ") return;
         event.preventDefault();
+        if (!sized()) return;
         const at = place(), step = radius() * Math.max(at.width, at.height) / 2;
         brush ||= [0.5, 0.5];
         if (towards) {

@@ -46,6 +46,12 @@ def share_of_hair(alpha: np.ndarray, threshold: float) -> float:
     return float(np.count_nonzero(alpha >= threshold) / alpha.size)
 
 
+def middle_of_hair(alpha: np.ndarray, threshold: float) -> float:
+    """Where from left to right, 0 to 1, half of what is called hair lies to either side; 0.5 where there is none."""
+    columns = np.cumsum(np.count_nonzero(alpha >= threshold, axis=0))
+    return float((np.searchsorted(columns, columns[-1] / 2) + 0.5) / len(columns)) if columns[-1] else 0.5
+
+
 def share_alone(alphas: dict[str, np.ndarray], variant: str, threshold: float) -> float:
     """Share of the picture, 0 to 1, that this variant calls hair and the other does not."""
     return float(np.count_nonzero(_alone(_hair(alphas, threshold), variant)) / alphas[variant].size)

@@ -53,19 +53,24 @@ hairseg.waiting = {
         return names.map(name => name && document.querySelector(`#${name} .tile .empty`)).filter(Boolean);
     },
 
-    AGAIN: 3000,  // milliseconds after which a photo that did not get through is asked about again
+    AGAIN: 3000,  // milliseconds after which pictures that did not come are asked for again
+
+    retry: null,  // the timer that does so
 
     quiet: null,  // the timer after which Gradio may say again what failed
 
     // Gradio loads the whole page anew once the server answers again, and the photo would be gone: so it is not told.
-    unreachable() {
+    unreachable(number) {  // for the call of a function
         const {photo, look} = hairseg, lost = "The server does not answer: check the connection";
         document.body.classList.add("hairseg-unreachable");  // Gradio says so of every single call
         clearTimeout(hairseg.waiting.quiet);
         hairseg.waiting.quiet = setTimeout(() => document.body.classList.remove("hairseg-unreachable"), 4 * hairseg.waiting.AGAIN);
-        if (!photo || photo.isSeen) return hairseg.say(`${lost}, then try again.`);
+        if (!photo || !hairseg.waiting.places(number).length) return hairseg.say(`${lost}, then try again.`);
         hairseg.say(`${lost}. It is asked again by itself.`);
-        setTimeout(() => hairseg.look === look && hairseg.photoInput.again(), hairseg.waiting.AGAIN);
+        clearTimeout(hairseg.waiting.retry);
+        hairseg.waiting.retry = setTimeout(() => {
+            if (hairseg.look === look) hairseg.photoInput[hairseg.photo.isSeen ? "ask" : "again"]();
+        }, hairseg.waiting.AGAIN);
     },
 
     async listen(stream) {  // server-sent events: "data: " and JSON, an empty line after each
@@ -87,7 +92,7 @@ hairseg.waiting = {
         const {pathname} = new URL(address.url || address, window.location.href);
         const answer = await fetched.call(window, address, options).catch(error => {
             if (!/\/(queue\/join|run\/\w+)\/?$/.test(pathname)) throw error;
-            hairseg.waiting.unreachable();
+            hairseg.waiting.unreachable(JSON.parse(options.body).fn_index);
             return new Response("{}", {status: 500});
         });
         if (pathname.endsWith("/queue/join")) {

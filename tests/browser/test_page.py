@@ -234,6 +234,32 @@ def test_words_beside_a_narrow_picture_do_not_lie_over_one_another(page, tmp_pat
     assert before["x"] + before["width"] < after["x"]
 
 
+def test_the_new_colour_begins_in_the_middle_of_the_hair_until_it_is_moved(page, tmp_path):
+    photo = load_photo(PORTRAIT)
+    Image.fromarray(np.hstack([photo, np.full_like(photo, 90)])).save(tmp_path / "left.png")
+    upload(page, tmp_path / "left.png")
+    done(page)
+    slider = page.locator(".before-after input")
+    hair = np.flatnonzero(picture(page, "pretrained-mask") >= 128) % (2 * photo.shape[1])
+    assert float(slider.input_value()) == pytest.approx(100 * np.median(hair) / (2 * photo.shape[1]), abs=1)
+    slider.fill("0")
+    before = source(page, "recoloured")
+    page.click("#swatch-violet")
+    expect(page.locator("#recoloured img")).not_to_have_attribute("src", before, timeout=PATIENCE)
+    assert slider.input_value() == "0"
+    for name, opacity in (("before", "0"), ("after", "1")):
+        expect(page.locator(f".side.{name}")).to_have_css("opacity", opacity)
+
+
+@pytest.mark.parametrize("width", [760, 844, 900])
+def test_no_tab_is_wider_than_the_screen(page, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    for tab in ("Try it", "Live", "How good is it?", "Models", "Use it elsewhere"):
+        page.get_by_role("tab", name=tab).click()
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
+
+
 def show_as(page, view: str) -> np.ndarray:
     """What the tile of the random variant shows once another view of the masks is chosen."""
     before = source(page, "random-mask"), source(page, "pretrained-mask")

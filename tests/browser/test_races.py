@@ -123,6 +123,22 @@ def test_a_connection_that_is_lost_costs_neither_the_photo_nor_its_touch_up(page
     settled(page)
     shows_the_turned_one(page)
     assert page.evaluate("window.isTheSame") and source(page, "recoloured").endswith("violet.jpg")
+    expect(page.locator("#photo .alert")).to_contain_text(f"{PORTRAIT.name} did not get through", timeout=PATIENCE)
+
+
+def test_what_was_chosen_while_the_connection_was_lost_comes_by_itself(page, photos):
+    upload(page, photos[1])
+    done(page)
+    page.route("**/{queue/join,run}**", lambda route: route.abort())
+    page.click("#swatch-violet")
+    page.get_by_role("radio", name="Outline").check()
+    expect(page.locator("#photo .alert")).to_contain_text("It is asked again by itself", timeout=PATIENCE)
+    page.get_by_role("button", name="Hair alone").click()
+    expect(page.locator("#photo .alert")).to_contain_text("then try again", timeout=PATIENCE)
+    page.unroute("**/{queue/join,run}**")
+    expect(page.locator("#recoloured img")).to_have_attribute("src", re.compile("violet"), timeout=PATIENCE)
+    expect(page.locator("#random-mask img")).to_have_attribute("src", re.compile("outline"), timeout=PATIENCE)
+    expect(page.locator("#photo .alert")).to_have_text("")
 
 
 def test_colours_variants_and_views_in_quick_succession_end_with_the_last(page, photos):

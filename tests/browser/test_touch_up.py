@@ -203,6 +203,22 @@ def test_strokes_in_quick_succession_all_arrive(page):
         assert difference[int(280 * y) - 2 : int(280 * y) + 2, int(280 * x) - 2 : int(280 * x) + 2].mean() > 15
 
 
+def test_a_stroke_that_is_drawn_while_a_picture_comes_is_one(page):
+    """Until it has come, the picture of the stroke before has no size."""
+    opened(page)
+    page.route("**/file=**", lambda route: None)  # they never come
+    draw(page, [(0.1, 0.1), (0.2, 0.1)])
+    start, end = places(page, [(0.8, 0.1), (0.9, 0.1)])
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(*end, steps=5)
+    page.mouse.up()
+    assert strokes(page) == 2
+    points = page.evaluate("hairseg.photo.strokes[1].points")
+    assert points[0] == pytest.approx(0.8, abs=0.01) and points[-2] == pytest.approx(0.9, abs=0.03)
+    expect(page.locator("#photo .alert")).to_have_text("")
+
+
 def test_downloads_are_touched_up(page):
     opened(page)
     draw(page, MOUTH)

@@ -5,7 +5,7 @@ import pytest
 from PIL import ImageColor
 
 from hairseg.page.share_card import share_card
-from hairseg.page.views import VIEWS, draw_view, share_alone, share_of_hair
+from hairseg.page.views import VIEWS, draw_view, middle_of_hair, share_alone, share_of_hair
 from hairseg.paper import VARIANT_COLOURS
 
 PHOTO = np.full((200, 300, 3), 120, np.uint8)
@@ -20,6 +20,13 @@ def box(left: int, right: int) -> np.ndarray:
 
 
 ALPHAS = {"random": box(50, 200), "pretrained": box(100, 250)}
+
+
+def test_the_middle_of_the_hair_has_as_much_of_it_on_either_side():
+    assert middle_of_hair(ALPHAS["random"], 0.5) == pytest.approx(125 / 300, abs=1 / 300)
+    two = np.maximum(box(0, 10), box(250, 300))  # the middle of most of it, not of both
+    assert middle_of_hair(two, 0.5) == pytest.approx(270 / 300, abs=1 / 300)
+    assert middle_of_hair(0 * two, 0.5) == 0.5
 
 
 def test_shares_are_counted():
@@ -79,7 +86,7 @@ def test_every_view_is_drawn_for_tiny_and_bald_photos():
 def test_the_card_holds_all_four_pictures(shape):
     photo, alpha = np.full((*shape, 3), (200, 30, 30), np.uint8), np.ones(shape, np.float32)
     green = np.full((*shape, 3), (10, 160, 40), np.uint8)
-    card = share_card(photo, {"random": alpha, "pretrained": 0 * alpha}, green, "ocean-blue")
+    card = share_card(photo, {"random": alpha, "pretrained": 0 * alpha}, green, "ocean blue")
     scale = min(1, 480 / max(shape))
     area = max(1, round(shape[0] * scale)) * max(1, round(shape[1] * scale))
     for colour in ((200, 30, 30), (10, 160, 40)):
