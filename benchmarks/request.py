@@ -28,9 +28,9 @@ from hairseg.images import load_photo
 from hairseg.memory import return_large_arrays_to_system
 from hairseg.networks.backbones import build_model
 from hairseg.networks.precision import autocast
-from hairseg.page.endpoints import ONE_COLOUR
 from hairseg.page.events import PageEvents
 from hairseg.page.session import PageSession
+from hairseg.page.style import ONE_COLOUR
 from hairseg.paper import VARIANTS
 from hairseg.prediction import HairPredictor
 

@@ -16,12 +16,10 @@ from hairseg.page.components import (
     save_file,
 )
 from hairseg.page.session import PageSession, name_of
-from hairseg.page.style import FIRST_COLOUR, FIRST_VARIANT
+from hairseg.page.style import FIRST_COLOUR, FIRST_VARIANT, ONE_COLOUR
 from hairseg.paper import VARIANTS
 from hairseg.recolouring.palette import PRESETS, parse_colour
 from hairseg.recolouring.settings import PLAIN, RecolourSettings, describe
-
-ONE_COLOUR = "none"  # instead of a mode of the second colour
 
 AT_ONCE = 4  # requests at work; the others wait in the queue
 

@@ -120,7 +120,7 @@ def build_page(
             gr.Markdown("\n\n".join(f"**Note:** {notice}" for notice in notices), elem_id="notice")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Try it", id="try"):
-                colour, variant, strength = try_it(session)
+                linked = try_it(session)
             with gr.Tab("Live", id="live"):
                 live(session)
             with gr.Tab("How good is it?", id="scores"):
@@ -155,8 +155,8 @@ def build_page(
         gr.on([page.load, model.change], show_model, model, shown, trigger_mode="always_last", **fresh)
         tab.select(rows, model, board, **fresh)  # what has been measured meanwhile
         board.select(None, None, model, js="() => hairseg.asked", **PRIVATE)
-        chosen, names = [colour, variant, strength, model], json.dumps(models.names)
-        page.load(None, chosen, chosen, js=f"(...now) => hairseg.readLink({names}, ...now)", **PRIVATE)
+        chosen, names = [*linked.values(), model], json.dumps([[*linked, "model"], models.names])[1:-1]
+        page.load(None, chosen, chosen, js=f"(...now) => hairseg.readLink({names}, now)", **PRIVATE)
         published = gr.Textbox(visible="hidden")
         page.load(lambda: page.share_url or "", None, published, **PRIVATE)
         gr.on(
@@ -164,7 +164,7 @@ def build_page(
             None,
             [*chosen, published],
             links,
-            js=f"(...now) => hairseg.writeLinks({names}, ...now)",
+            js=f"(...now) => hairseg.writeLinks({names}, now)",
             **PRIVATE,
         )
     return page.queue(max_size=WAITING)

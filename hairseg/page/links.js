@@ -14,7 +14,7 @@ Object.assign(hairseg, {
         input.dispatchEvent(new Event("input"));
     },
 
-    chosen: null,  // colour, variant and strength of "Try it"
+    chosen: null,  // what is chosen under "Try it", by the names of the settings
 
     preset: code => Object.keys(PRESETS).find(name => PRESETS[name] === code),
 
@@ -27,36 +27,40 @@ Object.assign(hairseg, {
         }
     },
 
-    // Link of the page and link with these settings; a page that has a public link gives that one.
-    writeLinks(models, colour, variant, strength, model, published) {
-        hairseg.markSwatch(colour);
-        hairseg.chosen = {colour, variant, strength};
-        const link = new URL(published || window.location.href);
+    // Link of the page and link with what is chosen, by the names of the settings; a page that has a public link gives that one.
+    writeLinks(names, models, now) {
+        const chosen = Object.fromEntries(names.map((name, index) => [name, now[index]])), [published] = now.slice(names.length);
+        hairseg.markSwatch(chosen.colour);
+        hairseg.chosen = chosen;
+        const link = new URL(published || window.location.href), code = colour => hairseg.preset(colour) || colour.slice(1);
         link.search = "";
-        const page = link.href, settings = {colour: hairseg.preset(colour) || colour.slice(1), variant};
-        if (strength !== 1) settings.strength = strength;
-        if (models.length > 1) settings.model = model;
+        const page = link.href, settings = {colour: code(chosen.colour), variant: chosen.variant};
+        for (const [name, [, , usual]] of Object.entries(NUMBERS)) if (chosen[name] !== usual) settings[name] = chosen[name];
+        if (chosen.second_mode !== MODES[0]) {
+            Object.assign(settings, {second_mode: chosen.second_mode, second_colour: code(chosen.second_colour)});
+        }
+        if (models.length > 1) settings.model = chosen.model;
         link.search = new URLSearchParams(settings);
         return [page, link.href];
     },
 
-    // Colour, variant, strength and model that the page's own link asks for, as far as there are such. What is not known is named.
-    readLink(models, colour, variant, strength, model) {
+    // What the page's own link asks for, as far as there is such. What is not known is named.
+    readLink(names, models, now) {
         const wanted = new URLSearchParams(window.location.search), unknown = [];
-        const read = (name, known) => {  // what `known` makes of what the link gives by that name; undefined: nothing
-            const text = wanted.get(name), value = text === null ? undefined : known(text);
-            if (text !== null && value === undefined) unknown.push(`the ${name} ${text.slice(0, 40)}`);
-            return value;
-        };
         const one = choices => text => choices.includes(text) ? text : undefined;
-        colour = read("colour", text => {
+        const colour = text => {
             const name = text.toLowerCase();
             return Object.hasOwn(PRESETS, name) ? PRESETS[name] : name.match(/^#?([0-9a-f]{6})$/)?.[1].replace(/^/, "#");
-        }) ?? colour;
-        variant = read("variant", one(VARIANTS)) ?? variant;
-        strength = read("strength", text => text.trim() && text >= 0 && text <= 1 ? Number(text) : undefined) ?? strength;
-        model = read("model", one(models)) ?? model;
+        };
+        const number = ([lowest, highest]) => text => text.trim() && text >= lowest && text <= highest ? Number(text) : undefined;
+        const kinds = {colour, second_colour: colour, variant: one(VARIANTS), second_mode: one(MODES), model: one(models)};
+        for (const [name, span] of Object.entries(NUMBERS)) kinds[name] = number(span);
+        const chosen = names.map((name, index) => {
+            const text = wanted.get(name), value = text === null ? now[index] : kinds[name](text);
+            if (value === undefined) unknown.push(`the ${name.replace("_", " ")} ${text.slice(0, 40)}`);
+            return value ?? now[index];
+        });
         if (unknown.length) hairseg.say(`The link asks for ${new Intl.ListFormat("en").format(unknown)}, which this page does not know.`);
-        return [colour, variant, strength, model];
+        return chosen;
     },
 });

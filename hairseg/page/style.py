@@ -12,10 +12,13 @@ from hairseg.page.request_size import LARGEST_FILE
 from hairseg.page.touch_up import POINTS, STROKE_POINTS, STROKES
 from hairseg.paper import VARIANTS
 from hairseg.recolouring.palette import PRESETS, parse_colour
+from hairseg.recolouring.settings import NUMBERS, describe
 
 FIRST_COLOUR = "copper"
 
 FIRST_VARIANT = "pretrained"
+
+ONE_COLOUR = "none"  # instead of a mode of the second colour
 
 FOLDER = Path(__file__).parent
 
@@ -57,7 +60,10 @@ def look() -> dict[str, Any]:
         for name, colour in PRESETS.items()
     )
     brush = {"strokes": STROKES, "points": POINTS, "stroke": STROKE_POINTS}
-    constants = {"PRESETS": PRESETS, "VARIANTS": VARIANTS, "BRUSH": brush, "LARGEST_MB": LARGEST_FILE // 2**20}
+    numbers = {name: [describe(name)[of] for of in ("lowest", "highest", "default")] for name in NUMBERS}
+    modes = [ONE_COLOUR, *describe("second_mode")["choices"]]
+    constants = {"PRESETS": PRESETS, "VARIANTS": VARIANTS, "NUMBERS": numbers, "MODES": modes, "BRUSH": brush}
+    constants |= {"LARGEST_MB": LARGEST_FILE // 2**20}
     script = [f"const {name} = {json.dumps(value)};" for name, value in constants.items()]
     script += [(FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS]
     style = [(FOLDER / name).read_text(encoding="utf-8") for name in STYLES]

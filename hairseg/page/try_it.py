@@ -9,10 +9,9 @@ import gradio as gr
 from PIL import Image
 
 from hairseg.page.components import PhotoInput, Radio, Slider
-from hairseg.page.endpoints import ONE_COLOUR
 from hairseg.page.events import EXAMPLES, PageEvents, example
 from hairseg.page.session import PageSession
-from hairseg.page.style import FIRST_COLOUR, FIRST_VARIANT, swatch_id
+from hairseg.page.style import FIRST_COLOUR, FIRST_VARIANT, ONE_COLOUR, swatch_id
 from hairseg.page.views import VIEWS
 from hairseg.paper import VARIANTS
 from hairseg.recolouring.palette import PRESETS
@@ -40,8 +39,8 @@ TAKE_AWAY = {  # kind: what the button says
 }
 
 
-def try_it(session: PageSession) -> tuple[gr.HTML, Radio, Slider]:
-    """Build the tab. Returns what a link to the page may set: colour, variant and strength."""
+def try_it(session: PageSession) -> dict[str, gr.components.Component]:
+    """Build the tab. Returns what a link to the page may set, by its name there."""
     events = PageEvents(session)
     with gr.Row(elem_id="figure3", elem_classes="without-photo"):
         random_mask = markup("mask", "random-mask")
@@ -76,7 +75,9 @@ def try_it(session: PageSession) -> tuple[gr.HTML, Radio, Slider]:
                 )
             with gr.Accordion("Finer settings", open=False, elem_id="finer"):
                 with gr.Row():
-                    finer = [Slider.of(name, min_width=140) for name in ("vividness", "lightness", "natural_roots")]
+                    finer = {
+                        name: Slider.of(name, min_width=140) for name in ("vividness", "lightness", "natural_roots")
+                    }
                 with gr.Row():
                     modes = describe("second_mode")
                     second_mode = Radio(
@@ -92,7 +93,9 @@ def try_it(session: PageSession) -> tuple[gr.HTML, Radio, Slider]:
                 }
     delivery = markup("delivery", "delivery", visible="hidden")
 
-    settings = [photo, colour, strength, variant, *finer, second_mode, second_colour]
+    linked = {"colour": colour, "strength": strength, "variant": variant, **finer}
+    linked |= {"second_mode": second_mode, "second_colour": second_colour}
+    settings = [photo, *linked.values()]
     fresh: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
     masks = [random_mask, pretrained_mask]
     numbered: dict[str, Any] = {"js": "(...now) => hairseg.asking(now)", **fresh}
@@ -115,7 +118,7 @@ def try_it(session: PageSession) -> tuple[gr.HTML, Radio, Slider]:
             concurrency_id="own size",
             **fresh,
         )
-    return colour, variant, strength
+    return linked
 
 
 def markup(name: str, elem_id: str, **options: Any) -> gr.HTML:

@@ -65,7 +65,7 @@ def use_elsewhere(models: Models) -> tuple[list[gr.Textbox], list[gr.Code]]:
     with gr.Row():
         page_link = gr.Textbox(label="Link to this page", elem_id="page-link", interactive=False, buttons=["copy"])
         link = gr.Textbox(
-            label="Link to this page with this colour, mask and strength",
+            label="Link to this page with all that is chosen for the hair",
             elem_id="link",
             interactive=False,
             buttons=["copy"],

@@ -165,10 +165,34 @@ def test_a_link_opens_the_page_with_its_colour_and_mask(page, address):
     assert hue(recoloured, alpha > 250) == pytest.approx(212, abs=25)
 
 
+def test_a_link_takes_all_that_is_chosen_for_the_hair_along(page, address):
+    upload(page, PORTRAIT)
+    done(page)
+    page.click("#swatch-violet")
+    page.get_by_role("button", name="Finer settings").click()
+    page.get_by_label("streaks").check()
+    page.locator("#second-colour input").fill("#ffcc00")
+    page.get_by_role("spinbutton", name="Roots kept natural").fill("0.25")
+    page.keyboard.press("Tab")
+    asked = "colour=violet&variant=pretrained&natural_roots=0.25&second_mode=streaks&second_colour=ffcc00"
+    link = page.locator("#link textarea, #link input").first
+    page.get_by_role("tab", name="Use it elsewhere").click()
+    expect(link).to_have_value(f"{address}?{asked}", timeout=PATIENCE)
+    page.get_by_role("tab", name="Try it").click()
+    idle(page)
+    dyed = picture(page, "recoloured")
+    page.goto(f"{address}?{asked}")
+    page.get_by_role("tab", name="Use it elsewhere").click()
+    expect(link).to_have_value(f"{address}?{asked}", timeout=PATIENCE)
+    page.get_by_role("tab", name="Try it").click()
+    upload(page, PORTRAIT)
+    np.testing.assert_array_equal(picture(page, "recoloured"), dyed)
+
+
 def test_what_a_link_asks_for_and_the_page_has_not_is_named_and_the_rest_is_done(page, address):
-    page.goto(f"{address}?colour=constructor&strength=3&variant=random&model=none")
-    said = "The link asks for the colour constructor, the strength 3, and the model none, which this page does not "
-    expect(page.locator("#photo .alert")).to_have_text(f"{said}know.")
+    page.goto(f"{address}?colour=constructor&strength=3&variant=random&second_mode=dots&model=none")
+    said = "The link asks for the colour constructor, the strength 3, the second mode dots, and the model none, which "
+    expect(page.locator("#photo .alert")).to_have_text(f"{said}this page does not know.")
     expect(page.get_by_role("radio", name="random")).to_be_checked(timeout=PATIENCE)
     expect(page.locator("#swatch-copper")).to_have_attribute("aria-pressed", "true")
 
