@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from fastapi import HTTPException
 from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
@@ -28,6 +29,8 @@ EXAMPLES = Path(__file__).parent / "examples"
 SHOWN_BYTES = 190_000  # of a photo on its way to the browser, at most
 
 BALD = 0.002  # share of the picture below which hardly any hair is found
+
+FAINT = 0.1  # alpha from which dye is seen, though it is not called hair
 
 GONE = "The photo is not on the server"
 
@@ -57,7 +60,7 @@ class PageEvents:
                 "view": view,
                 "model": model,
                 "share": share,
-                "bald": share < BALD,
+                "bald": how_bald(alphas[variant], share),
                 "alone": share_alone(alphas, variant, session.threshold) if view == "Where they differ" else None,
             }
 
@@ -77,7 +80,7 @@ class PageEvents:
                 "shown": session.file(partial(save_picture, name_of(session.path))),
                 "colour": colour_name(colour),
                 "share": share,
-                "bald": not strokes and share < BALD,
+                "bald": "" if strokes else how_bald(recolourer.alpha, share),
                 "middle": middle_of_hair(recolourer.alpha, session.threshold),
             }
 
@@ -156,6 +159,13 @@ def strokes_of(photo: dict | None) -> tuple[Stroke, ...]:
 def model_of(photo: dict | None) -> str | None:
     """The name of the model that looks at the photo; None for the first one."""
     return photo.get("model") if photo else None
+
+
+def how_bald(alpha: np.ndarray, share: float) -> str:
+    """ "no" or "hardly any" where so little hair is found, `share` of the picture; else nothing."""
+    if share >= BALD:
+        return ""
+    return "hardly any" if alpha.max() > FAINT else "no"
 
 
 def save_picture(name: str, picture) -> str:

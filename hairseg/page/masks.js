@@ -10,7 +10,7 @@ Object.assign(hairseg, {
         }));
         const empty = element.querySelector(".empty");
         let value = null;  // what is shown
-        const found = () => value.bald ? `${value.share ? "hardly any" : "no"} hair found` : `calls ${hairseg.share(value.share)} of this picture hair`;
+        const found = () => value.bald ? `${value.bald} hair found` : `calls ${hairseg.share(value.share)} of this picture hair`;
         const explain = () => {
             if (!value) return;
             const auroc = hairseg.scores[value.model]?.[id], score = auroc ? ` · AUROC ${auroc} on test photos` : "";

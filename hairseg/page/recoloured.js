@@ -47,7 +47,7 @@ Object.assign(hairseg, {
             settle();
             slider.disabled = false;
             empty.textContent = "";
-            caption.textContent = value.bald ? `This mask finds ${value.share ? "hardly any" : "no"} hair in the photo. Touch up adds some by hand.` : "";
+            caption.textContent = value.bald ? `This mask finds ${value.bald} hair in the photo. Touch up adds some by hand.` : "";
             hairseg.say(hairseg.photo.said);
             hairseg.photo.said = "";
             hairseg.stage("done");

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import ImageColor
 
+from hairseg.page.events import how_bald
 from hairseg.page.share_card import share_card
 from hairseg.page.views import VIEWS, draw_view, middle_of_hair, share_alone, share_of_hair
 from hairseg.paper import VARIANT_COLOURS
@@ -27,6 +28,15 @@ def test_the_middle_of_the_hair_has_as_much_of_it_on_either_side():
     two = np.maximum(box(0, 10), box(250, 300))  # the middle of most of it, not of both
     assert middle_of_hair(two, 0.5) == pytest.approx(270 / 300, abs=1 / 300)
     assert middle_of_hair(0 * two, 0.5) == 0.5
+
+
+@pytest.mark.parametrize("alpha, said", [(0.05, "no"), (0.3, "hardly any"), (0.9, "hardly any")])
+def test_hair_that_is_dyed_is_never_said_to_be_none(alpha, said):
+    picture = np.zeros((100, 100), np.float32)
+    picture[0, :10] = alpha
+    assert how_bald(picture, share_of_hair(picture, 0.5)) == said
+    picture[:20] = 1
+    assert how_bald(picture, share_of_hair(picture, 0.5)) == ""
 
 
 def test_shares_are_counted():
