@@ -162,7 +162,7 @@ def model_of(photo: dict | None) -> str | None:
 
 
 def how_bald(alpha: np.ndarray, share: float) -> str:
-    """ "no" or "hardly any" where so little hair is found, `share` of the picture; else nothing."""
+    """What so little hair is called, `share` of the picture: "no" or "hardly any"; nothing where there is more."""
     if share >= BALD:
         return ""
     return "hardly any" if alpha.max() > FAINT else "no"
