@@ -48,7 +48,7 @@ def share_of_hair(alpha: np.ndarray, threshold: float) -> float:
 
 def middle_of_hair(alpha: np.ndarray, threshold: float) -> float:
     """Where from left to right, 0 to 1, half of what is called hair lies to either side; 0.5 where there is none."""
-    columns = np.cumsum(np.sum(alpha[::4] >= threshold, axis=0))  # of every fourth row: nobody waits for an exact middle
+    columns = np.cumsum(np.sum(alpha[::4] >= threshold, axis=0))  # near enough by every fourth row
     return float((np.searchsorted(columns, columns[-1] / 2) + 0.5) / len(columns)) if columns[-1] else 0.5
 
 
