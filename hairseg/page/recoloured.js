@@ -19,6 +19,7 @@ Object.assign(hairseg, {
         element.querySelector("#large-button").addEventListener("click", () => hairseg.enlarge(recoloured.querySelector("img")));
         const cut = () => frame.style.setProperty("--cut", slider.value / 100);
         slider.addEventListener("input", cut);
+        frame.addEventListener("animationend", () => frame.classList.remove("is-new"));  // or another tab's end would begin it anew
         const measure = () => {  // where the picture lies in its frame
             const {naturalWidth, naturalHeight} = original.querySelector("img") || {};
             if (!naturalWidth) return;
@@ -40,9 +41,9 @@ Object.assign(hairseg, {
             if (frame.classList.contains("is-empty")) {  // the new colour begins in the middle of the hair, wherever that is
                 slider.value = Math.round(100 * Math.min(0.9, Math.max(0.1, value.middle)));
                 cut();
+                frame.classList.add("is-new");
             }
             frame.classList.remove("is-empty");
-            frame.classList.add("is-new");
             hairseg.photo.shown = value.edit;
             settle();
             slider.disabled = false;

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from gradio.themes import Soft
 from starlette.middleware import Middleware
 
@@ -11,6 +12,7 @@ from hairseg.page.preview import Preview
 from hairseg.page.request_size import LARGEST_FILE
 from hairseg.page.touch_up import POINTS, STROKE_POINTS, STROKES
 from hairseg.paper import VARIANTS
+from hairseg.recolouring.light import LUMINANCE, linear_light
 from hairseg.recolouring.palette import PRESETS, parse_colour
 from hairseg.recolouring.settings import NUMBERS, describe
 
@@ -47,9 +49,7 @@ def legible_on(colour: str) -> str:
         >>> legible_on("#cfae85"), legible_on("#3d2a22")
         ('#000', '#fff')
     """
-    channels = [value / 255 for value in parse_colour(colour)]
-    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
-    luminance = sum(weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    luminance = linear_light(np.array(parse_colour(colour)) / 255) @ LUMINANCE
     return "#000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#fff"
 
 

@@ -266,6 +266,7 @@ def test_the_new_colour_begins_in_the_middle_of_the_hair_until_it_is_moved(page,
     slider = page.locator(".before-after input")
     hair = np.flatnonzero(picture(page, "pretrained-mask") >= 128) % (2 * photo.shape[1])
     assert float(slider.input_value()) == pytest.approx(100 * np.median(hair) / (2 * photo.shape[1]), abs=1)
+    expect(page.locator(".before-after.is-new")).to_have_count(0)  # it has swept there, and does so once
     slider.fill("0")
     before = source(page, "recoloured")
     page.click("#swatch-violet")
