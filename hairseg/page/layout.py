@@ -152,7 +152,7 @@ def build_page(
         shown = [networks, board, *scores, *examples, about]
         # First, as what an event sets off is done in turn: the photo is looked at while the rest is fetched.
         model.change(None, model, None, js="name => hairseg.choose(name)", **PRIVATE)
-        gr.on([page.load, model.change], show_model, model, shown, trigger_mode="always_last", **fresh)
+        gr.on([page.load, model.change, networks.submit], show_model, model, shown, trigger_mode="always_last", **fresh)
         tab.select(rows, model, board, **fresh)  # what has been measured meanwhile
         board.select(None, None, model, js="() => hairseg.asked", **PRIVATE)
         chosen, names = [*linked.values(), model], json.dumps([[*linked, "model"], models.names])[1:-1]

@@ -49,11 +49,15 @@ Object.assign(hairseg, {
 
     explanations: [],  // write the captions anew
 
-    networks(element, props, watch) {  // what the server tells of its networks once they are loaded
+    askNetworks() {},  // have it told again
+
+    networks(element, props, watch, trigger) {  // what the server tells of its networks once they are loaded
+        hairseg.askNetworks = () => trigger("submit");
         watch("value", () => {
             const {scores, error} = props.value;
             if (scores) hairseg.scores = scores;
-            else hairseg.say(error);
+            if (error) hairseg.say(error);
+            else hairseg.messages.reached();
             for (const explain of hairseg.explanations) explain();
             element.querySelector("[role=status]").textContent = "";
         });

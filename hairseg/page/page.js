@@ -17,6 +17,12 @@ const hairseg = {
         return [photo && {...photo, asked: hairseg.requests += 1}, ...settings];
     },
 
+    outputs(number) {  // names of the components that a function of the server fills
+        const {dependencies, components} = window.gradio_config;
+        const {outputs = []} = dependencies.find(({id}) => id === number) || {};
+        return components.filter(({id}) => outputs.includes(id)).map(({props}) => props.elem_id).filter(Boolean);
+    },
+
     // ---- pictures and words ----
 
     url(path) {  // of a file that the server has made

@@ -28,7 +28,7 @@ STYLES = ("page.css", "live.css")
 
 SCRIPTS = (  # one after the other; the first begins what the others add to
     *("page.js", "photo.js", "masks.js", "models.js", "recoloured.js", "touch_up.js", "take_away.js", "links.js"),
-    *("waiting.js", "live.js", "keyboard.js"),
+    *("waiting.js", "messages.js", "live.js", "keyboard.js"),
 )
 
 

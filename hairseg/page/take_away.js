@@ -7,13 +7,14 @@ Object.assign(hairseg, {
         return inputs;
     },
 
+    notTaking() {
+        for (const button of document.querySelectorAll("[aria-busy=true]")) button.removeAttribute("aria-busy");
+    },
+
     delivery(element, props, watch) {
-        const free = () => {
-            for (const button of document.querySelectorAll("[aria-busy=true]")) button.removeAttribute("aria-busy");
-        };
-        hairseg.resets.push(free);
+        hairseg.resets.push(hairseg.notTaking);
         watch("value", () => {
-            free();
+            hairseg.notTaking();
             const value = props.value;
             if (!hairseg.isPresent(value)) return;
             if (value.gone) return hairseg.photoInput.renew();

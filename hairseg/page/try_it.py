@@ -125,7 +125,7 @@ def markup(name: str, elem_id: str, **options: Any) -> gr.HTML:
     """A component in markup of our own, from markup/NAME.html, that the page's scripts bring to life."""
     return gr.HTML(
         html_template=read_markup(name),
-        js_on_load=f"hairseg.{name}(element, props, watch)",
+        js_on_load=f"hairseg.{name}(element, props, watch, trigger)",
         elem_id=elem_id,
         apply_default_css=False,
         **options,
