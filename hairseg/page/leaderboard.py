@@ -27,8 +27,8 @@ KNOWN, COSTS = (
 
 LEGEND = (
     "Scores are those of the models' own files, of photos that the networks did not learn from; the worst kind of "
-    "photos is the one with the lowest F1, with the number of its photos. MB are those of both networks' files, ms "
-    "what both masks of a photo of 1 megapixel take on this machine while nobody uses the page."
+    "those photos is the one with the lowest F1, with the number of its photos. MB are those of both networks' files, "
+    "ms what both masks of a photo of 1 megapixel take on this machine while nobody uses the page."
 )
 
 

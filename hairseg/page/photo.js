@@ -48,8 +48,10 @@ Object.assign(hairseg, {
                     : `${name} did not get through; check the connection and try again.`);
             }
         };
-        const take = file => come(file.name, URL.createObjectURL(file), async () => (await upload(file)).path);
-        const isHere = () => element.checkVisibility();  // not on another tab
+        const take = file => {  // its results are seen, whichever tab was
+            document.querySelector("#tabs [role=tab]").click();
+            come(file.name, URL.createObjectURL(file), async () => (await upload(file)).path);
+        };
         hairseg.photoInput = {
             show,
             take,
@@ -101,7 +103,7 @@ Object.assign(hairseg, {
         document.addEventListener("dragover", event => {  // beside the tile, too: a browser would leave the page for the file
             if (![...event.dataTransfer.types].includes("Files")) return;
             event.preventDefault();
-            target.classList.toggle("is-target", isHere());
+            target.classList.add("is-target");
         });
         document.addEventListener("dragleave", event => event.relatedTarget || target.classList.remove("is-target"));
         document.addEventListener("drop", event => {
@@ -109,11 +111,11 @@ Object.assign(hairseg, {
             if (!file) return;
             event.preventDefault();
             target.classList.remove("is-target");
-            if (isHere()) take(file);
+            take(file);
         });
         document.addEventListener("paste", event => {
             const [file] = event.clipboardData.files;
-            if (file && isHere()) take(file);
+            if (file) take(file);
         });
         hairseg.look = Math.floor(Math.random() * 2 ** 40);
         hairseg.stage("without-photo");

@@ -16,9 +16,18 @@ Object.assign(hairseg, {
         };
         hairseg.resets.push(reset);
         reset();
-        element.querySelector("#large-button").addEventListener("click", () => hairseg.enlarge(recoloured.querySelector("img")));
         const cut = () => frame.style.setProperty("--cut", slider.value / 100);
         slider.addEventListener("input", cut);
+        element.querySelector("#large-button").addEventListener("click", () => {
+            const large = frame.cloneNode(true), [range] = large.getElementsByTagName("input"), img = recoloured.querySelector("img");
+            large.className = "before-after";
+            large.style = `--cut: ${slider.value / 100}; --aside: 0px; --ratio: ${img.naturalWidth / img.naturalHeight}`;
+            large.querySelector("canvas").remove();
+            for (const part of large.children) part.removeAttribute("id");
+            range.value = slider.value;
+            range.addEventListener("input", () => large.style.setProperty("--cut", range.value / 100));
+            hairseg.dialog(img.alt, large);
+        });
         frame.addEventListener("animationend", () => frame.classList.remove("is-new"));  // or another tab's end would begin it anew
         const measure = () => {  // where the picture lies in its frame
             const {naturalWidth, naturalHeight} = original.querySelector("img") || {};

@@ -15,7 +15,6 @@ hairseg.touchUp = (element, frame) => {
     let brush = null;  // where it is, [x, y]
     let paints = {};
 
-    const picture = () => frame.querySelector("#recoloured img");
     const radius = () => size.value / 100;
 
     // The photo as it is, or dyed: one of them may just be on its way, and has no size yet.
@@ -242,8 +241,8 @@ hairseg.touchUp = (element, frame) => {
     new ResizeObserver(redraw).observe(canvas);
 
     const settle = () => {  // once a picture is there, what it shows need not be drawn any more
-        const {photo} = hairseg;
-        if (photo && picture()?.complete) drawn = drawn.filter(([, edit]) => edit > photo.shown);
+        const {photo} = hairseg, picture = frame.querySelector("#recoloured img");
+        if (photo && picture?.complete) drawn = drawn.filter(([, edit]) => edit > photo.shown);
         refresh();
     };
     frame.querySelector("#recoloured").addEventListener("load", settle, true);

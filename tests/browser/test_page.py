@@ -323,9 +323,19 @@ def test_the_recoloured_photo_opens_large(page):
     upload(page, PORTRAIT)
     done(page)
     page.click("#large-button")
-    large = page.locator("dialog[open] img")
-    expect(large).to_have_attribute("src", source(page, "recoloured"))
-    assert large.bounding_box()["height"] > page.locator("#recoloured img").bounding_box()["height"]
+    photo, dyed = page.locator("dialog[open] img").all()
+    assert [photo.get_attribute("src"), dyed.get_attribute("src")] == [
+        source(page, "original"),
+        source(page, "recoloured"),
+    ]
+    assert photo.bounding_box() == dyed.bounding_box()
+    assert dyed.bounding_box()["height"] > page.locator("#recoloured img").bounding_box()["height"]
+    cut = page.locator("dialog[open] input")
+    box = cut.bounding_box()
+    page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2)
+    assert float(cut.input_value()) == pytest.approx(90, abs=3)
+    shown = "document.querySelector('dialog .dyed').computedStyleMap().get('--cut').toString()"
+    assert float(page.evaluate(shown)) == pytest.approx(0.9, abs=0.03)
     page.keyboard.press("Escape")
     expect(page.locator("dialog[open]")).to_have_count(0)
 
@@ -390,7 +400,9 @@ def test_the_card_holds_figure_3_and_the_recolouring(page):
     assert 0.3 < black < 0.6  # two masks of mostly nothing
 
 
-def test_a_picture_can_be_pasted(page):
+@pytest.mark.parametrize("tab", ["Try it", "How good is it?"])
+def test_a_picture_can_be_pasted(page, tab):
+    page.get_by_role("tab", name=tab).click()
     page.evaluate(
         """async () => {
             const canvas = document.createElement("canvas");
@@ -471,8 +483,8 @@ def test_a_photo_may_be_dropped_anywhere_and_never_takes_the_page_away(page):
     assert "beside.jpg" in page.locator("#photo .name").inner_text()
     page.get_by_role("tab", name="Models").click()
     assert page.evaluate(drop, ["elsewhere.jpg", "body"]) == [True, True]
-    page.get_by_role("tab", name="Try it").click()
-    assert "beside.jpg" in page.locator("#photo .name").inner_text()
+    expect(page.locator("#photo .name")).to_have_text("elsewhere.jpg")
+    done(page)
 
 
 def test_code_names_the_pages_own_address(page, address):
