@@ -25,10 +25,12 @@ const hairseg = {
 
     // ---- pictures and words ----
 
-    url(path) {  // of a file that the server has made
+    address(route) {  // of one of Gradio's routes
         const {root = "", api_prefix = "/gradio_api"} = window.gradio_config || {};
-        return `${root}${api_prefix}/file=${path.split("/").map(encodeURIComponent).join("/")}`;
+        return `${root}${api_prefix}/${route}`;
     },
+
+    url: path => hairseg.address(`file=${path.split("/").map(encodeURIComponent).join("/")}`),  // of a file that the server has made
 
     fill(place, src, alt) {  // show one picture there, or none
         let img = place.querySelector("img");
@@ -47,8 +49,11 @@ const hairseg = {
 
     SENDING: "Sending the photo",
 
-    arrived() {  // the photo is on the server: where results will stand, their tiles say what goes on
-        for (const empty of document.querySelectorAll(".empty[data-work]")) empty.textContent = empty.dataset.work;
+    sent(share) {  // so much of the photo: where results will stand, their tiles say so, and then what goes on
+        const percent = Math.floor(100 * share);
+        for (const empty of document.querySelectorAll(".empty[data-work]")) {
+            empty.textContent = share === 1 ? empty.dataset.work : `${hairseg.SENDING}, ${percent} %`;
+        }
     },
 
     stage(state) {  // "without-photo", "at-work" or "done"

@@ -3,7 +3,7 @@
 Object.assign(hairseg, {
     photoInput: null,
 
-    upload(element, props, trigger, server, upload) {
+    upload(element, props, trigger, server) {
         const input = element.querySelector("input[type=file]"), target = element.querySelector(".tile");
         const picture = element.querySelector("button.picture");
 
@@ -32,7 +32,7 @@ Object.assign(hairseg, {
         const looked = (look, path) => {
             if (look !== hairseg.look) return;  // another photo came meanwhile
             hairseg.photo.path = path;
-            hairseg.arrived();
+            hairseg.sent(1);
             props.value = {path, look, model: hairseg.model, edit: 0, strokes: hairseg.photo.strokes};
             ask();
         };
@@ -50,7 +50,7 @@ Object.assign(hairseg, {
         };
         const take = file => {  // its results are seen, whichever tab was
             document.querySelector("#tabs [role=tab]").click();
-            come(file.name, URL.createObjectURL(file), async () => (await upload(file)).path);
+            come(file.name, URL.createObjectURL(file), () => hairseg.send(file));
         };
         hairseg.photoInput = {
             show,
@@ -117,10 +117,30 @@ Object.assign(hairseg, {
             const [file] = event.clipboardData.files;
             if (file) take(file);
         });
+        hairseg.resets.push(() => hairseg.stopSending());
         hairseg.look = Math.floor(Math.random() * 2 ** 40);
         hairseg.stage("without-photo");
         show();
     },
+
+    send(file) {  // as Gradio's client does, which does not tell how much has been sent; gives the path on the server
+        if (file.size > LARGEST_MB * 2 ** 20) return Promise.reject(new Error("too large"));
+        return new Promise((resolve, reject) => {
+            const request = new XMLHttpRequest(), form = new FormData();
+            form.append("files", file);
+            request.upload.addEventListener("progress", ({loaded, total}) => loaded < total && hairseg.sent(loaded / total));
+            request.addEventListener("load", () => {
+                if (request.status === 200) resolve(JSON.parse(request.responseText)[0]);
+                else reject(new Error(request.responseText));
+            });
+            for (const failure of ["error", "abort"]) request.addEventListener(failure, () => reject(new Error(failure)));
+            request.open("POST", hairseg.address("upload"));
+            request.send(form);
+            hairseg.stopSending = () => request.abort();
+        });
+    },
+
+    stopSending() {},  // the photo that is on its way, as nobody waits for it any more
 
     examples(element) {
         element.addEventListener("click", event => {

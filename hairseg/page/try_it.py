@@ -46,7 +46,7 @@ def try_it(session: PageSession) -> dict[str, gr.components.Component]:
         random_mask = markup("mask", "random-mask")
         photo = PhotoInput(
             html_template=read_markup("photo"),
-            js_on_load="hairseg.upload(element, props, trigger, server, upload)",
+            js_on_load="hairseg.upload(element, props, trigger, server)",
             elem_id="photo",
             apply_default_css=False,
             server_functions=[example],

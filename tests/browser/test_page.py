@@ -13,6 +13,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from hairseg.images import load_photo
+from hairseg.page.request_size import LARGEST_FILE
 from hairseg.page.style import swatch_id
 from hairseg.prediction import HairPredictor
 from hairseg.recolouring.palette import PRESETS
@@ -226,6 +227,40 @@ def test_over_a_slow_link_the_page_says_that_the_photo_is_being_sent(page):
     done(page)
     told = page.evaluate("told")
     assert told.count("Looking for the hair") == 2 and "Dyeing" in told and "Sending the photo" not in told
+
+
+def test_over_a_slow_link_the_page_counts_what_is_sent_and_stops_once_nobody_waits(page, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")  # 3 MB
+    link, failed = page.context.new_cdp_session(page), []
+    link.send("Network.enable")
+    link.send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 100_000},
+    )
+    page.on("requestfailed", lambda request: failed.append(request.url) if "/upload" in request.url else None)
+    upload(page, tmp_path / "noise.png")
+    for name in ("#random-mask", "#compare"):
+        expect(page.locator(f"{name} .empty")).to_have_text(
+            re.compile(r"Sending the photo, [1-9]\d? %"), timeout=PATIENCE
+        )
+    upload(page, PORTRAIT)
+    done(page)
+    assert page.locator("#photo .name").inner_text() == PORTRAIT.name
+    assert len(failed) == 1
+    link.detach()
+
+
+def test_a_file_that_is_too_large_is_not_sent(page, tmp_path):
+    with open(tmp_path / "large.jpg", "wb") as file:
+        file.truncate(LARGEST_FILE + 1)
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if "/upload" in request.url else None)
+    upload(page, tmp_path / "large.jpg")
+    expect(page.locator("#photo .alert")).to_have_text(
+        "large.jpg is too large: expected at most 200 MB; scale it down and try again."
+    )
+    assert sent == []
 
 
 def test_captions_get_their_scores_once_the_networks_tell_them(page):
