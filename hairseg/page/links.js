@@ -56,11 +56,11 @@ Object.assign(hairseg, {
         const kinds = {colour, second_colour: colour, variant: one(VARIANTS), second_mode: one(MODES), model: one(models)};
         for (const [name, span] of Object.entries(NUMBERS)) kinds[name] = number(span);
         const chosen = names.map((name, index) => {
-            const text = wanted.get(name), value = text === null ? now[index] : kinds[name](text);
+            const text = wanted.get(name), value = !text ? now[index] : kinds[name](text);
             if (value === undefined) unknown.push(`the ${name.replace("_", " ")} ${text.slice(0, 40)}`);
             return value ?? now[index];
         });
-        if (unknown.length) hairseg.say(`The link asks for ${new Intl.ListFormat("en").format(unknown)}, which this page does not know.`);
+        if (unknown.length) hairseg.say(`The link asks for ${new Intl.ListFormat("en").format(unknown)}, which this page does not offer.`);
         return chosen;
     },
 });

@@ -8,7 +8,7 @@ Object.assign(hairseg, {
         const describe = (...texts) => caption.replaceChildren(...texts.map(([text, name]) => {
             return Object.assign(document.createElement("span"), {textContent: text, className: name || ""});
         }));
-        const empty = element.querySelector(".empty");
+        const tile = element.querySelector(".tile"), empty = element.querySelector(".empty");
         let value = null;  // what is shown
         const found = () => value.bald ? `${value.bald} hair found` : `calls ${hairseg.share(value.share)} of this picture hair`;
         const explain = () => {
@@ -25,24 +25,33 @@ Object.assign(hairseg, {
             picture.setAttribute("aria-label", `${title}: no picture yet`);
             describe([title]);
             empty.textContent = hairseg.photo ? hairseg.SENDING : "";
+            hairseg.came(tile, null);
         };
         let latest = 0;  // number of the request whose result is shown
         hairseg.resets.push(reset);
         hairseg.explanations.push(explain);
         reset();
         picture.addEventListener("click", () => hairseg.enlarge(picture.querySelector("img")));
-        watch("value", () => {
+        const show = () => {
             const answer = props.value;
-            if (!hairseg.isPresent(answer) || hairseg.failed(answer) || answer.asked < latest) return;
+            if (!hairseg.isPresent(answer)) return false;
+            if (answer.error) hairseg.came(tile, answer.asked);
+            if (hairseg.failed(answer) || answer.asked < latest) return false;
             value = answer;
             latest = value.asked;
             explain();
-            hairseg.fill(picture, hairseg.url(value.src), `${title}, ${value.view.toLowerCase()}: ${found()}`);
-            picture.disabled = false;
-            picture.setAttribute("aria-label", `Open large: ${title}`);
-            empty.textContent = "";
             hairseg.shown(value.shown);
-        });
+            hairseg.fill(picture, hairseg.url(value.src), `${title}, ${value.view.toLowerCase()}: ${found()}`).then(() => {
+                if (value !== answer) return;
+                picture.disabled = false;
+                picture.setAttribute("aria-label", `Open large: ${title}`);
+                empty.textContent = "";
+                hairseg.came(tile, answer.asked);
+            });
+            return true;
+        };
+        hairseg.shows.push(show);
+        watch("value", show);
     },
 
     scores: {},  // AUROC on test photos, by model and variant

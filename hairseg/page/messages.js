@@ -67,7 +67,10 @@ hairseg.messages = {
                 const message = JSON.parse(event.slice(5)), {msg, event_id} = message;
                 if (msg === "close_stream") return;
                 if (msg === "unexpected_error") throw new Error(message.message);
-                if (msg === "process_completed" && !open.delete(event_id)) early.add(event_id);
+                if (msg === "process_completed") {
+                    if (!message.success) hairseg.dropped(open.get(event_id));
+                    if (!open.delete(event_id)) early.add(event_id);
+                }
                 hairseg.waiting.heard(message);
                 tell(message);
             }
@@ -77,7 +80,7 @@ hairseg.messages = {
     LOST: "The server does not answer: check the connection",
 
     reached() {
-        if (document.querySelector("#photo .alert").textContent.startsWith(hairseg.messages.LOST)) hairseg.say("");
+        if (document.querySelector("#photo .alert").textContent.includes(hairseg.messages.LOST)) hairseg.say(hairseg.messages.elseSaid());
     },
 
     AGAIN: 3000,  // milliseconds after which what did not come is asked for again
@@ -86,22 +89,27 @@ hairseg.messages = {
 
     quiet: null,  // the timer after which Gradio may say again what failed
 
+    elseSaid: () =>  // beside that
+         document.querySelector("#photo .alert").textContent.split(hairseg.messages.LOST)[0].trim(),
+
     unreachable(number) {  // for the call of a function
-        const {messages, photo, look} = hairseg;
+        const {messages, photo, look} = hairseg, outputs = hairseg.outputs(number);
         document.body.classList.add("hairseg-unreachable");  // Gradio says so of every single call
         clearTimeout(messages.quiet);
         messages.quiet = setTimeout(() => document.body.classList.remove("hairseg-unreachable"), 4 * messages.AGAIN);
-        const askPhoto = () => hairseg.look === look && hairseg.photoInput[hairseg.photo.isSeen ? "ask" : "again"]();
         const again = (what, ask) => {
-            hairseg.say(`${messages.LOST}. It is asked again by itself.`);
+            hairseg.say(`${messages.elseSaid()} ${messages.LOST}. It is asked again by itself.`.trim());
             clearTimeout(messages.timers[what]);
             messages.timers[what] = setTimeout(ask, messages.AGAIN);
         };
-        if (hairseg.outputs(number).includes("networks")) again("networks", hairseg.askNetworks);
-        else if (photo && hairseg.waiting.places(number).length) again("photo", askPhoto);
-        else {
-            hairseg.say(`${messages.LOST}, then try again.`);
-            hairseg.notTaking();
+        if (outputs.includes("networks")) again("networks", hairseg.askNetworks);
+        if (outputs.includes("delivery")) again("delivery", hairseg.takeAgain);
+        if (photo && hairseg.waiting.places(number).length) {
+            again("photo", () => {
+                if (hairseg.look !== look) return;
+                hairseg.photo.said = messages.elseSaid();
+                hairseg.photoInput[hairseg.photo.isSeen ? "ask" : "again"]();
+            });
         }
     },
 };
@@ -111,20 +119,31 @@ hairseg.messages = {
     window.fetch = async (address, options) => {
         const {pathname, href} = new URL(address.url || address, window.location.href);
         if (pathname.endsWith("/queue/data")) return hairseg.messages.stream(() => fetched.call(window, href));
-        const answer = await fetched.call(window, address, options).catch(error => {
-            if (!/\/(queue\/join|run\/\w+)\/?$/.test(pathname)) throw error;
-            hairseg.messages.unreachable(JSON.parse(options.body).fn_index);
-            return new Response("{}", {status: 500});
-        });
-        if (pathname.endsWith("/queue/join")) {
-            const {fn_index} = JSON.parse(options.body);
+        if (!/\/(queue\/join|run\/\w+)\/?$/.test(pathname)) return fetched.call(window, address, options);
+        const {fn_index} = JSON.parse(options.body);
+        try {
+            const answer = await fetched.call(window, address, options);
+            if (!answer.ok) hairseg.dropped(fn_index);
             if (answer.status === 503) hairseg.waiting.refused(fn_index);
-            if (answer.ok) {
+            if (answer.ok && pathname.endsWith("/queue/join")) {
                 const {event_id} = await answer.clone().json();
                 hairseg.messages.called(fn_index, event_id);
                 hairseg.waiting.joined(fn_index, event_id);
             }
+            return answer;
+        } catch {
+            hairseg.messages.unreachable(fn_index);
+            return new Response("{}", {status: 500});
         }
-        return answer;
     };
 }
+
+// Gradio fetches the scripts of charts when they are first shown, and does not try again.
+window.addEventListener("unhandledrejection", ({reason}) => {
+    if (!/dynamically imported module|importing a module script/i.test(reason?.message)) return;
+    const tab = [...document.querySelectorAll("#tabs [role=tabpanel]")].find(panel => panel.checkVisibility());
+    if (!tab || tab.querySelector(".missing")) return;
+    const missing = Object.assign(document.createElement("p"), {className: "missing", role: "alert"});
+    missing.textContent = "Part of this tab did not come over the connection. Load the page again to see it.";
+    tab.prepend(missing);
+});

@@ -13,8 +13,25 @@ const hairseg = {
 
     requests: 0,  // for pictures, so far
 
-    asking([photo, ...settings]) {  // results carry the number of their request: one that a later one has overtaken is not shown
-        return [photo && {...photo, asked: hairseg.requests += 1}, ...settings];
+    // Results carry the number of their request: one that a later one has overtaken is not shown.
+    asking(names, [photo, ...settings]) {
+        const asked = hairseg.requests += 1;
+        for (const name of photo ? names : []) {
+            const tile = document.querySelector(`#${name} .tile`);
+            tile.dataset.asked = asked;
+            tile.classList.add("is-asked");
+        }
+        return [photo && {...photo, asked}, ...settings];
+    },
+
+    came(tile, asked) {  // the picture of that request, or a sentence instead; null: nobody waits any more
+        if (asked === null || asked >= tile.dataset.asked) tile.classList.remove("is-asked");
+    },
+
+    dropped(number) {  // nothing comes of that call of a function
+        const names = hairseg.outputs(number);
+        if (names.includes("delivery")) hairseg.notTaking();
+        for (const tile of names.map(name => document.querySelector(`#${name} .tile`)).filter(Boolean)) hairseg.came(tile, null);
     },
 
     outputs(number) {  // names of the components that a function of the server fills
@@ -32,12 +49,13 @@ const hairseg = {
 
     url: path => hairseg.address(`file=${path.split("/").map(encodeURIComponent).join("/")}`),  // of a file that the server has made
 
-    fill(place, src, alt) {  // show one picture there, or none
+    async fill(place, src, alt) {  // show one picture there, or none; the end is when it is there
         let img = place.querySelector("img");
-        if (!src) return img && img.remove();
+        if (!src) return img?.remove();
         if (!img) place.append(img = document.createElement("img"));
         img.alt = alt;
         if (img.getAttribute("src") !== src) img.src = src;
+        if (!img.complete) await new Promise(resolve => img.onload = img.onerror = resolve);
     },
 
     share: value => `${(100 * value).toFixed(value < 0.1 ? 1 : 0)} %`,
@@ -63,6 +81,9 @@ const hairseg = {
             document.getElementById("story2")?.classList.toggle(name, on);
         }
         document.body.classList.toggle("hairseg-photo", state !== "without-photo");
+        if (document.activeElement?.checkVisibility() ?? true) return;  // else a keyboard would begin at the top of the page again
+        const buttons = [...document.querySelectorAll("#photo [data-do=choose]")];
+        buttons.find(button => button.checkVisibility())?.focus({preventScroll: true});
     },
 
     isPresent: value => value && hairseg.photo && value.look === hairseg.look,
@@ -93,6 +114,8 @@ const hairseg = {
 
     resets: [],
 
+    shows: [],  // show the results that the tiles have; each says whether they are of the present look
+
     // ---- large ----
 
     enlarge(img) {
@@ -100,7 +123,9 @@ const hairseg = {
     },
 
     dialog(title, content, action, link) {
-        document.querySelector("dialog.hairseg-large")?.remove();
+        const before = document.querySelector("dialog.hairseg-large");
+        before?.close();
+        before?.remove();
         const dialog = document.createElement("dialog");
         dialog.className = "hairseg-large";
         dialog.setAttribute("aria-label", title);

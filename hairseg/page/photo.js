@@ -18,7 +18,7 @@ Object.assign(hairseg, {
             const {photo} = hairseg;
             hairseg.look += 1;
             hairseg.photo = {
-                name, src, bring, strokes: [], past: [], edit: 0, shown: 0, said: "",
+                name, src, bring, look: hairseg.look, strokes: [], past: [], edit: 0, shown: 0, said: "",
                 before: photo?.isSeen ? {...photo, before: null} : photo?.before,
                 ...kept,
             };
@@ -62,8 +62,8 @@ Object.assign(hairseg, {
             },
             ask,
             renew() {  // the server has let go of it
-                const {name, src, bring, strokes, past} = hairseg.photo;
-                come(name, src, bring, {strokes, past, before: null});
+                const {name, src, bring, strokes, past, said} = hairseg.photo;
+                come(name, src, bring, {strokes, past, said, before: null});
             },
             back(text) {  // a photo that cannot be used goes, with one sentence, and the one before it comes back
                 const {before} = hairseg.photo;
@@ -71,7 +71,14 @@ Object.assign(hairseg, {
                     hairseg.clear();
                     return hairseg.say(text);
                 }
-                const {name, src, bring, path, strokes, past} = before;
+                const {name, src, bring, path, look, strokes, past} = before;
+                if (props.value?.look === look && props.value.model === hairseg.model) {  // nothing has been asked for since
+                    hairseg.look = look;
+                    hairseg.photo = {...before, said: text};
+                    hairseg.reset();
+                    show();
+                    if (hairseg.shows.map(again => again()).every(Boolean)) return;
+                }
                 looked(begin(name, src, bring, {strokes, past, said: text, before: null}), path);
                 hairseg.say(text);
             },
@@ -94,6 +101,7 @@ Object.assign(hairseg, {
             const action = event.target.closest("[data-do]")?.dataset.do;
             if (action === "choose") input.click();
             if (action === "camera") hairseg.camera(take, input);
+            if (action === "dismiss") hairseg.say("");
             if (action === "clear") {
                 hairseg.clear();
                 hairseg.say("");
@@ -172,6 +180,9 @@ Object.assign(hairseg, {
             canvas.toBlob(blob => take(new File([blob], "camera.jpg", {type: "image/jpeg"})), "image/jpeg", 0.95);
             dialog.close();
         }});
+        const button = dialog.querySelector("button");
+        button.disabled = true;  // until there is a picture to take
+        video.addEventListener("loadeddata", () => button.disabled = false);
         dialog.addEventListener("close", () => stream.getTracks().forEach(track => track.stop()), {once: true});
     },
 

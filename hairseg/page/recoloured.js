@@ -3,7 +3,7 @@
 Object.assign(hairseg, {
     compare(element, props, watch) {
         const frame = element.querySelector(".before-after"), slider = frame.querySelector("input");
-        const caption = element.querySelector(".said"), empty = element.querySelector(".empty");
+        const tile = element.querySelector(".tile"), caption = element.querySelector(".said"), empty = element.querySelector(".empty");
         const [original, recoloured] = ["#original", "#recoloured"].map(id => frame.querySelector(id));
         const reset = () => {
             hairseg.fill(original, null);
@@ -13,6 +13,7 @@ Object.assign(hairseg, {
             slider.disabled = true;
             caption.textContent = "";
             empty.textContent = hairseg.photo ? hairseg.SENDING : "Your hair in another colour, once there is a photo";
+            hairseg.came(tile, null);
         };
         hairseg.resets.push(reset);
         reset();
@@ -40,28 +41,38 @@ Object.assign(hairseg, {
         new ResizeObserver(measure).observe(frame);
         const settle = hairseg.touchUp(element, frame);
         let latest = 0;  // number of the request whose result is shown
-        watch("value", () => {
-            const value = props.value;
-            if (!hairseg.isPresent(value) || hairseg.failed(value) || value.edit !== hairseg.photo.edit || value.asked < latest) return;
-            latest = value.asked;
-            const colour = value.colour.replace(/-/g, " ");
-            hairseg.fill(original, hairseg.url(value.shown), "Your photo as it is");
-            hairseg.fill(recoloured, hairseg.url(value.src), `Your photo with ${colour} hair`);
+        const arrived = ({edit, middle, bald, asked}) => {
             if (frame.classList.contains("is-empty")) {  // the new colour begins in the middle of the hair, wherever that is
-                slider.value = Math.round(100 * Math.min(0.9, Math.max(0.1, value.middle)));
+                slider.value = Math.round(100 * Math.min(0.9, Math.max(0.1, middle)));
                 cut();
                 frame.classList.add("is-new");
             }
             frame.classList.remove("is-empty");
-            hairseg.photo.shown = value.edit;
+            hairseg.photo.shown = edit;
             settle();
             slider.disabled = false;
             empty.textContent = "";
-            caption.textContent = value.bald ? `This mask finds ${value.bald} hair in the photo. Touch up adds some by hand.` : "";
+            hairseg.came(tile, asked);
+            caption.textContent = bald ? `This mask finds ${bald} hair in the photo. Touch up adds some by hand.` : "";
             hairseg.say(hairseg.photo.said);
             hairseg.photo.said = "";
             hairseg.stage("done");
+        };
+        const show = () => {
+            const value = props.value;
+            if (!hairseg.isPresent(value)) return false;
+            if (value.error) hairseg.came(tile, value.asked);
+            if (hairseg.failed(value) || value.edit !== hairseg.photo.edit || value.asked < latest) return false;
+            latest = value.asked;
+            const colour = value.colour.replace(/-/g, " ");
             hairseg.shown(value.shown);
-        });
+            Promise.all([
+                hairseg.fill(original, hairseg.url(value.shown), "Your photo as it is"),
+                hairseg.fill(recoloured, hairseg.url(value.src), `Your photo with ${colour} hair`),
+            ]).then(() => value.asked === latest && hairseg.isPresent(value) && arrived(value));
+            return true;
+        };
+        hairseg.shows.push(show);
+        watch("value", show);
     },
 });

@@ -184,31 +184,31 @@ def groups_of(metrics: dict) -> str:
 
     Photos without any hair come last: they have no F1, only hair that was found where there is none.
     """
-    kinds = []  # each: its name, its data set, scores by variant
+    kinds = []  # each: its name, with its data set, and scores by variant
     for scored in (metrics, *metrics.get("others", [])):
         for key, prefix in GROUPS.items():
             for name, group in (scored.get(key) or {}).items():
-                kinds.append((f"{prefix}{name}", scored["dataset"], group.get("variants", group)))
+                kinds.append((f"{prefix}{name} ({scored['dataset']})", group.get("variants", group)))
     for folder, group in metrics.get("hairless", {}).get("kinds", {}).items():
         shares = {variant: {"false_hair": share["mean"]} for variant, share in group["variants"].items()}
-        kinds.append((f"nobody: {folder}", "", shares))
+        kinds.append((f"nobody: {folder}", shares))
 
     def scores(kind: tuple, score: str) -> list[float | None]:
-        return [kind[2].get(variant, {}).get(score) for variant in VARIANTS]
+        return [kind[1].get(variant, {}).get(score) for variant in VARIANTS]
 
     def badness(kind: tuple) -> tuple:
         f1 = [value for value in scores(kind, "f1") if value is not None]
         return (0, f1[0]) if f1 else (1, *(-(value or 0) for value in scores(kind, "false_hair")))
 
     rows = [
-        [*kind[:2], *map(number, scores(kind, "f1")), *map(percent, scores(kind, "false_hair"))]
+        [kind[0], *map(number, scores(kind, "f1")), *map(percent, scores(kind, "false_hair"))]
         for kind in sorted(kinds, key=badness)
         if any(value is not None for score in ("f1", "false_hair") for value in scores(kind, score))
     ]
     if not rows:
         return ""
     title = "**By kind of photo**, the worst first, at the photos' own sizes; false hair: pixels wrongly called hair."
-    head = ["photos", "data set", *(f"{score}, {variant}" for score in ("F1", "false hair") for variant in VARIANTS)]
+    head = ["photos", *(f"{score}, {variant}" for score in ("F1", "false hair") for variant in VARIANTS)]
     return f"{title}\n\n{markdown_table(head, rows)}"
 
 

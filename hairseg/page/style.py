@@ -76,7 +76,7 @@ def look() -> dict[str, Any]:
         app_kwargs={"middleware": [Middleware(Preview)]},
         max_file_size=LARGEST_FILE,
         state_session_capacity=100,  # the page keeps nothing of a session, and Gradio some 160 kB of each
-        # Gradio's default font would be fetched from the internet. Labels of the theme have too little contrast.
+        # Gradio's default font would be fetched from the internet. Its labels and outlines have too little contrast.
         theme=Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]).set(
             checkbox_label_background_fill_selected="#4338ca",
             checkbox_label_background_fill_selected_dark="#4338ca",
@@ -87,6 +87,8 @@ def look() -> dict[str, Any]:
             block_info_text_color="#4b5563",
             block_info_text_color_dark="#d1d5db",
             body_text_color_subdued="#4b5563",
+            checkbox_border_color="#6b7280",
+            input_border_color="#868e9b",
             body_text_color_subdued_dark="#d1d5db",
         ),
     )

@@ -7,14 +7,21 @@ Object.assign(hairseg, {
         return inputs;
     },
 
-    notTaking() {
-        for (const button of document.querySelectorAll("[aria-busy=true]")) button.removeAttribute("aria-busy");
+    notTaking() {  // any more; gives the buttons that it was
+        const buttons = [...document.querySelectorAll("[aria-busy=true]")];
+        for (const button of buttons) button.removeAttribute("aria-busy");
+        return buttons;
+    },
+
+    takeAgain() {
+        for (const button of hairseg.notTaking()) button.click();
     },
 
     delivery(element, props, watch) {
         hairseg.resets.push(hairseg.notTaking);
         watch("value", () => {
             hairseg.notTaking();
+            hairseg.messages.reached();
             const value = props.value;
             if (!hairseg.isPresent(value)) return;
             if (value.gone) return hairseg.photoInput.renew();

@@ -1,6 +1,7 @@
 """The first tab: what pretraining is worth, and one's own hair in another colour."""
 
 import base64
+import json
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -97,13 +98,20 @@ def try_it(session: PageSession) -> dict[str, gr.components.Component]:
     linked |= {"second_mode": second_mode, "second_colour": second_colour}
     settings = [photo, *linked.values()]
     fresh: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
-    masks = [random_mask, pretrained_mask]
-    numbered: dict[str, Any] = {"js": "(...now) => hairseg.asking(now)", **fresh}
-    masking: dict[str, Any] = {"fn": events.show_masks, "inputs": [photo, view], "outputs": masks, **numbered}
+
+    def numbered(*outputs: gr.HTML) -> dict[str, Any]:
+        names = [output.elem_id for output in outputs]
+        return {"outputs": list(outputs), "js": f"(...now) => hairseg.asking({json.dumps(names)}, now)", **fresh}
+
+    masking: dict[str, Any] = {
+        "fn": events.show_masks,
+        "inputs": [photo, view],
+        **numbered(random_mask, pretrained_mask),
+    }
     photo.upload(trigger_mode="multiple", concurrency_limit=4, **masking)
     view.change(trigger_mode="always_last", concurrency_limit=4, **masking)
     changes = [photo.input, *(setting.change for setting in settings[1:])]  # a touch-up is the photo's input
-    dyeing: dict[str, Any] = {"fn": events.show_recoloured, "inputs": settings, "outputs": recoloured, **numbered}
+    dyeing: dict[str, Any] = {"fn": events.show_recoloured, "inputs": settings, **numbered(recoloured)}
     photo.submit(trigger_mode="multiple", concurrency_limit=4, **dyeing)
     gr.on(changes, trigger_mode="always_last", queue=False, **dyeing)
     for name, swatch in swatches.items():

@@ -4,14 +4,13 @@ import io
 import os
 import shutil
 import urllib.request
-from contextlib import suppress
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import PROJECT, served
 from PIL import Image
-from playwright.sync_api import TimeoutError, expect, sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from hairseg.page.layout import build_page
 from hairseg.page.style import look
@@ -114,13 +113,10 @@ def picture(page, name: str) -> np.ndarray:
 
 
 def idle(page) -> None:
-    """Wait until nothing is under way, or for longer than anything here takes.
-
-    Gradio 6.31 may leave its stream of events open when one of them is cancelled just as it ends; then nothing comes of
-    it any more, and the next event is told through the same stream.
-    """
-    with suppress(TimeoutError):
-        page.wait_for_load_state("networkidle", timeout=PATIENCE / 3)
+    """Wait until nothing is under way."""
+    page.wait_for_function(
+        "!document.querySelector('.is-asked, [aria-busy=true]') && !hairseg.messages.open.size", timeout=PATIENCE
+    )
 
 
 def done(page) -> None:

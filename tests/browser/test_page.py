@@ -13,7 +13,6 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from hairseg.images import load_photo
-from hairseg.page.request_size import LARGEST_FILE
 from hairseg.page.style import swatch_id
 from hairseg.prediction import HairPredictor
 from hairseg.recolouring.palette import PRESETS
@@ -193,7 +192,7 @@ def test_a_link_takes_all_that_is_chosen_for_the_hair_along(page, address):
 def test_what_a_link_asks_for_and_the_page_has_not_is_named_and_the_rest_is_done(page, address):
     page.goto(f"{address}?colour=constructor&strength=3&variant=random&second_mode=dots&model=none")
     said = "The link asks for the colour constructor, the strength 3, the second mode dots, and the model none, which "
-    expect(page.locator("#photo .alert")).to_have_text(f"{said}this page does not know.")
+    expect(page.locator("#photo .alert")).to_have_text(f"{said}this page does not offer.")
     expect(page.get_by_role("radio", name="random")).to_be_checked(timeout=PATIENCE)
     expect(page.locator("#swatch-copper")).to_have_attribute("aria-pressed", "true")
 
@@ -209,58 +208,6 @@ def test_any_colour_starts_at_the_one_that_is_chosen(page):
     expect(page.locator("#recoloured img")).to_have_attribute("alt", "Your photo with 0a64c8 hair", timeout=PATIENCE)
     expect(page.locator("#swatch-violet")).to_have_attribute("aria-pressed", "false")
     assert hue(picture(page, "recoloured"), picture(page, "pretrained-mask") > 250) == pytest.approx(212, abs=25)
-
-
-def test_over_a_slow_link_the_page_says_that_the_photo_is_being_sent(page):
-    held = []
-    page.route("**/upload*", lambda route: held.append(route))
-    upload(page, PORTRAIT)
-    for name in ("#random-mask", "#pretrained-mask", "#compare"):
-        expect(page.locator(f"{name} .empty")).to_have_text("Sending the photo")
-    page.evaluate(
-        "window.told = [];"
-        " for (const empty of document.querySelectorAll('.empty[data-work]'))"
-        "  new MutationObserver(() => told.push(empty.textContent)).observe(empty, {childList: true})"
-    )
-    (sent,) = held
-    sent.continue_()
-    done(page)
-    told = page.evaluate("told")
-    assert told.count("Looking for the hair") == 2 and "Dyeing" in told and "Sending the photo" not in told
-
-
-def test_over_a_slow_link_the_page_counts_what_is_sent_and_stops_once_nobody_waits(page, tmp_path):
-    noise = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8)
-    Image.fromarray(noise).save(tmp_path / "noise.png")  # 3 MB
-    link, failed = page.context.new_cdp_session(page), []
-    link.send("Network.enable")
-    link.send(
-        "Network.emulateNetworkConditions",
-        {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 100_000},
-    )
-    page.on("requestfailed", lambda request: failed.append(request.url) if "/upload" in request.url else None)
-    upload(page, tmp_path / "noise.png")
-    for name in ("#random-mask", "#compare"):
-        expect(page.locator(f"{name} .empty")).to_have_text(
-            re.compile(r"Sending the photo, [1-9]\d? %"), timeout=PATIENCE
-        )
-    upload(page, PORTRAIT)
-    done(page)
-    assert page.locator("#photo .name").inner_text() == PORTRAIT.name
-    assert len(failed) == 1
-    link.detach()
-
-
-def test_a_file_that_is_too_large_is_not_sent(page, tmp_path):
-    with open(tmp_path / "large.jpg", "wb") as file:
-        file.truncate(LARGEST_FILE + 1)
-    sent = []
-    page.on("request", lambda request: sent.append(request.url) if "/upload" in request.url else None)
-    upload(page, tmp_path / "large.jpg")
-    expect(page.locator("#photo .alert")).to_have_text(
-        "large.jpg is too large: expected at most 200 MB; scale it down and try again."
-    )
-    assert sent == []
 
 
 def test_captions_get_their_scores_once_the_networks_tell_them(page):
@@ -452,9 +399,66 @@ def test_a_picture_can_be_pasted(page, tab):
     assert "clip.png" in page.locator("#photo .name").inner_text()
 
 
+CAMERAS = """() => {
+    window.cameras = [];
+    const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async asked => {
+        const stream = await open(asked);
+        cameras.push(...stream.getTracks());
+        return stream;
+    };
+}"""
+
+
+def test_a_camera_that_was_asked_for_twice_is_off_once_its_picture_is_closed(page):
+    page.evaluate(CAMERAS)
+    page.get_by_role("button", name="Use the camera").dblclick()
+    page.wait_for_function("cameras.length === 2")
+    page.get_by_role("button", name="Close", exact=True).click()
+    page.wait_for_function("cameras.every(camera => camera.readyState === 'ended')")
+
+
+def test_nothing_is_taken_before_the_camera_shows_something(page):
+    page.evaluate("navigator.mediaDevices.getUserMedia = async () => new MediaStream()")
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.get_by_role("button", name="Take the photo")).to_be_disabled()
+    page.keyboard.press("Escape")
+
+
+def test_the_keyboard_goes_on_where_the_photo_is(page):
+    page.locator("#example button").first.focus()
+    page.keyboard.press("Enter")
+    done(page)
+    expect(page.get_by_role("button", name="Change")).to_be_focused()
+    page.get_by_role("button", name="Remove").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#photo .drop [data-do=choose]")).to_be_focused()
+
+
+def test_a_number_that_is_emptied_is_what_it_was(page):
+    upload(page, PORTRAIT)
+    done(page)
+    strength = page.get_by_label("number input for Strength")
+    strength.fill("0.4")
+    page.keyboard.press("Tab")
+    for nothing in ("Delete", "Backspace"):
+        strength.focus()
+        page.keyboard.press("Control+a")
+        page.keyboard.press(nothing)
+        page.keyboard.press("Tab")
+        expect(strength).to_have_value("0.4")
+        expect(page.get_by_label("range slider for Strength")).to_have_value("0.4")
+
+
+def test_what_is_said_can_be_closed(page):
+    upload(page, Path(__file__))
+    expect(page.locator("#photo .alert")).to_contain_text("is not a picture that can be read", timeout=PATIENCE)
+    page.get_by_role("button", name="Close the message").click()
+    expect(page.locator("#photo .notice")).to_be_hidden()
+
+
 def test_the_camera_takes_a_photo(page):
     page.get_by_role("button", name="Use the camera").click()
-    page.wait_for_function("document.querySelector('dialog video')?.videoWidth > 0")
     page.get_by_role("button", name="Take the photo").click()
     done(page)
     assert picture(page, "pretrained-mask").ndim == 2

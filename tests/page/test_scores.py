@@ -58,12 +58,12 @@ def test_groups_are_those_of_every_data_set_that_was_scored_the_worst_first():
     }
     assert groups_of(metrics).partition("\n")[0].endswith("false hair: pixels wrongly called hair.")
     assert groups_of(metrics).splitlines()[4:] == [
-        "| hats | celebamask-hq |  | 0.2500 |  |  |",
-        "| hair kinky | figaro1k | 0.5000 |  | 1.20 % |  |",
-        "| head in a scene, 1/2 | celebamask-hq | 0.9100 | 0.8200 |  |  |",
-        "| bare | celebamask-hq |  |  | 50.00 % |  |",
-        "| nobody: flowers |  |  |  | 0.10 % | 0.00 % |",
-        "| nobody: animals |  |  |  | 0.00 % | 25.00 % |",
+        "| hats (celebamask-hq) |  | 0.2500 |  |  |",
+        "| hair kinky (figaro1k) | 0.5000 |  | 1.20 % |  |",
+        "| head in a scene, 1/2 (celebamask-hq) | 0.9100 | 0.8200 |  |  |",
+        "| bare (celebamask-hq) |  |  | 50.00 % |  |",
+        "| nobody: flowers |  |  | 0.10 % | 0.00 % |",
+        "| nobody: animals |  |  | 0.00 % | 25.00 % |",
     ]
     assert groups_of({"dataset": "x"}) == ""
 
