@@ -79,8 +79,10 @@ hairseg.messages = {
 
     LOST: "The server does not answer: check the connection",
 
+    elseSaid: () => hairseg.said().split(hairseg.messages.LOST)[0].trim(),
+
     reached() {
-        if (document.querySelector("#photo .alert").textContent.includes(hairseg.messages.LOST)) hairseg.say(hairseg.messages.elseSaid());
+        if (hairseg.said().includes(hairseg.messages.LOST)) hairseg.say(hairseg.messages.elseSaid());
     },
 
     AGAIN: 3000,  // milliseconds after which what did not come is asked for again
@@ -88,9 +90,6 @@ hairseg.messages = {
     timers: {},  // that do so, by what is asked for
 
     quiet: null,  // the timer after which Gradio may say again what failed
-
-    elseSaid: () =>  // beside that
-         document.querySelector("#photo .alert").textContent.split(hairseg.messages.LOST)[0].trim(),
 
     unreachable(number) {  // for the call of a function
         const {messages, photo, look} = hairseg, outputs = hairseg.outputs(number);

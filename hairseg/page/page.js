@@ -60,6 +60,8 @@ const hairseg = {
 
     share: value => `${(100 * value).toFixed(value < 0.1 ? 1 : 0)} %`,
 
+    said: () => document.querySelector("#photo .alert")?.textContent ?? "",
+
     say(text) {  // one line of what is going on, or of what went wrong
         const line = document.querySelector("#photo .alert");
         if (line) line.textContent = text || "";
@@ -81,7 +83,11 @@ const hairseg = {
             document.getElementById("story2")?.classList.toggle(name, on);
         }
         document.body.classList.toggle("hairseg-photo", state !== "without-photo");
-        if (document.activeElement?.checkVisibility() ?? true) return;  // else a keyboard would begin at the top of the page again
+        hairseg.keepFocus();
+    },
+
+    keepFocus() {  // in the page, where what had it has gone: a keyboard would begin at the top again
+        if (document.activeElement?.checkVisibility() ?? true) return;
         const buttons = [...document.querySelectorAll("#photo [data-do=choose]")];
         buttons.find(button => button.checkVisibility())?.focus({preventScroll: true});
     },

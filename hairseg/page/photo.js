@@ -101,7 +101,10 @@ Object.assign(hairseg, {
             const action = event.target.closest("[data-do]")?.dataset.do;
             if (action === "choose") input.click();
             if (action === "camera") hairseg.camera(take, input);
-            if (action === "dismiss") hairseg.say("");
+            if (action === "dismiss") {
+                hairseg.say("");
+                hairseg.keepFocus();
+            }
             if (action === "clear") {
                 hairseg.clear();
                 hairseg.say("");

@@ -30,7 +30,7 @@ hairseg.waiting = {
 
     tell() {
         const {calls, ranks, words, PATIENCE} = hairseg.waiting;
-        const line = document.querySelector("#photo .alert"), waits = /^Waiting for your turn: /;
+        const waits = /^Waiting for your turn: /;
         let aside = "";
         for (const [number, {id, since}] of calls) {
             const rank = hairseg.photo && performance.now() - since > PATIENCE ? ranks.get(id) : null;
@@ -43,7 +43,7 @@ hairseg.waiting = {
             }
             if (Number.isInteger(rank) && !told) aside = `Waiting for your turn: ${words(rank)}.`;
         }
-        if (aside ? line?.textContent !== aside : waits.test(line?.textContent)) hairseg.say(aside);
+        if (aside ? hairseg.said() !== aside : waits.test(hairseg.said())) hairseg.say(aside);
     },
 
     places(number) {  // where the tiles of a function's results say what goes on

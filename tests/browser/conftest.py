@@ -123,3 +123,5 @@ def done(page) -> None:
     """Wait until every picture of the present look is there."""
     for name in ("random-mask", "pretrained-mask", "recoloured"):
         expect(page.locator(f"#{name} img")).to_be_visible(timeout=PATIENCE)
+    for name in ("random-mask", "pretrained-mask", "compare"):
+        expect(page.locator(f"#{name} .empty")).to_have_text("", timeout=PATIENCE)

@@ -453,8 +453,10 @@ def test_a_number_that_is_emptied_is_what_it_was(page):
 def test_what_is_said_can_be_closed(page):
     upload(page, Path(__file__))
     expect(page.locator("#photo .alert")).to_contain_text("is not a picture that can be read", timeout=PATIENCE)
-    page.get_by_role("button", name="Close the message").click()
+    page.get_by_role("button", name="Close the message").focus()
+    page.keyboard.press("Enter")
     expect(page.locator("#photo .notice")).to_be_hidden()
+    expect(page.locator("#photo .drop [data-do=choose]")).to_be_focused()
 
 
 def test_the_camera_takes_a_photo(page):
