@@ -12,7 +12,7 @@ Example:
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.9.0"
+__version__ = "0.10.0"
 
 if TYPE_CHECKING:
     from hairseg.errors import InputError

@@ -16,6 +16,10 @@ document.addEventListener("keydown", ({key}) => {  // the options of one questio
         if (target.type === "number") number = target.value;
     });
 
+    document.addEventListener("change", ({target}) => {
+        if (target.type === "number" && target.value) number = target.value;
+    });
+
     document.addEventListener("blur", ({target}) => {  // one that is emptied is what it was; Gradio takes the lowest
         if (target.type !== "number" || target.value) return;
         target.value = number;

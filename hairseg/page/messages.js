@@ -81,6 +81,10 @@ hairseg.messages = {
 
     elseSaid: () => hairseg.said().split(hairseg.messages.LOST)[0].trim(),
 
+    sayLost() {
+        hairseg.say(`${hairseg.messages.elseSaid()} ${hairseg.messages.LOST}. It is asked again by itself.`.trim());
+    },
+
     reached() {
         if (hairseg.said().includes(hairseg.messages.LOST)) hairseg.say(hairseg.messages.elseSaid());
     },
@@ -92,12 +96,12 @@ hairseg.messages = {
     quiet: null,  // the timer after which Gradio may say again what failed
 
     unreachable(number) {  // for the call of a function
-        const {messages, photo, look} = hairseg, outputs = hairseg.outputs(number);
+        const {messages, photo, look} = hairseg, {outputs} = hairseg.partsOf(number);
         document.body.classList.add("hairseg-unreachable");  // Gradio says so of every single call
         clearTimeout(messages.quiet);
         messages.quiet = setTimeout(() => document.body.classList.remove("hairseg-unreachable"), 4 * messages.AGAIN);
         const again = (what, ask) => {
-            hairseg.say(`${messages.elseSaid()} ${messages.LOST}. It is asked again by itself.`.trim());
+            messages.sayLost();
             clearTimeout(messages.timers[what]);
             messages.timers[what] = setTimeout(ask, messages.AGAIN);
         };

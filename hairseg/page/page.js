@@ -14,14 +14,16 @@ const hairseg = {
     requests: 0,  // for pictures, so far
 
     // Results carry the number of their request: one that a later one has overtaken is not shown.
-    asking(names, [photo, ...settings]) {
+    numbered([photo, ...settings], places) {  // the places of the results know it, too
         const asked = hairseg.requests += 1;
-        for (const name of photo ? names : []) {
-            const tile = document.querySelector(`#${name} .tile`);
-            tile.dataset.asked = asked;
-            tile.classList.add("is-asked");
-        }
+        for (const place of places) place.dataset.asked = asked;
         return [photo && {...photo, asked}, ...settings];
+    },
+
+    asking(names, inputs) {
+        const tiles = inputs[0] ? names.map(name => document.querySelector(`#${name} .tile`)) : [];
+        for (const tile of tiles) tile.classList.add("is-asked");
+        return hairseg.numbered(inputs, tiles);
     },
 
     came(tile, asked) {  // the picture of that request, or a sentence instead; null: nobody waits any more
@@ -29,15 +31,16 @@ const hairseg = {
     },
 
     dropped(number) {  // nothing comes of that call of a function
-        const names = hairseg.outputs(number);
-        if (names.includes("delivery")) hairseg.notTaking();
-        for (const tile of names.map(name => document.querySelector(`#${name} .tile`)).filter(Boolean)) hairseg.came(tile, null);
+        const {outputs, triggers} = hairseg.partsOf(number);
+        for (const name of triggers) document.getElementById(name)?.removeAttribute("aria-busy");
+        for (const tile of outputs.map(name => document.querySelector(`#${name} .tile`)).filter(Boolean)) hairseg.came(tile, null);
     },
 
-    outputs(number) {  // names of the components that a function of the server fills
+    partsOf(number) {  // names of the components that a function of the server fills, and of those that call it
         const {dependencies, components} = window.gradio_config;
-        const {outputs = []} = dependencies.find(({id}) => id === number) || {};
-        return components.filter(({id}) => outputs.includes(id)).map(({props}) => props.elem_id).filter(Boolean);
+        const {outputs = [], targets = []} = dependencies.find(({id}) => id === number) || {};
+        const names = ids => components.filter(({id}) => ids.includes(id)).map(({props}) => props.elem_id).filter(Boolean);
+        return {outputs: names(outputs), triggers: names(targets.map(([id]) => id))};
     },
 
     // ---- pictures and words ----
@@ -55,7 +58,12 @@ const hairseg = {
         if (!img) place.append(img = document.createElement("img"));
         img.alt = alt;
         if (img.getAttribute("src") !== src) img.src = src;
-        if (!img.complete) await new Promise(resolve => img.onload = img.onerror = resolve);
+        if (img.complete && img.naturalWidth) return;
+        const again = () => img.getAttribute("src") === src && (img.src = src);
+        await new Promise(resolve => {
+            img.onload = resolve;
+            img.onerror = () => setTimeout(again, hairseg.messages.AGAIN);
+        });
     },
 
     share: value => `${(100 * value).toFixed(value < 0.1 ? 1 : 0)} %`,

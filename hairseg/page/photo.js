@@ -36,10 +36,18 @@ Object.assign(hairseg, {
             props.value = {path, look, model: hairseg.model, edit: 0, strokes: hairseg.photo.strokes};
             ask();
         };
-        const come = async (name, src, bring, kept) => {  // `bring` has the server keep the photo, and gives its path there
+        const insist = async (look, bring) => {  // as long as it is the present photo
+            while (look === hairseg.look) {
+                const path = await bring().catch(() => null);
+                if (path) return path;
+                if (look === hairseg.look) hairseg.messages.sayLost();
+                await new Promise(resolve => setTimeout(resolve, hairseg.messages.AGAIN));
+            }
+        };
+        const come = async (name, src, bring, kept, wasThere = false) => {  // `bring` has the server keep the photo, and gives its path there
             const look = begin(name, src, bring, kept);
             try {
-                const path = await bring();
+                const path = await (wasThere ? insist(look, bring) : bring());
                 if (!path) throw new Error("the server gave none");
                 looked(look, path);
             } catch (error) {
@@ -63,7 +71,7 @@ Object.assign(hairseg, {
             ask,
             renew() {  // the server has let go of it
                 const {name, src, bring, strokes, past, said} = hairseg.photo;
-                come(name, src, bring, {strokes, past, said, before: null});
+                come(name, src, bring, {strokes, past, said, before: null}, true);
             },
             back(text) {  // a photo that cannot be used goes, with one sentence, and the one before it comes back
                 const {before} = hairseg.photo;
@@ -161,6 +169,7 @@ Object.assign(hairseg, {
     },
 
     async camera(take, input) {
+        const {look} = hairseg, asked = hairseg.cameraAsked = {};
         let stream;
         try {
             stream = await navigator.mediaDevices.getUserMedia({video: {facingMode: "user", width: {ideal: 1280}}});
@@ -174,6 +183,9 @@ Object.assign(hairseg, {
             }
             return;
         }
+        if (asked !== hairseg.cameraAsked || look !== hairseg.look || !document.getElementById("photo").checkVisibility()) {
+            return stream.getTracks().forEach(track => track.stop());  // nobody waits for it any more
+        }
         const video = Object.assign(document.createElement("video"), {srcObject: stream, autoplay: true, muted: true});
         video.setAttribute("playsinline", "");
         const dialog = hairseg.dialog("Camera", video, {text: "Take the photo", act() {
@@ -185,7 +197,10 @@ Object.assign(hairseg, {
         }});
         const button = dialog.querySelector("button");
         button.disabled = true;  // until there is a picture to take
-        video.addEventListener("loadeddata", () => button.disabled = false);
+        video.addEventListener("loadeddata", () => {
+            button.disabled = false;
+            button.focus();
+        });
         dialog.addEventListener("close", () => stream.getTracks().forEach(track => track.stop()), {once: true});
     },
 

@@ -2,27 +2,25 @@
 
 Object.assign(hairseg, {
     taking(kind, inputs) {
+        const button = document.getElementById(`${kind}-button`);
         if (!hairseg.photo) hairseg.say("There is no photo yet: choose one first.");
-        else document.getElementById(`${kind}-button`)?.setAttribute("aria-busy", "true");
-        return inputs;
-    },
-
-    notTaking() {  // any more; gives the buttons that it was
-        const buttons = [...document.querySelectorAll("[aria-busy=true]")];
-        for (const button of buttons) button.removeAttribute("aria-busy");
-        return buttons;
+        else button.setAttribute("aria-busy", "true");
+        return hairseg.numbered(inputs, [button]);
     },
 
     takeAgain() {
-        for (const button of hairseg.notTaking()) button.click();
+        for (const button of document.querySelectorAll("[aria-busy=true]")) button.click();
     },
 
     delivery(element, props, watch) {
-        hairseg.resets.push(hairseg.notTaking);
+        const free = which => {
+            for (const button of document.querySelectorAll(`[aria-busy=true]${which}`)) button.removeAttribute("aria-busy");
+        };
+        hairseg.resets.push(() => free(""));
         watch("value", () => {
-            hairseg.notTaking();
-            hairseg.messages.reached();
             const value = props.value;
+            free(`[data-asked="${value.asked}"]`);
+            hairseg.messages.reached();
             if (!hairseg.isPresent(value)) return;
             if (value.gone) return hairseg.photoInput.renew();
             if (value.error) return hairseg.say(value.error);

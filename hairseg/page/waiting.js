@@ -47,6 +47,6 @@ hairseg.waiting = {
     },
 
     places(number) {  // where the tiles of a function's results say what goes on
-        return hairseg.outputs(number).map(name => document.querySelector(`#${name} .tile .empty`)).filter(Boolean);
+        return hairseg.partsOf(number).outputs.map(name => document.querySelector(`#${name} .tile .empty`)).filter(Boolean);
     },
 };

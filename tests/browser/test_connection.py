@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from browser.conftest import PATIENCE, PORTRAIT, WIDE, done, upload
+from browser.conftest import PATIENCE, PORTRAIT, WIDE, done, idle, upload
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -197,3 +197,35 @@ def test_networks_are_asked_about_again_where_their_answer_is_lost(browser, addr
     expect(page.locator("#networks [role=status]")).to_have_text("", timeout=PATIENCE)
     expect(page.locator("#photo .alert")).to_have_text("")
     page.close()
+
+
+def test_a_picture_that_did_not_come_is_fetched_again(page):
+    upload(page, PORTRAIT)
+    done(page)
+    lost = []
+
+    def lose(route):
+        if len(lost) < 3:
+            lost.append(route)
+            return route.abort()
+        route.continue_()
+
+    page.route(re.compile(r"/file=.*(violet|outline)"), lose)
+    page.click("#swatch-violet")
+    page.get_by_role("radio", name="Outline").check()
+    idle(page)
+    assert len(lost) == 3
+    for name in ("recoloured", "random-mask", "pretrained-mask"):
+        assert page.evaluate(f"document.querySelector('#{name} img').naturalWidth") > 0
+
+
+def test_a_photo_that_the_server_has_let_go_of_is_sent_until_it_is_there(page):
+    upload(page, PORTRAIT)
+    done(page)
+    page.route("**/upload*", lambda route: route.abort())
+    page.evaluate("hairseg.photoInput.renew()")  # what is done when a result says that the photo is gone
+    expect(page.locator("#photo .alert")).to_contain_text("It is asked again by itself", timeout=PATIENCE)
+    page.unroute("**/upload*")
+    done(page)
+    expect(page.locator("#photo .name")).to_have_text(PORTRAIT.name)
+    expect(page.locator("#photo .alert")).to_have_text("")

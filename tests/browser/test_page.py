@@ -3,6 +3,7 @@
 import colorsys
 import io
 import re
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from hairseg.images import load_photo
+from hairseg.page import events as page_events
 from hairseg.page.style import swatch_id
 from hairseg.prediction import HairPredictor
 from hairseg.recolouring.palette import PRESETS
@@ -372,6 +374,35 @@ def test_downloads_have_the_photos_own_size(page, kind, name, tmp_path):
         assert picture_.size == (1500, 2000) and picture_.format == ("JPEG" if name.endswith("jpg") else "PNG")
 
 
+def test_the_same_download_comes_as_often_as_it_is_asked_for(page):
+    upload(page, PORTRAIT)
+    done(page)
+    for _ in range(3):
+        with page.expect_download():
+            page.get_by_role("button", name="Recoloured, JPEG").click()
+        expect(page.locator("[aria-busy=true]")).to_have_count(0)
+
+
+def test_each_download_is_under_way_until_its_own_file_is_there(page, monkeypatch):
+    upload(page, PORTRAIT)
+    done(page)
+    gate, real = threading.Event(), page_events.contact_sheet
+
+    def contact_sheet(*arguments):
+        gate.wait(PATIENCE / 1000)
+        return real(*arguments)
+
+    monkeypatch.setattr(page_events, "contact_sheet", contact_sheet)
+    page.get_by_role("button", name="All colours on one sheet").click()
+    with page.expect_download():
+        page.click("#alpha-button")
+    expect(page.locator("#alpha-button")).not_to_have_attribute("aria-busy", "true")
+    expect(page.locator("#sheet-button")).to_have_attribute("aria-busy", "true")
+    gate.set()
+    expect(page.locator("dialog #sheet img")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
+
+
 def test_the_card_holds_figure_3_and_the_recolouring(page):
     upload(page, PORTRAIT)
     done(page)
@@ -418,6 +449,21 @@ def test_a_camera_that_was_asked_for_twice_is_off_once_its_picture_is_closed(pag
     page.wait_for_function("cameras.every(camera => camera.readyState === 'ended')")
 
 
+def test_a_camera_that_comes_too_late_is_off_at_once(page):
+    page.evaluate(CAMERAS)
+    page.evaluate(
+        "() => { const now = navigator.mediaDevices.getUserMedia;"
+        " const permitted = new Promise(go => window.permit = go);"
+        " navigator.mediaDevices.getUserMedia = async asked => { await permitted; return now(asked); }; }"
+    )
+    page.get_by_role("button", name="Use the camera").click()
+    page.locator("#example button").first.click()
+    done(page)
+    page.evaluate("permit()")
+    page.wait_for_function("cameras.length && cameras.every(camera => camera.readyState === 'ended')")
+    expect(page.locator("dialog[open]")).to_have_count(0)
+
+
 def test_nothing_is_taken_before_the_camera_shows_something(page):
     page.evaluate("navigator.mediaDevices.getUserMedia = async () => new MediaStream()")
     page.get_by_role("button", name="Use the camera").click()
@@ -440,9 +486,9 @@ def test_a_number_that_is_emptied_is_what_it_was(page):
     done(page)
     strength = page.get_by_label("number input for Strength")
     strength.fill("0.4")
-    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
     for nothing in ("Delete", "Backspace"):
-        strength.focus()
+        strength.focus()  # still, or again
         page.keyboard.press("Control+a")
         page.keyboard.press(nothing)
         page.keyboard.press("Tab")
@@ -461,7 +507,10 @@ def test_what_is_said_can_be_closed(page):
 
 def test_the_camera_takes_a_photo(page):
     page.get_by_role("button", name="Use the camera").click()
-    page.get_by_role("button", name="Take the photo").click()
+    take = page.get_by_role("button", name="Take the photo")
+    expect(take).to_be_enabled(timeout=PATIENCE)
+    expect(take).to_be_focused()
+    page.keyboard.press("Enter")
     done(page)
     assert picture(page, "pretrained-mask").ndim == 2
 
