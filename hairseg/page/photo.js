@@ -168,6 +168,8 @@ Object.assign(hairseg, {
         });
     },
 
+    cameraAsked: null,  // the latest wish for it: an earlier one that the browser grants late is not taken
+
     async camera(take, input) {
         const {look} = hairseg, asked = hairseg.cameraAsked = {};
         let stream;
