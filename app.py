@@ -17,14 +17,15 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from hairseg.commands import Parser, choose_device, run
+from hairseg.cli.common import Parser, run
 from hairseg.errors import InputError, printable
+from hairseg.networks.devices import select_device
 from hairseg.page.models import MEMORY
 from hairseg.paper import VARIANTS
 
 if TYPE_CHECKING:
+    from hairseg.inference.predictor import HairPredictor
     from hairseg.page.models import Model
-    from hairseg.prediction import HairPredictor
 
 
 def parse() -> Parser:
@@ -122,11 +123,11 @@ def load(model: "Model", device: str) -> "HairPredictor":
     import cv2
     import numpy as np
 
+    from hairseg.inference.predictor import HairPredictor
     from hairseg.memory import trim_memory
-    from hairseg.prediction import HairPredictor
 
     cv2.setNumThreads(1)  # visitors share the cores, not one visitor's steps: it idles less, and a huge photo holds one
-    predictor = HairPredictor(model.repository.folder, VARIANTS, choose_device(device))
+    predictor = HairPredictor(model.repository.folder, VARIANTS, select_device(device))
     predictor.alphas(np.zeros((320, 320, 3), np.uint8))
     trim_memory()  # loading takes twice the size of the weights
     return predictor

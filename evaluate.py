@@ -7,14 +7,15 @@ python evaluate.py --data Figaro1k --repo runs/resnet101-paper --output runs/fig
 import os
 from pathlib import Path
 
-from hairseg.commands import Parser, choose_device, run
+from hairseg.cli.common import Parser, run
 from hairseg.data.datasets import LAYOUTS, find_pairs, find_scenes, load_scenes
 from hairseg.data.decoded import load_arrays
 from hairseg.errors import InputError
 from hairseg.evaluation.evaluate import evaluate
 from hairseg.evaluation.report import table
-from hairseg.hub.resolution import default_repo, resolve
-from hairseg.prediction import HairPredictor
+from hairseg.hub.resolve import default_repo, resolve
+from hairseg.inference.predictor import HairPredictor
+from hairseg.networks.devices import select_device
 from hairseg.repository import ModelRepository
 
 
@@ -44,7 +45,7 @@ def parse() -> Parser:
 
 def main() -> None:
     args = parse().parse_args()
-    device = choose_device(args.device)
+    device = select_device(args.device)
     dataset, pairs = find_pairs(args.data, args.dataset, args.include_hairless)
     pairs = [pair for pair in pairs if args.split in (pair.split, "all")]
     if not pairs:
@@ -58,7 +59,7 @@ def main() -> None:
         )
     backdrops = load_scenes(scenes)
     predictor = HairPredictor(resolve(args.repo).folder, device=device)
-    arrays = load_arrays({dataset: pairs}, predictor.config.preset, args.workers)
+    arrays = load_arrays({dataset: pairs}, predictor.config.preprocessing, args.workers)
     output = ModelRepository(args.output)
     metrics = evaluate(predictor, dataset, args.split, pairs, arrays, backdrops, output)
     output.save_metrics(metrics)

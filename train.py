@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 from accelerate import Accelerator
 
-from hairseg.commands import Parser, choose_device, run
-from hairseg.config import Config
+from hairseg.cli.common import Parser, run
 from hairseg.data.datasets import LAYOUTS, load_scenes
 from hairseg.data.decoded import PhotoArrays
 from hairseg.errors import InputError, raise_if_any
@@ -26,21 +25,23 @@ from hairseg.evaluation.evaluate import evaluate
 from hairseg.evaluation.figures import draw_history
 from hairseg.evaluation.report import table
 from hairseg.hub.card import render_card
-from hairseg.hub.export import check_packages, export_onnx
 from hairseg.hub.publish import check_push, push
-from hairseg.hub.resolution import resolve
+from hairseg.hub.resolve import resolve
+from hairseg.inference.predictor import HairPredictor
 from hairseg.networks.backbones import BACKBONES, default_init
-from hairseg.networks.preset import Preset
+from hairseg.networks.devices import select_device
+from hairseg.networks.preprocessing import Preprocessing
 from hairseg.paper import VARIANTS
-from hairseg.prediction import HairPredictor
-from hairseg.repository import CONFIG, ModelRepository
-from hairseg.training.batches import served_size
+from hairseg.repository.config import Config
+from hairseg.repository.export import check_packages, export_onnx
+from hairseg.repository.repository import CONFIG, ModelRepository
+from hairseg.training.batches import serving_size
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import train_variant
 from hairseg.training.photos import TrainingPhotos, find_photos
 from hairseg.training.provenance import describe_variant
 from hairseg.training.recipes import OVERRIDABLE, RECIPES, Recipe
-from hairseg.training.state import interpolated
+from hairseg.training.state import interpolate_weights
 
 HISTORY_FIGURES = {"pretrained": "figure4", "random": "figure5"}  # as the paper numbers them
 
@@ -127,7 +128,7 @@ def main() -> None:
     args = parse().parse_args()
     recipes = chosen_recipes(args)
     recipe = recipes[args.variants[0]]  # all variants have its sizes
-    accelerator = Accelerator(cpu=choose_device(args.device).type == "cpu")
+    accelerator = Accelerator(cpu=select_device(args.device).type == "cpu")
     output = args.output or Path("runs") / f"{args.backbone}-{args.recipe}"
     repository, checkpoints = ModelRepository(output), output / "checkpoints"
     if accelerator.is_main_process:
@@ -164,14 +165,14 @@ def main() -> None:
             weights = trained.weights
             if started:
                 start = started.load_network(variant).state_dict()
-                weights = interpolated(weights, start, recipes[variant].start_share)
+                weights = interpolate_weights(weights, start, recipes[variant].init_blend)
             repository.save_weights(variant, args.backbone, weights)
             repository.save_history(variant, trained.history)
             figure = repository.figure(HISTORY_FIGURES[variant])
             draw_history(figure, trained.history, f"{variant}, {args.backbone}", trained.best_epoch)
     accelerator.end_training()
     if accelerator.is_main_process:
-        repository.save_config(Config.of(args.backbone, Preset(served_size(recipe)), entries))
+        repository.save_config(Config.of(args.backbone, Preprocessing(serving_size(recipe)), entries))
         predictor = HairPredictor(output, device=accelerator.device)
         finish(repository, predictor, photos, tests, backdrops, args.push_to)
         # renamed first: a half-removed folder would be taken up by --resume

@@ -22,16 +22,16 @@ from accelerate import Accelerator
 from common import both_clocks, parser_of, time_in_turns
 from trained import record_in, trained_weights
 
-from hairseg.commands import choose_device, run
-from hairseg.config import Config
+from hairseg.cli.common import run
 from hairseg.data.datasets import find_pairs
-from hairseg.evaluation.own_size import own_size_scores
+from hairseg.evaluation.full_resolution import full_resolution_scores
 from hairseg.files import write_json
+from hairseg.inference.predictor import HairPredictor
 from hairseg.networks.backbones import BACKBONES, build_model, default_init
-from hairseg.networks.precision import autocast, prepare_for_inference
-from hairseg.networks.preset import Preset
-from hairseg.prediction import HairPredictor
+from hairseg.networks.devices import autocast, prepare_for_inference, select_device
+from hairseg.networks.preprocessing import Preprocessing
 from hairseg.repository import ModelRepository
+from hairseg.repository.config import Config
 from hairseg.training.checkpoints import Settings
 from hairseg.training.recipes import MODERN
 
@@ -75,10 +75,10 @@ def scores_of(weights: dict, backbone: str, size: int, found: dict, device: torc
     with tempfile.TemporaryDirectory() as folder:
         repository = ModelRepository(folder)
         repository.save_weights("pretrained", backbone, weights)
-        repository.save_config(Config.of(backbone, Preset(size), {"pretrained": {}}))
+        repository.save_config(Config.of(backbone, Preprocessing(size), {"pretrained": {}}))
         predictor = HairPredictor(folder, ["pretrained"], device)
         scores = {
-            dataset: own_size_scores(predictor, dataset, [pair for pair in pairs if pair.split == "val"])
+            dataset: full_resolution_scores(predictor, dataset, [pair for pair in pairs if pair.split == "val"])
             for dataset, pairs in found.items()
         }
     return {
@@ -103,7 +103,7 @@ def main() -> None:
     inits = dict(args.init)
     found = dict(find_pairs(folder) for folder in args.data)
     photos = [(dataset, pair) for dataset, pairs in found.items() for pair in pairs if pair.split == "train"]
-    device, recipe = choose_device(args.device), replace(MODERN, epochs=args.epochs)
+    device, recipe = select_device(args.device), replace(MODERN, epochs=args.epochs)
     accelerator = Accelerator(cpu=device.type == "cpu")
     settings = {"datasets": list(found), "training_photos": len(photos), "recipe": asdict(recipe)}
     record = record_in(args.output, settings, "kinds")

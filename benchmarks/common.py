@@ -19,13 +19,13 @@ import numpy as np
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))  # run as a script, Python looks for packages beside the benchmarks alone
 
-from hairseg.commands import Parser, choose_device  # noqa: E402
+from hairseg.cli.common import Parser  # noqa: E402
 from hairseg.errors import InputError  # noqa: E402
 from hairseg.files import write_json  # noqa: E402
+from hairseg.inference.predictor import HairPredictor  # noqa: E402
 from hairseg.networks.backbones import build_model  # noqa: E402
 from hairseg.networks.deeplab import DeepLabV3  # noqa: E402
-from hairseg.networks.precision import prepare_for_inference  # noqa: E402
-from hairseg.prediction import HairPredictor  # noqa: E402
+from hairseg.networks.devices import prepare_for_inference, select_device  # noqa: E402
 from hairseg.repository import BUNDLED  # noqa: E402
 
 PORTRAIT = PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg"
@@ -116,7 +116,7 @@ def load_predictor(backbone: str, device: str, variants: list[str]) -> HairPredi
     Random weights would give masks that are nonsense, and so the closer looks and the edges to refine. A network of
     another backbone therefore runs in full, and its answer is replaced by the bundled network's, which is remembered.
     """
-    predictor = HairPredictor(BUNDLED, variants, choose_device(device))
+    predictor = HairPredictor(BUNDLED, variants, select_device(device))
     if backbone == predictor.config.backbone:
         return predictor
 

@@ -20,10 +20,10 @@ import numpy as np
 from common import PORTRAIT, parser_of, report, served
 from tqdm import tqdm
 
-from hairseg.commands import run
+from hairseg.cli.common import run
 from hairseg.errors import InputError
 from hairseg.images import alpha_to_grey, encode_jpeg, load_photo
-from hairseg.prediction import HairPredictor
+from hairseg.inference.predictor import HairPredictor
 from hairseg.repository import BUNDLED
 
 AT_ONCE = 20  # visitors beside the huge photo

@@ -15,17 +15,17 @@ from pathlib import Path
 import numpy as np
 from common import parser_of, report
 
-from hairseg.commands import run
+from hairseg.cli.common import run
 from hairseg.data.datasets import find_pairs
 from hairseg.errors import InputError
+from hairseg.evaluation.full_resolution import pair_at_size_of_photo
 from hairseg.evaluation.metrics import MaskScores
-from hairseg.evaluation.own_size import pair_at_size_of_photo
-from hairseg.hub.resolution import default_repo, resolve
-from hairseg.networks.preset import IGNORE
-from hairseg.prediction import HairPredictor
-from hairseg.refinement import refine_alpha
+from hairseg.hub.resolve import default_repo, resolve
+from hairseg.inference.predictor import HairPredictor
+from hairseg.inference.refinement import refine_alpha
+from hairseg.networks.preprocessing import IGNORE
 
-SURE = 0.05  # alpha from 0 or 1 within which the trimap of closed-form matting is decided
+CONFIDENT_LOGIT = 0.05  # alpha from 0 or 1 within which the trimap of closed-form matting is decided
 
 
 try:
@@ -35,7 +35,7 @@ except ImportError:
 
 
 def closed_form(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    trimap = np.where(alpha > 1 - SURE, 1.0, np.where(alpha < SURE, 0.0, 0.5))
+    trimap = np.where(alpha > 1 - CONFIDENT_LOGIT, 1.0, np.where(alpha < CONFIDENT_LOGIT, 0.0, 0.5))
     if trimap.min() > 0 or trimap.max() < 1:  # it has nothing to go by
         return alpha
     return estimate_alpha_cf(photo / 255.0, trimap).astype(np.float32)  # pyright: ignore[reportOptionalCall]

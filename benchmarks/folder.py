@@ -32,11 +32,11 @@ import torch
 from common import PORTRAIT, PROJECT, both_clocks, load_predictor, parser_of, report, time_in_turns
 
 from hairseg import __main__ as command
-from hairseg import prediction
-from hairseg.commands import run
+from hairseg.cli.common import run
 from hairseg.images import load_photo
-from hairseg.networks.precision import autocast
-from hairseg.prediction import HairPredictor
+from hairseg.inference import predictor as prediction
+from hairseg.inference.predictor import HairPredictor
+from hairseg.networks.devices import autocast
 
 VARIANT = "pretrained"
 STEP = 50  # photos between two looks at the memory

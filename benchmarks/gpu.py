@@ -25,15 +25,15 @@ from accelerate.utils import send_to_device
 from common import parser_of, time_in_turns
 from torch.utils.flop_counter import FlopCounterMode
 
-from hairseg.commands import choose_device, run
+from hairseg.cli.common import run
 from hairseg.data.augmentation import SOURCE_SIZE
 from hairseg.data.datasets import SPLITS, find_pairs
 from hairseg.data.decoded import PhotoArrays, load_arrays
 from hairseg.data.rendering import Batch, render
 from hairseg.files import write_json
 from hairseg.networks.backbones import BACKBONES, build_model
-from hairseg.networks.precision import autocast
-from hairseg.networks.preset import Preset
+from hairseg.networks.devices import autocast, select_device
+from hairseg.networks.preprocessing import Preprocessing
 from hairseg.paper import PAPER_AUROC
 from hairseg.training.batches import epoch_frames
 from hairseg.training.checkpoints import Settings
@@ -48,17 +48,18 @@ SEEDS = (0, 1, 2)
 
 class Bench:
     def __init__(self, args):
-        self.device, self.trial, self.results = choose_device(args.device), args.trial, {}
+        self.device, self.trial, self.results = select_device(args.device), args.trial, {}
         self.accelerator = Accelerator(cpu=self.device.type == "cpu")
         self.big = "efficientnet_lite0" if args.trial else "resnet101"
         self.size = 64 if args.trial else 256
         dataset, pairs = find_pairs(args.data)
         chosen = {name: [pair for pair in pairs if pair.split == name][: 12 if args.trial else None] for name in SPLITS}
         self.splits = {
-            name: load_arrays({dataset: of_split}, Preset(self.size), args.workers) for name, of_split in chosen.items()
+            name: load_arrays({dataset: of_split}, Preprocessing(self.size), args.workers)
+            for name, of_split in chosen.items()
         }
         self.splits["scenes"] = self.splits["val"]
-        self.large = load_arrays({dataset: chosen["train"]}, Preset(SOURCE_SIZE), args.workers)
+        self.large = load_arrays({dataset: chosen["train"]}, Preprocessing(SOURCE_SIZE), args.workers)
         self.workers = args.workers
 
     def seconds(self, call, runs: int, warm_ups: int = 3) -> float:
@@ -92,8 +93,8 @@ class Bench:
             recipe = replace(RECIPES["paper"]["pretrained"], precision=precision)
             optimiser = OPTIMISERS[recipe.optimiser](network.parameters(), lr=1e-4, fused=True)
             with FlopCounterMode(display=False) as counter:
-                TrainingStep(network, recipe, Preset(self.size), self.device).run_eagerly(photos, masks)
-            whole = TrainingStep(network, recipe, Preset(self.size), self.device)
+                TrainingStep(network, recipe, Preprocessing(self.size), self.device).run_eagerly(photos, masks)
+            whole = TrainingStep(network, recipe, Preprocessing(self.size), self.device)
 
             def train(whole=whole, photos=photos, masks=masks, optimiser=optimiser) -> None:
                 whole(photos, masks)
@@ -175,22 +176,25 @@ class Bench:
     def augmentation(self) -> dict:
         """Steps of the modern recipe with photos drawn and rendered for each, and on one batch that is there before."""
         recipe = replace(MODERN, batch_size=4 if self.trial else 64, image_size=64 if self.trial else MODERN.image_size)
-        settings, preset = Settings("random", "efficientnet_lite0", "random", recipe, 0, ""), Preset(recipe.image_size)
+        settings, preprocessing = (
+            Settings("random", "efficientnet_lite0", "random", recipe, 0, ""),
+            Preprocessing(recipe.image_size),
+        )
         network = build_model("efficientnet_lite0").to(self.device).to(memory_format=torch.channels_last).train()
-        step = TrainingStep(network, recipe, preset, self.device)
+        step = TrainingStep(network, recipe, preprocessing, self.device)
         splits = self.splits | {"train": self.large, "scenes": self.large}
         workers = self.workers if self.device.type == "cuda" else 0
         frames = itertools.chain.from_iterable(
-            epoch_frames(settings, splits, preset, epoch, workers) for epoch in itertools.count(1)
+            epoch_frames(settings, splits, preprocessing, epoch, workers) for epoch in itertools.count(1)
         )
         ready = Batch(*send_to_device(next(frames), self.device))
-        rendered = render(ready, preset)
+        rendered = render(ready, preprocessing)
         runs = 2 if self.trial else 20
         methods = {
             "step_ms": lambda: step(*rendered),
-            "render_ms": lambda: render(ready, preset),
+            "render_ms": lambda: render(ready, preprocessing),
             "all_ms": lambda: step(
-                *render(Batch(*send_to_device(next(frames), self.device, non_blocking=True)), preset)
+                *render(Batch(*send_to_device(next(frames), self.device, non_blocking=True)), preprocessing)
             ),
         }
         return {"batch_size": recipe.batch_size, "image_size": recipe.image_size, "workers": workers} | {
@@ -207,7 +211,7 @@ class Bench:
             optimiser = torch.optim.Adam(network.parameters(), fused=True)
             photos = torch.zeros(6, 256, 256, 3, dtype=torch.uint8, device=self.device)
             torch.cuda.reset_peak_memory_stats()
-            step = TrainingStep(network, RECIPES["paper"]["random"], Preset(), self.device)
+            step = TrainingStep(network, RECIPES["paper"]["random"], Preprocessing(), self.device)
             for _ in range(2):
                 step.run_eagerly(photos, photos[..., 0])
                 optimiser.step()

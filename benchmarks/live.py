@@ -22,7 +22,7 @@ from common import PORTRAIT, chromium, parser_of, processor_seconds, report, ser
 from gradio_client import Client, handle_file
 from playwright.sync_api import Page, sync_playwright
 
-from hairseg.commands import run
+from hairseg.cli.common import run
 from hairseg.images import encode_jpeg, load_photo
 
 CAMERA, FPS, SWING, NOISE = (640, 480), 30, 60, 4.0  # pixels; a second; pixels to either side; of 255

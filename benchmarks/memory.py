@@ -21,10 +21,10 @@ from common import PORTRAIT, parser_of, report, served
 from gradio_client import Client, handle_file
 from tqdm import tqdm
 
-from hairseg.commands import run
+from hairseg.cli.common import run
 from hairseg.images import load_photo
 from hairseg.networks.backbones import BACKBONES, build_model
-from hairseg.networks.preset import Preset
+from hairseg.networks.preprocessing import Preprocessing
 from hairseg.training.recipes import RECIPES
 from hairseg.training.step import TrainingStep
 
@@ -80,7 +80,7 @@ def of_page(requests: int) -> dict:
 def of_training(backbone: str) -> int:
     network = build_model(backbone).to(memory_format=torch.channels_last).train()
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
-    step = TrainingStep(network, RECIPES["paper"]["pretrained"], Preset(), torch.device("cpu"))
+    step = TrainingStep(network, RECIPES["paper"]["pretrained"], Preprocessing(), torch.device("cpu"))
     batch = (
         torch.randint(0, 256, (6, 256, 256, 3), dtype=torch.uint8),
         torch.randint(0, 2, (6, 256, 256), dtype=torch.uint8),

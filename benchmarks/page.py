@@ -25,7 +25,7 @@ import numpy as np
 from common import PORTRAIT, chromium, parser_of, processor_seconds, report, served
 from playwright.sync_api import Page, sync_playwright
 
-from hairseg.commands import run
+from hairseg.cli.common import run
 from hairseg.images import load_photo
 
 SIDES = {"1 megapixel": 1000, "12 megapixels": 3464}

@@ -11,13 +11,13 @@ from pathlib import Path
 import torch
 from common import parser_of, report
 
-from hairseg.commands import choose_device, run
+from hairseg.cli.common import run
 from hairseg.data.datasets import find_pairs
 from hairseg.data.decoded import load_arrays
 from hairseg.evaluation.metrics import PixelCounts
-from hairseg.hub.resolution import default_repo, resolve
-from hairseg.networks.precision import autocast, is_made_for_bfloat16
-from hairseg.prediction import HairPredictor
+from hairseg.hub.resolve import default_repo, resolve
+from hairseg.inference.predictor import HairPredictor
+from hairseg.networks.devices import autocast, select_device, supports_bfloat16
 from hairseg.repository import ModelRepository
 
 BATCH = 8
@@ -31,19 +31,19 @@ def main() -> None:
     parser.add_argument("--repo", default=default_repo())
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
-    folder, device = resolve(args.repo).folder, choose_device(args.device)
+    folder, device = resolve(args.repo).folder, select_device(args.device)
     predictor = HairPredictor(folder, device=device)
-    preset, (dataset, pairs) = predictor.config.preset, find_pairs(args.data)
+    preprocessing, (dataset, pairs) = predictor.config.preprocessing, find_pairs(args.data)
     split = load_arrays(
-        {dataset: [pair for pair in pairs if pair.split == "val"][: args.limit]}, preset, os.cpu_count() or 1
+        {dataset: [pair for pair in pairs if pair.split == "val"][: args.limit]}, preprocessing, os.cpu_count() or 1
     )
-    result = {"dataset": dataset, "photos": len(split), "bfloat16": is_made_for_bfloat16(device), "variants": {}}
+    result = {"dataset": dataset, "photos": len(split), "bfloat16": supports_bfloat16(device), "variants": {}}
     for variant, network in predictor.networks.items():
         plain = ModelRepository(folder).load_network(variant).to(device)
         counts, difference = {name: PixelCounts(device) for name in ("float32", "page")}, 0.0
         for start in range(0, len(split), BATCH):
             photos, masks = (rows[start : start + BATCH].to(device) for rows in (split.photos, split.masks))
-            squares = preset.normalise(photos)
+            squares = preprocessing.normalise(photos)
             logits = {"float32": plain(squares.contiguous())[:, 0]}
             with autocast(device):
                 logits["page"] = network(squares)[:, 0]

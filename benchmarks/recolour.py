@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from common import parser_of, report, time_in_turns
 
-from hairseg.commands import run
+from hairseg.cli.common import run
 from hairseg.recolouring.palette import parse_colour
 from hairseg.recolouring.recolourer import HairRecolourer, recolour
 

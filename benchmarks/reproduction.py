@@ -14,7 +14,7 @@ from pathlib import Path
 from common import PROJECT, parser_of
 from jinja2 import Template
 
-from hairseg.commands import run
+from hairseg.cli.common import run
 from hairseg.evaluation.figures import draw_history
 from hairseg.files import write_bytes, write_json
 from hairseg.paper import PAPER_AUROC

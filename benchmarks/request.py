@@ -23,16 +23,16 @@ from common import PORTRAIT, both_clocks, load_predictor, parser_of, report, tim
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
-from hairseg.commands import run
+from hairseg.cli.common import run
 from hairseg.images import load_photo
+from hairseg.inference.predictor import HairPredictor
 from hairseg.memory import return_large_arrays_to_system
 from hairseg.networks.backbones import build_model
-from hairseg.networks.precision import autocast
+from hairseg.networks.devices import autocast
 from hairseg.page.events import PageEvents
 from hairseg.page.session import PageSession
 from hairseg.page.style import ONE_COLOUR
 from hairseg.paper import VARIANTS
-from hairseg.prediction import HairPredictor
 
 COLOUR, STRENGTH, VARIANT = "#8e24aa", 0.9, "pretrained"
 

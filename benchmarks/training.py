@@ -19,13 +19,13 @@ from common import parser_of, report, time_in_turns
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from hairseg.commands import choose_device, run
+from hairseg.cli.common import run
 from hairseg.data.decoded import PhotoArrays
 from hairseg.evaluation.metrics import PixelCounts
 from hairseg.networks.backbones import BACKBONES, build_model
 from hairseg.networks.depthwise import DepthwiseConv2d
-from hairseg.networks.precision import is_made_for_bfloat16
-from hairseg.networks.preset import Preset
+from hairseg.networks.devices import select_device, supports_bfloat16
+from hairseg.networks.preprocessing import Preprocessing
 from hairseg.training.batches import epoch_frames
 from hairseg.training.checkpoints import Settings
 from hairseg.training.losses import mse_loss
@@ -49,13 +49,13 @@ def with_pytorchs_gradients(network: nn.Module) -> nn.Module:
 def as_train_py(network: nn.Module, split: PhotoArrays, batch_size: int, device: torch.device) -> Callable[[], None]:
     network = network.to(device).to(memory_format=torch.channels_last).train()
     recipe = replace(RECIPES["paper"]["pretrained"], batch_size=batch_size)
-    settings, preset = Settings("random", "", "random", recipe, 0, ""), Preset(SIDE)
+    settings, preprocessing = Settings("random", "", "random", recipe, 0, ""), Preprocessing(SIDE)
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused=True)
-    step = TrainingStep(network, recipe, preset, device)
+    step = TrainingStep(network, recipe, preprocessing, device)
 
     def epoch() -> None:
         counts = PixelCounts(device)
-        for photos, masks in epoch_frames(settings, {"train": split}, preset, 1):
+        for photos, masks in epoch_frames(settings, {"train": split}, preprocessing, 1):
             logits, masks, _ = step(photos.to(device, non_blocking=True), masks.to(device, non_blocking=True))
             optimiser.step()
             counts.update(logits, masks)
@@ -67,14 +67,14 @@ def as_train_py(network: nn.Module, split: PhotoArrays, batch_size: int, device:
 def eager(
     network: nn.Module, loss_of: Callable, split: PhotoArrays, batch_size: int, device: torch.device
 ) -> Callable[[], None]:
-    network, preset = network.to(device).train(), Preset(SIDE)
+    network, preprocessing = network.to(device).train(), Preprocessing(SIDE)
     optimiser = torch.optim.Adam(network.parameters(), lr=2e-4)
     frames = DataLoader(TensorDataset(split.photos, split.masks), batch_size, shuffle=True)
 
     def epoch() -> None:
         for photos, masks in frames:
             optimiser.zero_grad()
-            loss = loss_of(network(preset.normalise(photos.to(device)).contiguous())[:, 0], masks.to(device))
+            loss = loss_of(network(preprocessing.normalise(photos.to(device)).contiguous())[:, 0], masks.to(device))
             loss.backward()
             optimiser.step()
             loss.item()
@@ -108,7 +108,7 @@ def measure(backbone: str, photos: int, batch_size: int, runs: int, device: torc
         "runs": runs,
         "device": str(device),
         "threads": torch.get_num_threads(),
-        "bfloat16": is_made_for_bfloat16(device),
+        "bfloat16": supports_bfloat16(device),
         "ms_per_photo": {name: round(1000 * median / photos, 1) for name, median in medians.items()},
         "to_plain": {name: round(median / medians["plain"], 3) for name, median in medians.items()},
     }
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
     result = {
-        backbone: measure(backbone, args.photos, args.batch_size, args.runs, choose_device(args.device))
+        backbone: measure(backbone, args.photos, args.batch_size, args.runs, select_device(args.device))
         for backbone in args.backbones
     }
     report(result, args)

@@ -20,8 +20,8 @@ from common import parser_of
 from matplotlib.figure import Figure
 from trained import record_in, trained_weights
 
-from hairseg.commands import choose_device, run
-from hairseg.data.datasets import Pair, find_pairs, share_of
+from hairseg.cli.common import run
+from hairseg.data.datasets import Pair, find_pairs, hash_fraction
 from hairseg.data.decoded import load_arrays
 from hairseg.errors import InputError
 from hairseg.evaluation.metrics import PixelCounts
@@ -29,7 +29,8 @@ from hairseg.evaluation.scoring import score
 from hairseg.files import write_json
 from hairseg.hub.card import render_card
 from hairseg.networks.backbones import BACKBONES, build_model, default_init
-from hairseg.networks.preset import Preset
+from hairseg.networks.devices import select_device
+from hairseg.networks.preprocessing import Preprocessing
 from hairseg.paper import VARIANT_COLOURS, VARIANTS
 from hairseg.repository import ModelRepository
 from hairseg.training.checkpoints import Settings
@@ -43,7 +44,7 @@ def nested(pairs: dict[str, list[Pair]]) -> list[tuple[str, Pair]]:
     training = [
         (dataset, pair) for dataset, of_dataset in pairs.items() for pair in of_dataset if pair.split == "train"
     ]
-    return sorted(training, key=lambda each: share_of(f"{each[0]}/{each[1].id}/transfer"))
+    return sorted(training, key=lambda each: hash_fraction(f"{each[0]}/{each[1].id}/transfer"))
 
 
 def recipe_for(photos: int, frames: int, image_size: int) -> Recipe:
@@ -120,11 +121,11 @@ def main() -> None:
             f"numbers from 2 to {len(order)}, the training photos",
             "choose others",
         )
-    device, preset = choose_device(args.device), Preset(args.image_size)
+    device, preprocessing = select_device(args.device), Preprocessing(args.image_size)
     accelerator = Accelerator(cpu=device.type == "cpu")
     test = load_arrays(
         {dataset: [pair for pair in found if pair.split == "test"] for dataset, found in pairs.items()},
-        preset,
+        preprocessing,
         args.workers,
     )
     init = args.init or default_init(args.backbone)
@@ -158,7 +159,7 @@ def f1_after(chosen: list[tuple[str, Pair]], variant: str, init: str, recipe: Re
     network = build_model(args.backbone).to(accelerator.device).to(memory_format=torch.channels_last)
     network.load_state_dict(trained_weights(settings, chosen, accelerator, args.workers))
     counts = PixelCounts(accelerator.device)
-    score(network, test.photos, test.masks, Preset(recipe.image_size), [counts], precision=recipe.precision)
+    score(network, test.photos, test.masks, Preprocessing(recipe.image_size), [counts], precision=recipe.precision)
     return counts.scores().f1() or 0.0
 
 

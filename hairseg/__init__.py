@@ -17,9 +17,9 @@ __version__ = "0.10.0"
 if TYPE_CHECKING:
     from hairseg.errors import InputError
     from hairseg.hub.publish import push
-    from hairseg.hub.resolution import pull
+    from hairseg.hub.resolve import pull
     from hairseg.images import load_photo
-    from hairseg.prediction import HairPredictor
+    from hairseg.inference.predictor import HairPredictor
     from hairseg.recolouring.palette import PRESETS
     from hairseg.recolouring.recolourer import HairRecolourer, cutout, recolour
     from hairseg.recolouring.settings import RecolourSettings
@@ -39,13 +39,13 @@ __all__ = [
 ]
 _MODULES = {
     "PRESETS": "recolouring.palette",
-    "HairPredictor": "prediction",
+    "HairPredictor": "inference.predictor",
     "HairRecolourer": "recolouring.recolourer",
     "InputError": "errors",
     "RecolourSettings": "recolouring.settings",
     "cutout": "recolouring.recolourer",
     "load_photo": "images",
-    "pull": "hub.resolution",
+    "pull": "hub.resolve",
     "push": "hub.publish",
     "recolour": "recolouring.recolourer",
 }

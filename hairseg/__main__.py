@@ -14,17 +14,18 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from hairseg.commands import Parser, choose_device, run
+from hairseg.cli.common import Parser, run
 from hairseg.errors import InputError, printable
 from hairseg.files import WriteError
-from hairseg.folder import find_photos, result_path, write_picture
 from hairseg.images import alpha_to_grey, load_photo
+from hairseg.inference.folder import find_photos, result_path, write_picture
 from hairseg.memory import return_large_arrays_to_system
+from hairseg.networks.devices import select_device
 from hairseg.paper import VARIANTS
+from hairseg.recolouring.collages import contact_sheet
 from hairseg.recolouring.palette import parse_colour
 from hairseg.recolouring.recolourer import HairRecolourer
 from hairseg.recolouring.settings import NUMBERS, RecolourSettings, describe
-from hairseg.recolouring.sheet import contact_sheet
 
 MODELS = "models"  # the first word of a command line that lists them
 
@@ -124,11 +125,11 @@ def segment(
 ) -> int:
     """Write the results of those photos that are unfinished, on all cores. Returns how many went well."""
     # they take PyTorch along, for which a mistake on the command line need not wait
-    from hairseg.hub.resolution import default_repo, resolve
-    from hairseg.prediction import HairPredictor
-    from hairseg.workers import PixelBudget, in_threads, share_cores
+    from hairseg.hub.resolve import default_repo, resolve
+    from hairseg.inference.predictor import HairPredictor
+    from hairseg.inference.workers import PixelBudget, in_threads, share_cores
 
-    predictor = HairPredictor(resolve(args.repo or default_repo()).folder, [args.variant], choose_device(args.device))
+    predictor = HairPredictor(resolve(args.repo or default_repo()).folder, [args.variant], select_device(args.device))
     args.output.mkdir(parents=True, exist_ok=True)
     threads = share_cores(len(photos))
     return_large_arrays_to_system()
@@ -166,20 +167,20 @@ def segment(
 def list_models(words: Sequence[str]) -> int:
     """The command `models`. What is wrong with one repository does not stop the others."""
     args = parse_models().parse_args(words)
-    from hairseg.leaderboard.rows import find_repositories, row_of
-    from hairseg.leaderboard.speed import milliseconds_a_photo
-    from hairseg.leaderboard.table import as_json, table
-    from hairseg.prediction import HairPredictor
+    from hairseg.inference.predictor import HairPredictor
+    from hairseg.inference.speed import measure_latency
     from hairseg.repository import BUNDLED, ModelRepository
+    from hairseg.repository.leaderboard import find_repositories, read_row
+    from hairseg.repository.table import as_json, table
 
-    device = choose_device(args.device)
+    device = select_device(args.device)
     rows, failed = [], False
     for folder in find_repositories(args.folders or [RUNS if RUNS.is_dir() else BUNDLED]):
         try:
-            rows.append(row_of(ModelRepository(folder), printable(folder)))
+            rows.append(read_row(ModelRepository(folder), printable(folder)))
             if not args.no_speed:
                 predictor = HairPredictor(folder, device=device)
-                rows[-1] = replace(rows[-1], milliseconds=milliseconds_a_photo(predictor))
+                rows[-1] = replace(rows[-1], milliseconds=measure_latency(predictor))
         except InputError as error:
             report(str(error))
             failed = True

@@ -8,22 +8,23 @@ QUOTED = 80  # characters that a message quotes of what was found
 
 
 class InputError(ValueError):
-    """Something a user handed over cannot be used.
-
-    Commands print it as one line and exit with code 2, the page shows it.
+    """Input that cannot be used. Commands print the message and exit with code 2; the page shows it.
 
     Args:
-        problem: what is wrong, with the value that is; a clause.
-        expected: what was expected instead, as it goes on after "expected"; a clause.
-        remedy: what to do; a clause.
+        problem: what is wrong, as a sentence.
+        expected: deprecated; a clause behind "expected".
+        remedy: what to do, as a sentence.
 
     Example:
-        >>> print(InputError("the port 99999 does not exist", "a number from 1 to 65535", "choose another --port"))
-        the port 99999 does not exist: expected a number from 1 to 65535; choose another --port.
+        >>> print(InputError("Port 99999 does not exist.", remedy="Choose a --port from 1 to 65535."))
+        Port 99999 does not exist. Choose a --port from 1 to 65535.
     """
 
     def __init__(self, problem: str, expected: str | None = None, remedy: str | None = None):
-        self.problem, self.expected, self.remedy = problem.rstrip("."), expected, remedy
+        self.problem, self.expected, self.remedy = problem, expected, remedy
+        if problem.endswith(".") and not problem.endswith("..."):
+            super().__init__(f"{problem} {remedy}" if remedy else problem)
+            return
         expectation = f"expected {expected}" if expected else None
         rest = "; ".join(clause for clause in (expectation, remedy) if clause)
         super().__init__(f"{self.problem}: {rest}." if rest else f"{self.problem}.")
@@ -70,14 +71,14 @@ def printable(text: object) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(text))
 
 
-def first_line(text: object, skip: int = 0) -> str:
+def summarise(text: object, skip: int = 0) -> str:
     """The first line of a message that is not empty, at most `QUOTED` characters and without marks around it.
 
     Args:
         skip: lines to leave out, if there are more.
 
     Example:
-        >>> first_line("\\n- no such file.\\n  at line 3")
+        >>> summarise("\\n- no such file.\\n  at line 3")
         'no such file'
     """
     lines = [line.strip(" -.") for line in str(text).splitlines() if line.strip(" -.")]

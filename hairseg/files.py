@@ -28,7 +28,7 @@ class WriteError(InputError):
 
 
 @contextmanager
-def written_whole(path: str | Path, room: int, remedy: str = "make room and try again") -> Iterator[Path]:
+def atomic_write(path: str | Path, room: int, remedy: str = "make room and try again") -> Iterator[Path]:
     """A place to write a file or a folder to, hidden beside `path`, whose parents are made.
 
     What was written takes the name `path` when the block ends; an older file of that name stays until then. It is
@@ -47,7 +47,7 @@ def written_whole(path: str | Path, room: int, remedy: str = "make room and try 
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
-        >>> with written_whole(folder / "today.txt", room=20) as beside:
+        >>> with atomic_write(folder / "today.txt", room=20) as beside:
         ...     written = beside.write_text("whole or not there")
         >>> [path.name for path in folder.iterdir()]
         ['today.txt']
@@ -68,8 +68,8 @@ def written_whole(path: str | Path, room: int, remedy: str = "make room and try 
         if isinstance(fault, OSError) and fault.errno in FULL:
             _remove(beside)
             raise WriteError(
-                f"{path} cannot be written because {FULL[fault.errno]} ({in_words(free_bytes(path.parent))} free)",
-                f"{in_words(room)} of room there",
+                f"{path} cannot be written because {FULL[fault.errno]} ({format_bytes(free_bytes(path.parent))} free)",
+                f"{format_bytes(room)} of room there",
                 remedy,
             ) from None
         if isinstance(error, OSError) and error.errno and _concerns(error, beside):
@@ -83,11 +83,11 @@ def written_whole(path: str | Path, room: int, remedy: str = "make room and try 
         _remove(beside)
 
 
-def in_words(size: int) -> str:
+def format_bytes(size: int) -> str:
     """A number of bytes, rounded up.
 
     Example:
-        >>> in_words(1), in_words(740_000), in_words(12_340_000)
+        >>> format_bytes(1), format_bytes(740_000), format_bytes(12_340_000)
         ('1 kB', '740 kB', '12.4 MB')
     """
     return f"{math.ceil(size / 1000)} kB" if size < 1e6 else f"{math.ceil(size / 1e5) / 10:,.1f} MB"
@@ -111,7 +111,7 @@ def write_bytes(path: str | Path, content: bytes) -> None:
     Raises:
         WriteError: the disk is full, or nothing can be written there.
     """
-    with written_whole(path, len(content)) as beside:
+    with atomic_write(path, len(content)) as beside:
         beside.write_bytes(content)
 
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-from hairseg.costs import LARGEST_EXIF, hidden_cost
+from hairseg.decompression_bombs import LARGEST_EXIF, find_decompression_bomb
 from hairseg.errors import InputError
 
 with suppress(ImportError):  # machines that only train need no HEIC
@@ -115,7 +115,7 @@ def load_photo(source, name: str | None = None, longer_side: int | None = None) 
         raise InputError(f"{name} is broken and cannot be read", "a whole picture", "copy or save it again") from None
 
 
-def pixels_of(file: str | Path | BinaryIO) -> int:
+def count_pixels(file: str | Path | BinaryIO) -> int:
     """How many pixels a picture has, as its header says; 0 if that cannot be read."""
     try:
         with _opened(file, "the picture") as image:
@@ -138,7 +138,7 @@ def _too_large(name: str) -> InputError:
 
 
 def _opened(file: str | Path | BinaryIO, name: str) -> Image.Image:
-    if cost := hidden_cost(file):
+    if cost := find_decompression_bomb(file):
         raise InputError(f"{name} {cost}, which takes too long to read", None, "save it again as JPEG")
     return Image.open(file, formats=readable_formats())
 

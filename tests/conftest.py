@@ -19,11 +19,11 @@ import torch
 from hypothesis import HealthCheck, settings
 from PIL import Image
 
-from hairseg.config import Config
 from hairseg.networks.backbones import build_model
-from hairseg.networks.preset import Preset
+from hairseg.networks.preprocessing import Preprocessing
 from hairseg.paper import VARIANTS
 from hairseg.repository import ModelRepository
+from hairseg.repository.config import Config
 
 PROJECT = Path(__file__).parent.parent
 DATA = PROJECT.parent / "shared" / "data"
@@ -97,7 +97,7 @@ def write_repository(folder: Path, variants: tuple[str, ...] = VARIANTS, seed: i
         repository.save_history(variant, [])
     repository.save_metrics({})
     repository.save_config(
-        Config.of("efficientnet_lite0", Preset(64), {variant: {"init": "random"} for variant in variants})
+        Config.of("efficientnet_lite0", Preprocessing(64), {variant: {"init": "random"} for variant in variants})
     )
     return folder
 
@@ -209,8 +209,8 @@ def small_disk(tmp_path_factory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def believes_all(monkeypatch):
+def accept_all_components(monkeypatch):
     """Untrained networks are sure of nothing: what they find is hair all the same."""
-    from hairseg import looks
+    from hairseg.inference import multiscale
 
-    monkeypatch.setattr(looks, "SURE", -np.inf)
+    monkeypatch.setattr(multiscale, "CONFIDENT_LOGIT", -np.inf)

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from hairseg.files import WriteError, write_bytes, write_json, written_whole
+from hairseg.files import WriteError, atomic_write, write_bytes, write_json
 
 
 def test_an_older_file_stays_until_the_new_one_is_whole(tmp_path):
     path = tmp_path / "deep" / "file.txt"
-    with written_whole(path, 1) as beside:
+    with atomic_write(path, 1) as beside:
         beside.write_text("first")
-    with pytest.raises(KeyError), written_whole(path, 1) as beside:
+    with pytest.raises(KeyError), atomic_write(path, 1) as beside:
         beside.write_text("sec")
         assert path.read_text() == "first"
         raise KeyError
@@ -23,11 +23,11 @@ def test_an_older_file_stays_until_the_new_one_is_whole(tmp_path):
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path):
-    with pytest.raises(KeyError), written_whole(tmp_path / "new", 1) as beside:
+    with pytest.raises(KeyError), atomic_write(tmp_path / "new", 1) as beside:
         (beside / "inner").mkdir(parents=True)
         raise KeyError
     assert list(tmp_path.iterdir()) == []
-    with written_whole(tmp_path / "new", 1) as beside:
+    with atomic_write(tmp_path / "new", 1) as beside:
         (beside / "inner").mkdir(parents=True)
     assert [found.name for found in (tmp_path / "new").iterdir()] == ["inner"]
 
@@ -38,7 +38,7 @@ def test_threads_that_write_the_same_path_do_not_mix(tmp_path):
 
     def write(number: int) -> None:
         try:
-            with written_whole(tmp_path / "file", 1) as beside:
+            with atomic_write(tmp_path / "file", 1) as beside:
                 everyone_is_there.wait()
                 beside.write_text(str(number) * 100_000)
                 everyone_is_there.wait()
@@ -63,8 +63,8 @@ def test_a_name_of_the_longest_length_can_be_written(tmp_path):
 
 def test_what_a_killed_process_left_goes_with_the_next_writing(tmp_path):
     script = (
-        "import os, signal, sys; from hairseg.files import written_whole\n"
-        "with written_whole(sys.argv[1], 1) as beside:\n"
+        "import os, signal, sys; from hairseg.files import atomic_write\n"
+        "with atomic_write(sys.argv[1], 1) as beside:\n"
         "    beside.mkdir(); os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", script, tmp_path / "pulled"], env={**os.environ, "PYTHONPATH": os.getcwd()})
@@ -74,7 +74,7 @@ def test_what_a_killed_process_left_goes_with_the_next_writing(tmp_path):
     elsewhere = tmp_path / ".pulled.another-machine.1.1.partial"
     for path in (running, elsewhere):
         path.write_text("not ours to remove")
-    with written_whole(tmp_path / "pulled", 1) as beside:
+    with atomic_write(tmp_path / "pulled", 1) as beside:
         beside.mkdir()
     assert {path.name for path in tmp_path.iterdir()} == {"pulled", running.name, elsewhere.name}
 
@@ -85,7 +85,7 @@ def test_what_a_killed_process_left_goes_with_the_next_writing(tmp_path):
 @pytest.mark.parametrize("hidden", [False, True])
 def test_a_full_disk_is_named_with_the_room_that_is_needed(tmp_path, number, why, hidden):
     with pytest.raises(WriteError, match=rf"out\.bin cannot be written because {why} .* free\): expected 1.3 MB of"):
-        with written_whole(tmp_path / "out.bin", 1_234_567) as beside:
+        with atomic_write(tmp_path / "out.bin", 1_234_567) as beside:
             beside.write_text("half")
             try:
                 raise OSError(number, os.strerror(number))
@@ -129,7 +129,7 @@ def test_a_place_that_cannot_be_written_to_is_named_by_its_final_name(tmp_path, 
 
 
 def test_an_error_about_another_place_is_left_alone(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"nowhere"), written_whole(tmp_path / "new", 1):
+    with pytest.raises(FileNotFoundError, match=r"nowhere"), atomic_write(tmp_path / "new", 1):
         (tmp_path / "nowhere").read_bytes()
 
 

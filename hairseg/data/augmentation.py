@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from hairseg.data.decoded import PhotoArrays
 from hairseg.data.jpeg import TO_YCBCR, quantisation
 from hairseg.data.rendering import Batch, Layer
-from hairseg.networks.preset import IGNORE, Preset
+from hairseg.networks.preprocessing import IGNORE, Preprocessing
 
 SOURCE_SIZE = 512  # side of the photos that augmentation starts from, so that coming closer shows more
 
@@ -30,7 +30,9 @@ class Augmentation:
     hairless: float = 0.05  # share of frames that show a scene and nobody
     crop: tuple[float, float] = (0.5, 1.0)  # part of a scene that fills the frame, of its shorter side
     any_colour: float = 0.0  # how far hue (half as far) and saturation of frames without people are changed on top
-    scene: float = 0.6  # share of the others with a scene around the photo; the rest have the padding of a preset
+    scene: float = (
+        0.6  # share of the others with a scene around the photo; the rest have the padding of a preprocessing
+    )
     stretch: float = 0.1  # aspect ratio, times or divided by one more than that
     rotation: float = 20.0  # degrees to either side
     feather: float = 0.08  # widest soft edge of a photo in a scene, of its longer side
@@ -49,7 +51,7 @@ class AugmentedPhotos(Dataset):
 
     people: PhotoArrays  # at SOURCE_SIZE
     scenes: PhotoArrays  # at SOURCE_SIZE, photos without any person; may be empty
-    preset: Preset
+    preprocessing: Preprocessing
     augmentation: Augmentation
     seed: int
 
@@ -103,7 +105,9 @@ class AugmentedPhotos(Dataset):
             people.append(int(rng.integers(len(self.people))))
         for person in people:
             size = _log_uniform(rng, *(settings.far_size if far else settings.size))
-            pasted.append(self._person(rng, person, size * self.preset.image_size, settings.feather if in_scene else 0))
+            pasted.append(
+                self._person(rng, person, size * self.preprocessing.image_size, settings.feather if in_scene else 0)
+            )
         return pasted, False
 
     def _backdrop(self, rng: np.random.Generator) -> tuple:
@@ -113,7 +117,7 @@ class AugmentedPhotos(Dataset):
         left, top, right, bottom = window = self.scenes.windows[chosen].tolist()
         side = rng.uniform(*self.augmentation.crop) * min(right - left, bottom - top)
         centre = rng.uniform(left + side / 2, right - side / 2), rng.uniform(top + side / 2, bottom - side / 2)
-        size = self.preset.image_size
+        size = self.preprocessing.image_size
         linear = np.eye(2) * side / size
         placing = _placing(linear, np.array(centre) - linear @ [size / 2, size / 2], size)
         return self.scenes, chosen, _reduction(side / size), placing, *_middle_and_half(window), 0.0
@@ -124,7 +128,7 @@ class AugmentedPhotos(Dataset):
 
         Its edge fades into a scene over a random width, or the network would learn to look for pasted rectangles.
         """
-        settings, side = self.augmentation, self.preset.image_size
+        settings, side = self.augmentation, self.preprocessing.image_size
         left, top, right, bottom = window = self.people.windows[index].tolist()
         stretch = _log_uniform(rng, 1 / (1 + settings.stretch), 1 + settings.stretch) ** 0.5
         scale = longer_side / max(right - left, bottom - top)

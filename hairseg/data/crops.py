@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hairseg.data.datasets import Pair, read_mask, share_of
+from hairseg.data.datasets import Pair, hash_fraction, read_mask
 
 SMALL_HAIR = 0.4  # of the photo's longer side: the hair's longer side below which there is more to see closer
 
@@ -12,7 +12,7 @@ SMALL_HAIR = 0.4  # of the photo's longer side: the hair's longer side below whi
 HEAD, BODY, GARMENT = (1.6, 3.0), (3.2, 7.0), (1.5, 4.0)
 
 
-def closer_crops(pairs: list[Pair], dataset: str) -> list[Pair]:
+def zoomed_crops(pairs: list[Pair], dataset: str) -> list[Pair]:
     """Crops of the photos in which hair is small: the head, the upper body, and a garment below the hair where one
     fits.
 
@@ -37,7 +37,7 @@ def _crops_of(
     pair: Pair, shape: tuple[int, int], hair: int, rows: tuple[int, int], columns: tuple[int, int]
 ) -> list[Pair]:
     def drawn(kind: str, low: float, high: float) -> float:
-        return hair * low * (high / low) ** share_of(f"{pair.id}/{kind}")
+        return hair * low * (high / low) ** hash_fraction(f"{pair.id}/{kind}")
 
     def crop(kind: str, row: float, side: float) -> Pair:
         side = min(side, *shape)
@@ -55,5 +55,5 @@ def _crops_of(
     below = rows[1] + 0.05 * shape[0]
     room = shape[0] - below - garment
     if room > 0:
-        crops.append(crop("garment", below + garment / 2 + share_of(f"{pair.id}/place") * room, garment))
+        crops.append(crop("garment", below + garment / 2 + hash_fraction(f"{pair.id}/place") * room, garment))
     return crops

@@ -54,20 +54,20 @@ class Layout:
     read_mask: Callable[[Path], np.ndarray]  # mask file -> (height, width), bool or uint8 of {0, 1, IGNORE}
 
 
-def share_of(key: str) -> float:
+def hash_fraction(key: str) -> float:
     """A number in [0, 1) that depends on the key alone."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) / 2**64
 
 
 def split_of(dataset: str, image_id: str) -> str:
     """Split of an image by its id alone, so that it never depends on which other images are present."""
-    if share_of(f"{dataset}/{image_id}/test") < TEST_SHARE:
+    if hash_fraction(f"{dataset}/{image_id}/test") < TEST_SHARE:
         return "test"
     return _train_or_val(dataset, image_id)
 
 
 def _train_or_val(dataset: str, image_id: str) -> str:
-    return "val" if share_of(f"{dataset}/{image_id}/val") < VAL_SHARE else "train"
+    return "val" if hash_fraction(f"{dataset}/{image_id}/val") < VAL_SHARE else "train"
 
 
 def _celebamask_hq_pairs(root: Path) -> list[Pair]:

@@ -15,10 +15,10 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from hairseg.data.datasets import Pair, load_pair
-from hairseg.data.hats import load_hat, put_on
+from hairseg.data.hats import load_hat, paste_hat
 from hairseg.errors import InputError, raise_if_any
-from hairseg.files import WriteError, written_whole
-from hairseg.networks.preset import Preset
+from hairseg.files import WriteError, atomic_write
+from hairseg.networks.preprocessing import Preprocessing
 
 FORMAT = "4"  # of what is written into the cache: to be changed with it
 
@@ -54,8 +54,8 @@ class PhotoArrays(Dataset):
         return PhotoArrays(self.photos.to(device), self.masks.to(device), self.windows, self.weights)
 
 
-def load_arrays(pairs: dict[str, list[Pair]], preset: Preset, workers: int) -> PhotoArrays:
-    """The pairs of one or more data sets, by their names, at the preset's size, decoded once.
+def load_arrays(pairs: dict[str, list[Pair]], preprocessing: Preprocessing, workers: int) -> PhotoArrays:
+    """The pairs of one or more data sets, by their names, at the preprocessing's size, decoded once.
 
     The decoded arrays stay in a cache folder (HAIRSEG_CACHE, else ~/.cache/hairseg) under a digest of the files'
     contents, and are mapped into memory from there: a quarter megabyte per photo at 256 x 256, one at 512 x 512.
@@ -65,22 +65,22 @@ def load_arrays(pairs: dict[str, list[Pair]], preset: Preset, workers: int) -> P
     """
     named = [(dataset, pair) for dataset, of_dataset in pairs.items() for pair in of_dataset]
     if not named:
-        side = preset.image_size
+        side = preprocessing.image_size
         return PhotoArrays(
             torch.empty(0, side, side, 3, dtype=torch.uint8), torch.empty(0, side, side, dtype=torch.uint8)
         )
     with ThreadPoolExecutor(max(1, workers)) as pool:
         digests = pool.map(_digest, (path for _, pair in named for path in (pair.photo, pair.mask, pair.hat)))
-        contents = [FORMAT, repr(preset), *(dataset for dataset, _ in named), *digests]
+        contents = [FORMAT, repr(preprocessing), *(dataset for dataset, _ in named), *digests]
         contents += [str(pair.window) for _, pair in named]
         key = hashlib.sha256("\n".join(contents).encode()).hexdigest()[:32]
     folder = Path(os.environ.get("HAIRSEG_CACHE") or Path.home() / ".cache" / "hairseg") / key
     if not folder.is_dir():
         _remove_stale(folder.parent)
-        room = len(named) * preset.image_size**2 * 4  # a photo's three channels and its mask
+        room = len(named) * preprocessing.image_size**2 * 4  # a photo's three channels and its mask
         try:
-            with written_whole(folder, room, "make room, or name another folder in HAIRSEG_CACHE") as beside:
-                _decode(named, preset, workers, beside)
+            with atomic_write(folder, room, "make room, or name another folder in HAIRSEG_CACHE") as beside:
+                _decode(named, preprocessing, workers, beside)
         except WriteError:
             if not folder.is_dir():  # else another process has just written the same
                 raise
@@ -103,10 +103,10 @@ def _remove_stale(cache: Path) -> None:
                 shutil.rmtree(partial, ignore_errors=True)
 
 
-def _decode(pairs: list[tuple[str, Pair]], preset: Preset, workers: int, folder: Path) -> None:
+def _decode(pairs: list[tuple[str, Pair]], preprocessing: Preprocessing, workers: int, folder: Path) -> None:
     """Write photos.npy, masks.npy and windows.npy of `PhotoArrays` into a new folder."""
     folder.mkdir()
-    side = preset.image_size
+    side = preprocessing.image_size
     photos = _allocated(folder / "photos.npy", (len(pairs), side, side, 3))
     masks = _allocated(folder / "masks.npy", (len(pairs), side, side))
     windows = np.empty((len(pairs), 4), np.int64)
@@ -117,11 +117,11 @@ def _decode(pairs: list[tuple[str, Pair]], preset: Preset, workers: int, folder:
             photo, mask = load_pair(pair, dataset, side)
             hat = load_hat(pair.hat) if pair.hat else None
             if hat is not None:
-                photo, mask = put_on(photo, mask, hat, pair.id)
+                photo, mask = paste_hat(photo, mask, hat, pair.id)
         except InputError as error:
             return str(error).rstrip(".")
-        photos[index], masks[index] = preset.fit_photo(photo), preset.fit_mask(mask)
-        rows, columns = preset.window(*photo.shape[:2])
+        photos[index], masks[index] = preprocessing.fit_photo(photo), preprocessing.fit_mask(mask)
+        rows, columns = preprocessing.window(*photo.shape[:2])
         windows[index] = columns.start, rows.start, columns.stop, rows.stop
         return None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hairseg.data.datasets import PHOTO_SUFFIXES, Pair, share_of, split_of, visible_files
+from hairseg.data.datasets import PHOTO_SUFFIXES, Pair, hash_fraction, split_of, visible_files
 from hairseg.errors import InputError
 from hairseg.images import load_photo
 
@@ -101,7 +101,7 @@ def crown_of(mask: np.ndarray) -> tuple[float, float, float] | None:
     return float(columns.mean()), float(top), width
 
 
-def put_on(photo: np.ndarray, mask: np.ndarray, hat: np.ndarray, key: str) -> tuple[np.ndarray, np.ndarray]:
+def paste_hat(photo: np.ndarray, mask: np.ndarray, hat: np.ndarray, key: str) -> tuple[np.ndarray, np.ndarray]:
     """A photo and its hair mask once the person wears the hat; as they are where no crown is found.
 
     Args:
@@ -110,7 +110,7 @@ def put_on(photo: np.ndarray, mask: np.ndarray, hat: np.ndarray, key: str) -> tu
         hat: uint8 RGBA, as `cut_out` gives it.
         key: what decides alone how it is worn.
     """
-    rng = np.random.default_rng(int(share_of(f"{key}/how") * 2**53))
+    rng = np.random.default_rng(int(hash_fraction(f"{key}/how") * 2**53))
     crown = crown_of(mask)
     if crown is None:
         return photo, mask
@@ -183,10 +183,10 @@ def find_hats(root: Path) -> list[Path]:
     return paths
 
 
-def wearing(pairs: list[Pair], hats: list[Path]) -> list[Pair]:
+def add_hats(pairs: list[Pair], hats: list[Path]) -> list[Pair]:
     """A part of the pairs once more, their people in hats: which and whose is decided by the photo's id alone."""
     return [
-        replace(pair, id=f"{pair.id}/worn", hat=hats[int(share_of(f"{pair.id}/hat") * len(hats))])
+        replace(pair, id=f"{pair.id}/worn", hat=hats[int(hash_fraction(f"{pair.id}/hat") * len(hats))])
         for pair in pairs
-        if pair.mask and share_of(f"{pair.id}/worn") < WORN_SHARE
+        if pair.mask and hash_fraction(f"{pair.id}/worn") < WORN_SHARE
     ]

@@ -9,7 +9,7 @@ from PIL import Image, ImageChops
 
 from hairseg.errors import InputError, raise_if_any
 from hairseg.images import readable_formats
-from hairseg.networks.preset import IGNORE
+from hairseg.networks.preprocessing import IGNORE
 
 LARGEST_MASK = 178_956_970  # pixels, beyond which Pillow opens nothing either
 

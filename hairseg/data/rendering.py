@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from hairseg.data.jpeg import GREY, compress, on_device
-from hairseg.networks.preset import IGNORE, Preset
+from hairseg.networks.preprocessing import IGNORE, Preprocessing
 
 
 class Layer(NamedTuple):
@@ -35,11 +35,11 @@ class Batch(NamedTuple):
     quantisation: torch.Tensor  # float32 (compressed, 2, 8, 8): JPEG tables of each of them
 
 
-def render(batch: Batch, preset: Preset) -> tuple[torch.Tensor, torch.Tensor]:
+def render(batch: Batch, preprocessing: Preprocessing) -> tuple[torch.Tensor, torch.Tensor]:
     """Frames as a network is trained on: uint8 photos (frames, side, side, 3) and masks (frames, side, side) of
     {0, 1, IGNORE}, on the batch's device."""
-    frames, side, device = len(batch.colours), preset.image_size, batch.colours.device
-    colour = torch.tensor(preset.mean).mul(255).round().to(device, non_blocking=True)
+    frames, side, device = len(batch.colours), preprocessing.image_size, batch.colours.device
+    colour = torch.tensor(preprocessing.mean).mul(255).round().to(device, non_blocking=True)
     photos = colour.view(1, 3, 1, 1).expand(frames, 3, side, side).contiguous()
     masks = torch.full((frames, side, side), IGNORE, dtype=torch.uint8, device=device)
     for layer in batch.layers:

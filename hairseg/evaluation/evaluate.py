@@ -6,10 +6,10 @@ from hairseg.data.datasets import Pair
 from hairseg.data.decoded import PhotoArrays
 from hairseg.evaluation.figures import draw_comparison, draw_precision_recall, draw_reliability, draw_roc, draw_worst
 from hairseg.evaluation.framing import framing_scores, hairless_scores
+from hairseg.evaluation.full_resolution import full_resolution_scores
 from hairseg.evaluation.metrics import BoundaryScores, PixelCounts, PixelScores
-from hairseg.evaluation.own_size import own_size_scores
 from hairseg.evaluation.scoring import score
-from hairseg.prediction import HairPredictor
+from hairseg.inference.predictor import HairPredictor
 from hairseg.repository import ModelRepository
 
 
@@ -45,11 +45,11 @@ def evaluate(
     }
     with_both_classes = {variant: of_variant for variant, of_variant in pixels.items() if of_variant.has_both_classes}
     metrics["roc"] = {variant: of_variant.roc_points() for variant, of_variant in with_both_classes.items()}
-    own_size = own_size_scores(predictor, dataset, pairs)
-    metrics["own_size"] = own_size.variants
-    if own_size.hair_types:
-        metrics["hair_types"] = own_size.hair_types
-    metrics["groups"] = own_size.groups
+    full_resolution = full_resolution_scores(predictor, dataset, pairs)
+    metrics["own_size"] = full_resolution.variants
+    if full_resolution.hair_types:
+        metrics["hair_types"] = full_resolution.hair_types
+    metrics["groups"] = full_resolution.groups
     if scenes:
         backdrops = [photo for photos in scenes.values() for photo in photos]
         metrics["framing_photos"] = len(pairs)
@@ -60,10 +60,10 @@ def evaluate(
             draw_roc(output.figure("roc"), with_both_classes)
             draw_precision_recall(output.figure("precision_recall"), with_both_classes, predictor.config.threshold)
             draw_reliability(output.figure("reliability"), with_both_classes)
-        if own_size.gallery.comparisons:
-            draw_comparison(output.figure("figure3"), own_size.gallery.comparisons)
-        if own_size.gallery.worst:
-            draw_worst(output.worst, own_size.gallery.worst_first())
+        if full_resolution.gallery.comparisons:
+            draw_comparison(output.figure("figure3"), full_resolution.gallery.comparisons)
+        if full_resolution.gallery.worst:
+            draw_worst(output.worst, full_resolution.gallery.worst_first())
     return metrics
 
 
@@ -78,7 +78,7 @@ def network_scores(
     threshold, scores, pixels = predictor.config.threshold, {}, {}
     for variant, network in predictor.networks.items():
         counts, boundaries = PixelCounts(predictor.device), BoundaryScores(threshold)
-        score(network, arrays.photos, arrays.masks, predictor.config.preset, [counts, boundaries])
+        score(network, arrays.photos, arrays.masks, predictor.config.preprocessing, [counts, boundaries])
         of_variant = pixels[variant] = counts.scores()
         f1 = of_variant.f1(threshold)
         scores[variant] = {

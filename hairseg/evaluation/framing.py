@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from hairseg.data.datasets import Pair, share_of
+from hairseg.data.datasets import Pair, hash_fraction
+from hairseg.evaluation.full_resolution import pair_at_size_of_photo
 from hairseg.evaluation.metrics import MaskScores
-from hairseg.evaluation.own_size import pair_at_size_of_photo
-from hairseg.networks.preset import resize_mask
-from hairseg.prediction import HairPredictor
+from hairseg.inference.predictor import HairPredictor
+from hairseg.networks.preprocessing import resize_mask
 
 FRAMINGS = (1, 2, 3, 5)  # sides of the canvas in longer sides of the photo
 
@@ -43,7 +43,7 @@ def in_scene(
     scale = CANVAS_SIDE / divisor / max(mask.shape)
     height, width = (max(1, round(length * scale)) for length in mask.shape)
     top, left = (
-        int(share_of(f"{key}/{axis}") * (CANVAS_SIDE - length + 1))
+        int(hash_fraction(f"{key}/{axis}") * (CANVAS_SIDE - length + 1))
         for axis, length in zip("yx", (height, width), strict=True)
     )
     window = slice(top, top + height), slice(left, left + width)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from sklearn.metrics import auc, precision_recall_curve, roc_curve
 
-from hairseg.networks.preset import IGNORE
+from hairseg.networks.preprocessing import IGNORE
 
 # Magnitudes of logits from 2^-16 to 2^8, each octave in 2^14 bins; in float32 an octave is 2^23 consecutive integers.
 LOWEST, HIGHEST, FINENESS = (127 - 16) << 23, ((127 + 8) << 23) - 1, 9

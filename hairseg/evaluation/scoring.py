@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from hairseg.evaluation.metrics import BoundaryScores, PixelCounts
-from hairseg.networks.precision import autocast
-from hairseg.networks.preset import Preset
+from hairseg.networks.devices import autocast
+from hairseg.networks.preprocessing import Preprocessing
 
 
 @torch.inference_mode()
@@ -15,7 +15,7 @@ def score(
     network: nn.Module,
     photos: torch.Tensor,
     masks: torch.Tensor,
-    preset: Preset,
+    preprocessing: Preprocessing,
     scores: Sequence[PixelCounts | BoundaryScores],
     batch_size: int = 16,
     precision: str = "mixed",
@@ -26,6 +26,6 @@ def score(
     for start in range(0, len(photos), batch_size):
         squares = photos[start : start + batch_size].to(device)
         with autocast(device, precision):
-            logits = network(preset.normalise(squares))[:, 0].float()
+            logits = network(preprocessing.normalise(squares))[:, 0].float()
         for counts in scores:
             counts.update(logits, masks[start : start + batch_size].to(device))

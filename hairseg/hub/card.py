@@ -7,8 +7,8 @@ from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData, constants
 
-from hairseg.config import Config
 from hairseg.paper import PAPER_AUROC
+from hairseg.repository.config import Config
 
 TEMPLATE = "model_card.md"
 

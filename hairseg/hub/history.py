@@ -10,18 +10,17 @@ from pathlib import Path
 from huggingface_hub import HfApi
 from huggingface_hub.errors import EntryNotFoundError
 
-from hairseg.config import Config
 from hairseg.errors import InputError, printable
-from hairseg.hub.failures import FAILURES, explain, retry_once
+from hairseg.hub.errors import FAILURES, explain, retry_once
 from hairseg.hub.snapshots import parse_id
 from hairseg.hub.timeouts import deadline
-from hairseg.repository import CONFIG, METRICS
+from hairseg.repository.config import Config
+from hairseg.repository.metrics import TOLERANCE
+from hairseg.repository.repository import CONFIG, METRICS
 
 SAME_DATA = ("dataset", "split", "images", "image_size")  # what must agree before two scores are compared
 
 COMPARED = ("auroc", "f1")
-
-TOLERANCE = 5e-5  # scores that print alike are alike
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,17 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, co
 
 from hairseg.errors import InputError, quote
 from hairseg.hub.card import is_as_rendered, render_card
-from hairseg.hub.failures import FAILURES, LOG_IN, HubError, explain, retry_once
+from hairseg.hub.errors import FAILURES, LOG_IN, HubError, explain, retry_once
 from hairseg.hub.history import read_remote, regressions, releases
 from hairseg.hub.snapshots import parse_id
 from hairseg.hub.timeouts import deadline
-from hairseg.repository import CARD, ModelRepository, is_known
+from hairseg.repository.repository import CARD, ModelRepository, is_known
 
 UPLOAD_PATIENCE = 3  # times the patience of a download: the Hub checks what it is given before it answers
 
 
 @dataclass(frozen=True)
-class Pushed:
+class PushedRepo:
     url: str
     commit: str
     tag: str
@@ -83,8 +83,8 @@ def push(
     private: bool = False,
     overwrite_card: bool = False,
     token: str | None = None,
-    anyway: bool = False,
-) -> Pushed:
+    allow_regression: bool = False,
+) -> PushedRepo:
     """Push a repository to the Hub's main branch in one commit, and tag it with the time.
 
     Files that an earlier push left there and that this one has not are deleted in the same commit; others are left
@@ -96,7 +96,7 @@ def push(
         private: only its owner sees it.
         overwrite_card: also a card that was edited on the Hub.
         token: of the Hub; by default the one that its client finds.
-        anyway: also if it scores worse, on the same data, than what was tagged last.
+        allow_regression: also if it scores worse, on the same data, than what was tagged last.
 
     Raises:
         InputError: the folder is no valid repository, or has links to elsewhere, or the push failed: then the message
@@ -109,11 +109,11 @@ def push(
     if not repository.card.is_file():
         raise InputError(f"{repository.card} is missing", "the model card that train.py writes")
     _check_links(repository)
-    options = ["--private"] * private + ["--overwrite-card"] * overwrite_card + ["--anyway"] * anyway
+    options = ["--private"] * private + ["--overwrite-card"] * overwrite_card + ["--anyway"] * allow_regression
     command = shlex.join(["python", "-m", "hairseg.hub", "push", str(folder), repo_id, *options])
     try:
         check_push(repo_id, private, token)
-        if not anyway:
+        if not allow_regression:
             with deadline():
                 _check_scores(HfApi(token=token), repository, repo_id)
         with deadline(UPLOAD_PATIENCE):
@@ -145,7 +145,7 @@ def _check_links(repository: ModelRepository) -> None:
             raise InputError(f"{path} is a link to {quote(str(path.resolve()))}", "a file", "replace it by a copy")
 
 
-def _push(api: HfApi, repository: ModelRepository, repo_id: str, overwrite_card: bool) -> Pushed:
+def _push(api: HfApi, repository: ModelRepository, repo_id: str, overwrite_card: bool) -> PushedRepo:
     files: dict[str, Path | bytes] = {path: repository.folder / path for path in repository.files()}
     card = _addressed_card(repository, repo_id)
     remote = {sibling.rfilename for sibling in retry_once(lambda: api.model_info(repo_id)).siblings or []}
@@ -162,7 +162,7 @@ def _push(api: HfApi, repository: ModelRepository, repo_id: str, overwrite_card:
         failure = explain(error, repo_id)
         problem = f"the files are there, but without a tag, because {failure.problem}"
         raise HubError(problem, failure.expected, failure.remedy) from error
-    return Pushed(f"{constants.ENDPOINT}/{repo_id}", commit, tag, card_kept)
+    return PushedRepo(f"{constants.ENDPOINT}/{repo_id}", commit, tag, card_kept)
 
 
 def _addressed_card(repository: ModelRepository, repo_id: str) -> bytes:

@@ -15,8 +15,8 @@ from huggingface_hub.utils import WeakFileLock, validate_repo_id
 
 from hairseg.errors import InputError, quote
 from hairseg.files import FULL
-from hairseg.hub.failures import ChecksumError, NoRoomError
-from hairseg.repository import CONFIG, ModelRepository
+from hairseg.hub.errors import ChecksumError, NoRoomError
+from hairseg.repository.repository import CONFIG, ModelRepository
 
 COMMIT = re.compile("[0-9a-f]{40}")
 

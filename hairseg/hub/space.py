@@ -7,11 +7,11 @@ from pathlib import Path
 from huggingface_hub import HfApi, ModelInfo, SpaceCard, SpaceHardware, constants
 
 from hairseg.errors import InputError, quote
-from hairseg.hub.failures import FAILURES, explain, retry_once
+from hairseg.hub.errors import FAILURES, explain, retry_once
 from hairseg.hub.publish import UPLOAD_PATIENCE, check_id, check_rights, commit_files
 from hairseg.hub.snapshots import parse_id
 from hairseg.hub.timeouts import deadline
-from hairseg.repository import CARD, NEEDED
+from hairseg.repository.repository import CARD, NEEDED
 
 PROJECT = Path(__file__).parents[2]
 
@@ -23,7 +23,7 @@ SPACE = [CARD, "LICENSE", "requirements.txt", "app.py", "assets/**/*", "hairseg/
 
 
 @dataclass(frozen=True)
-class Deployed:
+class DeployedSpace:
     url: str
     need_token: list[str]  # model repositories that are private: the Space reads them with a secret HF_TOKEN only
 
@@ -35,7 +35,7 @@ def space(
     token: str | None = None,
     hardware: str | None = None,
     secrets: Mapping[str, str] | None = None,
-) -> Deployed:
+) -> DeployedSpace:
     """Create or update the Gradio Space that shows model repositories, from the files of this project.
 
     Args:
@@ -83,7 +83,7 @@ def space(
     except FAILURES as error:
         raise explain(error, subject, revision) from error
     closed = [repo_id for repo_id, _, model in models if model.private and "HF_TOKEN" not in (secrets or {})]
-    return Deployed(f"{constants.ENDPOINT}/spaces/{space_id}", closed)
+    return DeployedSpace(f"{constants.ENDPOINT}/spaces/{space_id}", closed)
 
 
 def space_files() -> dict[str, Path]:

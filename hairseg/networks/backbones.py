@@ -19,7 +19,7 @@ from torchvision.models.segmentation import (
 )
 from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 
-from hairseg.errors import InputError, first_line, quote
+from hairseg.errors import InputError, quote, summarise
 from hairseg.networks.deeplab import DeepLabV3
 from hairseg.networks.depthwise import DepthwiseConv2d
 
@@ -135,7 +135,7 @@ def _initialise(network: DeepLabV3, backbone: str, init: str) -> None:
             state = fetch()
         except Exception as error:  # transport errors differ between torch.hub and the Hugging Face client
             raise InputError(
-                f"{init} weights of {backbone} could not be downloaded ({type(error).__name__}: {first_line(error)})",
+                f"{init} weights of {backbone} could not be downloaded ({type(error).__name__}: {summarise(error)})",
                 remedy="connect to the internet once, or name a local file with --init",
             ) from None
     else:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from hairseg.errors import InputError
-from hairseg.images import load_photo, pixels_of
+from hairseg.images import count_pixels, load_photo
 from hairseg.memory import return_large_arrays_to_system, trim_memory
 
 GIB = 1 << 30
@@ -196,7 +196,7 @@ def _open_one(requests: Any, replies: Any, memory: int, seconds: int) -> None:
     source, photo = request.get("path") or BytesIO(content.tobytes()), b""
     try:
         if "counted" in request:
-            reply = {"pixels": pixels_of(source)}
+            reply = {"pixels": count_pixels(source)}
         else:
             array = load_photo(source, request["name"], request["longer_side"])
             reply, photo = {"shape": array.shape}, np.ascontiguousarray(array).data.cast("B")

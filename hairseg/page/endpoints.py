@@ -47,7 +47,7 @@ class Endpoints:
             return tuple(
                 save_file(
                     f"{name_of(photo)}-{variant}-mask.png",
-                    encode_png(alpha_to_grey(self.session.own_size(photo, variant, model=model).alpha)),
+                    encode_png(alpha_to_grey(self.session.full_resolution(photo, variant, model=model).alpha)),
                 )
                 for variant in ("random", "pretrained")
             )
@@ -90,7 +90,7 @@ class Endpoints:
 
         def recoloured() -> str:
             settings = settings_of(strength, vividness, lightness, natural_roots, second_mode, second_colour)
-            picture = self.session.own_size(photo, variant, model=model).recolour(colour, settings)
+            picture = self.session.full_resolution(photo, variant, model=model).recolour(colour, settings)
             return save_file(f"{name_of(photo)}-recoloured.png", encode_png(picture))
 
         with mistakes_as_errors():

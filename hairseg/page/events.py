@@ -21,8 +21,8 @@ from hairseg.page.share_card import share_card
 from hairseg.page.touch_up import Stroke, read_strokes
 from hairseg.page.views import draw_view, middle_of_hair, share_alone, share_of_hair
 from hairseg.paper import VARIANTS
+from hairseg.recolouring.collages import contact_sheet
 from hairseg.recolouring.palette import PRESETS, parse_colour
-from hairseg.recolouring.sheet import contact_sheet
 
 EXAMPLES = Path(__file__).parent / "examples"
 
@@ -93,7 +93,10 @@ class PageEvents:
             def make() -> dict:
                 path, settings = path_of(photo), settings_of(strength, *finer)
                 strokes, model = strokes_of(photo), model_of(photo)
-                session, own = self.session.photo(path, model), self.session.own_size(path, variant, strokes, model)
+                session, own = (
+                    self.session.photo(path, model),
+                    self.session.full_resolution(path, variant, strokes, model),
+                )
                 name = name_of(session.path)
                 if kind == "recoloured-png":
                     file = f"{name}-{colour_name(colour)}.png", encode_png(own.recolour(colour, settings))

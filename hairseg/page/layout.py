@@ -26,7 +26,7 @@ from hairseg.page.try_it import PRIVATE, markup, try_it
 from hairseg.page.use_elsewhere import examples_of, use_elsewhere
 
 if TYPE_CHECKING:
-    from hairseg.prediction import HairPredictor
+    from hairseg.inference.predictor import HairPredictor
 
 WAITING = 500  # events in the queue; whoever comes when it is full is told so
 

@@ -12,7 +12,7 @@ from hairseg.page.speeds import Speeds
 from hairseg.paper import VARIANTS
 
 if TYPE_CHECKING:  # they take PyTorch along, which the page starts without
-    from hairseg.leaderboard.rows import Group, Row
+    from hairseg.repository.leaderboard import Group, Row
 
 BEST = '<span class="best">★</span><span class="visually-hidden"> the best of these</span>'
 
@@ -44,11 +44,11 @@ def leaderboard() -> gr.HTML:
 
 def html_of(models: Models, speeds: Speeds, chosen: str) -> str:
     """The table, a row for each model; where there are several, each but the chosen one has a button to choose it."""
-    from hairseg.leaderboard.rows import groups_of, row_of
+    from hairseg.repository.leaderboard import groups_of, read_row
 
     commits = {model.name: ((model.source and model.source.commit) or "")[:7] or None for model in models}
     rows = [
-        replace(row_of(model.repository, model.name, commits[model.name]), milliseconds=speeds.of(model.name))
+        replace(read_row(model.repository, model.name, commits[model.name]), milliseconds=speeds.of(model.name))
         for model in models
     ]
     groups = groups_of(rows)
@@ -66,7 +66,7 @@ def _head() -> str:
 
 
 def _body(group: "Group", groups: "list[Group]", chosen: str | None) -> str:
-    from hairseg.leaderboard.table import heading
+    from hairseg.repository.table import heading
 
     columns, title = len(KNOWN) + len(SCORES) * len(VARIANTS) + len(COSTS), escape(heading(group, groups, "★"))
     rows = "".join(_row(row, group, chosen) for row in group.rows)

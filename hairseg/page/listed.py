@@ -11,7 +11,7 @@ from hairseg.page.models import Model
 from hairseg.paper import VARIANTS
 
 if TYPE_CHECKING:
-    from hairseg.hub.resolution import Resolved
+    from hairseg.hub.resolve import ResolvedRepo
 
 BUNDLED_NAME = "bundled"
 
@@ -32,11 +32,11 @@ def find_models(repos: Sequence[str] = ()) -> tuple[list[Model], list[str]]:
     """
     if not repos and not os.environ.get("HAIRSEG_REPO"):
         return [Model(BUNDLED_NAME)], []  # without PyTorch, which the others take along
-    from hairseg.hub.failures import HubError
-    from hairseg.hub.resolution import default_repos, resolve
+    from hairseg.hub.errors import HubError
+    from hairseg.hub.resolve import default_repos, resolve
     from hairseg.repository import ModelRepository
 
-    found: dict[str, Resolved | None] = {}
+    found: dict[str, ResolvedRepo | None] = {}
     said = []
     for repo in dict.fromkeys(repos or default_repos()):
         source = None
@@ -66,7 +66,7 @@ def is_hub_id(repo: str) -> bool:
     return repo.count("/") == 1 and not Path(repo).is_dir()
 
 
-def name_models(sources: "dict[str, Resolved | None]") -> list[Model]:
+def name_models(sources: "dict[str, ResolvedRepo | None]") -> list[Model]:
     """Models by what visitors call them: the Hub id as listed, or as much of a folder's path as tells it apart.
 
     Args:

@@ -19,6 +19,7 @@ import gradio as gr
 
 from hairseg.errors import InputError, quote
 from hairseg.images import encode_jpeg
+from hairseg.inference.temporal import AlphaSmoother
 from hairseg.page.decoding import LIVE
 from hairseg.page.events import BALD, UNEXPECTED
 from hairseg.page.session import PageSession, known, yield_to_others
@@ -29,7 +30,6 @@ from hairseg.paper import VARIANTS
 from hairseg.recolouring.palette import PRESETS
 from hairseg.recolouring.recolourer import recolour
 from hairseg.recolouring.settings import RecolourSettings
-from hairseg.smoothing import AlphaSmoother
 
 FRAME_SIDE = 480  # pixels, longer side of the frames that the browser sends
 
@@ -134,7 +134,7 @@ class LiveStreams:
         predictor, looks_by = self._session.predictor(asked.get("model")), (asked.get("model"), variant)
         if looks_by != stream.looks_by:
             stream.looks_by, stream.smoother = looks_by, AlphaSmoother()
-        alpha = stream.smoother.smooth(photo, predictor.glance(photo, variant))
+        alpha = stream.smoother.smooth(photo, predictor.predict_single_pass(photo, variant))
         picture = recolour(photo, alpha, asked.get("colour", ""), settings)
         return b64encode(encode_jpeg(picture, 88)).decode(), share_of_hair(alpha, predictor.config.threshold) < BALD
 

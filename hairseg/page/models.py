@@ -9,8 +9,8 @@ from hairseg.errors import InputError, quote
 from hairseg.page.remembered import Remembered
 
 if TYPE_CHECKING:  # they take PyTorch along, which the page starts without
-    from hairseg.hub.resolution import Resolved
-    from hairseg.prediction import HairPredictor
+    from hairseg.hub.resolve import ResolvedRepo
+    from hairseg.inference.predictor import HairPredictor
     from hairseg.repository import ModelRepository
 
 MEMORY = 1000  # megabytes of weights: four pairs of ResNet-101, or forty of the bundled size
@@ -21,7 +21,7 @@ class Model:
     """A model repository that visitors may choose, by its name."""
 
     name: str
-    source: "Resolved | None" = None  # None: bundled with the code
+    source: "ResolvedRepo | None" = None  # None: bundled with the code
 
     @cached_property
     def repository(self) -> "ModelRepository":
@@ -65,9 +65,9 @@ class Models:
     @classmethod
     def of(cls, predictor: "HairPredictor") -> "Models":
         """One model, loaded already."""
-        from hairseg.hub.resolution import Resolved
+        from hairseg.hub.resolve import ResolvedRepo
 
-        return cls([Model(predictor.folder.name, Resolved(predictor.folder))], lambda model: predictor)
+        return cls([Model(predictor.folder.name, ResolvedRepo(predictor.folder))], lambda model: predictor)
 
     @property
     def names(self) -> list[str]:

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hairseg.errors import InputError, first_line, printable
+from hairseg.errors import InputError, printable, summarise
 from hairseg.page.events import UNEXPECTED
 from hairseg.page.request_size import own_path
 
@@ -81,4 +81,4 @@ class OwnRoutes:
 def described(error: Exception) -> str:
     """What an exception says and where it was raised, on one line for the owner's log."""
     place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {printable(first_line(error))} ({Path(place.filename).name}:{place.lineno})"
+    return f"{type(error).__name__}: {printable(summarise(error))} ({Path(place.filename).name}:{place.lineno})"

@@ -23,7 +23,7 @@ from hairseg.paper import VARIANTS
 from hairseg.recolouring.recolourer import HairRecolourer
 
 if TYPE_CHECKING:  # it takes PyTorch along, which the page starts without
-    from hairseg.prediction import HairPredictor
+    from hairseg.inference.predictor import HairPredictor
 
 SHOWN_SIDE = 1280  # pixels, longer side of what the page shows
 
@@ -51,7 +51,7 @@ class PhotoSession:
         self.path = path
         photo = decoder_of(path).load(path, longer_side=SHOWN_SIDE)
         self.threshold = predictor.config.threshold
-        self._looks = predictor.begin_looks(photo)
+        self._looks = predictor.submit(photo)
         self.shown = scale_down(photo, SHOWN_SIDE)
         self.is_own_size = max(photo.shape) < SHOWN_SIDE  # at exactly that side it may be a larger JPEG, read at a half
         self._made = Remembered(2 * len(VARIANTS) + 1)
@@ -72,7 +72,7 @@ class PhotoSession:
         """What `save` makes of the photo as shown, once."""
         return self._made.get("file", lambda: save(self.shown))
 
-    def own_size(self, variant: str, strokes: tuple[Stroke, ...] = ()) -> HairRecolourer:
+    def full_resolution(self, variant: str, strokes: tuple[Stroke, ...] = ()) -> HairRecolourer:
         """Photo and alpha at the photo's own size, by the same looks and with the same strokes."""
         if self.is_own_size:
             return self.recolourer(variant, strokes)
@@ -136,12 +136,14 @@ class PageSession:
             return photo.recolourer(variant)
         return self._touched.get((path, name, known(variant), strokes), lambda: photo.recolourer(variant, strokes))
 
-    def own_size(
+    def full_resolution(
         self, path: str, variant: str, strokes: tuple[Stroke, ...] = (), model: str | None = None
     ) -> HairRecolourer:
         """Photo, alpha and recolourer of an uploaded file at its own size, with a visitor's strokes."""
         photo, name = self.photo(path, model), self.models.known(model).name
-        return self._own_sizes.get((path, name, known(variant), strokes), lambda: photo.own_size(variant, strokes))
+        return self._own_sizes.get(
+            (path, name, known(variant), strokes), lambda: photo.full_resolution(variant, strokes)
+        )
 
 
 def _pixels_of(path: str) -> int:

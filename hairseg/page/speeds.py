@@ -54,7 +54,7 @@ class Speeds:
 
     def measure(self, name: str) -> bool:
         """Measure one model. Returns whether there is nothing left to do for it."""
-        from hairseg.leaderboard.speed import milliseconds_a_photo  # it takes PyTorch along
+        from hairseg.inference.speed import measure_latency  # it takes PyTorch along
 
         self._wait()
         try:
@@ -64,5 +64,5 @@ class Speeds:
             return True
         if predictor is None:
             return False
-        self._milliseconds[name] = milliseconds_a_photo(predictor, self._wait)
+        self._milliseconds[name] = measure_latency(predictor, self._wait)
         return True

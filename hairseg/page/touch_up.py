@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from hairseg.errors import InputError, quote
-from hairseg.refinement import TRUST, refine_alpha
+from hairseg.inference.refinement import TRUST, refine_alpha
 
 STROKES, POINTS = 150, 8000  # of one photo at most, the points those of all its strokes
 

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 from hairseg.data.augmentation import SOURCE_SIZE, AugmentedPhotos
 from hairseg.data.decoded import PhotoArrays
 from hairseg.errors import InputError
-from hairseg.networks.preset import Preset
+from hairseg.networks.preprocessing import Preprocessing
 from hairseg.training.checkpoints import Settings
 from hairseg.training.recipes import Recipe
 
@@ -21,26 +21,26 @@ def source_size(recipe: Recipe) -> int:
 def image_size_of(recipe: Recipe, epoch: int) -> int:
     """Side of the network's input in an epoch, in pixels.
 
-    The first epochs, `early_share` of all, train at two thirds of the image size, to the nearest multiple of 32.
+    The first epochs, `low_res_fraction` of all, train at two thirds of the image size, to the nearest multiple of 32.
 
     Example:
-        >>> recipe = Recipe(epochs=10, learning_rate=1e-3, batch_size=8, image_size=320, early_share=0.6)
+        >>> recipe = Recipe(epochs=10, learning_rate=1e-3, batch_size=8, image_size=320, low_res_fraction=0.6)
         >>> [image_size_of(recipe, epoch) for epoch in (1, 6, 7, 10)]
         [224, 224, 320, 320]
     """
-    if epoch > recipe.early_share * recipe.epochs:
+    if epoch > recipe.low_res_fraction * recipe.epochs:
         return recipe.image_size
     return max(32, round(recipe.image_size * 2 / 96) * 32)
 
 
-def served_size(recipe: Recipe) -> int:
+def serving_size(recipe: Recipe) -> int:
     """Side of the network's input in the repository that is written, in pixels: the nearest multiple of 32.
 
     Example:
-        >>> served_size(Recipe(epochs=1, learning_rate=1e-3, batch_size=8, image_size=384, served_share=11 / 12))
+        >>> serving_size(Recipe(epochs=1, learning_rate=1e-3, batch_size=8, image_size=384, serve_scale=11 / 12))
         352
     """
-    return max(32, round(recipe.image_size * recipe.served_share / 32) * 32)
+    return max(32, round(recipe.image_size * recipe.serve_scale / 32) * 32)
 
 
 def batch_size_of(recipe: Recipe, photos: int, processes: int) -> int:
@@ -90,7 +90,7 @@ def epoch_seed(settings: Settings, epoch: int) -> int:
 def epoch_frames(
     settings: Settings,
     splits: dict[str, PhotoArrays],
-    preset: Preset,
+    preprocessing: Preprocessing,
     epoch: int,
     workers: int = 0,
     rank: int = 0,
@@ -108,13 +108,13 @@ def epoch_frames(
         (share, side, side).
     """
     recipe, seed, frames = settings.recipe, epoch_seed(settings, epoch), splits["train"]
-    is_final = epoch > (1 - recipe.final_share) * recipe.epochs
+    is_final = epoch > (1 - recipe.final_phase_fraction) * recipe.epochs
     augmentation = recipe.final_augmentation if is_final else recipe.augmentation
     batch_size = batch_size_of(recipe, epoch_length(frames.weights), processes)
     share = slice(rank * batch_size // processes, (rank + 1) * batch_size // processes)
     order = batches(frames.weights, batch_size, torch.Generator().manual_seed(seed))
     if augmentation:
-        frames = AugmentedPhotos(frames, splits["scenes"], preset, augmentation, seed)
+        frames = AugmentedPhotos(frames, splits["scenes"], preprocessing, augmentation, seed)
     return DataLoader(
         frames,
         batch_size=None,

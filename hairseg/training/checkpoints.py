@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from hairseg.errors import InputError
-from hairseg.files import written_whole
+from hairseg.files import atomic_write
 from hairseg.training.recipes import Recipe
 
 
@@ -30,7 +30,7 @@ def write_checkpoint(path: Path, checkpoint: dict) -> None:
         WriteError: it cannot be written, as when the disk is full.
     """
     with (
-        written_whole(path, _size_of(checkpoint), "make room, and go on with --resume") as beside,
+        atomic_write(path, _size_of(checkpoint), "make room, and go on with --resume") as beside,
         beside.open("wb") as file,  # given a path, torch would hide the system's error
     ):
         torch.save(checkpoint, file)

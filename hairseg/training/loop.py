@@ -18,7 +18,7 @@ from hairseg.data.rendering import Batch, render
 from hairseg.errors import InputError
 from hairseg.evaluation.metrics import PixelCounts
 from hairseg.evaluation.scoring import score
-from hairseg.networks.preset import Preset
+from hairseg.networks.preprocessing import Preprocessing
 from hairseg.training.batches import batch_size_of, epoch_frames, epoch_length, epoch_seed, image_size_of
 from hairseg.training.checkpoints import Settings
 from hairseg.training.recipes import Recipe
@@ -27,7 +27,7 @@ from hairseg.training.step import TrainingStep
 
 
 @dataclass
-class Trained:
+class TrainingResult:
     """What training one variant gives."""
 
     weights: dict[str, torch.Tensor]  # of the epoch with the best AUROC on the validation photos
@@ -42,7 +42,7 @@ def train_variant(
     checkpoint: Path,
     resume: bool = False,
     workers: int = 0,
-) -> Trained:
+) -> TrainingResult:
     """Train one variant, writing a checkpoint after each epoch.
 
     The epoch kept is the one with the best AUROC on the validation photos (the last one when there are none); test
@@ -75,12 +75,12 @@ def train_variant(
     held_out = {name: splits[name].to(device) for name in ("val", "test")}
     for epoch in range(len(state.history) + 1, recipe.epochs + 1):
         began, title = time.perf_counter(), f"{settings.variant} epoch {epoch}/{recipe.epochs}"
-        preset = Preset(image_size_of(recipe, epoch))
-        if step is None or step.preset != preset:
-            step = TrainingStep(network, recipe, preset, device)
+        preprocessing = Preprocessing(image_size_of(recipe, epoch))
+        if step is None or step.preprocessing != preprocessing:
+            step = TrainingStep(network, recipe, preprocessing, device)
         torch.manual_seed(epoch_seed(settings, epoch) * processes + rank)  # for dropout
         loading = workers if device.type == "cuda" else 0
-        frames = epoch_frames(settings, splits, preset, epoch, loading, rank, processes)
+        frames = epoch_frames(settings, splits, preprocessing, epoch, loading, rank, processes)
         record = {"epoch": epoch, "train": run_epoch(state, step, frames, accelerator, title)}
         for name, arrays in held_out.items():
             record[name] = score_held_out(state.evaluated, arrays, recipe, accelerator)
@@ -90,7 +90,7 @@ def train_variant(
         if accelerator.is_main_process:
             state.save(checkpoint)
         accelerator.print(f"{title}: {_line(record)}", flush=True)
-    return Trained(state.best["weights"], state.history, state.best["epoch"])
+    return TrainingResult(state.best["weights"], state.history, state.best["epoch"])
 
 
 def run_epoch(
@@ -110,7 +110,7 @@ def run_epoch(
     ) as bar:
         for batch in frames:
             batch = send_to_device(batch, accelerator.device, non_blocking=True)
-            logits, masks, loss = step(*(render(batch, step.preset) if isinstance(batch, Batch) else batch))
+            logits, masks, loss = step(*(render(batch, step.preprocessing) if isinstance(batch, Batch) else batch))
             state.update()
             counts.update(logits, masks)
             if bar.update():  # reading the loss makes the CPU wait for the GPU: only for what is shown
@@ -126,8 +126,8 @@ def score_held_out(
         broadcast(list(network.buffers()))
     counts = PixelCounts(accelerator.device)
     share = slice(accelerator.process_index, None, accelerator.num_processes)
-    preset = Preset(recipe.image_size)
-    score(network, arrays.photos[share], arrays.masks[share], preset, [counts], precision=recipe.precision)
+    preprocessing = Preprocessing(recipe.image_size)
+    score(network, arrays.photos[share], arrays.masks[share], preprocessing, [counts], precision=recipe.precision)
     return _pooled_scores(counts, accelerator)
 
 

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from hairseg.networks.preset import IGNORE
+from hairseg.networks.preprocessing import IGNORE
 
 CONTOUR_WEIGHT, CONTOUR_REACH = 3, 3  # in bce_dice_loss; reach in pixels
 

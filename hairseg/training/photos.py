@@ -8,14 +8,14 @@ from types import MappingProxyType
 
 import torch
 
-from hairseg.data.crops import closer_crops
+from hairseg.data.crops import zoomed_crops
 from hairseg.data.datasets import SPLIT_RULES, SPLITS, Pair, find_pairs, find_scenes
 from hairseg.data.decoded import PhotoArrays, load_arrays
 from hairseg.data.groups import name_group
-from hairseg.data.hats import find_hats, wearing
+from hairseg.data.hats import add_hats, find_hats
 from hairseg.errors import InputError, raise_if_any
-from hairseg.networks.preset import Preset
-from hairseg.training.batches import served_size, source_size
+from hairseg.networks.preprocessing import Preprocessing
+from hairseg.training.batches import serving_size, source_size
 from hairseg.training.recipes import Recipe
 
 
@@ -56,12 +56,16 @@ class TrainingPhotos:
             "train", "val", "test" of the first data set, and "scenes", as `train_variant` takes them; and the test
             photos of every data set by its name, at the size that the repository will have.
         """
-        preset, source, served = Preset(recipe.image_size), Preset(source_size(recipe)), Preset(served_size(recipe))
+        preprocessing, source, served = (
+            Preprocessing(recipe.image_size),
+            Preprocessing(source_size(recipe)),
+            Preprocessing(serving_size(recipe)),
+        )
         tests = {name: load_arrays({name: pairs}, served, workers) for name, pairs in self.pairs["test"].items()}
         splits = {
             "train": load_arrays(self.pairs["train"], source, workers),
-            "val": load_arrays(self.pairs["val"], preset, workers),
-            "test": load_arrays({self.first: self.pairs["test"][self.first]}, preset, workers),
+            "val": load_arrays(self.pairs["val"], preprocessing, workers),
+            "test": load_arrays({self.first: self.pairs["test"][self.first]}, preprocessing, workers),
             "scenes": load_arrays({"scenes": self.scenes["train"]}, source, workers),
         }
         names = [names for dataset, pairs in self.pairs["train"].items() for names in _names_of(dataset, pairs)]
@@ -115,7 +119,7 @@ def find_photos(
         weights: how often an epoch shows each photo of a data set, of a group of its photos (NAME/GROUP) or of a folder
             of scenes, instead of once.
         crops: whether to train on closer crops, too, of one's own photos, those of layout `folder`.
-        hats: folder of photos of hats, which some people are shown in once more (`hats.wearing`).
+        hats: folder of photos of hats, which some people are shown in once more (`hats.add_hats`).
 
     Raises:
         InputError: a data set given twice, nothing to train or to test on, a weight for what is not there, or what
@@ -143,13 +147,13 @@ def find_photos(
             )
     if crops:
         by_split["train"] = {
-            dataset: pairs if dataset in SPLIT_RULES else pairs + closer_crops(pairs, dataset)
+            dataset: pairs if dataset in SPLIT_RULES else pairs + zoomed_crops(pairs, dataset)
             for dataset, pairs in by_split["train"].items()
         }
     if hats:
         found_hats = find_hats(hats)
         by_split["train"] = {
-            dataset: pairs + wearing(pairs, found_hats) for dataset, pairs in by_split["train"].items()
+            dataset: pairs + add_hats(pairs, found_hats) for dataset, pairs in by_split["train"].items()
         }
     found_scenes = find_scenes(*scenes)
     by_use = {

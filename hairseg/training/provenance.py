@@ -18,14 +18,14 @@ from hairseg.data.decoded import PhotoArrays
 from hairseg.hub.card import DATASETS
 from hairseg.networks.backbones import INITS
 from hairseg.training.checkpoints import Settings
-from hairseg.training.loop import Trained
+from hairseg.training.loop import TrainingResult
 from hairseg.training.photos import TrainingPhotos
 
 
 def describe_variant(
     settings: Settings,
     recipe: str,
-    trained: Trained,
+    trained: TrainingResult,
     photos: TrainingPhotos,
     splits: dict[str, PhotoArrays],
     accelerator: Accelerator,

@@ -6,7 +6,7 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
 
 from hairseg.data.augmentation import Augmentation
-from hairseg.networks.preset import Preset
+from hairseg.networks.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Recipe:
     learning_rate: float = field(metadata={"help": "the highest one of the schedule"})
     batch_size: int = field(metadata={"help": "photos in a training step, over all processes"})
     image_size: int = field(
-        default=Preset.image_size, metadata={"help": "side of the network's square input, in pixels"}
+        default=Preprocessing.image_size, metadata={"help": "side of the network's square input, in pixels"}
     )
     precision: str = field(
         default="mixed",
@@ -28,15 +28,15 @@ class Recipe:
     weight_decay: float = 0.0
     schedule: str = "constant"  # or "one-cycle", L. N. Smith and N. Topin, arXiv 1708.07120
     averaging: float = 0.0  # decay per step of the exponential moving average that is scored and kept; 0: none
-    early_share: float = 0.0  # share of the epochs, the first ones, that train at two thirds of the image size
+    low_res_fraction: float = 0.0  # share of the epochs, the first ones, that train at two thirds of the image size
     # of the image size: the side at which networks are served once they are trained, which need not be the best one to
     # train at (H. Touvron et al., "Fixing the train-test resolution discrepancy", NeurIPS 2019)
-    served_share: float = 1.0
+    serve_scale: float = 1.0
     augmentation: Augmentation | None = None
-    final_share: float = 0.0  # share of the epochs, the last ones, that are augmented by
+    final_phase_fraction: float = 0.0  # share of the epochs, the last ones, that are augmented by
     final_augmentation: Augmentation | None = None
-    start_share: float = (
-        0.0  # share in the weights kept of those that training went on from, where it did (`interpolated`)
+    init_blend: float = (
+        0.0  # share in the weights kept of those that training went on from, where it did (`interpolate_weights`)
     )
 
 
@@ -50,24 +50,24 @@ MODERN = Recipe(
     weight_decay=1e-2,
     schedule="one-cycle",
     averaging=0.995,
-    early_share=0.6,
+    low_res_fraction=0.6,
     augmentation=Augmentation(),
     # many frames without people, close up and of any colour, at the end: flowers and wood must not pass for hair
-    final_share=0.3,
+    final_phase_fraction=0.3,
     final_augmentation=Augmentation(hairless=0.2, crop=(0.3, 1.0), any_colour=0.8),
 )
 
 # From a trained repository on to more kinds of photos: whole persons among them, and one frame in four shows nobody.
-FURTHER = replace(
+FINETUNE = replace(
     MODERN,
     epochs=4,
     image_size=384,
-    served_share=11 / 12,
+    serve_scale=11 / 12,
     learning_rate=5e-4,
-    early_share=0.5,
+    low_res_fraction=0.5,
     augmentation=Augmentation(far=0.2, hairless=0.25, crop=(0.25, 1.0), any_colour=0.5),
     final_augmentation=Augmentation(far=0.2, hairless=0.25, crop=(0.25, 1.0), any_colour=0.8),
-    start_share=0.3,
+    init_blend=0.3,
 )
 
 OVERRIDABLE = ("epochs", "batch_size", "learning_rate", "image_size", "precision")  # by flags of train.py
@@ -79,7 +79,7 @@ RECIPES = {
         "random": Recipe(epochs=6, learning_rate=1e-2, batch_size=6),
     },
     "modern": {"pretrained": MODERN, "random": MODERN},
-    "further": {"pretrained": FURTHER, "random": FURTHER},
+    "further": {"pretrained": FINETUNE, "random": FINETUNE},
 }
 
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}

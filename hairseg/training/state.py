@@ -116,7 +116,7 @@ def _selection(record: dict) -> float:
     return record["val"]["auroc"] or 0.0
 
 
-def interpolated(
+def interpolate_weights(
     weights: dict[str, torch.Tensor], start: dict[str, torch.Tensor], share: float
 ) -> dict[str, torch.Tensor]:
     """State dict on the line from fine-tuned weights to those they started from, at a share of the way.

@@ -4,8 +4,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from hairseg.networks.precision import autocast
-from hairseg.networks.preset import Preset
+from hairseg.networks.devices import autocast
+from hairseg.networks.preprocessing import Preprocessing
 from hairseg.training.losses import LOSSES
 from hairseg.training.recipes import Recipe
 
@@ -19,8 +19,8 @@ class TrainingStep:
     Python.
     """
 
-    def __init__(self, network: nn.Module, recipe: Recipe, preset: Preset, device: torch.device):
-        self.network, self.recipe, self.preset, self.device = network, recipe, preset, device
+    def __init__(self, network: nn.Module, recipe: Recipe, preprocessing: Preprocessing, device: torch.device):
+        self.network, self.recipe, self.preprocessing, self.device = network, recipe, preprocessing, device
         self.captures = device.type == "cuda" and not dist.is_initialized()
         self.graph, self.warm_ups = None, 0
 
@@ -57,7 +57,7 @@ class TrainingStep:
         """The same step, launched kernel by kernel."""
         self.network.zero_grad(set_to_none=True)
         with autocast(self.device, self.recipe.precision):
-            logits = self.network(self.preset.normalise(photos))[:, 0]
+            logits = self.network(self.preprocessing.normalise(photos))[:, 0]
         loss = LOSSES[self.recipe.loss](logits, masks)
         loss.backward()
         return logits.detach(), masks, loss.detach()

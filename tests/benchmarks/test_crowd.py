@@ -3,8 +3,8 @@
 import pytest
 from conftest import PROJECT, served
 
+from hairseg.inference.predictor import HairPredictor
 from hairseg.page.layout import build_page
-from hairseg.prediction import HairPredictor
 
 VISITORS = 50
 

@@ -12,9 +12,9 @@ from conftest import PROJECT, served
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
+from hairseg.inference.predictor import HairPredictor
 from hairseg.page.layout import build_page
 from hairseg.page.style import look
-from hairseg.prediction import HairPredictor
 from hairseg.repository import BUNDLED
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

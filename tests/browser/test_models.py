@@ -8,12 +8,12 @@ from browser.conftest import NARROW, PATIENCE, PORTRAIT, WIDE, done, idle, pictu
 from conftest import served, write_repository
 from playwright.sync_api import expect
 
-from hairseg.hub.resolution import Resolved
+from hairseg.hub.resolve import ResolvedRepo
 from hairseg.images import alpha_to_grey, load_photo
+from hairseg.inference.predictor import HairPredictor
 from hairseg.page.layout import build_page
 from hairseg.page.models import Model, Models
 from hairseg.page.style import look
-from hairseg.prediction import HairPredictor
 from hairseg.repository import BUNDLED
 
 TAG = "ada/hair@v2"
@@ -23,9 +23,9 @@ TAG = "ada/hair@v2"
 def listed(small_repository, tmp_path_factory) -> list[Model]:
     drawn = write_repository(tmp_path_factory.mktemp("models") / "drawn", seed=1)
     return [
-        Model("bundled", Resolved(BUNDLED)),
-        Model(TAG, Resolved(small_repository, "ada/hair", "0123456789" * 4)),
-        Model("drawn", Resolved(drawn)),
+        Model("bundled", ResolvedRepo(BUNDLED)),
+        Model(TAG, ResolvedRepo(small_repository, "ada/hair", "0123456789" * 4)),
+        Model("drawn", ResolvedRepo(drawn)),
     ]
 
 

@@ -14,9 +14,9 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from hairseg.images import load_photo
+from hairseg.inference.predictor import HairPredictor
 from hairseg.page import events as page_events
 from hairseg.page.style import swatch_id
-from hairseg.prediction import HairPredictor
 from hairseg.recolouring.palette import PRESETS
 from hairseg.repository import BUNDLED, ModelRepository
 

@@ -9,10 +9,10 @@ from browser.conftest import NARROW, PATIENCE, PORTRAIT, WIDE, done, upload
 from conftest import served
 from playwright.sync_api import expect
 
+from hairseg.inference.predictor import HairPredictor
 from hairseg.page.events import PageEvents
 from hairseg.page.layout import build_page
 from hairseg.page.style import look
-from hairseg.prediction import HairPredictor
 from hairseg.repository import BUNDLED
 
 AT_ONCE = 4  # of the masks

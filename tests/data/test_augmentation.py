@@ -12,9 +12,9 @@ from hairseg.data.decoded import PhotoArrays
 from hairseg.data.jpeg import compress, quantisation
 from hairseg.data.rendering import _blur, render
 from hairseg.images import load_photo
-from hairseg.networks.preset import IGNORE, Preset
+from hairseg.networks.preprocessing import IGNORE, Preprocessing
 
-PRESET = Preset(64)
+PRESET = Preprocessing(64)
 PLAIN = Augmentation(
     size=(1.0, 1.0),
     far=0,

@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from hairseg.data.crops import BODY, HEAD, closer_crops
+from hairseg.data.crops import BODY, HEAD, zoomed_crops
 from hairseg.data.datasets import find_pairs, load_pair
 
 
@@ -21,7 +21,7 @@ def test_a_whole_person_is_also_seen_closer(tmp_path):
     for name in "abcdefgh":
         draw_person(tmp_path / "street", name, (80, 20, 110, 45))
     dataset, pairs = find_pairs(tmp_path / "street")
-    crops = {crop.id: crop for crop in closer_crops(pairs, dataset)}
+    crops = {crop.id: crop for crop in zoomed_crops(pairs, dataset)}
     assert {f"{name}/{kind}" for name in "abcdefgh" for kind in ("head", "body", "garment")} >= crops.keys()
     assert len(crops) > 16 and all(
         crops[f"{name}/head"].split == pair.split for name, pair in zip("abcdefgh", pairs, strict=True)
@@ -45,4 +45,4 @@ def test_portraits_and_the_hairless_have_no_crops(tmp_path):
     draw_person(tmp_path / "near", "portrait", (20, 20, 180, 200))
     draw_person(tmp_path / "near", "nobody", (0, 0, 0, 0))
     dataset, pairs = find_pairs(tmp_path / "near")
-    assert closer_crops(pairs, dataset) == []
+    assert zoomed_crops(pairs, dataset) == []

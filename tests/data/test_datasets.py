@@ -10,7 +10,7 @@ from hairseg.data.datasets import find_pairs, find_scenes, load_pair, load_scene
 from hairseg.data.decoded import load_arrays
 from hairseg.data.groups import hair_type
 from hairseg.errors import InputError
-from hairseg.networks.preset import IGNORE, Preset
+from hairseg.networks.preprocessing import IGNORE, Preprocessing
 
 
 def draw_borza(root, names=("000001", "000002")):
@@ -101,7 +101,7 @@ def test_ones_own_photos_are_a_data_set_called_like_their_folder(tmp_path):
     assert (mask[:20] == IGNORE).all() and np.array_equal(mask[20:] == 1, hair[20:]) and not (mask[20:] == IGNORE).any()
     found, half = load_pair(pairs[1], dataset)
     assert found.shape[:2] == (96, 96) and half.shape == (48, 48)
-    arrays = load_arrays({dataset: pairs}, Preset(96), workers=1)
+    arrays = load_arrays({dataset: pairs}, Preprocessing(96), workers=1)
     assert ((arrays.masks[0] == IGNORE).numpy() == (mask == IGNORE)).all()
 
 
@@ -115,7 +115,7 @@ def test_noise_of_jpeg_in_masks_is_evened_out_and_other_values_are_named(tmp_pat
     np.testing.assert_array_equal(load_pair(pairs[0], dataset)[1], load_pair(pairs[1], dataset)[1])
     Image.fromarray(np.where(hair, 255, 77).astype(np.uint8)).save(root / "masks" / "b.png")
     with pytest.raises(InputError, match=r"1 pairs cannot be used: b.png cannot be read .* like 77, expected 255 hair"):
-        load_arrays({dataset: pairs}, Preset(64), workers=1)
+        load_arrays({dataset: pairs}, Preprocessing(64), workers=1)
 
 
 def test_a_folder_of_wrong_masks_is_named_before_training(tmp_path):
@@ -195,7 +195,7 @@ def test_unreadable_and_misshapen_pairs_are_listed_together(tmp_path):
     Image.new("L", (50, 96)).save(root / "CelebAMask-HQ-mask-anno" / "0" / "00004_hair.png")
     dataset, pairs = find_pairs(root)
     with pytest.raises(InputError) as error:
-        load_arrays({dataset: pairs}, Preset(64), workers=2)
+        load_arrays({dataset: pairs}, Preprocessing(64), workers=2)
     assert str(error.value).startswith("3 pairs cannot be used")
     for part in (
         "2.jpg is not a picture",
@@ -207,12 +207,12 @@ def test_unreadable_and_misshapen_pairs_are_listed_together(tmp_path):
 
 def test_arrays_hold_each_pair_in_order(tmp_path):
     dataset, pairs = find_pairs(draw_celebamask_hq(tmp_path, [5, 6, 7]))
-    preset = Preset(64)
-    split = load_arrays({dataset: pairs}, preset, workers=2)
+    preprocessing = Preprocessing(64)
+    split = load_arrays({dataset: pairs}, preprocessing, workers=2)
     for index, pair in enumerate(pairs):
         photo, mask = load_pair(pair, dataset)
-        np.testing.assert_array_equal(split[index][0], preset.fit_photo(photo))
-        np.testing.assert_array_equal(split[index][1], preset.fit_mask(mask))
+        np.testing.assert_array_equal(split[index][0], preprocessing.fit_photo(photo))
+        np.testing.assert_array_equal(split[index][1], preprocessing.fit_mask(mask))
     assert len(split) == 3
 
 
@@ -223,7 +223,7 @@ def test_scenes_are_photos_without_hair(tmp_path):
     scenes = find_scenes(tmp_path)
     assert find_scenes(tmp_path, tmp_path / "sub") == [*scenes, scenes[1]]
     assert [scene.id for scene in scenes] == ["b", "a"] and all(scene.mask is None for scene in scenes)
-    split = load_arrays({"scenes": scenes}, Preset(64), workers=1)
+    split = load_arrays({"scenes": scenes}, Preprocessing(64), workers=1)
     assert not (split.masks == 1).any() and (split.masks == 0).sum() == 2 * 64 * 32
     (tmp_path / "c.jpg").write_text("text")
     with pytest.raises(InputError, match=r"1 scenes cannot be used: c.jpg is not a picture"):
@@ -262,5 +262,5 @@ def test_frames_of_figaro1k_tell_the_type_of_hair(frame, expected):
 def test_real_data_sets_are_read(folder, name, images):
     dataset, pairs = find_pairs(DATA / folder)
     assert dataset == name and len(pairs) == images and Counter(pair.split for pair in pairs)["test"] > 100
-    split = load_arrays({dataset: pairs[:8]}, Preset(), workers=2)
+    split = load_arrays({dataset: pairs[:8]}, Preprocessing(), workers=2)
     assert 0.05 < (split.masks == 1).float().mean() < 0.7

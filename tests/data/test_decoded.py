@@ -10,9 +10,9 @@ from hairseg.data import decoded
 from hairseg.data.datasets import find_pairs, load_pair
 from hairseg.data.decoded import load_arrays
 from hairseg.errors import InputError
-from hairseg.networks.preset import Preset
+from hairseg.networks.preprocessing import Preprocessing
 
-PRESET = Preset(64)
+PRESET = Preprocessing(64)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_photos_are_decoded_once_as_long_as_their_contents_stay(cache, pairs, mo
     os.utime(photo, ns=(modified, modified))
     changed = load_arrays(pairs, PRESET, 1)
     assert not np.array_equal(changed.photos[1], first.photos[1]) and np.array_equal(changed.photos[0], first.photos[0])
-    load_arrays(pairs, Preset(96), 1)
+    load_arrays(pairs, Preprocessing(96), 1)
     assert len(ids) == 9 and len(list(cache.iterdir())) == 3
 
 
@@ -112,6 +112,6 @@ def test_what_another_process_has_written_meanwhile_is_used(cache, pairs, monkey
 def test_a_disk_that_is_too_small_ends_in_one_line_and_leaves_nothing(small_disk, pairs, monkeypatch):
     monkeypatch.setenv("HAIRSEG_CACHE", str(small_disk))
     with pytest.raises(InputError, match=r"the disk is full .*: expected 1.3 MB of room there; make room, or name"):
-        load_arrays(pairs, Preset(320), 1)
+        load_arrays(pairs, Preprocessing(320), 1)
     assert list(small_disk.iterdir()) == []
     assert len(load_arrays(pairs, PRESET, 1)) == 3

@@ -8,9 +8,9 @@ from PIL import Image
 from hairseg.data import hats as hats_module
 from hairseg.data.datasets import Pair
 from hairseg.data.decoded import load_arrays
-from hairseg.data.hats import WORN_SHARE, crown_of, cut_out, find_hats, greyed, put_on, wearing
+from hairseg.data.hats import WORN_SHARE, add_hats, crown_of, cut_out, find_hats, greyed, paste_hat
 from hairseg.errors import InputError
-from hairseg.networks.preset import Preset
+from hairseg.networks.preprocessing import Preprocessing
 
 RED, FLOOR = (200, 30, 40), (120, 140, 90)
 
@@ -66,15 +66,15 @@ def test_hair_under_a_hat_is_not_to_be_seen(monkeypatch):
     photo, mask = head()
     hat = cut_out(lying_hat())
     for key in "abcdef":
-        dressed, left = put_on(photo, mask, hat, key)
+        dressed, left = paste_hat(photo, mask, hat, key)
         worn = (dressed != photo).any(2)
         assert worn[63, 100] and left[63, 100] == 0, "the crown is covered"
         assert not worn[130:].any() and np.array_equal(left[130:], mask[130:]), "the face is not"
         assert left.sum() < mask.sum() and not (left > mask).any()
         red = dressed[worn & (mask == 1) & (left == 0)].mean(0)
         assert red[0] > 2 * red[1]
-    assert not np.array_equal(put_on(photo, mask, hat, "a")[0], put_on(photo, mask, hat, "b")[0])
-    assert np.array_equal(put_on(photo, mask, hat, "a")[0], put_on(photo, mask, hat, "a")[0])
+    assert not np.array_equal(paste_hat(photo, mask, hat, "a")[0], paste_hat(photo, mask, hat, "b")[0])
+    assert np.array_equal(paste_hat(photo, mask, hat, "a")[0], paste_hat(photo, mask, hat, "a")[0])
 
 
 def test_hair_is_to_be_seen_above_a_band(monkeypatch):
@@ -83,13 +83,13 @@ def test_hair_is_to_be_seen_above_a_band(monkeypatch):
     photo, mask = head()
     hat = cut_out(lying_hat())
     for key in "abcdefgh":
-        dressed, left = put_on(photo, mask, hat, key)
+        dressed, left = paste_hat(photo, mask, hat, key)
         worn, covered = (dressed != photo).any(2), (mask == 1) & (left == 0)
         rows = np.flatnonzero(covered.any(1))
         assert len(rows) and np.ptp(rows) < 50, "a band is low"
         assert np.ptp(np.flatnonzero(covered.any(0))) > 60, "and goes from side to side"
         assert worn[covered].mean() > 0.95
-    assert sum((put_on(photo, mask, hat, key)[1][60:64] == 1).sum() > 0 for key in "abcdefgh") >= 4
+    assert sum((paste_hat(photo, mask, hat, key)[1][60:64] == 1).sum() > 0 for key in "abcdefgh") >= 4
 
 
 def test_hair_turns_grey_and_nothing_else(monkeypatch):
@@ -106,7 +106,7 @@ def test_hair_turns_grey_and_nothing_else(monkeypatch):
     half = cv2.resize(mask, (112, 112), interpolation=cv2.INTER_NEAREST)
     assert np.abs(greyed(photo, half == 1, 0.6).astype(int) - grey)[inside].mean() < 3
     monkeypatch.setattr(hats_module, "GREY_SHARE", 1)
-    worn, left = put_on(photo, mask, cut_out(lying_hat()), "a")
+    worn, left = paste_hat(photo, mask, cut_out(lying_hat()), "a")
     seen = cv2.erode(left, np.ones((5, 5))) == 1
     assert seen.sum() > 50 and np.median(np.ptp(worn[seen].astype(int), axis=1)) <= 1
 
@@ -114,9 +114,9 @@ def test_hair_turns_grey_and_nothing_else(monkeypatch):
 def test_masks_of_another_size_are_covered_at_the_same_place():
     photo, mask = head()
     hat = cut_out(lying_hat())
-    _, whole = put_on(photo, mask, hat, "a")
+    _, whole = paste_hat(photo, mask, hat, "a")
     small = cv2.resize(mask, (112, 112), interpolation=cv2.INTER_NEAREST)
-    _, half = put_on(photo, small, hat, "a")
+    _, half = paste_hat(photo, small, hat, "a")
     assert half.shape == (112, 112)
     assert (cv2.resize(half, (224, 224), interpolation=cv2.INTER_NEAREST) != whole).mean() < 0.01
 
@@ -124,12 +124,12 @@ def test_masks_of_another_size_are_covered_at_the_same_place():
 def test_the_same_people_always_wear_the_same_hats(tmp_path):
     hats = [tmp_path / "hat1.jpg", tmp_path / "hat2.jpg"]
     pairs = [Pair(str(n), tmp_path / f"{n}.jpg", tmp_path / f"{n}.png", "train") for n in range(400)]
-    worn = wearing(pairs, hats)
+    worn = add_hats(pairs, hats)
     assert len(worn) / 400 == pytest.approx(WORN_SHARE, abs=0.08)
     assert {pair.hat for pair in worn} == set(hats)
-    fewer = wearing(pairs[::2], hats)
+    fewer = add_hats(pairs[::2], hats)
     assert fewer == [pair for pair in worn if int(pair.id.partition("/")[0]) % 2 == 0]
-    assert wearing([replace(pairs[0], mask=None)] * 50, hats) == [], "people without hair are left as they are"
+    assert add_hats([replace(pairs[0], mask=None)] * 50, hats) == [], "people without hair are left as they are"
 
 
 def test_hats_are_found_by_their_names(tmp_path):
@@ -150,7 +150,7 @@ def test_hats_are_put_on_before_photos_are_kept(tmp_path, monkeypatch):
         Image.fromarray(picture).save(tmp_path / f"{name}.png")
     pair = Pair("1", tmp_path / "photo.png", tmp_path / "mask.png", "train")
     worn = replace(pair, id="1/worn", hat=tmp_path / "hat.png")
-    arrays = load_arrays({"celebamask-hq": [pair, worn]}, Preset(224), 1)
-    dressed, left = put_on(photo, mask, cut_out(lying_hat()), "1/worn")
+    arrays = load_arrays({"celebamask-hq": [pair, worn]}, Preprocessing(224), 1)
+    dressed, left = paste_hat(photo, mask, cut_out(lying_hat()), "1/worn")
     assert np.array_equal(arrays.photos[0].numpy(), photo) and np.array_equal(arrays.photos[1].numpy(), dressed)
     assert np.array_equal(arrays.masks[1].numpy(), left)

@@ -10,7 +10,7 @@ from PIL import Image
 from hairseg.data.datasets import find_pairs, load_pair
 from hairseg.data.decoded import load_arrays
 from hairseg.errors import InputError
-from hairseg.networks.preset import Preset
+from hairseg.networks.preprocessing import Preprocessing
 
 HAIR = draw_portrait(1)[1]
 
@@ -81,7 +81,7 @@ def test_leftovers_of_macos_and_other_spellings_are_read(tmp_path):
     (photos / "2.jpg").rename(photos / "2.jpeg")
     dataset, pairs = find_pairs(root)
     assert [(pair.id, pair.photo.name) for pair in pairs] == [("1", "1.JPG"), ("2", "2.jpeg"), ("27636", "27636.jpg")]
-    assert len(load_arrays({dataset: pairs}, Preset(64), 1)) == 3
+    assert len(load_arrays({dataset: pairs}, Preprocessing(64), 1)) == 3
 
     figaro = draw_figaro1k(tmp_path / "figaro", [1, 2], [3])
     training = figaro / "Original" / "Training"
@@ -101,7 +101,7 @@ def test_masks_of_absurd_sizes_are_one_line_each(tmp_path):
     Image.new("1", (20_000, 20_000)).save(next(root.rglob("00002_hair.png")))
     dataset, pairs = find_pairs(root)
     with pytest.raises(InputError) as raised:
-        load_arrays({dataset: pairs}, Preset(64), 1)
+        load_arrays({dataset: pairs}, Preprocessing(64), 1)
     message = str(raised.value)
     assert message.startswith("2 pairs cannot be used: 00001_hair.png is only 1 x 1; 00002_hair.png cannot be read (")
     assert "400000000 pixels" in message or "20000 x 20000" in message

@@ -12,24 +12,26 @@ from hairseg.data.datasets import find_pairs, find_scenes, load_pair, load_scene
 from hairseg.data.decoded import load_arrays
 from hairseg.evaluation.evaluate import evaluate
 from hairseg.evaluation.framing import hairless_scores, in_scene
+from hairseg.evaluation.full_resolution import full_resolution_scores
 from hairseg.evaluation.metrics import boundary_iou
-from hairseg.evaluation.own_size import own_size_scores
 from hairseg.evaluation.report import table
-from hairseg.prediction import HairPredictor
+from hairseg.inference.predictor import HairPredictor
 from hairseg.repository import ModelRepository
 
 
-def test_scores_are_those_of_the_single_pixels(small_repository, portraits, believes_all):
+def test_scores_are_those_of_the_single_pixels(small_repository, portraits, accept_all_components):
     predictor = HairPredictor(small_repository)
     dataset, pairs = find_pairs(portraits)
-    arrays = load_arrays({dataset: pairs}, predictor.config.preset, workers=1)
+    arrays = load_arrays({dataset: pairs}, predictor.config.preprocessing, workers=1)
     metrics = evaluate(predictor, dataset, "all", pairs, arrays)
 
     truth, alphas = [], []
     for pair in pairs:  # drawn at 96 x 96; fitted to the network's 64 x 64 here by hand
         photo, mask = load_pair(pair, dataset)
-        alphas.append(predictor.alphas(predictor.config.preset.fit_photo(photo), refined=False)["random"].ravel())
-        truth.append(predictor.config.preset.fit_mask(mask).ravel())
+        alphas.append(
+            predictor.alphas(predictor.config.preprocessing.fit_photo(photo), refined=False)["random"].ravel()
+        )
+        truth.append(predictor.config.preprocessing.fit_mask(mask).ravel())
     truth, alphas = np.concatenate(truth), np.concatenate(alphas)
     scores = metrics["variants"]["random"]
     assert scores["auroc"] == pytest.approx(roc_auc_score(truth, alphas), abs=1e-4)
@@ -47,8 +49,8 @@ def test_scores_are_those_of_the_single_pixels(small_repository, portraits, beli
 def test_own_size_scores_are_those_of_the_alphas_a_user_gets(small_repository, portraits):
     predictor = HairPredictor(small_repository)
     dataset, pairs = find_pairs(portraits)
-    own_size = own_size_scores(predictor, dataset, pairs)
-    scores = own_size.variants
+    full_resolution = full_resolution_scores(predictor, dataset, pairs)
+    scores = full_resolution.variants
     loaded = [load_pair(pair, dataset) for pair in pairs]
     for refined, found in ((True, scores["random"]), (False, scores["random"]["unrefined"])):
         predictions = [predictor.alphas(photo, refined)["random"] >= 0.5 for photo, _ in loaded]
@@ -66,26 +68,29 @@ def test_own_size_scores_are_those_of_the_alphas_a_user_gets(small_repository, p
         )
         f1 = [f1_score(mask.ravel(), found.ravel()) for found, mask in zip(predictions, masks, strict=True)]
         assert found["median_f1"] == pytest.approx(np.median(f1))
-    assert own_size.hair_types == own_size.groups == {}  # all of them heads
+    assert full_resolution.hair_types == full_resolution.groups == {}  # all of them heads
     of_first = [predictor.alphas(photo)["pretrained"] >= 0.5 for photo, _ in loaded]
     f1 = [f1_score(mask.ravel(), found.ravel()) for found, (_, mask) in zip(of_first, loaded, strict=True)]
     by_f1 = sorted(range(len(pairs)), key=lambda index: f1[index])
-    titles = [title for title, *_ in own_size.gallery.worst_first()]
+    titles = [title for title, *_ in full_resolution.gallery.worst_first()]
     assert titles == [f"{pairs[index].id}, F1 {f1[index]:.2f}" for index in by_f1[:12]]
-    assert np.array_equal(own_size.gallery.comparisons[1][1], loaded[3][0]) and len(own_size.gallery.comparisons) == 4
+    assert (
+        np.array_equal(full_resolution.gallery.comparisons[1][1], loaded[3][0])
+        and len(full_resolution.gallery.comparisons) == 4
+    )
 
 
 def test_every_network_runs_once_per_photo(small_repository, portraits):
     """With and without refined edges, for the scores and for the figures."""
     predictor = HairPredictor(small_repository)
     dataset, pairs = find_pairs(portraits)
-    preset, seen = predictor.config.preset, []
+    preprocessing, seen = predictor.config.preprocessing, []
     predictor.networks["random"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][0].clone()))
-    own_size_scores(predictor, dataset, pairs[:3])
-    squares = [torch.from_numpy(preset.fit_photo(load_pair(pair, dataset)[0])) for pair in pairs[:3]]
-    assert [sum(torch.equal(square, preset.normalise(photo[None])[0]) for square in seen) for photo in squares] == [
-        1
-    ] * 3
+    full_resolution_scores(predictor, dataset, pairs[:3])
+    squares = [torch.from_numpy(preprocessing.fit_photo(load_pair(pair, dataset)[0])) for pair in pairs[:3]]
+    assert [
+        sum(torch.equal(square, preprocessing.normalise(photo[None])[0]) for square in seen) for photo in squares
+    ] == [1] * 3
 
 
 @pytest.mark.parametrize("divisor", [1, 2, 3, 5])
@@ -107,7 +112,7 @@ def test_scenes_add_framing_and_hair_free_photos(small_repository, portraits, tm
     predictor = HairPredictor(small_repository, ["random"])
     predictor.networks["random"].classifier[-1].bias.data.fill_(-20)  # sure that there is no hair anywhere
     dataset, pairs = find_pairs(portraits)
-    arrays = load_arrays({dataset: pairs[:2]}, predictor.config.preset, workers=1)
+    arrays = load_arrays({dataset: pairs[:2]}, predictor.config.preprocessing, workers=1)
     metrics = evaluate(
         predictor,
         dataset,
@@ -158,8 +163,8 @@ def test_groups_are_scored_apart_and_the_worst_is_first(small_repository, tmp_pa
         Image.fromarray(labels).save(tmp_path / "mine" / "masks" / f"{name}.png")
     predictor = HairPredictor(small_repository, ["random"])
     dataset, pairs = find_pairs(tmp_path / "mine")
-    own_size = own_size_scores(predictor, dataset, pairs)
-    groups = own_size.groups
+    full_resolution = full_resolution_scores(predictor, dataset, pairs)
+    groups = full_resolution.groups
     assert {group: scores["images"] for group, scores in groups.items()} == {
         "hats": 1, "hairless": 1, "head": 2, "whole person": 1
     }  # fmt: skip
@@ -173,14 +178,14 @@ def test_groups_are_scored_apart_and_the_worst_is_first(small_repository, tmp_pa
     ]
     assert ranks == sorted(ranks)
     f1 = [f1_score(mask[:, :60].ravel(), found.ravel()) for name, mask in masks.items() if name != "bare-1"]
-    assert own_size.variants["random"]["median_f1"] == pytest.approx(np.median(f1))
+    assert full_resolution.variants["random"]["median_f1"] == pytest.approx(np.median(f1))
 
 
 def test_hair_types_are_scored_apart(small_repository, tmp_path):
     draw_figaro1k(tmp_path, [], [1, 460, 461])
     predictor = HairPredictor(small_repository, ["random"])
     dataset, pairs = find_pairs(tmp_path)
-    hair_types = own_size_scores(predictor, dataset, pairs).hair_types
+    hair_types = full_resolution_scores(predictor, dataset, pairs).hair_types
     assert {kind: scores["images"] for kind, scores in hair_types.items()} == {"straight": 1, "kinky": 2}
     photo, mask = load_pair(pairs[0], dataset)
     found = predictor.alphas(photo)["random"] >= 0.5

@@ -14,7 +14,7 @@ from torch import nn
 
 from hairseg.evaluation.metrics import BoundaryScores, MaskScores, PixelCounts, PixelScores, boundary_iou
 from hairseg.evaluation.scoring import score
-from hairseg.networks.preset import IGNORE, Preset
+from hairseg.networks.preprocessing import IGNORE, Preprocessing
 
 
 def sample(scale: float, offset: float, pixels: int = 200_000) -> tuple[torch.Tensor, torch.Tensor]:
@@ -145,13 +145,13 @@ class Brightness(nn.Module):
 
 
 def test_score_runs_over_all_batches_and_cuts_padding_off():
-    preset = Preset(64)
+    preprocessing = Preprocessing(64)
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in ((64, 64, 3), (32, 64, 3), (64, 20, 3))]
-    photos = torch.from_numpy(np.stack([preset.fit_photo(picture) for picture in pictures]))
-    masks = torch.from_numpy(np.stack([preset.fit_mask(picture[..., 0] > 123.7) for picture in pictures]))
+    photos = torch.from_numpy(np.stack([preprocessing.fit_photo(picture) for picture in pictures]))
+    masks = torch.from_numpy(np.stack([preprocessing.fit_mask(picture[..., 0] > 123.7) for picture in pictures]))
     pixels, boundaries = PixelCounts(), BoundaryScores()
-    score(Brightness(), photos, masks, preset, [pixels, boundaries], batch_size=2)
+    score(Brightness(), photos, masks, preprocessing, [pixels, boundaries], batch_size=2)
     assert pixels.scores().pixels == sum(picture.shape[0] * picture.shape[1] for picture in pictures)
     assert pixels.scores().f1() == 1.0 and pixels.scores().auroc == 1.0
     assert boundaries.scores == [1.0, 1.0, 1.0] and boundaries.mean == 1.0

@@ -11,7 +11,7 @@ from hypothesis import given
 from PIL import Image
 
 from hairseg.data.datasets import find_pairs, load_pair
-from hairseg.networks.preset import IGNORE
+from hairseg.networks.preprocessing import IGNORE
 
 PHOTO, HAIR = draw_portrait(1, 48)
 

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hairseg.images import encode_jpeg
+from hairseg.inference.predictor import HairPredictor
 from hairseg.page.events import UNEXPECTED
 from hairseg.page.layout import build_page
 from hairseg.page.session import PageSession
-from hairseg.prediction import HairPredictor
 
 LONGEST_ANSWER = 400  # characters of a sentence on the page
 

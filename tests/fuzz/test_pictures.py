@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, features
 
-from hairseg.images import MAX_PIXELS, load_photo, pixels_of, readable_formats
+from hairseg.images import MAX_PIXELS, count_pixels, load_photo, readable_formats
 
 WRITTEN = {  # format: ways to write it
     "JPEG": [{}, {"progressive": True}, {"exif": True}, {"icc_profile": True}],
@@ -85,7 +85,7 @@ def test_any_change_to_a_picture(content, longer_side):
 def test_any_change_to_a_picture_whose_size_is_asked(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "mutated"
     path.write_bytes(content)
-    assert pixels_of(path) >= 0
+    assert count_pixels(path) >= 0
 
 
 @given(content=st.binary(max_size=400))

@@ -13,9 +13,9 @@ from fuzzing import json_values, refused_in_one_sentence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hairseg.config import Config
 from hairseg.page.scores import aurocs_of, how_good, metrics_of, scores_of
 from hairseg.repository import ModelRepository
+from hairseg.repository.config import Config
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_any_setting(model, changes):
         if refused_in_one_sentence(lambda: fresh.config) is None:
             config = fresh.config
             assert all(0.01 <= value <= 10 for value in config.std) and all(0 <= value <= 1 for value in config.mean)
-            assert 32 <= config.preset.image_size <= 1024 and 0 < config.threshold < 1
+            assert 32 <= config.preprocessing.image_size <= 1024 and 0 < config.threshold < 1
     finally:
         path.write_text(original)
 

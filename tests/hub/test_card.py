@@ -103,7 +103,7 @@ def test_card_example_runs(server, both, monkeypatch, tmp_path):
     former = (  # of cards that were pushed earlier
         "from hairseg.hub import resolve\n"
         "from hairseg.images import load_photo\n"
-        "from hairseg.prediction import HairPredictor\n"
+        "from hairseg.inference.predictor import HairPredictor\n"
         f'alphas = HairPredictor(resolve("{REPO}").folder).alphas(load_photo("photo.jpg"))'
     )
     names, earlier = {}, {}

@@ -7,7 +7,7 @@ import pytest
 from hub_testing import METRICS, REPO, fails, publish
 
 from hairseg.hub import publish as publishing
-from hairseg.hub.failures import HubError
+from hairseg.hub.errors import HubError
 from hairseg.hub.history import log
 from hairseg.hub.publish import push
 from hairseg.repository import ModelRepository
@@ -71,7 +71,7 @@ def test_a_worse_push_says_so_before_anything_is_sent(server, mine, tags):
     )
     assert failure.expected == "scores at least as good on the same data"
     assert server.repo(REPO) == before and not any("/commit/" in request for request in server.requests)
-    push(mine.folder, REPO, anyway=True)
+    push(mine.folder, REPO, allow_regression=True)
     assert json.loads(server.files(REPO)["metrics.json"])["variants"]["pretrained"]["f1"] == 0.9
     push(mine.folder, REPO)  # as good as what was tagged last
 

@@ -9,8 +9,8 @@ from hub_testing import FAULTS, METRICS, NOT_HANGING, REPO, WEIGHTS, contents, f
 
 from hairseg.hub import card
 from hairseg.hub.publish import check_push, push
-from hairseg.hub.resolution import pull
-from hairseg.prediction import HairPredictor
+from hairseg.hub.resolve import pull
+from hairseg.inference.predictor import HairPredictor
 from hairseg.repository import ModelRepository
 
 

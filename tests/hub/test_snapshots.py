@@ -16,8 +16,8 @@ from hub_testing import (
 )
 from huggingface_hub import constants
 
-from hairseg.hub.failures import HubError
-from hairseg.hub.resolution import resolve
+from hairseg.hub.errors import HubError
+from hairseg.hub.resolve import resolve
 
 
 @pytest.mark.parametrize("name", FAULTS)

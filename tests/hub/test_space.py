@@ -7,11 +7,11 @@ from hub_api import READER
 from hub_testing import REPO, fails, publish
 from huggingface_hub import SpaceCard
 
-from hairseg.commands import run
-from hairseg.hub import __main__ as hub_command
+from hairseg.cli import hub as hub_command
+from hairseg.cli.common import run
 from hairseg.hub import space as deploying
 from hairseg.hub.publish import push
-from hairseg.hub.space import Deployed, space
+from hairseg.hub.space import DeployedSpace, space
 from hairseg.page.listed import find_models
 
 
@@ -39,7 +39,7 @@ def project(tmp_path, monkeypatch):
 
 def test_space_is_created_and_updated(server, one, project):
     publish(server, one)
-    assert space("ada/hair-page", [REPO]) == Deployed(f"{server.url}/spaces/ada/hair-page", [])
+    assert space("ada/hair-page", [REPO]) == DeployedSpace(f"{server.url}/spaces/ada/hair-page", [])
     made = server.repo("ada/hair-page", "spaces")
     assert made.sdk == "gradio" and made.variables["HAIRSEG_REPO"]["value"] == REPO
     assert made.secrets == {} and made.hardware is None

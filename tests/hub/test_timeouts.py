@@ -5,7 +5,7 @@ import threading
 import huggingface_hub
 from hub_testing import NOT_HANGING, REPO, fails, publish
 
-from hairseg.hub.resolution import resolve
+from hairseg.hub.resolve import resolve
 from hairseg.hub.timeouts import deadline
 
 

@@ -4,9 +4,9 @@ import torchvision
 from safetensors.torch import save_file
 
 from hairseg.errors import InputError
-from hairseg.networks import precision
+from hairseg.networks import devices
 from hairseg.networks.backbones import BACKBONES, build_model, default_init
-from hairseg.networks.precision import prepare_for_inference
+from hairseg.networks.devices import prepare_for_inference
 
 COCO_FILES = {
     "resnet101": "deeplabv3_resnet101_coco-586e9e4e.pth",
@@ -31,7 +31,7 @@ def parameters_and_statistics(network):
 @pytest.mark.parametrize("backbone", ["resnet101", "mobilenet_v3_large", "efficientnet_lite0"])
 def test_normalisation_is_folded_into_the_convolutions(backbone, monkeypatch):
     """Same logits, with statistics that are not the initial 0 and 1, and no normalisation left."""
-    monkeypatch.setattr(precision, "is_made_for_bfloat16", lambda device: False)
+    monkeypatch.setattr(devices, "supports_bfloat16", lambda device: False)
     torch.manual_seed(0)
     network, photos = build_model(backbone), torch.randn(4, 3, 64, 64)
     with torch.inference_mode():

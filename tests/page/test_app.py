@@ -20,7 +20,7 @@ from PIL import Image
 
 from hairseg.hub.space import space_files
 from hairseg.images import alpha_to_grey, load_photo
-from hairseg.prediction import HairPredictor
+from hairseg.inference.predictor import HairPredictor
 from hairseg.repository import BUNDLED
 
 

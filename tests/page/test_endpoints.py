@@ -17,8 +17,9 @@ from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from hairseg.hub.resolution import Resolved
+from hairseg.hub.resolve import ResolvedRepo
 from hairseg.images import alpha_to_grey, load_photo
+from hairseg.inference.predictor import HairPredictor
 from hairseg.page.components import NOT_UPLOADED, PhotoInput
 from hairseg.page.endpoints import Endpoints
 from hairseg.page.events import GONE, PageEvents, example
@@ -26,7 +27,6 @@ from hairseg.page.layout import build_page
 from hairseg.page.models import Model, Models
 from hairseg.page.routes import NOT_SENT_BY_BROWSERS
 from hairseg.page.session import PageSession
-from hairseg.prediction import HairPredictor
 from hairseg.recolouring.recolourer import HairRecolourer
 from hairseg.recolouring.settings import RecolourSettings
 from hairseg.repository import BUNDLED
@@ -44,7 +44,7 @@ def drawn(small_repository):
 
 @pytest.fixture(scope="module")
 def models(predictor, drawn):
-    listed = [Model("bundled"), Model("ada/hair@v2", Resolved(drawn.folder, "ada/hair", "0123456789" * 4))]
+    listed = [Model("bundled"), Model("ada/hair@v2", ResolvedRepo(drawn.folder, "ada/hair", "0123456789" * 4))]
     return Models(listed, load=lambda model: drawn if model.source else predictor)
 
 
@@ -104,8 +104,8 @@ def test_mistakes_come_as_one_sentence(client, sideways, tmp_path):
 
 def test_another_colour_does_not_run_the_networks_again(predictor, sideways, monkeypatch):
     calls = []
-    real = predictor.begin_looks
-    monkeypatch.setattr(predictor, "begin_looks", lambda photo: calls.append(1) or real(photo))
+    real = predictor.submit
+    monkeypatch.setattr(predictor, "submit", lambda photo: calls.append(1) or real(photo))
     session = PageSession(predictor)
     endpoints, events = Endpoints(session), PageEvents(session)
     endpoints.segment(str(sideways))
@@ -222,7 +222,10 @@ def test_large_photos_are_shown_smaller_and_given_whole(predictor, tmp_path):
     with Image.open(PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg") as portrait:
         portrait.resize((3000, 3000), Image.Resampling.BICUBIC).save(tmp_path / "large.jpg", quality=90)
     session = PageSession(predictor)
-    shown, own = session.photo(str(tmp_path / "large.jpg")), session.own_size(str(tmp_path / "large.jpg"), "pretrained")
+    shown, own = (
+        session.photo(str(tmp_path / "large.jpg")),
+        session.full_resolution(str(tmp_path / "large.jpg"), "pretrained"),
+    )
     assert shown.shown.shape == (1280, 1280, 3) and own.alpha.shape == (3000, 3000)
     np.testing.assert_array_equal(own.photo, load_photo(tmp_path / "large.jpg"))
     scaled = cv2.resize(own.alpha, (1280, 1280), interpolation=cv2.INTER_AREA)
@@ -235,7 +238,7 @@ def test_large_photos_are_shown_smaller_and_given_whole(predictor, tmp_path):
 
 def test_page_and_endpoint_recolour_from_the_same_alpha(predictor, sideways):
     session = PageSession(predictor)
-    assert session.own_size(str(sideways), "random") is session.photo(str(sideways)).recolourer("random")
+    assert session.full_resolution(str(sideways), "random") is session.photo(str(sideways)).recolourer("random")
     alpha = session.photo(str(sideways)).alpha("random")
     np.testing.assert_allclose(alpha, predictor.alphas(load_photo(sideways))["random"], atol=1e-5)
 

@@ -6,7 +6,7 @@ from html import unescape
 from html.parser import HTMLParser
 
 from hairseg.errors import InputError
-from hairseg.hub.resolution import Resolved
+from hairseg.hub.resolve import ResolvedRepo
 from hairseg.page.leaderboard import html_of
 from hairseg.page.models import Model, Models
 from hairseg.page.speeds import Speeds
@@ -52,7 +52,7 @@ def write(folder, **changed) -> Model:
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(changed.get("config", CONFIG)))
     (folder / "metrics.json").write_text(json.dumps(METRICS | changed.get("metrics", {})))
-    return Model(folder.name, Resolved(folder))
+    return Model(folder.name, ResolvedRepo(folder))
 
 
 def models_of(*listed: Model) -> Models:
@@ -87,7 +87,7 @@ def test_one_model_has_its_row_and_nothing_to_choose():
 
 def test_several_are_compared_where_they_can_be_and_chosen_by_buttons(tmp_path):
     better = {name: scores | {"auroc": 0.9999} for name, scores in METRICS["variants"].items()}
-    hub = Model("ada/hair@v2", Resolved(BUNDLED, "ada/hair", "0123456789" * 4))
+    hub = Model("ada/hair@v2", ResolvedRepo(BUNDLED, "ada/hair", "0123456789" * 4))
     models = models_of(
         hub, write(tmp_path / "better", metrics={"variants": better}), write(tmp_path / "small", metrics={"images": 9})
     )
@@ -125,7 +125,7 @@ def test_speeds_are_shown_once_they_are_measured_each_run_after_a_wait():
 
 
 def test_what_finds_no_room_is_measured_when_it_is_loaded_and_what_is_broken_never(tmp_path):
-    listed = [Model("bundled"), Model("copy", Resolved(BUNDLED)), write(tmp_path / "broken")]
+    listed = [Model("bundled"), Model("copy", ResolvedRepo(BUNDLED)), write(tmp_path / "broken")]
 
     def load(model):
         if model.name == "broken":

@@ -7,9 +7,9 @@ import pytest
 from conftest import write_repository
 
 from hairseg.errors import InputError
-from hairseg.hub import resolution
-from hairseg.hub.failures import HubError
-from hairseg.hub.resolution import Resolved, default_repos
+from hairseg.hub import resolve as resolution
+from hairseg.hub.errors import HubError
+from hairseg.hub.resolve import ResolvedRepo, default_repos
 from hairseg.page.layout import build_page
 from hairseg.page.listed import find_models
 from hairseg.page.models import Models
@@ -28,10 +28,10 @@ def hub(monkeypatch):
         if repo_id == "ada/silent":
             raise HubError(f"{repo} is not in the cache, and {REASON}", "an answer", "try again", down=True)
         if repo_id in ("ada/hair", "ada/cached"):
-            return Resolved(BUNDLED, repo_id, "0123456789" * 4, REASON if repo_id == "ada/cached" else None)
+            return ResolvedRepo(BUNDLED, repo_id, "0123456789" * 4, REASON if repo_id == "ada/cached" else None)
         return genuine(repo)
 
-    monkeypatch.setattr("hairseg.hub.resolution.resolve", resolve)
+    monkeypatch.setattr("hairseg.hub.resolve.resolve", resolve)
 
 
 def shown(listed, notices) -> str:

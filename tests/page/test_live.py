@@ -14,11 +14,11 @@ from conftest import draw_portrait, run_apart
 from PIL import Image
 
 from hairseg.images import encode_jpeg, encode_png, load_photo
+from hairseg.inference.predictor import HairPredictor
 from hairseg.page.events import UNEXPECTED
 from hairseg.page.live import FRAME_BYTES, FRAME_SIDE, PATIENCE, VISITORS, LiveStreams, read_frame
 from hairseg.page.models import Model, Models
 from hairseg.page.session import PageSession
-from hairseg.prediction import HairPredictor
 from hairseg.recolouring.recolourer import recolour
 from hairseg.repository import BUNDLED
 
@@ -37,14 +37,16 @@ def dark_is_hair(photo, variant):
     return (photo.max(axis=2) < 100).astype(np.float32)
 
 
-def network(glance) -> Any:
+def network(predict_single_pass) -> Any:
     """What looks at frames in that way."""
-    return SimpleNamespace(glance=glance, folder=BUNDLED, config=SimpleNamespace(threshold=0.5))
+    return SimpleNamespace(
+        predict_single_pass=predict_single_pass, folder=BUNDLED, config=SimpleNamespace(threshold=0.5)
+    )
 
 
-def streams_with(glance=dark_is_hair) -> tuple[LiveStreams, Clock]:
+def streams_with(predict_single_pass=dark_is_hair) -> tuple[LiveStreams, Clock]:
     clock = Clock()
-    return LiveStreams(PageSession(network(glance)), clock), clock
+    return LiveStreams(PageSession(network(predict_single_pass)), clock), clock
 
 
 def frame(stream, file: bytes = PORTRAIT, **others) -> dict:

@@ -11,10 +11,10 @@ from conftest import draw_portrait, write_repository
 from PIL import Image
 
 from hairseg.errors import InputError
-from hairseg.hub.resolution import Resolved
+from hairseg.hub.resolve import ResolvedRepo
+from hairseg.inference.predictor import HairPredictor
 from hairseg.page.models import Model, Models
 from hairseg.page.session import PageSession
-from hairseg.prediction import HairPredictor
 
 NAMES = ("ada", "bob", "eve")
 
@@ -23,7 +23,7 @@ NAMES = ("ada", "bob", "eve")
 def listed(tmp_path_factory) -> list[Model]:
     """Three models that see different hair in everything."""
     root = tmp_path_factory.mktemp("models")
-    return [Model(name, Resolved(write_repository(root / name, seed=seed))) for seed, name in enumerate(NAMES)]
+    return [Model(name, ResolvedRepo(write_repository(root / name, seed=seed))) for seed, name in enumerate(NAMES)]
 
 
 class Networks:
@@ -112,7 +112,7 @@ def test_one_that_fails_is_tried_again_and_leaves_the_others(listed, capsys, tmp
     folder = write_repository(tmp_path / "secret-place")
     weights = (folder / "random" / "model.safetensors").read_bytes()
     (folder / "random" / "model.safetensors").write_bytes(weights[:1000])
-    models = Models([*listed, Model("cut", Resolved(folder))], lambda model: HairPredictor(model.repository.folder))
+    models = Models([*listed, Model("cut", ResolvedRepo(folder))], lambda model: HairPredictor(model.repository.folder))
     Image.fromarray(draw_portrait(1)[0]).save(tmp_path / "selfie.png")
     session = PageSession(models)
     with pytest.raises(InputError, match="the model cut cannot be loaded: expected another one") as caught:
@@ -167,7 +167,9 @@ def test_every_photo_is_looked_at_by_the_model_that_was_chosen_whatever_is_let_g
             for variant in ("random", "pretrained"):
                 expected = alphas[name, seed][variant]
                 np.testing.assert_array_equal(session.photo(photos[seed], name).alpha(variant), expected)
-                np.testing.assert_array_equal(session.own_size(photos[seed], variant, model=name).alpha, expected)
+                np.testing.assert_array_equal(
+                    session.full_resolution(photos[seed], variant, model=name).alpha, expected
+                )
 
     with ThreadPoolExecutor(4) as visitors:
         for visit_ in [visitors.submit(visit, visitor) for visitor in range(4)]:

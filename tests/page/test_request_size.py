@@ -11,10 +11,10 @@ import pytest
 from conftest import draw_portrait, served
 
 from hairseg.images import encode_jpeg
+from hairseg.inference.predictor import HairPredictor
 from hairseg.page import request_size
 from hairseg.page.layout import build_page
 from hairseg.page.request_size import TOO_LONG, TOO_MANY, TOO_SLOW
-from hairseg.prediction import HairPredictor
 
 PHOTO = encode_jpeg(draw_portrait(1)[0])
 

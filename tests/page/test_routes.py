@@ -16,6 +16,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from hairseg.images import encode_png
+from hairseg.inference.predictor import HairPredictor
 from hairseg.page.components import NOT_UPLOADED
 from hairseg.page.events import UNEXPECTED
 from hairseg.page.layout import build_page, names_addresses
@@ -24,7 +25,6 @@ from hairseg.page.models import Model, Models
 from hairseg.page.request_size import BoundedRequests
 from hairseg.page.routes import NOT_HERE, NOT_SENT_BY_BROWSERS
 from hairseg.page.style import look
-from hairseg.prediction import HairPredictor
 
 UPLOADED = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\nabc\r\n--x--\r\n'
 

@@ -9,12 +9,12 @@ from PIL import Image
 
 from hairseg.errors import InputError
 from hairseg.images import load_photo, scale_down
+from hairseg.inference.predictor import HairPredictor
 from hairseg.page import session
 from hairseg.page.events import PageEvents
 from hairseg.page.session import PageSession
 from hairseg.page.touch_up import POINTS, STROKES, Stroke, read_strokes, touch_up
 from hairseg.page.try_it import TAKE_AWAY
-from hairseg.prediction import HairPredictor
 from hairseg.repository import BUNDLED
 
 

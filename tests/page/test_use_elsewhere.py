@@ -11,12 +11,12 @@ import pytest
 from conftest import PROJECT, draw_portrait, run_apart, served
 from PIL import Image
 
-from hairseg.hub.resolution import Resolved
+from hairseg.hub.resolve import ResolvedRepo
+from hairseg.inference.predictor import HairPredictor
 from hairseg.page.layout import build_page
 from hairseg.page.models import Model, Models
 from hairseg.page.temporary import temporary_files
 from hairseg.page.use_elsewhere import ADDRESS, examples_of, from_python, from_shell, library
-from hairseg.prediction import HairPredictor
 from hairseg.repository import BUNDLED
 
 
@@ -60,8 +60,8 @@ def test_the_library(folder):
 
 
 def test_the_chosen_model_is_named_where_there_are_several():
-    hub = Model("ada/hair@v2", Resolved(BUNDLED, "ada/hair", "0123456789" * 4))
-    strange = Model("o'\"x", Resolved(BUNDLED))
+    hub = Model("ada/hair@v2", ResolvedRepo(BUNDLED, "ada/hair", "0123456789" * 4))
+    strange = Model("o'\"x", ResolvedRepo(BUNDLED))
     models = Models([Model("bundled"), hub, strange], load=lambda model: None)
     python, shell, package = examples_of(models, "ada/hair@v2")
     assert python.count('model="ada/hair@v2", api_name=') == 2 and ', "black", "ada/hair@v2"\'\n' in shell

@@ -5,10 +5,10 @@ from PIL import Image, ImageFilter
 from recolouring.lab import lab
 
 from hairseg.errors import InputError
+from hairseg.recolouring.collages import contact_sheet
 from hairseg.recolouring.palette import PRESETS, parse_colour
 from hairseg.recolouring.recolourer import HairRecolourer, recolour
 from hairseg.recolouring.settings import RecolourSettings
-from hairseg.recolouring.sheet import contact_sheet
 
 NATURAL, BOLD = list(PRESETS)[:8], list(PRESETS)[8:]
 STARTS = {"black": (30, 27, 26), "brown": (92, 62, 44), "blond": (205, 172, 124), "grey": (170, 170, 168)}

@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 from hairseg.data.datasets import SPLITS, find_pairs
 from hairseg.data.decoded import PhotoArrays, load_arrays
 from hairseg.errors import InputError
-from hairseg.networks.preset import IGNORE, Preset
+from hairseg.networks.preprocessing import IGNORE, Preprocessing
 from hairseg.training import loop, state
 from hairseg.training.batches import batch_size_of, batches, epoch_frames, image_size_of, source_size
 from hairseg.training.checkpoints import Settings
@@ -29,7 +29,8 @@ CPU = Accelerator(cpu=True)
 def splits(portraits) -> dict[str, PhotoArrays]:
     dataset, pairs = find_pairs(portraits)
     by_name = {
-        name: load_arrays({dataset: [pair for pair in pairs if pair.split == name]}, Preset(64), 1) for name in SPLITS
+        name: load_arrays({dataset: [pair for pair in pairs if pair.split == name]}, Preprocessing(64), 1)
+        for name in SPLITS
     }
     return by_name | {"scenes": by_name["val"]}
 
@@ -245,7 +246,7 @@ def modern(portraits) -> tuple[Settings, dict[str, PhotoArrays]]:
     dataset, pairs = find_pairs(portraits)
     sizes = {"train": source_size(recipe), "val": 96, "test": 96}
     splits = {
-        name: load_arrays({dataset: [pair for pair in pairs if pair.split == name]}, Preset(size), 1)
+        name: load_arrays({dataset: [pair for pair in pairs if pair.split == name]}, Preprocessing(size), 1)
         for name, size in sizes.items()
     }
     return replace(SETTINGS, recipe=recipe), splits | {"scenes": splits["train"]}
@@ -254,7 +255,9 @@ def modern(portraits) -> tuple[Settings, dict[str, PhotoArrays]]:
 def test_the_last_epochs_are_augmented_in_their_own_way(modern):
     settings, splits = modern
     recipe = settings.recipe
-    augmentations = [epoch_frames(settings, splits, Preset(64), epoch).dataset.augmentation for epoch in (1, 2, 3, 4)]
+    augmentations = [
+        epoch_frames(settings, splits, Preprocessing(64), epoch).dataset.augmentation for epoch in (1, 2, 3, 4)
+    ]
     assert (
         augmentations == [recipe.augmentation] * 2 + [recipe.final_augmentation] * 2
     )  # the last three tenths, rounded up
@@ -264,9 +267,9 @@ def test_the_modern_recipe_resumes_exactly_and_grows_its_photos(modern, tmp_path
     settings, splits = modern
     sizes, real = [], loop.epoch_frames
 
-    def frames(settings, splits, preset, *others):
-        sizes.append(preset.image_size)
-        return real(settings, splits, preset, *others)
+    def frames(settings, splits, preprocessing, *others):
+        sizes.append(preprocessing.image_size)
+        return real(settings, splits, preprocessing, *others)
 
     monkeypatch.setattr(loop, "epoch_frames", frames)
     assert_resumes_exactly(settings, splits, tmp_path, monkeypatch)
