@@ -1,0 +1,104 @@
+"""Draw the pictures of docs/how-it-works.md.
+
+    python scripts/figures.py --photos FOLDER
+
+FOLDER holds the photos that docs/pictures/CREDITS.md lists. The pictures are written to docs/pictures.
+"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from hairseg import HairPredictor, HairRecolourer, RecolourSettings, load_photo
+from hairseg.images import alpha_to_grey
+
+PROJECT = Path(__file__).parents[1]
+PICTURES = PROJECT / "docs" / "pictures"
+EXAMPLES = PROJECT / "hairseg" / "page" / "examples"
+TILE = 330  # pixels, width and height of each tile
+CAPTION_HEIGHT = 36
+GAP = 6
+ORANGE = (213, 94, 0)
+
+
+def tiles(captioned: dict[str, np.ndarray]) -> Image.Image:
+    """Arrange uint8 pictures in one row, each centred in a square with its caption below."""
+    count = len(captioned)
+    row = Image.new("RGB", (count * TILE + (count - 1) * GAP, TILE + CAPTION_HEIGHT), "white")
+    draw = ImageDraw.Draw(row)
+    for index, (caption, picture) in enumerate(captioned.items()):
+        left = index * (TILE + GAP)
+        tile = ImageOps.pad(Image.fromarray(picture).convert("RGB"), (TILE, TILE), color="white")
+        row.paste(tile, (left, 0))
+        centre = (left + TILE / 2, TILE + CAPTION_HEIGHT / 2)
+        draw.text(centre, caption, "black", ImageFont.load_default(21), anchor="mm")
+    return row
+
+
+def coarse_and_zoomed(predictor: HairPredictor, photo: np.ndarray) -> Image.Image:
+    """The photo with its zoom window, and the alpha of the coarse pass, of the zoomed pass and of both combined."""
+    prediction = predictor.submit(photo)["pretrained"].result()
+    rows, columns = prediction.windows[0]
+    outlined = cv2.rectangle(photo.copy(), (columns.start, rows.start), (columns.stop, rows.stop), ORANGE, 6)
+    coarse, zoomed = (1 / (1 + np.exp(-logits)) for logits in (prediction.whole, prediction.closer[0]))
+    return tiles(
+        {
+            "photo and zoom window": outlined,
+            "coarse pass": alpha_to_grey(coarse),
+            "zoomed pass": alpha_to_grey(zoomed),
+            "combined and refined": alpha_to_grey(prediction.alpha(photo)),
+        }
+    )
+
+
+def refinement(predictor: HairPredictor, photo: np.ndarray, window: tuple[slice, slice]) -> Image.Image:
+    """A window of the photo, and its alpha before and after refinement."""
+    unrefined, refined = (predictor.alphas(photo, refined=refined)["pretrained"][window] for refined in (False, True))
+    return tiles(
+        {
+            "photo (detail)": photo[window],
+            "network output": alpha_to_grey(unrefined),
+            "refined": alpha_to_grey(refined),
+        }
+    )
+
+
+def dye(predictor: HairPredictor, photo: np.ndarray) -> Image.Image:
+    """The steps from a photo to dyed hair, and a dye of two colours."""
+    alpha = predictor.alphas(photo)["pretrained"]
+    recolourer = HairRecolourer(photo, alpha)
+    foreground = recolourer.cutout()
+    on_grey = Image.new("RGBA", photo.shape[1::-1], (225, 225, 225, 255))
+    on_grey.alpha_composite(Image.fromarray(foreground))
+    ombre = RecolourSettings(second_colour="violet", second_mode="ombre", natural_roots=0.1)
+    return tiles(
+        {
+            "photo": photo,
+            "foreground colours": np.array(on_grey),
+            "dyed burgundy": recolourer.recolour("burgundy"),
+            "light blond to violet": recolourer.recolour("light blond", ombre),
+        }
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, required=True, help="folder of the photos in docs/pictures/CREDITS.md")
+    photos = parser.parse_args().photos
+    predictor = HairPredictor.from_pretrained()
+    small_head = load_photo(EXAMPLES / "astronaut-whole.jpg")
+    curls, waves = load_photo(photos / "058-curls-in-profile.jpg"), load_photo(photos / "083-long-red-waves.jpg")
+    pictures = {
+        "coarse-and-zoomed-pass": coarse_and_zoomed(predictor, small_head),
+        "refinement": refinement(predictor, curls, np.s_[0:360, 600:960]),
+        "dye": dye(predictor, waves),
+    }
+    for name, picture in pictures.items():
+        picture.save(PICTURES / f"{name}.jpg", quality=85, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
