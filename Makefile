@@ -1,16 +1,19 @@
-# PYTHON=... names another environment than the README's.
+# PYTHON=/path/to/python uses another environment than that of the README.
 PYTHON ?= .venv/bin/python
 
-TESTING = pytest hypothesis playwright axe-playwright-python hatchling pip
+TEST_PACKAGES = pytest pytest-xdist hypothesis playwright axe-playwright-python hatchling pip jinja2
 
-.PHONY: help install check format test lowest
+.PHONY: help install check format test test-fast coverage docs lowest
 
 help:
-	@echo "make install   an environment in .venv with all that developing needs"
-	@echo "make check     ruff, pyright and the layers of imports"
-	@echo "make format    let ruff mend and format"
-	@echo "make test      the tests"
-	@echo "make lowest    the tests with the oldest versions that pyproject.toml allows"
+	@echo "make install    create .venv with all dependencies, and install the pre-commit hooks"
+	@echo "make check      ruff, pyright, import layers; JavaScript and CSS where node_modules exists"
+	@echo "make format     format and auto-fix with ruff"
+	@echo "make test       all tests"
+	@echo "make test-fast  tests that are neither slow nor need a browser"
+	@echo "make coverage   all tests, with a coverage report"
+	@echo "make docs       documentation in site/; fails on warnings and on outdated generated pages"
+	@echo "make lowest     tests with the oldest versions that pyproject.toml allows"
 
 install:
 	python3 -m venv .venv
@@ -20,9 +23,10 @@ install:
 check:
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	rm -f hairseg/page/*.pyi  # Gradio writes them beside components, and pyright would believe them
+	find hairseg -name '*.pyi' -delete  # Gradio writes stubs beside components, and pyright would prefer them
 	$(PYTHON) -m pyright --pythonpath $(PYTHON)
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+	if [ -d node_modules ]; then npm run check; fi
 
 format:
 	$(PYTHON) -m ruff check --fix .
@@ -31,15 +35,25 @@ format:
 test:
 	$(PYTHON) -m pytest -q -n 2 --dist loadfile
 
-# Old PyTorch brings some 3 GB along; the browser tests are left to the newest versions. ONNX asks for a later PyTorch than
-# the rest, and so has an environment of its own.
+test-fast:
+	$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not slow and not browser"
+
+coverage:
+	$(PYTHON) -m pytest -q -n 2 --dist loadfile --cov hairseg --cov-report term-missing:skip-covered
+
+docs:
+	$(PYTHON) scripts/generate_docs.py --check
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
+
+# The oldest PyTorch takes about 3 GB; browser tests run with the newest versions only. ONNX needs a later PyTorch than the
+# other dependencies, hence the second environment.
 lowest: LOWEST = uv pip compile --quiet --resolution lowest-direct pyproject.toml --extra mcp --extra train
 lowest:
 	$(PYTHON) -m $(LOWEST) --output-file .venv-lowest.txt
 	$(PYTHON) -m uv venv --quiet --clear .venv-lowest
-	$(PYTHON) -m uv pip install --quiet --python .venv-lowest -r .venv-lowest.txt $(TESTING)
+	$(PYTHON) -m uv pip install --quiet --python .venv-lowest -r .venv-lowest.txt $(TEST_PACKAGES)
 	.venv-lowest/bin/python -m pytest -q --ignore tests/browser
 	$(PYTHON) -m $(LOWEST) --extra onnx --output-file .venv-lowest.txt
 	$(PYTHON) -m uv venv --quiet --clear .venv-lowest
-	$(PYTHON) -m uv pip install --quiet --python .venv-lowest -r .venv-lowest.txt $(TESTING)
-	.venv-lowest/bin/python -m pytest -q tests/hub/test_export.py
+	$(PYTHON) -m uv pip install --quiet --python .venv-lowest -r .venv-lowest.txt $(TEST_PACKAGES)
+	.venv-lowest/bin/python -m pytest -q tests/repository/test_export.py

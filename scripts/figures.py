@@ -10,7 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageOps
 
 from hairseg import HairPredictor, HairRecolourer, RecolourSettings, load_photo
 from hairseg.images import alpha_to_grey
@@ -19,22 +19,16 @@ PROJECT = Path(__file__).parents[1]
 PICTURES = PROJECT / "docs" / "pictures"
 EXAMPLES = PROJECT / "hairseg" / "page" / "examples"
 TILE = 330  # pixels, width and height of each tile
-CAPTION_HEIGHT = 36
 GAP = 6
 ORANGE = (213, 94, 0)
 
 
-def tiles(captioned: dict[str, np.ndarray]) -> Image.Image:
-    """Arrange uint8 pictures in one row, each centred in a square with its caption below."""
-    count = len(captioned)
-    row = Image.new("RGB", (count * TILE + (count - 1) * GAP, TILE + CAPTION_HEIGHT), "white")
-    draw = ImageDraw.Draw(row)
-    for index, (caption, picture) in enumerate(captioned.items()):
-        left = index * (TILE + GAP)
+def tiles(*pictures: np.ndarray) -> Image.Image:
+    """Arrange uint8 pictures in one row, each centred in a square."""
+    row = Image.new("RGB", (len(pictures) * (TILE + GAP) - GAP, TILE), "white")
+    for index, picture in enumerate(pictures):
         tile = ImageOps.pad(Image.fromarray(picture).convert("RGB"), (TILE, TILE), color="white")
-        row.paste(tile, (left, 0))
-        centre = (left + TILE / 2, TILE + CAPTION_HEIGHT / 2)
-        draw.text(centre, caption, "black", ImageFont.load_default(21), anchor="mm")
+        row.paste(tile, (index * (TILE + GAP), 0))
     return row
 
 
@@ -44,26 +38,13 @@ def coarse_and_zoomed(predictor: HairPredictor, photo: np.ndarray) -> Image.Imag
     rows, columns = prediction.windows[0]
     outlined = cv2.rectangle(photo.copy(), (columns.start, rows.start), (columns.stop, rows.stop), ORANGE, 6)
     coarse, zoomed = (1 / (1 + np.exp(-logits)) for logits in (prediction.whole, prediction.closer[0]))
-    return tiles(
-        {
-            "photo and zoom window": outlined,
-            "coarse pass": alpha_to_grey(coarse),
-            "zoomed pass": alpha_to_grey(zoomed),
-            "combined and refined": alpha_to_grey(prediction.alpha(photo)),
-        }
-    )
+    return tiles(outlined, *map(alpha_to_grey, (coarse, zoomed, prediction.alpha(photo))))
 
 
 def refinement(predictor: HairPredictor, photo: np.ndarray, window: tuple[slice, slice]) -> Image.Image:
     """A window of the photo, and its alpha before and after refinement."""
     unrefined, refined = (predictor.alphas(photo, refined=refined)["pretrained"][window] for refined in (False, True))
-    return tiles(
-        {
-            "photo (detail)": photo[window],
-            "network output": alpha_to_grey(unrefined),
-            "refined": alpha_to_grey(refined),
-        }
-    )
+    return tiles(photo[window], alpha_to_grey(unrefined), alpha_to_grey(refined))
 
 
 def dye(predictor: HairPredictor, photo: np.ndarray) -> Image.Image:
@@ -75,12 +56,7 @@ def dye(predictor: HairPredictor, photo: np.ndarray) -> Image.Image:
     on_grey.alpha_composite(Image.fromarray(foreground))
     ombre = RecolourSettings(second_colour="violet", second_mode="ombre", natural_roots=0.1)
     return tiles(
-        {
-            "photo": photo,
-            "foreground colours": np.array(on_grey),
-            "dyed burgundy": recolourer.recolour("burgundy"),
-            "light blond to violet": recolourer.recolour("light blond", ombre),
-        }
+        photo, np.array(on_grey), recolourer.recolour("burgundy"), recolourer.recolour("light blond", ombre)
     )
 
 
