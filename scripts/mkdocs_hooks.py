@@ -51,5 +51,5 @@ def without_front_matter(text: str) -> str:
 
 def command_line_reference() -> str:
     """Render the help of every command of `hairseg` as Markdown."""
-    command = [sys.executable, "-m", "typer", "hairseg.cli", "utils", "docs", "--name", "hairseg", "--title", "Commands"]
+    command = [sys.executable, "-m", "typer", "hairseg.cli.app", "utils", "docs", "--name", "hairseg", "--title", "Commands"]
     return subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
