@@ -55,12 +55,11 @@ def dye(predictor: HairPredictor, photo: np.ndarray) -> Image.Image:
     on_grey = Image.new("RGBA", photo.shape[1::-1], (225, 225, 225, 255))
     on_grey.alpha_composite(Image.fromarray(foreground))
     ombre = RecolourSettings(second_colour="violet", second_mode="ombre", natural_roots=0.1)
-    return tiles(
-        photo, np.array(on_grey), recolourer.recolour("burgundy"), recolourer.recolour("light blond", ombre)
-    )
+    return tiles(photo, np.array(on_grey), recolourer.recolour("burgundy"), recolourer.recolour("light blond", ombre))
 
 
 def main() -> None:
+    """Draw all pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, required=True, help="folder of the photos in docs/pictures/CREDITS.md")
     photos = parser.parse_args().photos

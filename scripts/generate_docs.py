@@ -38,6 +38,7 @@ def score(value: float | None) -> str:
 
 
 def percent(fraction: float) -> str:
+    """Format a fraction as a percentage with two decimals."""
     return f"{100 * fraction:.2f} %"
 
 
@@ -48,6 +49,7 @@ def significant(value: float, digits: int = 2) -> str:
 
 
 def read_json(path: Path) -> Any:
+    """Parse a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -111,13 +113,12 @@ def replace_section(text: str, name: str, content: str) -> str:
 
 
 def main() -> int:
+    """Write or check the files, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file is out of date")
     check = parser.parse_args().check
     outdated = {
-        path: text
-        for path, text in generate().items()
-        if not path.exists() or path.read_text(encoding="utf-8") != text
+        path: text for path, text in generate().items() if not path.exists() or path.read_text(encoding="utf-8") != text
     }
     for path, text in outdated.items():
         if not check:

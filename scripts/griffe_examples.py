@@ -10,5 +10,6 @@ class ExampleSections(griffe.Extension):
     """Rename the section before the docstring is parsed."""
 
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
+        """Called by griffe for every object that it has loaded."""
         if obj.docstring:
             obj.docstring.value = re.sub(r"^Example:$", "Examples:", obj.docstring.value, flags=re.MULTILINE)

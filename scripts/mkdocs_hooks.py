@@ -1,7 +1,7 @@
 """MkDocs hooks: add the pages and pictures that lie outside of docs/, and the command line reference.
 
-The files in docs/ link to others by paths that also work on GitHub (`../assets/page.jpg`, `docs/hub.md`). On the site all
-paths are relative to the same root, so the hooks remove those prefixes.
+Links between files also work on GitHub, from docs/ (`../assets/page.jpg`) and from the root (`docs/hub.md`). On the site
+all paths are relative to the same root, so the hooks remove these prefixes.
 """
 
 import re
@@ -46,10 +46,18 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def without_front_matter(text: str) -> str:
+    """Remove the YAML block that configures a Hugging Face Space."""
     return re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
 
 
 def command_line_reference() -> str:
-    """Render the help of every command of `hairseg` as Markdown."""
-    command = [sys.executable, "-m", "typer", "hairseg.cli.app", "utils", "docs", "--name", "hairseg", "--title", "Commands"]
-    return subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
+    """Render the help of every command of `hairseg` as Markdown, with its examples as code."""
+    command = [sys.executable, "-m", "typer", "hairseg.cli.app", "utils", "docs", "--name", "hairseg"]
+    output = subprocess.run([*command, "--title", "Commands"], cwd=PROJECT, check=True, stdout=subprocess.PIPE).stdout
+    text = output.decode().replace("\b\n", "")  # Click's mark for paragraphs that it must not wrap
+    return re.sub(r"^Examples:\n((?:  .*\n)+)", examples_as_code, text, flags=re.MULTILINE)
+
+
+def examples_as_code(match: re.Match[str]) -> str:
+    """Turn the indented lines of an "Examples:" section into a code block."""
+    return f"**Examples**:\n\n```console\n{re.sub('^  ', '$ ', match[1], flags=re.MULTILINE)}```\n"
