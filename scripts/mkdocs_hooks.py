@@ -1,7 +1,7 @@
 """MkDocs hooks: add the pages and pictures that lie outside of docs/, and the command line reference.
 
-Links between files also work on GitHub, from docs/ (`../assets/page.jpg`) and from the root (`docs/hub.md`). On the site
-all paths are relative to the same root, so the hooks remove these prefixes.
+Links between files also work on GitHub, from docs/ (`../assets/page.jpg`) and from the root (`docs/hub.md`). On the
+site all paths are relative to the same root, so the hooks remove these prefixes.
 """
 
 import re
