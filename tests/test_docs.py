@@ -18,8 +18,10 @@ from generate_docs import generate, replace_section
 from hairseg.cli.app import app
 
 from hairseg.hub.card import render_card
+from hairseg.networks.backbones import BACKBONES
 from hairseg.recolouring.palette import PRESETS
 from hairseg.repository import BUNDLED, ModelRepository
+from hairseg.training.recipes import RECIPES
 
 README = PROJECT / "README.md"
 PORTRAIT = PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg"
@@ -125,6 +127,8 @@ def test_the_modules_in_contributing_exist():
         assert (PROJECT / path).exists(), path
 
 
-def test_all_preset_colours_are_documented():
-    text = " ".join((PROJECT / "docs" / "command-line.md").read_text(encoding="utf-8").split())
-    assert ", ".join(PRESETS) in text
+def test_all_preset_colours_backbones_and_recipes_are_documented():
+    docs = PROJECT / "docs"
+    assert ", ".join(PRESETS) in " ".join((docs / "command-line.md").read_text(encoding="utf-8").split())
+    training = (docs / "training.md").read_text(encoding="utf-8")
+    assert [name for name in (*BACKBONES, *RECIPES) if f"`{name}`" not in training] == []
