@@ -29,6 +29,8 @@ PAGES = ("results.md", "performance.md", "scaling.md")
 # Prices of Hugging Face Spaces in dollars per hour, https://huggingface.co/docs/hub/spaces-gpus, November 2026.
 PRICES = {"cpu_upgrade": 0.03, "l4": 0.80, "a100": 2.50}
 
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
+
 DATASET_NAMES = {"celebamask-hq": "CelebAMask-HQ", "figaro1k": "Figaro1k"}
 
 
@@ -65,8 +67,8 @@ def read_metrics() -> dict[str, Any]:
 def count_parameters(weights: Path) -> int:
     """Count the trainable numbers in a safetensors file; running statistics of normalisation layers do not count."""
     with safe_open(weights, "numpy") as tensors:
-        names = [name for name in tensors.keys() if "running_" not in name and "num_batches" not in name]  # noqa: SIM118
-        return sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
+        shapes = {name: tensors.get_slice(name).get_shape() for name in sorted(tensors.keys())}
+    return sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith(BUFFERS))
 
 
 def context() -> dict[str, Any]:

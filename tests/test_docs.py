@@ -15,8 +15,8 @@ from conftest import PROJECT
 sys.path.insert(0, str(PROJECT / "scripts"))
 
 from generate_docs import generate, replace_section
-from hairseg.cli.app import app
 
+from hairseg.cli.app import app
 from hairseg.hub.card import render_card
 from hairseg.networks.backbones import BACKBONES
 from hairseg.recolouring.palette import PRESETS
