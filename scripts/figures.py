@@ -37,13 +37,14 @@ def coarse_and_zoomed(predictor: HairPredictor, photo: np.ndarray) -> Image.Imag
     prediction = predictor.submit(photo)["pretrained"].result()
     rows, columns = prediction.windows[0]
     outlined = cv2.rectangle(photo.copy(), (columns.start, rows.start), (columns.stop, rows.stop), ORANGE, 6)
-    coarse, zoomed = (1 / (1 + np.exp(-logits)) for logits in (prediction.whole, prediction.closer[0]))
+    coarse, zoomed = (1 / (1 + np.exp(-logits)) for logits in (prediction.coarse, prediction.zoomed[0]))
     return tiles(outlined, *map(alpha_to_grey, (coarse, zoomed, prediction.alpha(photo))))
 
 
 def refinement(predictor: HairPredictor, photo: np.ndarray, window: tuple[slice, slice]) -> Image.Image:
     """A window of the photo, and its alpha before and after refinement."""
-    unrefined, refined = (predictor.alphas(photo, refined=refined)["pretrained"][window] for refined in (False, True))
+    prediction = predictor.submit(photo)["pretrained"].result()
+    unrefined, refined = (prediction.alpha(photo, refined=refined)[window] for refined in (False, True))
     return tiles(photo[window], alpha_to_grey(unrefined), alpha_to_grey(refined))
 
 
