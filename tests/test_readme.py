@@ -98,7 +98,7 @@ def test_the_table_of_kinds_is_the_bundled_metrics():
 def test_the_table_of_edges_is_its_benchmark():
     for name in ("celebamask-hq", "figaro1k"):
         result = json.loads((PROJECT / "benchmarks" / "results" / f"edges-{name}.json").read_text())
-        for way, scores in result["ways"].items():
+        for way, scores in result["methods"].items():
             assert row(f"{way}, {name}") == [scores["f1"], scores["boundary_iou"], scores["mse"], scores["time"]]
 
 
@@ -110,14 +110,14 @@ def test_the_table_of_speed_is_its_benchmarks():
     request, training, folder = benchmark("request"), benchmark("training"), benchmark("folder")
     backbones = ("efficientnet_lite0", "resnet101")
     for label, name in (
-        ("one look by both variants, as served / plain float32", "fast_to_plain"),
-        ("whole request / bare", "request_to_bare"),
-        ("another colour / bare", "colour_change_to_bare"),
+        ("one look by both variants, as served / plain float32", "served_to_float32"),
+        ("whole request / bare", "request_to_passes"),
+        ("another colour / bare", "another_colour_to_passes"),
     ):
         assert row(label) == [request[backbone][name] for backbone in backbones]
     for side in (512, 1000):
         assert row(f"folder of {side} x {side}, photos a second / bare") == [
-            folder[f"{backbone}, {side} x {side}"]["command_to_bare"] for backbone in backbones
+            folder[f"{backbone}, {side} x {side}"]["relative_to_forward_passes"] for backbone in backbones
         ]
     assert row("training epoch / plain float32") == [
         training[backbone]["to_plain"]["train.py"] for backbone in backbones
@@ -128,10 +128,10 @@ def test_the_table_of_speed_is_its_benchmarks():
 
 def test_the_table_of_backbones_is_its_benchmark():
     result = benchmark("backbones")
-    for kind, scores in result["kinds"].items():
+    for kind, scores in result["models"].items():
         backbone, size = kind.split(":")
         found = [scores[dataset][name] for dataset in ("celebamask-hq", "figaro1k") for name in ("f1", "boundary_iou")]
-        assert row(f"{backbone}, {size} x {size}") == [*found, scores["megabytes"], scores["to_first"]]
+        assert row(f"{backbone}, {size} x {size}") == [*found, scores["megabytes"], scores["relative_to_first"]]
     recipe, photos = result["settings"]["recipe"], result["settings"]["training_photos"]
     assert f"for {recipe['epochs']} epochs of the same {photos} photos" in README
 
