@@ -81,7 +81,7 @@ def test_pull_after_a_killed_pull_is_complete(
     repo = f"ada/pulled-{interrupted_at.replace(' ', '-')}"
     output, cache = tmp_path / "pulled", Path(os.environ["HF_HOME"])
     files = contents(BUNDLED)
-    hub.put(repo, files)
+    hub.put(repo, {**files})
 
     def pull() -> BaseProcess:
         hub.requests.clear()
