@@ -176,7 +176,7 @@ def test_the_constants_of_scaling_are_their_benchmarks():
     assert f"{small['tflops']} and {large['tflops']} TFLOP/s" in scaling
     assert f"{gpu['matrix_product']['tflops']} that a large matrix" in scaling
     assert f"peaks at {gpu['memory']['resnet101']} MiB" in scaling
-    assert all(f"{gpu['augmentation'][part]} ms" in scaling for part in ("step_ms", "all_ms"))
+    assert all(f"{gpu['augmentation'][part]} ms" in scaling for part in ("step_ms", "total_ms"))
 
 
 def test_what_the_readme_says_of_precision_is_its_benchmark_and_within_the_limits():
