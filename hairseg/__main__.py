@@ -105,7 +105,9 @@ def main() -> int:
     args = parse().parse_args()
     if args.colour:
         parse_colour(args.colour)
-    settings = RecolourSettings(**{name: getattr(args, name) for name in (*NUMERIC_SETTINGS, "second_colour", "second_mode")})
+    settings = RecolourSettings(
+        **{name: getattr(args, name) for name in (*NUMERIC_SETTINGS, "second_colour", "second_mode")}
+    )
     photos = find_photos(args.photos, args.output)
     kinds = ["alpha", "cutout", *(["recoloured"] if args.colour else []), *(["sheet"] if args.contact_sheet else [])]
     unfinished = [
