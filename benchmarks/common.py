@@ -1,5 +1,6 @@
-"""What the benchmarks share: the portrait, networks with and without trained weights, taking turns, and results."""
+"""Helpers of the benchmarks: arguments, timing, results, the page as a process, and trained networks."""
 
+import argparse
 import json
 import os
 import shutil
@@ -7,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 
 PROJECT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(PROJECT))  # run as a script, Python looks for packages beside the benchmarks alone
+sys.path.insert(0, str(PROJECT))  # a script's own folder is on the path, the project's is not
 
-from hairseg.cli.common import Parser  # noqa: E402
 from hairseg.errors import InputError  # noqa: E402
 from hairseg.files import write_json  # noqa: E402
 from hairseg.inference.predictor import HairPredictor  # noqa: E402
@@ -29,65 +28,78 @@ from hairseg.networks.devices import prepare_for_inference, select_device  # noq
 from hairseg.repository import BUNDLED  # noqa: E402
 
 PORTRAIT = PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg"
-PAPER_SIZE = 256  # side of resnet101's input
+PAPER_SIZE = 256  # pixels, side of ResNet-101's input
 
 
-def parser_of(script: str, description: str | None) -> Parser:
-    """A parser with the first line of a script's description, and --output."""
-    parser = Parser(prog=Path(script).name, description=(description or "").partition("\n")[0])
-    parser.add_argument("--output", type=Path, help="JSON file of the result")
+def create_parser(description: str | None) -> argparse.ArgumentParser:
+    """Create a parser with --output and the first line of a docstring as its description."""
+    parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
+    parser.add_argument("--output", type=Path, help="JSON file of the results")
     return parser
 
 
-def report(result: dict, args: Namespace) -> None:
-    """Print the result, and write it where --output says."""
+def run(main: Callable[[], None]) -> None:
+    """Run a benchmark and exit; an InputError becomes one line on standard error and exit code 2."""
+    try:
+        main()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(0)
+
+
+def report(result: dict[str, Any], output: Path | None) -> None:
+    """Print the result and write it to a file if one is given."""
     print(json.dumps(result, indent=2))
-    if args.output:
-        write_json(args.output, result)
+    if output:
+        write_json(output, result)
 
 
-def time_in_turns(
-    methods: Mapping[str, Callable],
+def time_alternately(
+    methods: Mapping[str, Callable[[], object]],
     runs: int,
     warm_ups: int = 1,
-    wait: Callable[[], None] = lambda: None,
+    synchronise: Callable[[], None] = lambda: None,
     clock: Callable[[], Any] = time.perf_counter,
-) -> dict[str, list]:
-    """Seconds of every run of every method, without the warm-ups.
+) -> dict[str, list[Any]]:
+    """Time every run of every method in seconds, without the warm-ups.
 
-    The methods take turns, so that whatever else the machine does falls on all of them.
+    The methods alternate, so that other load on the machine affects all of them.
 
     Args:
-        wait: returns when the device is done with what was begun.
-        clock: `both_clocks` gives arrays of two instead of numbers.
+        methods: by name.
+        runs: timed runs of each method.
+        warm_ups: further runs before them.
+        synchronise: waits until the device is idle.
+        clock: `wall_and_cpu_seconds` gives arrays of two values instead of numbers.
     """
-    seconds: dict[str, list] = {name: [] for name in methods}
+    seconds: dict[str, list[Any]] = {name: [] for name in methods}
     for _ in range(warm_ups + runs):
         for name, method in methods.items():
-            wait()
+            synchronise()
             began = clock()
             method()
-            wait()
+            synchronise()
             seconds[name].append(clock() - began)
     return {name: times[warm_ups:] for name, times in seconds.items()}
 
 
-def both_clocks() -> np.ndarray:
-    """Seconds of the wall clock, and of the processor for this process, which other programs disturb less."""
+def wall_and_cpu_seconds() -> np.ndarray:
+    """Read the wall clock and this process's CPU time, which other programs disturb less."""
     return np.array([time.perf_counter(), time.process_time()])
 
 
 @contextmanager
-def served() -> Iterator[tuple[str, int]]:
-    """Address and process of the page."""
+def serve() -> Iterator[tuple[str, int]]:
+    """Run `python app.py` and yield the page's address and process ID."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=PROJECT, stdout=subprocess.DEVNULL)
     try:
         for _ in range(600):
-            with socket.socket() as caller:
-                if process.poll() is None and caller.connect_ex(("127.0.0.1", port)) == 0:
+            with socket.socket() as client:
+                if process.poll() is None and client.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.2)
         yield f"http://127.0.0.1:{port}", process.pid
@@ -96,43 +108,43 @@ def served() -> Iterator[tuple[str, int]]:
         process.wait()
 
 
-def processor_seconds(pid: int) -> float:
-    """Of all threads of a process since its start."""
+def cpu_seconds(pid: int) -> float:
+    """Read the CPU time of all threads of a process since its start (Linux)."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def chromium() -> str:
-    """Path of Chromium."""
+def find_chromium() -> str:
+    """Return the path of Chromium or Chrome."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not path:
-        raise InputError("there is no Chromium", "one on the path", "install the package chromium")
+        raise InputError("Chromium is not installed.", remedy="Install the package chromium.")
     return path
 
 
 def load_predictor(backbone: str, device: str, variants: list[str]) -> HairPredictor:
-    """The bundled networks, or ones of another backbone that take their time and answer what the bundled ones would.
+    """Load the bundled networks, or networks of another backbone that return the bundled networks' logits.
 
-    Random weights would give masks that are nonsense, and so the closer looks and the edges to refine. A network of
-    another backbone therefore runs in full, and its answer is replaced by the bundled network's, which is remembered.
+    Random weights would give meaningless masks, and so meaningless zoomed passes and edges. A network of another
+    backbone therefore runs in full, but returns the bundled network's logits, which are cached.
     """
     predictor = HairPredictor(BUNDLED, variants, select_device(device))
     if backbone == predictor.config.backbone:
         return predictor
 
-    def replacement(bundled: DeepLabV3) -> DeepLabV3:
-        answers = {}
+    def create_stand_in(bundled: DeepLabV3) -> DeepLabV3:
+        cache = {}
 
-        def answer(_, inputs, logits):
+        def replace_logits(_module: object, inputs: Any, _logits: object) -> Any:
             key = hash(inputs[0].cpu().numpy().tobytes())
-            if key not in answers:
-                answers[key] = bundled(*inputs)
-            return answers[key]
+            if key not in cache:
+                cache[key] = bundled(*inputs)
+            return cache[key]
 
         network = prepare_for_inference(build_model(backbone).eval(), predictor.device)
-        network.register_forward_hook(answer)
+        network.register_forward_hook(replace_logits)
         return network
 
-    predictor.networks.update({variant: replacement(network) for variant, network in predictor.networks.items()})
+    predictor.networks.update({variant: create_stand_in(network) for variant, network in predictor.networks.items()})
     predictor.config = replace(predictor.config, backbone=backbone, image_size=PAPER_SIZE)
     return predictor

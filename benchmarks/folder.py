@@ -1,18 +1,17 @@
-"""python -m hairseg FOLDER: photos a second, as a ratio to the bare forward passes within it; and its memory.
+"""Throughput of `hairseg FOLDER` relative to its forward passes alone, and its memory.
 
     python benchmarks/folder.py [--backbones efficientnet_lite0 resnet101] [--sides 512 1000] [--output folder.json]
 
-The command is called in this process with a network that is loaded already: counted is all from reading its arguments
-and listing the folder to its closing line, but not starting Python, importing and loading. Bare are the same network's
-forward passes on the same inputs, closer looks included, prepared beforehand, in two ways: all cores on one photo, and
-a photo on each core; the faster counts. All take turns in one run and medians are compared: absolute numbers depend on
-the machine, the ratio much less. Processor time is given beside: what else the machine does is not in it.
+The command runs in this process with a network that is already loaded. Timed is everything from parsing the arguments
+to the last line, but not starting Python, imports and loading. "Forward passes" are those of the same network on the
+same inputs, zoomed passes included, prepared before: either with all cores on one photo, or with one photo per core;
+the faster counts. All alternate in one run and medians are compared, since ratios depend less on the machine than
+times. CPU time excludes other load on the machine.
 
-efficientnet_lite0 is the bundled network. resnet101 has random weights, whose masks would be nonsense and so would be
-the closer looks and the edges to refine: it runs in full, then answers what the bundled network would, remembered.
+resnet101 has no trained weights here; `load_predictor` in common.py says how it runs.
 
-For the memory, the command runs as a process of its own over --photos of 512 x 512, and its resident set is noted
-whenever 50 more are done (Linux only).
+For the memory, the command runs as a process of its own on --photos photos of 512 x 512, and its resident set is
+recorded every 50 photos (Linux only).
 """
 
 import io
@@ -25,119 +24,124 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from common import PORTRAIT, PROJECT, both_clocks, load_predictor, parser_of, report, time_in_turns
+from common import (
+    PORTRAIT,
+    PROJECT,
+    create_parser,
+    load_predictor,
+    report,
+    run,
+    time_alternately,
+    wall_and_cpu_seconds,
+)
 
 from hairseg import __main__ as command
-from hairseg.cli.common import run
 from hairseg.images import load_photo
-from hairseg.inference import predictor as prediction
+from hairseg.inference import predictor as predictor_module
 from hairseg.inference.predictor import HairPredictor
 from hairseg.networks.devices import autocast
 
 VARIANT = "pretrained"
-STEP = 50  # photos between two looks at the memory
+PHOTOS_PER_SAMPLE = 50  # between two samples of the memory
 
 
-def main() -> None:
-    parser = parser_of(__file__, __doc__)
-    parser.add_argument("--backbones", nargs="*", default=["efficientnet_lite0", "resnet101"])
-    parser.add_argument("--sides", nargs="+", type=int, default=[512, 1000], help="of the photos timed, in pixels")
-    parser.add_argument("--photos", type=int, default=2000, help="over which memory is noted; 0 leaves that out")
-    parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--photos-per-run", type=int, default=8)
-    parser.add_argument("--device", default="auto")
-    args = parser.parse_args()
-    result = json.loads(args.output.read_text()) if args.output and args.output.exists() else {}
-    with tempfile.TemporaryDirectory() as scratch:
-        for backbone in args.backbones:
-            predictor = load_predictor(backbone, args.device, [VARIANT])
-            for side in args.sides:
-                folder = photos(Path(scratch) / f"{backbone}-{side}", side, args.photos_per_run)
-                result[f"{backbone}, {side} x {side}"] = speed(predictor, folder, args.runs)
-        if args.photos:
-            result["memory"] = memory(photos(Path(scratch) / "many", 512, args.photos))
-    report(result, args)
-
-
-def photos(folder: Path, side: int, number: int) -> Path:
-    """A folder with that many photos, names of one file."""
+def write_photos(folder: Path, side: int, count: int) -> Path:
+    """Write one photo under several names."""
     folder.mkdir(exist_ok=True)
     portrait = cv2.resize(load_photo(PORTRAIT), (side, side), interpolation=cv2.INTER_CUBIC)
     first = folder / "0.jpg"
     first.write_bytes(cv2.imencode(".jpg", portrait[..., ::-1])[1].tobytes())
-    for index in range(1, number):
+    for index in range(1, count):
         os.link(first, folder / f"{index}.jpg")
     return folder
 
 
-def speed(predictor: HairPredictor, folder: Path, runs: int) -> dict:
+def measure_throughput(predictor: HairPredictor, folder: Path, runs: int) -> dict[str, Any]:
     network, paths, cores = predictor.networks[VARIANT], sorted(folder.iterdir()), torch.get_num_threads()
-    looks = []
-    watch = network.register_forward_pre_hook(lambda _, inputs: looks.append(inputs[0]))
+    batches = []
+    hook = network.register_forward_pre_hook(lambda _, inputs: batches.append(inputs[0]))
     predictor.alphas(load_photo(paths[0]))
-    watch.remove()
+    hook.remove()
 
     @torch.inference_mode()
-    def forward_passes(_):
+    def run_forward_passes(_path: Path) -> None:
         with autocast(predictor.device):
-            for look in looks:
-                network(look).cpu()
+            for batch in batches:
+                network(batch).cpu()
 
-    def bare(threads: int) -> None:
+    def run_all_forward_passes(threads: int) -> None:
         torch.set_num_threads(cores // threads)
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(forward_passes, paths))
+            list(pool.map(run_forward_passes, paths))
 
-    def whole() -> None:
-        torch.set_num_threads(cores)  # what the command finds when it starts
+    def run_command() -> None:
+        torch.set_num_threads(cores)
         sys.argv = ["hairseg", str(folder), "--output", str(folder.with_name("out"))]
         with redirect_stderr(io.StringIO()):
             command.main()
 
-    prediction.HairPredictor = lambda *_: predictor
+    predictor_module.HairPredictor = lambda *_: predictor
     methods = {
-        "bare, all cores on one photo": lambda: bare(1),
-        "bare, a photo on each core": lambda: bare(cores),
-        "command": whole,
+        "forward passes, all cores on one photo": lambda: run_all_forward_passes(1),
+        "forward passes, one photo per core": lambda: run_all_forward_passes(cores),
+        "command": run_command,
     }
-    seconds = time_in_turns(methods, runs, warm_ups=1, clock=both_clocks)
+    seconds = time_alternately(methods, runs, clock=wall_and_cpu_seconds)
     torch.set_num_threads(cores)
     medians = {name: np.median(times, axis=0) for name, times in seconds.items()}
     rates = {name: float(len(paths) / wall) for name, (wall, _) in medians.items()}
-    busy = {name: float(processor / len(paths)) for name, (_, processor) in medians.items()}
     return {
-        "input": looks[0].shape[-1],
-        "looks_per_photo": sum(len(look) for look in looks),
+        "input": batches[0].shape[-1],
+        "passes_per_photo": sum(map(len, batches)),
         "cores": cores,
         "device": str(predictor.device),
         "runs": runs,
         "photos_per_run": len(paths),
         "photos_per_second": {name: round(rate, 2) for name, rate in rates.items()},
-        "processor_ms_per_photo": {name: round(1000 * seconds, 1) for name, seconds in busy.items()},
-        "command_to_bare": round(rates["command"] / max(rate for name, rate in rates.items() if name != "command"), 3),
+        "cpu_ms_per_photo": {name: round(float(1000 * cpu / len(paths)), 1) for name, (_, cpu) in medians.items()},
+        "relative_to_forward_passes": round(rates.pop("command") / max(rates.values()), 3),
     }
 
 
-def memory(folder: Path) -> dict:
-    output, curve = folder.with_name("results"), []
+def measure_memory(folder: Path) -> dict[str, Any]:
+    output, samples, done = folder.with_name("results"), [], 0
     output.mkdir()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hairseg", folder, "--output", output],
-        cwd=PROJECT,
-        stderr=subprocess.DEVNULL,
-    )
+    words = [sys.executable, "-m", "hairseg", folder, "--output", output]
+    process = subprocess.Popen(words, cwd=PROJECT, stderr=subprocess.DEVNULL)
     while process.poll() is None:
         time.sleep(0.2)
         done = sum(name.endswith(".cutout.png") for name in os.listdir(output))
-        if done >= STEP * (len(curve) + 1):
+        if done >= PHOTOS_PER_SAMPLE * (len(samples) + 1):
             status = Path(f"/proc/{process.pid}/status").read_text()
-            if "VmRSS:" in status:  # not once it has ended
-                curve.append(round(int(status.split("VmRSS:")[1].split()[0]) / 1024))
-    return {"photos": done, "exit_code": process.returncode, f"resident_mb_every_{STEP}_photos": curve}
+            if "VmRSS:" in status:  # an ended process has none
+                samples.append(round(int(status.split("VmRSS:")[1].split()[0]) / 1024))
+    return {"photos": done, "exit_code": process.returncode, f"resident_mb_every_{PHOTOS_PER_SAMPLE}_photos": samples}
+
+
+def main() -> None:
+    parser = create_parser(__doc__)
+    parser.add_argument("--backbones", nargs="*", default=["efficientnet_lite0", "resnet101"])
+    parser.add_argument("--sides", nargs="+", type=int, default=[512, 1000], help="pixels, of the photos timed")
+    parser.add_argument("--photos", type=int, default=2000, help="photos for the memory; 0 skips it")
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--photos-per-run", type=int, default=8)
+    parser.add_argument("--device", default="auto")
+    args = parser.parse_args()
+    result = json.loads(args.output.read_text()) if args.output and args.output.exists() else {}
+    with tempfile.TemporaryDirectory() as temporary:
+        for backbone in args.backbones:
+            predictor = load_predictor(backbone, args.device, [VARIANT])
+            for side in args.sides:
+                folder = write_photos(Path(temporary) / f"{backbone}-{side}", side, args.photos_per_run)
+                result[f"{backbone}, {side} x {side}"] = measure_throughput(predictor, folder, args.runs)
+        if args.photos:
+            result["memory"] = measure_memory(write_photos(Path(temporary) / "many", 512, args.photos))
+    report(result, args.output)
 
 
 if __name__ == "__main__":

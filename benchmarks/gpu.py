@@ -1,31 +1,33 @@
-"""Everything that a GPU decides, in one run; results are written as they come.
+"""Training and serving speed on a GPU; results are written after every part.
 
     python benchmarks/gpu.py --data CelebAMask-HQ --output gpu.json
-    python benchmarks/gpu.py --data CelebAMask-HQ --parts matrix_product steps       some of it
-    python benchmarks/gpu.py --data CelebAMask-HQ --device cpu --trial       every part once, tiny, to see that it runs
+    python benchmarks/gpu.py --data CelebAMask-HQ --parts matrix_product steps       selected parts
+    python benchmarks/gpu.py --data CelebAMask-HQ --device cpu --trial       every part once, tiny, as a test
 
-The rate of a large matrix product; training steps of DeepLabV3-ResNet101 beside it; the paper's pretrained run, for its
-time; the paper's random-init run on the data, for time and AUROC; mixed precision beside float32 over seeds; whether
-training waits for its augmented photos; memory; and photos a second when serving.
+The parts: the rate of a large matrix product, and training steps of DeepLabV3-ResNet101 relative to it; the time of the
+paper's pretrained run; time and AUROC of the paper's random-init run on the data; mixed precision against float32 over
+seeds; whether training waits for augmented photos; memory; and photos per second when serving.
 """
 
+import argparse
 import itertools
 import json
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import send_to_device
-from common import parser_of, time_in_turns
+from common import create_parser, run, time_alternately
 from torch.utils.flop_counter import FlopCounterMode
 
-from hairseg.cli.common import run
 from hairseg.data.augmentation import SOURCE_SIZE
 from hairseg.data.datasets import SPLITS, find_pairs
 from hairseg.data.decoded import PhotoArrays, load_arrays
@@ -37,121 +39,126 @@ from hairseg.networks.preprocessing import Preprocessing
 from hairseg.paper import PAPER_AUROC
 from hairseg.training.batches import epoch_frames
 from hairseg.training.checkpoints import Settings
-from hairseg.training.loop import train_variant
+from hairseg.training.loop import TrainingResult, train_variant
 from hairseg.training.recipes import MODERN, OPTIMISERS, RECIPES, Recipe
 from hairseg.training.step import TrainingStep
 
-PAPER_PHOTOS, PAPER_TESTS = 2000, 600
-PAPER_HOURS = {"pretrained": 6, "random": 3}  # on its GTX 1060
+PAPER_TRAINING_PHOTOS, PAPER_TEST_PHOTOS = 2000, 600
+PAPER_HOURS = {"pretrained": 6, "random": 3}  # on a GTX 1060
 SEEDS = (0, 1, 2)
 
 
-class Bench:
-    def __init__(self, args):
+class GpuBenchmark:
+    """Data, device and results; every name in PARTS is a method that returns its results."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
         self.device, self.trial, self.results = select_device(args.device), args.trial, {}
         self.accelerator = Accelerator(cpu=self.device.type == "cpu")
-        self.big = "efficientnet_lite0" if args.trial else "resnet101"
+        self.backbone = "efficientnet_lite0" if args.trial else "resnet101"
         self.size = 64 if args.trial else 256
         dataset, pairs = find_pairs(args.data)
         chosen = {name: [pair for pair in pairs if pair.split == name][: 12 if args.trial else None] for name in SPLITS}
         self.splits = {
-            name: load_arrays({dataset: of_split}, Preprocessing(self.size), args.workers)
-            for name, of_split in chosen.items()
+            name: load_arrays({dataset: split}, Preprocessing(self.size), args.workers)
+            for name, split in chosen.items()
         }
         self.splits["scenes"] = self.splits["val"]
         self.large = load_arrays({dataset: chosen["train"]}, Preprocessing(SOURCE_SIZE), args.workers)
         self.workers = args.workers
 
-    def seconds(self, call, runs: int, warm_ups: int = 3) -> float:
-        """Median over runs, the device done each time."""
-        return statistics.median(time_in_turns({"call": call}, runs, warm_ups, wait=self.wait)["call"])
+    def median_seconds(self, call: Callable[[], object], runs: int, warm_ups: int = 3) -> float:
+        """Time a call, including the work it leaves to the device."""
+        return statistics.median(time_alternately({"call": call}, runs, warm_ups, self.synchronise)["call"])
 
-    def wait(self) -> None:
+    def synchronise(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize()
 
-    def train(self, variant: str, backbone: str, recipe: Recipe, splits: dict[str, PhotoArrays], seed: int = 0):
+    def train(
+        self, variant: str, backbone: str, recipe: Recipe, splits: dict[str, PhotoArrays], seed: int = 0
+    ) -> tuple[TrainingResult, float]:
+        """Train and return the result and the seconds."""
         with tempfile.TemporaryDirectory() as folder:
             settings = Settings(variant, backbone, "random", recipe, seed, "benchmark")
             began = time.perf_counter()
-            trained = train_variant(settings, splits, self.accelerator, Path(folder) / "c.pt", workers=self.workers)
-            return trained, time.perf_counter() - began
+            result = train_variant(settings, splits, self.accelerator, Path(folder) / "c.pt", workers=self.workers)
+            return result, time.perf_counter() - began
 
-    def matrix_product(self) -> dict:
+    def matrix_product(self) -> dict[str, Any]:
         side = 512 if self.trial else 8192
         one, other = (torch.randn(side, side, device=self.device, dtype=torch.bfloat16) for _ in range(2))
-        return {"side": side, "tflops": round(2 * side**3 / self.seconds(lambda: one @ other, 20) / 1e12, 4)}
+        return {"side": side, "tflops": round(2 * side**3 / self.median_seconds(lambda: one @ other, 20) / 1e12, 4)}
 
-    def steps(self) -> dict:
-        """Training steps on photos that are there already; operations as PyTorch counts them, forward and backward."""
-        rate, results = (self.results.get("matrix_product") or self.matrix_product())["tflops"], {}
+    def steps(self) -> dict[str, Any]:
+        """Time training steps on photos in memory; PyTorch counts the operations, forward and backward."""
+        peak, results = (self.results.get("matrix_product") or self.matrix_product())["tflops"], {}
         sizes = (2, 4) if self.trial else (6, 64)
         for precision, batch_size in itertools.product(("mixed", "float32"), sizes):
             photos = torch.randint(0, 256, (batch_size, self.size, self.size, 3), dtype=torch.uint8, device=self.device)
             masks = torch.randint(0, 2, photos.shape[:3], dtype=torch.uint8, device=self.device)
-            network = build_model(self.big).to(self.device).to(memory_format=torch.channels_last).train()
+            network = build_model(self.backbone).to(self.device).to(memory_format=torch.channels_last).train()
             recipe = replace(RECIPES["paper"]["pretrained"], precision=precision)
             optimiser = OPTIMISERS[recipe.optimiser](network.parameters(), lr=1e-4, fused=True)
             with FlopCounterMode(display=False) as counter:
                 TrainingStep(network, recipe, Preprocessing(self.size), self.device).run_eagerly(photos, masks)
-            whole = TrainingStep(network, recipe, Preprocessing(self.size), self.device)
+            step = TrainingStep(network, recipe, Preprocessing(self.size), self.device)
 
-            def train(whole=whole, photos=photos, masks=masks, optimiser=optimiser) -> None:
-                whole(photos, masks)
+            def train(step=step, photos=photos, masks=masks, optimiser=optimiser) -> None:
+                step(photos, masks)
                 optimiser.step()
 
-            median = self.seconds(train, 20 if not self.trial else 2, 6)
+            median = self.median_seconds(train, 20 if not self.trial else 2, 6)
             tflops = counter.get_total_flops() / median / 1e12
             results[f"batch {batch_size}, {precision}"] = {
                 "ms": round(1000 * median, 2),
                 "photos_per_second": round(batch_size / median, 1),
                 "tflops": round(tflops, 2),
-                "share_of_matrix_product": round(tflops / rate, 3),
+                "fraction_of_matrix_product": round(tflops / peak, 3),
             }
             print(f"steps, batch {batch_size}, {precision}: {1000 * median:.2f} ms", flush=True)
         return results
 
-    def paper_pretrained_time(self) -> dict:
-        """2,000 photos, 15 epochs, batch 6, 600 photos tested per epoch: the data's photos again and again."""
+    def paper_pretrained_time(self) -> dict[str, Any]:
+        """Time 15 epochs of 2,000 training and 600 test photos with batch size 6; the data's photos are repeated."""
 
-        def repeated(split: PhotoArrays, count: int) -> PhotoArrays:
+        def repeat(split: PhotoArrays, count: int) -> PhotoArrays:
             chosen = torch.arange(count) % len(split)
             return PhotoArrays(split.photos[chosen], split.masks[chosen])
 
-        count, tests = (12, 4) if self.trial else (PAPER_PHOTOS, PAPER_TESTS)
+        count, tests = (12, 4) if self.trial else (PAPER_TRAINING_PHOTOS, PAPER_TEST_PHOTOS)
         splits = self.splits | {
-            "train": repeated(self.splits["train"], count),
-            "test": repeated(self.splits["test"], tests),
+            "train": repeat(self.splits["train"], count),
+            "test": repeat(self.splits["test"], tests),
         }
         recipe = RECIPES["paper"]["pretrained"]
         recipe = replace(recipe, image_size=self.size, epochs=2 if self.trial else recipe.epochs)
-        trained, seconds = self.train("pretrained", self.big, recipe, splits)
+        result, seconds = self.train("pretrained", self.backbone, recipe, splits)
         return {
             "photos": count,
             "epochs": recipe.epochs,
             "batch_size": recipe.batch_size,
             "seconds": round(seconds, 1),
-            "seconds_per_epoch": [record["seconds"] for record in trained.history],
-            "hours_in_the_paper": PAPER_HOURS["pretrained"],
+            "seconds_per_epoch": [record["seconds"] for record in result.history],
+            "paper_hours": PAPER_HOURS["pretrained"],
         }
 
-    def paper_random(self) -> dict:
-        """The paper's random-init run on the data's own split."""
+    def paper_random(self) -> dict[str, Any]:
+        """Run the paper's random-init training on the data's split."""
         recipe = replace(RECIPES["paper"]["random"], image_size=self.size)
-        trained, seconds = self.train(
-            "random", self.big, replace(recipe, epochs=2) if self.trial else recipe, self.splits
+        result, seconds = self.train(
+            "random", self.backbone, replace(recipe, epochs=2) if self.trial else recipe, self.splits
         )
         return {
             "photos": len(self.splits["train"]),
             "seconds": round(seconds, 1),
-            "hours_in_the_paper": PAPER_HOURS["random"],
-            "auroc_in_the_paper": PAPER_AUROC["random"],
-            "kept_epoch": trained.best_epoch,
-            "history": trained.history,
+            "paper_hours": PAPER_HOURS["random"],
+            "paper_auroc": PAPER_AUROC["random"],
+            "kept_epoch": result.best_epoch,
+            "history": result.history,
         }
 
-    def precision(self) -> dict:
-        """Test AUROC per seed after the paper's random-init run of EfficientNet-Lite0, learning rate 1e-3."""
+    def precision(self) -> dict[str, Any]:
+        """Compare test AUROC over seeds: the paper's random-init training, EfficientNet-Lite0, learning rate 1e-3."""
         recipe = replace(
             RECIPES["paper"]["random"], image_size=self.size, learning_rate=1e-3, epochs=1 if self.trial else 4
         )
@@ -166,15 +173,15 @@ class Bench:
         }
         return {
             name: {
-                "auroc": [round(score, 5) for score in of_precision],
-                "mean": round(float(np.mean(of_precision)), 5),
-                "deviation": round(float(np.std(of_precision, ddof=1)), 5),
+                "auroc": [round(score, 5) for score in values],
+                "mean": round(float(np.mean(values)), 5),
+                "deviation": round(float(np.std(values, ddof=1)), 5),
             }
-            for name, of_precision in scores.items()
+            for name, values in scores.items()
         }
 
-    def augmentation(self) -> dict:
-        """Steps of the modern recipe with photos drawn and rendered for each, and on one batch that is there before."""
+    def augmentation(self) -> dict[str, Any]:
+        """Time steps of the modern recipe with newly augmented photos, and with one batch in memory."""
         recipe = replace(MODERN, batch_size=4 if self.trial else 64, image_size=64 if self.trial else MODERN.image_size)
         settings, preprocessing = (
             Settings("random", "efficientnet_lite0", "random", recipe, 0, ""),
@@ -193,16 +200,16 @@ class Bench:
         methods = {
             "step_ms": lambda: step(*rendered),
             "render_ms": lambda: render(ready, preprocessing),
-            "all_ms": lambda: step(
+            "total_ms": lambda: step(
                 *render(Batch(*send_to_device(next(frames), self.device, non_blocking=True)), preprocessing)
             ),
         }
         return {"batch_size": recipe.batch_size, "image_size": recipe.image_size, "workers": workers} | {
-            name: round(1000 * self.seconds(call, runs, 6), 2) for name, call in methods.items()
+            name: round(1000 * self.median_seconds(call, runs, 6), 2) for name, call in methods.items()
         }
 
-    def memory(self) -> dict:
-        """Peak GPU memory of training at 256 x 256, batch 6, mixed precision, MiB."""
+    def memory(self) -> dict[str, Any]:
+        """Peak GPU memory of training at 256 x 256 with batch size 6 in mixed precision, MiB."""
         if self.device.type != "cuda":
             return {}
         peaks = {}
@@ -220,17 +227,17 @@ class Bench:
         return peaks
 
     @torch.inference_mode()
-    def serving(self) -> dict:
-        """Forward passes a second of one network, batches of 1 and 16."""
+    def serving(self) -> dict[str, Any]:
+        """Photos per second of one network in batches of 1 and 16."""
         results = {}
-        for backbone in ("efficientnet_lite0", self.big):
+        for backbone in ("efficientnet_lite0", self.backbone):
             network = build_model(backbone).to(self.device).to(memory_format=torch.channels_last).eval()
             for batch_size in (1, 16):
                 photos = torch.randn(batch_size, 3, self.size, self.size, device=self.device).to(
                     memory_format=torch.channels_last
                 )
                 with autocast(self.device):
-                    median = self.seconds(partial(network, photos), 3 if self.trial else 20)
+                    median = self.median_seconds(partial(network, photos), 3 if self.trial else 20)
                 results[f"{backbone}, batch {batch_size}"] = round(batch_size / median, 1)
         return results
 
@@ -248,27 +255,27 @@ PARTS = (
 
 
 def main() -> None:
-    parser = parser_of(__file__, __doc__)
+    parser = create_parser(__doc__)
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--workers", type=int, default=8)
-    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, help="what is measured; all of it")
-    parser.add_argument("--minutes", type=float, default=8.5, help="no further part is begun after that")
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, help="all by default")
+    parser.add_argument("--minutes", type=float, default=8.5, help="no part starts after this time")
     parser.add_argument("--trial", action="store_true", help="tiny networks, photos and counts")
     args = parser.parse_args()
     began = time.perf_counter()
-    bench = Bench(args)
-    name = torch.cuda.get_device_name() if bench.device.type == "cuda" else "cpu"
-    bench.results = {"device": name, "torch": torch.__version__, "trial": args.trial}
+    benchmark = GpuBenchmark(args)
+    name = torch.cuda.get_device_name() if benchmark.device.type == "cuda" else "cpu"
+    benchmark.results = {"device": name, "torch": torch.__version__, "trial": args.trial}
     for part in args.parts:
         if time.perf_counter() - began > 60 * args.minutes:
-            bench.results.setdefault("left_out", []).append(part)
+            benchmark.results.setdefault("skipped", []).append(part)
             continue
         started = time.perf_counter()
-        bench.results[part] = getattr(bench, part)()
-        print(f"{part}, {time.perf_counter() - started:.0f} s: {json.dumps(bench.results[part])}", flush=True)
+        benchmark.results[part] = getattr(benchmark, part)()
+        print(f"{part}, {time.perf_counter() - started:.0f} s: {json.dumps(benchmark.results[part])}", flush=True)
         if args.output:
-            write_json(args.output, bench.results)
+            write_json(args.output, benchmark.results)
 
 
 if __name__ == "__main__":

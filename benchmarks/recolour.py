@@ -1,26 +1,25 @@
-"""What a change of colour costs, beside the naive methods, in one run: python benchmarks/recolour.py --output out.json
+"""Time and memory of recolouring, relative to naive methods.
 
-A drawn head of hair over about a third of the photo, at 1 and 12 megapixels. Every time is the best of several; the
-methods take turns, so that whatever else the machine does falls on all of them. Memory is the peak of what NumPy and
-Python allocate, in float32 copies of the photo (12 bytes a pixel); what OpenCV allocates is handed out as NumPy arrays
-and counted with them.
+    python benchmarks/recolour.py [--output recolour.json]
+
+The photos have 1 and 12 megapixels; a drawn head of hair covers about a third. Every time is the best of several
+alternating runs. Memory is the peak that NumPy and Python allocate, in bytes per pixel.
 """
 
 import tracemalloc
 
 import cv2
 import numpy as np
-from common import parser_of, report, time_in_turns
+from common import create_parser, report, run, time_alternately
 
-from hairseg.cli.common import run
 from hairseg.recolouring.palette import parse_colour
 from hairseg.recolouring.recolourer import HairRecolourer, recolour
 
 COLOUR = "light blond"
-ROUNDS = 5
+RUNS = 5
 
 
-def drawn(side):
+def draw_hair(side: int) -> tuple[np.ndarray, np.ndarray]:
     y, x = np.mgrid[:side, :side].astype(np.float32) / side
     alpha = np.clip((0.33 - np.hypot(x - 0.5, 0.8 * (y - 0.5))) * 60 + 0.5, 0, 1)
     light = 0.55 + 0.25 * np.sin(90 * x + 8 * np.sin(5 * y)) + 0.2 * np.cos(5 * (x - 0.4))
@@ -30,24 +29,24 @@ def drawn(side):
     return np.clip(photo, 0, 255).astype(np.uint8), alpha
 
 
-def replace_hue(photo, alpha):
-    """The naive method: hue and saturation of the colour, value of the photo."""
+def replace_hue(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Replace hue and saturation in HSV."""
     hsv = cv2.cvtColor(photo, cv2.COLOR_RGB2HSV)
     hsv[..., :2] = cv2.cvtColor(np.array([[parse_colour(COLOUR)]], np.uint8), cv2.COLOR_RGB2HSV)[..., :2]
     return blend(photo, cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), alpha)
 
 
-def overlay(photo, alpha):
-    """The other one: the colour itself, half transparent."""
+def overlay(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Blend with the colour at half opacity."""
     return blend(photo, np.array(parse_colour(COLOUR), np.float32), 0.5 * alpha)
 
 
-def blend(photo, other, weight):
+def blend(photo: np.ndarray, other: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.rint(photo + weight[..., None] * (other - photo.astype(np.float32))).astype(np.uint8)
 
 
-def measure(megapixels):
-    photo, alpha = drawn(round((megapixels * 1e6) ** 0.5))
+def measure(megapixels: int) -> dict[str, dict[str, float]]:
+    photo, alpha = draw_hair(round((megapixels * 1e6) ** 0.5))
     recolourer = HairRecolourer(photo, alpha)
     methods = {
         "another colour": lambda: recolourer.recolour(COLOUR),
@@ -55,27 +54,26 @@ def measure(megapixels):
         "HSV hue replacement": lambda: replace_hue(photo, alpha),
         "constant overlay": lambda: overlay(photo, alpha),
     }
-    seconds = {name: min(times) for name, times in time_in_turns(methods, ROUNDS, warm_ups=0).items()}
-    copies = {}
+    seconds = {name: min(times) for name, times in time_alternately(methods, RUNS, warm_ups=0).items()}
+    bytes_per_pixel = {}
     for name, method in methods.items():
         tracemalloc.start()
         method()
-        copies[name] = tracemalloc.get_traced_memory()[1] / (12 * alpha.size)
+        bytes_per_pixel[name] = tracemalloc.get_traced_memory()[1] / alpha.size
         tracemalloc.stop()
-    unit = seconds["HSV hue replacement"]
     return {
         name: {
-            "milliseconds": round(1000 * seconds[name], 1),
-            "times HSV": round(seconds[name] / unit, 2),
-            "float copies at peak": round(copies[name], 2),
+            "ms": round(1000 * seconds[name], 1),
+            "relative_to_hsv": round(seconds[name] / seconds["HSV hue replacement"], 2),
+            "peak_bytes_per_pixel": round(bytes_per_pixel[name], 1),
         }
         for name in methods
     }
 
 
 def main() -> None:
-    args = parser_of(__file__, __doc__).parse_args()
-    report({f"{megapixels} MP": measure(megapixels) for megapixels in (1, 12)}, args)
+    args = create_parser(__doc__).parse_args()
+    report({f"{megapixels} MP": measure(megapixels) for megapixels in (1, 12)}, args.output)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,20 @@
-"""The paper's own network by its own recipe: what came out, beside what the paper gives.
+"""Record a training of the paper's network by the paper's recipe, and render docs/reproduction.md.
 
     python train.py --data CelebAMask-HQ --variants random --output runs/paper-random
     python benchmarks/reproduction.py --repo runs/paper-random --seeds runs/paper-random-1 runs/paper-random-2
 
-Keeps what is known of the training in benchmarks/results/reproduction.json, beside what is there of the other variant,
-and makes docs/reproduction.md and its figures from that file. Of trainings with other seeds, what they came to is kept.
+Settings and scores go to benchmarks/results/reproduction.json, which keeps its record of the other variant. The page
+and its figures are rendered from that file. Of trainings with other seeds, only the kept epoch's scores are recorded.
 """
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from common import PROJECT, parser_of
+from common import PROJECT, create_parser, run
 from jinja2 import Template
 
-from hairseg.cli.common import run
 from hairseg.evaluation.figures import draw_history
 from hairseg.files import write_bytes, write_json
 from hairseg.paper import PAPER_AUROC
@@ -46,11 +46,12 @@ SETTINGS = (
 )
 
 
-def record_of(repository: ModelRepository, others: Sequence[ModelRepository] = ()) -> dict:
-    """What is known of a training: settings, scores of every epoch, and scores of the one that was kept.
+def create_record(repository: ModelRepository, others: Sequence[ModelRepository] = ()) -> dict[str, Any]:
+    """Record the settings, the scores of every epoch, and the test scores.
 
     Args:
-        others: trained like the repository, with other seeds.
+        repository: model repository trained by the recipe `paper`.
+        others: model repositories trained with other seeds.
     """
     metrics, config = repository.metrics(), repository.config
     return {
@@ -63,41 +64,41 @@ def record_of(repository: ModelRepository, others: Sequence[ModelRepository] = (
                 "settings": {name: entry[name] for name in SETTINGS},
                 "test": {name: metrics["variants"][variant][name] for name in SCORES},
                 "history": repository.history(variant),
-                "seeds": [seed_of(trained, variant) for trained in (repository, *others)],
+                "seeds": [record_seed(one, variant) for one in (repository, *others)],
             }
             for variant, entry in config.variants.items()
         },
     }
 
 
-def seed_of(repository: ModelRepository, variant: str) -> dict:
-    """What a training came to: its seed, the epoch kept, and that epoch's scores as they were during training."""
+def record_seed(repository: ModelRepository, variant: str) -> dict[str, Any]:
+    """Record the seed and the kept epoch with its scores."""
     entry = repository.config.variants[variant]
     kept = repository.history(variant)[entry["best_epoch"] - 1]
     return {"seed": entry["seed"], "kept": kept}
 
 
-def page_of(record: dict) -> str:
-    """docs/reproduction.md, every number from the record or the paper's."""
+def render_page(record: dict[str, Any]) -> str:
+    """Render docs/reproduction.md."""
     template = Template(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(record, paper_auroc=PAPER_AUROC, recipes=RECIPES["paper"]).rstrip("\n") + "\n"
 
 
 def main() -> None:
-    parser = parser_of(__file__, __doc__)
+    parser = create_parser(__doc__)
     parser.set_defaults(output=PROJECT / "benchmarks" / "results" / "reproduction.json")
     parser.add_argument("--repo", required=True, type=Path, help="model repository trained by the recipe `paper`")
-    parser.add_argument("--seeds", nargs="+", default=[], type=Path, help="the same, trained with other seeds")
+    parser.add_argument("--seeds", nargs="+", default=[], type=Path, help="model repositories trained with other seeds")
     args = parser.parse_args()
-    record = record_of(ModelRepository(args.repo), [ModelRepository(folder) for folder in args.seeds])
+    record = create_record(ModelRepository(args.repo), [ModelRepository(folder) for folder in args.seeds])
     if args.output.exists():
         record["variants"] = json.loads(args.output.read_text())["variants"] | record["variants"]
     write_json(args.output, record)
-    write_bytes(PAGE, page_of(record).encode())
+    write_bytes(PAGE, render_page(record).encode())
     for variant, trained in record["variants"].items():
         figure = PAGE.with_name(f"reproduction-{variant}.png")
         draw_history(figure, trained["history"], f"{variant}, {record['backbone']}", trained["settings"]["best_epoch"])
-    print(f"written: {args.output} and {PAGE}")
+    print(f"Wrote {args.output} and {PAGE}.")
 
 
 if __name__ == "__main__":

@@ -1,33 +1,35 @@
-"""The page's whole request for a 1-megapixel photo, as a ratio to the bare forward passes within it.
+"""Time of the page's request for a 1-megapixel photo, relative to its forward passes alone.
 
     python benchmarks/request.py [--backbones efficientnet_lite0 resnet101] [--output request.json]
 
-A request is what the page shows of an upload: it is decoded, looked at and refined; both masks become PNG, the
-recoloured photo JPEG. Masks and recolouring are asked for at once, as the browser does.
-Bare are the same networks' forward passes on the same inputs, closer looks included, prepared beforehand, twice: one
-after the other on all cores, and the variants side by side; the faster counts. "Plain" is one look of each variant in
-float32 and PyTorch's own memory format, "fast" the same as the page takes it. Changing the colour is what another costs
-once the alphas are known. All take turns in one run and medians are compared: absolute times depend on the machine, the
-ratios much less. Processor time is that of all threads: on a machine with other work it is the steadier ratio. The
-process that opens the photo is not counted in it; the wait for it is in the time by the wall clock. Memory and OpenCV's
-threads are set as app.py sets them. How resnet101 is run without trained weights is said in benchmarks/common.py.
+A request is what follows an upload: decoding, prediction and refinement, both masks as PNG and the recoloured photo as
+JPEG. Masks and recoloured photo are requested at once, as a browser does.
+
+"Forward passes" are those of the same networks on the same inputs, zoomed passes included, prepared before: either one
+after the other on all cores, or both variants in parallel; the faster counts. "Single pass, float32" is one pass of
+each variant in float32 and PyTorch's default memory format; "single pass, as served" is the same on the page. "Another
+colour" is a change of colour when the alphas are known. All alternate in one run and medians are compared, since ratios
+depend less on the machine than times. CPU time is that of all threads of this process, without the decoder process.
+Memory and OpenCV's threads are set as by app.py. resnet101 has no trained weights here; `load_predictor` in common.py
+says how it runs.
 """
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from common import PORTRAIT, both_clocks, load_predictor, parser_of, report, time_in_turns
+from common import PORTRAIT, create_parser, load_predictor, report, run, time_alternately, wall_and_cpu_seconds
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
-from hairseg.cli.common import run
 from hairseg.images import load_photo
 from hairseg.inference.predictor import HairPredictor
 from hairseg.memory import return_large_arrays_to_system
 from hairseg.networks.backbones import build_model
+from hairseg.networks.deeplab import DeepLabV3
 from hairseg.networks.devices import autocast
 from hairseg.page.events import PageEvents
 from hairseg.page.session import PageSession
@@ -37,75 +39,74 @@ from hairseg.paper import VARIANTS
 COLOUR, STRENGTH, VARIANT = "#8e24aa", 0.9, "pretrained"
 
 
-def measure(predictor: HairPredictor, upload: str, runs: int) -> dict:
-    looks: dict[str, list[torch.Tensor]] = {variant: [] for variant in predictor.networks}
-    watches = [
-        network.register_forward_pre_hook(partial(lambda seen, _, inputs: seen.append(inputs[0]), looks[variant]))
+def measure(predictor: HairPredictor, upload: str, runs: int) -> dict[str, Any]:
+    batches: dict[str, list[torch.Tensor]] = {variant: [] for variant in predictor.networks}
+    hooks = [
+        network.register_forward_pre_hook(partial(lambda seen, _, inputs: seen.append(inputs[0]), batches[variant]))
         for variant, network in predictor.networks.items()
     ]
     predictor.alphas(load_photo(upload))
-    for watch in watches:
-        watch.remove()
+    for hook in hooks:
+        hook.remove()
     threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(len(looks), initializer=torch.set_num_threads, initargs=(max(1, threads // len(looks)),))
-    plain = {
-        variant: build_model(predictor.config.backbone).eval().to(predictor.device) for variant in looks
-    }  # weights do not matter
-    one_look = {variant: inputs[0][:1] for variant, inputs in looks.items()}
+    threads_per_variant = max(1, threads // len(batches))
+    pool = ThreadPoolExecutor(len(batches), initializer=torch.set_num_threads, initargs=(threads_per_variant,))
+    backbone = predictor.config.backbone
+    float32_networks = {variant: build_model(backbone).eval().to(predictor.device) for variant in batches}
 
     @torch.inference_mode()
-    def passes(variant: str) -> None:
+    def run_forward_passes(variant: str) -> None:
         with autocast(predictor.device):
-            for look in looks[variant]:
-                predictor.networks[variant](look).cpu()
+            for batch in batches[variant]:
+                predictor.networks[variant](batch).cpu()
 
     @torch.inference_mode()
-    def one_look_of_each(networks: dict, precision: str) -> None:
-        for variant, look in one_look.items():
-            look = look.contiguous() if precision == "float32" else look
+    def run_single_passes(networks: dict[str, DeepLabV3], precision: str) -> None:
+        for variant, (batch, *_) in batches.items():
+            photo = batch[:1].contiguous() if precision == "float32" else batch[:1]
             with autocast(predictor.device, precision):
-                networks[variant](look).cpu()
+                networks[variant](photo).cpu()
 
     photo, settings = {"path": upload, "look": 1}, (VARIANT, 0, 0, 0, ONE_COLOUR, "")
     events = PageEvents(PageSession(predictor))
     browser = ThreadPoolExecutor(2)
 
-    def request() -> None:
+    def run_request() -> None:
         nonlocal events
-        events = PageEvents(PageSession(predictor))  # remembers nothing yet
+        events = PageEvents(PageSession(predictor))  # an empty cache
         masks = browser.submit(events.show_masks, photo, "Mask")
         browser.submit(events.show_recoloured, photo, COLOUR, STRENGTH, *settings).result()
         masks.result()
 
     methods = {
-        "one after the other": lambda: [passes(variant) for variant in looks],
-        "side by side": lambda: list(pool.map(passes, looks)),
-        "request": request,
-        "colour change": lambda: events.show_recoloured(photo, COLOUR, STRENGTH / 2, *settings),
-        "plain": lambda: one_look_of_each(plain, "float32"),
-        "fast": lambda: one_look_of_each(predictor.networks, "mixed"),
+        "forward passes, sequential": lambda: [run_forward_passes(variant) for variant in batches],
+        "forward passes, parallel": lambda: list(pool.map(run_forward_passes, batches)),
+        "request": run_request,
+        "another colour": lambda: events.show_recoloured(photo, COLOUR, STRENGTH / 2, *settings),
+        "single pass, float32": lambda: run_single_passes(float32_networks, "float32"),
+        "single pass, as served": lambda: run_single_passes(predictor.networks, "mixed"),
     }
-    seconds = time_in_turns(methods, runs, warm_ups=2, clock=both_clocks)
+    seconds = time_alternately(methods, runs, warm_ups=2, clock=wall_and_cpu_seconds)
     medians = {name: 1000 * np.median(times, axis=0) for name, times in seconds.items()}
-    bare = np.minimum(medians["one after the other"], medians["side by side"])
-    ms, processor_ms = ({name: round(float(both[clock]), 1) for name, both in medians.items()} for clock in (0, 1))
-    to_bare = {name: np.round(both / bare, 2).tolist() for name, both in medians.items()}
+    passes = np.minimum(medians["forward passes, sequential"], medians["forward passes, parallel"])
+    relative = {name: np.round(times / passes, 2).tolist() for name, times in medians.items()}
+    ms, cpu_ms = ({name: round(float(times[clock]), 1) for name, times in medians.items()} for clock in (0, 1))
     return {
-        "input": looks[VARIANT][0].shape[-1],
-        "looks": {variant: sum(map(len, inputs)) for variant, inputs in looks.items()},
+        "input": batches[VARIANT][0].shape[-1],
+        "passes": {variant: sum(map(len, inputs)) for variant, inputs in batches.items()},
         "threads": threads,
         "runs": runs,
         "ms": ms,
-        "processor_ms": processor_ms,
-        "request_to_bare": to_bare["request"][0],
-        "request_to_bare_in_processor_time": to_bare["request"][1],
-        "colour_change_to_bare": to_bare["colour change"][0],
-        "fast_to_plain": round(ms["fast"] / ms["plain"], 3),
+        "cpu_ms": cpu_ms,
+        "request_to_passes": relative["request"][0],
+        "request_to_passes_in_cpu_time": relative["request"][1],
+        "another_colour_to_passes": relative["another colour"][0],
+        "served_to_float32": round(ms["single pass, as served"] / ms["single pass, float32"], 3),
     }
 
 
 def main() -> None:
-    parser = parser_of(__file__, __doc__)
+    parser = create_parser(__doc__)
     parser.add_argument("--backbones", nargs="+", default=["efficientnet_lite0", "resnet101"])
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--device", default="auto")
@@ -115,11 +116,10 @@ def main() -> None:
     portrait = cv2.resize(load_photo(PORTRAIT), (1000, 1000), interpolation=cv2.INTER_CUBIC)
     jpeg = cv2.imencode(".jpg", portrait[..., ::-1])[1].tobytes()
     upload = save_bytes_to_cache(jpeg, "portrait.jpg", get_upload_folder())
-    result = {"photo": [1000, 1000]} | {
-        backbone: measure(load_predictor(backbone, args.device, list(VARIANTS)), upload, args.runs)
-        for backbone in args.backbones
-    }
-    report(result, args)
+    result: dict[str, Any] = {"photo": [1000, 1000]}
+    for backbone in args.backbones:
+        result[backbone] = measure(load_predictor(backbone, args.device, list(VARIANTS)), upload, args.runs)
+    report(result, args.output)
 
 
 if __name__ == "__main__":

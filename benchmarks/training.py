@@ -1,25 +1,24 @@
-"""One training epoch as train.py takes it, beside plain float32 and segmentation_models.pytorch, in one run.
+"""Time of a training epoch, compared with plain float32 PyTorch and segmentation_models.pytorch.
 
-    pip install segmentation-models-pytorch                                  to compare with it, too; for ResNets
+    pip install segmentation-models-pytorch     # optional, for ResNets
     python benchmarks/training.py [--backbones efficientnet_lite0 resnet101] [--output training.json]
 
-An epoch of the paper's recipe over photos in memory, which all methods read alike: batches drawn, forward and backward
-pass, Adam, and the scores of the epoch. "Plain" is the same network in PyTorch's own memory format and gradients, step
-by step in float32, without scores; segmentation_models.pytorch trains its DeepLabV3 as its documentation does: Dice
-loss, Adam, float32. All take turns and medians are compared, as ratios to plain. "PyTorch's gradients" is train.py
-without its own gradients of depthwise convolutions.
+An epoch of the paper's recipe over photos in memory: batches, forward and backward passes, Adam, and metrics. "Plain"
+is the same network in PyTorch's default memory format in float32, without metrics. segmentation_models.pytorch trains
+its DeepLabV3 as documented: Dice loss, Adam, float32. All alternate, and medians are compared as ratios to plain.
+"PyTorch's gradients" is train.py without its own gradients of depthwise convolutions.
 """
 
 import statistics
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
-from common import parser_of, report, time_in_turns
+from common import create_parser, report, run, time_alternately
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from hairseg.cli.common import run
 from hairseg.data.decoded import PhotoArrays
 from hairseg.evaluation.metrics import PixelCounts
 from hairseg.networks.backbones import BACKBONES, build_model
@@ -33,20 +32,26 @@ from hairseg.training.recipes import RECIPES
 from hairseg.training.step import TrainingStep
 
 try:
-    import segmentation_models_pytorch as smp  # pyright: ignore[reportMissingImports]  (not needed to measure the rest)
+    import segmentation_models_pytorch as smp  # pyright: ignore[reportMissingImports]  (optional)
 except ImportError:
     smp = None
-SIDE = 256
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+SIDE = 256  # pixels
 
 
-def with_pytorchs_gradients(network: nn.Module) -> nn.Module:
+def use_pytorch_gradients(network: nn.Module) -> nn.Module:
+    """Turn our depthwise convolutions into PyTorch's."""
     for module in network.modules():
         if isinstance(module, DepthwiseConv2d):
-            module.__class__ = nn.Conv2d  # pyright: ignore[reportAttributeAccessIssue]  (it has the same fields)
+            module.__class__ = nn.Conv2d  # pyright: ignore[reportAttributeAccessIssue]  (the same fields)
     return network
 
 
-def as_train_py(network: nn.Module, split: PhotoArrays, batch_size: int, device: torch.device) -> Callable[[], None]:
+def create_our_epoch(
+    network: nn.Module, split: PhotoArrays, batch_size: int, device: torch.device
+) -> Callable[[], None]:
     network = network.to(device).to(memory_format=torch.channels_last).train()
     recipe = replace(RECIPES["paper"]["pretrained"], batch_size=batch_size)
     settings, preprocessing = Settings("random", "", "random", recipe, 0, ""), Preprocessing(SIDE)
@@ -64,8 +69,8 @@ def as_train_py(network: nn.Module, split: PhotoArrays, batch_size: int, device:
     return epoch
 
 
-def eager(
-    network: nn.Module, loss_of: Callable, split: PhotoArrays, batch_size: int, device: torch.device
+def create_plain_epoch(
+    network: nn.Module, compute_loss: Loss, split: PhotoArrays, batch_size: int, device: torch.device
 ) -> Callable[[], None]:
     network, preprocessing = network.to(device).train(), Preprocessing(SIDE)
     optimiser = torch.optim.Adam(network.parameters(), lr=2e-4)
@@ -74,7 +79,9 @@ def eager(
     def epoch() -> None:
         for photos, masks in frames:
             optimiser.zero_grad()
-            loss = loss_of(network(preprocessing.normalise(photos.to(device)).contiguous())[:, 0], masks.to(device))
+            loss = compute_loss(
+                network(preprocessing.normalise(photos.to(device)).contiguous())[:, 0], masks.to(device)
+            )
             loss.backward()
             optimiser.step()
             loss.item()
@@ -82,26 +89,27 @@ def eager(
     return epoch
 
 
-def measure(backbone: str, photos: int, batch_size: int, runs: int, device: torch.device) -> dict:
+def measure(backbone: str, photos: int, batch_size: int, runs: int, device: torch.device) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(0)
     split = PhotoArrays(
         torch.randint(0, 256, (photos, SIDE, SIDE, 3), dtype=torch.uint8, generator=generator),
         torch.randint(0, 2, (photos, SIDE, SIDE), dtype=torch.uint8, generator=generator),
     )
-    common = split, batch_size, device
+    shared = split, batch_size, device
     methods = {
-        "plain": eager(with_pytorchs_gradients(build_model(backbone)), mse_loss, *common),
-        "train.py, PyTorch's gradients": as_train_py(with_pytorchs_gradients(build_model(backbone)), *common),
-        "train.py": as_train_py(build_model(backbone), *common),
+        "plain": create_plain_epoch(use_pytorch_gradients(build_model(backbone)), mse_loss, *shared),
+        "train.py, PyTorch's gradients": create_our_epoch(use_pytorch_gradients(build_model(backbone)), *shared),
+        "train.py": create_our_epoch(build_model(backbone), *shared),
     }
     if smp and backbone.startswith("resnet"):
         dice = smp.losses.DiceLoss(smp.losses.BINARY_MODE, from_logits=True)
         network = smp.DeepLabV3(backbone, encoder_weights=None, classes=1)
-        methods["segmentation_models.pytorch"] = eager(
-            network, lambda logits, masks: dice(logits[:, None], masks[:, None].float()), *common
+        methods["segmentation_models.pytorch"] = create_plain_epoch(
+            network, lambda logits, masks: dice(logits[:, None], masks[:, None].float()), *shared
         )
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    medians = {name: statistics.median(times) for name, times in time_in_turns(methods, runs, wait=wait).items()}
+    synchronise = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    seconds = time_alternately(methods, runs, synchronise=synchronise)
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
     return {
         "photos": photos,
         "batch_size": batch_size,
@@ -115,9 +123,9 @@ def measure(backbone: str, photos: int, batch_size: int, runs: int, device: torc
 
 
 def main() -> None:
-    parser = parser_of(__file__, __doc__)
+    parser = create_parser(__doc__)
     parser.add_argument("--backbones", nargs="+", default=["efficientnet_lite0", "resnet101"], choices=list(BACKBONES))
-    parser.add_argument("--photos", type=int, default=24, help="in an epoch")
+    parser.add_argument("--photos", type=int, default=24, help="photos in an epoch")
     parser.add_argument("--batch-size", type=int, default=6)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--device", default="auto")
@@ -126,7 +134,7 @@ def main() -> None:
         backbone: measure(backbone, args.photos, args.batch_size, args.runs, select_device(args.device))
         for backbone in args.backbones
     }
-    report(result, args)
+    report(result, args.output)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from hairseg.paper import VARIANTS
 from hairseg.recolouring.collages import contact_sheet
 from hairseg.recolouring.palette import parse_colour
 from hairseg.recolouring.recolourer import HairRecolourer
-from hairseg.recolouring.settings import NUMBERS, RecolourSettings, describe
+from hairseg.recolouring.settings import NUMERIC_SETTINGS, RecolourSettings, describe
 
 MODELS = "models"  # the first word of a command line that lists them
 
@@ -46,7 +46,7 @@ def parse() -> Parser:
     parser.add_argument("photos", nargs="+", type=photo, metavar="PHOTO", help="files, and folders with all below them")
     parser.add_argument("--output", type=Path, default=Path("."), help="folder of the results (this one)")
     parser.add_argument("--colour", help="#rrggbb or a preset's name such as copper; also write the recoloured photo")
-    for name in NUMBERS:
+    for name in NUMERIC_SETTINGS:
         about = describe(name)
         span = f"{about['lowest']:g} to {about['highest']:g}"
         parser.add_argument(
@@ -105,7 +105,9 @@ def main() -> int:
     args = parse().parse_args()
     if args.colour:
         parse_colour(args.colour)
-    settings = RecolourSettings(**{name: getattr(args, name) for name in (*NUMBERS, "second_colour", "second_mode")})
+    settings = RecolourSettings(
+        **{name: getattr(args, name) for name in (*NUMERIC_SETTINGS, "second_colour", "second_mode")}
+    )
     photos = find_photos(args.photos, args.output)
     kinds = ["alpha", "cutout", *(["recoloured"] if args.colour else []), *(["sheet"] if args.contact_sheet else [])]
     unfinished = [

@@ -1,4 +1,4 @@
-"""What the fuzzing tests share: values of any kind, mutations of files, and what an answer to them must be."""
+"""Strategies for JSON values and mutated files, and a check of error messages."""
 
 import struct
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hairseg.errors import InputError
 
-LONGEST_SENTENCE = 700  # characters, of a message that may name a path, a type and what was expected
+MAX_MESSAGE_LENGTH = 700  # characters; a message may contain a path and a long type
 
 _leaves = (
     st.none()
@@ -26,33 +26,33 @@ json_values = st.recursive(
 
 
 def refused_in_one_sentence(call: Callable[[], object]) -> str | None:
-    """What the call was refused with; None when it went well."""
+    """Return the message of an InputError, or None if the call succeeds."""
     try:
         call()
     except InputError as error:
         message = str(error)
-        message.encode()  # can be printed
-        assert "\n" not in message and "Traceback" not in message and len(message) < LONGEST_SENTENCE, message
+        message.encode()  # lone surrogates cannot be printed
+        assert "\n" not in message and "Traceback" not in message and len(message) < MAX_MESSAGE_LENGTH, message
         return message
     return None
 
 
-TELLING = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+BOUNDARY_VALUES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
 @st.composite
 def mutated(draw: st.DrawFn, files: list[bytes]) -> bytes:
-    """One of the files, with bytes replaced, removed, repeated or taken from another; most changes are in its head."""
+    """Mutate one of the files: replace, remove or repeat bytes, mostly in the header, or splice two files."""
     content = bytearray(draw(st.sampled_from(files)))
     for _ in range(draw(st.integers(1, 4))):
-        longest = max(0, len(content) - 1)
-        start = draw(st.integers(0, min(200, longest)) | st.integers(0, longest))
+        last = max(0, len(content) - 1)
+        start = draw(st.integers(0, min(200, last)) | st.integers(0, last))
         length = draw(st.integers(1, 64))
         match draw(st.sampled_from(["bytes", "number", "remove", "repeat", "splice", "cut"])):
             case "bytes":
                 content[start : start + length] = draw(st.binary(min_size=1, max_size=8))
             case "number":
-                number, order = draw(st.sampled_from(TELLING)), draw(st.sampled_from(["<I", ">I"]))
+                number, order = draw(st.sampled_from(BOUNDARY_VALUES)), draw(st.sampled_from(["<I", ">I"]))
                 content[start : start + 4] = struct.pack(order, number)
             case "remove":
                 del content[start : start + length]

@@ -19,7 +19,7 @@ from hairseg.page.session import PageSession, name_of
 from hairseg.page.style import FIRST_COLOUR, FIRST_VARIANT, ONE_COLOUR
 from hairseg.paper import VARIANTS
 from hairseg.recolouring.palette import PRESETS, parse_colour
-from hairseg.recolouring.settings import PLAIN, RecolourSettings, describe
+from hairseg.recolouring.settings import DEFAULT_SETTINGS, RecolourSettings, describe
 
 AT_ONCE = 4  # requests at work; the others wait in the queue
 
@@ -59,11 +59,11 @@ class Endpoints:
         self,
         photo: str | None,
         colour: str,
-        strength: float = PLAIN.strength,
+        strength: float = DEFAULT_SETTINGS.strength,
         variant: str = FIRST_VARIANT,
-        vividness: float = PLAIN.vividness,
-        lightness: float = PLAIN.lightness,
-        natural_roots: float = PLAIN.natural_roots,
+        vividness: float = DEFAULT_SETTINGS.vividness,
+        lightness: float = DEFAULT_SETTINGS.lightness,
+        natural_roots: float = DEFAULT_SETTINGS.natural_roots,
         second_mode: str = ONE_COLOUR,
         second_colour: str = "",
         model: str | None = None,

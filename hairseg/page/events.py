@@ -17,11 +17,10 @@ from hairseg.images import alpha_to_grey, encode_jpeg, encode_png
 from hairseg.page.components import save_file
 from hairseg.page.endpoints import settings_of
 from hairseg.page.session import PageSession, name_of
-from hairseg.page.share_card import share_card
 from hairseg.page.touch_up import Stroke, read_strokes
 from hairseg.page.views import draw_view, middle_of_hair, share_alone, share_of_hair
 from hairseg.paper import VARIANTS
-from hairseg.recolouring.collages import contact_sheet
+from hairseg.recolouring.collages import contact_sheet, share_card
 from hairseg.recolouring.palette import PRESETS, parse_colour
 
 EXAMPLES = Path(__file__).parent / "examples"

@@ -12,9 +12,9 @@ from hairseg.page.preview import Preview
 from hairseg.page.request_size import LARGEST_FILE
 from hairseg.page.touch_up import POINTS, STROKE_POINTS, STROKES
 from hairseg.paper import VARIANTS
-from hairseg.recolouring.light import LUMINANCE, linear_light
+from hairseg.recolouring.light import LUMINANCE_WEIGHTS, srgb_to_linear
 from hairseg.recolouring.palette import PRESETS, parse_colour
-from hairseg.recolouring.settings import NUMBERS, describe
+from hairseg.recolouring.settings import NUMERIC_SETTINGS, describe
 
 FIRST_COLOUR = "copper"
 
@@ -49,7 +49,7 @@ def legible_on(colour: str) -> str:
         >>> legible_on("#cfae85"), legible_on("#3d2a22")
         ('#000', '#fff')
     """
-    luminance = linear_light(np.array(parse_colour(colour)) / 255) @ LUMINANCE
+    luminance = srgb_to_linear(np.array(parse_colour(colour)) / 255) @ LUMINANCE_WEIGHTS
     return "#000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#fff"
 
 
@@ -60,7 +60,7 @@ def look() -> dict[str, Any]:
         for name, colour in PRESETS.items()
     )
     brush = {"strokes": STROKES, "points": POINTS, "stroke": STROKE_POINTS}
-    numbers = {name: [describe(name)[of] for of in ("lowest", "highest", "default")] for name in NUMBERS}
+    numbers = {name: [describe(name)[of] for of in ("lowest", "highest", "default")] for name in NUMERIC_SETTINGS}
     modes = [ONE_COLOUR, *describe("second_mode")["choices"]]
     constants = {"PRESETS": PRESETS, "VARIANTS": VARIANTS, "NUMBERS": numbers, "MODES": modes, "BRUSH": brush}
     constants |= {"LARGEST_MB": LARGEST_FILE // 2**20}

@@ -1,0 +1,1 @@
+"""Hair recolouring: dye, foreground estimation, cut-outs and collages."""

@@ -1,47 +1,95 @@
-"""One photo in every preset."""
+"""Collages: a contact sheet of every preset, and a card to share."""
+
+from collections.abc import Mapping
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from hairseg.images import scale_down
+from hairseg.images import alpha_to_grey, as_alpha, as_photo, scale_down
 from hairseg.recolouring.palette import PRESETS
 from hairseg.recolouring.recolourer import HairRecolourer
-from hairseg.recolouring.settings import PLAIN, RecolourSettings
+from hairseg.recolouring.settings import DEFAULT_SETTINGS, RecolourSettings
 
-COLUMNS, MARGIN, CAPTION = 5, 8, 24  # pixels: between the pictures, and of the line below each
+MARGIN, CAPTION_HEIGHT = 8, 24  # pixels
+SHARE_CARD_TILE_SIDE = 480  # pixels
+SHARE_CARD_MIN_WIDTH = 300  # pixels, wide enough for the longest caption
+
+
+def tile(pictures: Mapping[str, np.ndarray], columns: int, min_width: int = 0) -> np.ndarray:
+    """Arrange captioned pictures in rows on a white sheet.
+
+    Args:
+        pictures: by caption, uint8 grey (height, width) or RGB (height, width, 3).
+        columns: pictures in a row.
+        min_width: width of a column in pixels, if no picture is wider.
+
+    Returns:
+        uint8 RGB, (height, width, 3).
+
+    Example:
+        >>> tile({"a": np.zeros((30, 40), np.uint8), "b": np.zeros((20, 40, 3), np.uint8)}, columns=2).shape
+        (70, 104, 3)
+    """
+    height = max(picture.shape[0] for picture in pictures.values())
+    width = max(min_width, *(picture.shape[1] for picture in pictures.values()))
+    cell_width, cell_height = width + MARGIN, height + CAPTION_HEIGHT + MARGIN
+    rows = -(-len(pictures) // columns)
+    sheet = Image.new("RGB", (columns * cell_width + MARGIN, rows * cell_height + MARGIN), "white")
+    draw = ImageDraw.Draw(sheet)
+    for index, (caption, picture) in enumerate(pictures.items()):
+        row, column = divmod(index, columns)
+        left, top = MARGIN + column * cell_width, MARGIN + row * cell_height
+        sheet.paste(Image.fromarray(picture), (left + (width - picture.shape[1]) // 2, top))
+        centre = (left + width / 2, top + picture.shape[0] + CAPTION_HEIGHT / 2)
+        draw.text(centre, caption, "black", ImageFont.load_default(15), anchor="mm")
+    return np.array(sheet)
 
 
 def contact_sheet(
-    photo: np.ndarray, alpha: np.ndarray, settings: RecolourSettings = PLAIN, tile: int = 320
+    photo: np.ndarray, alpha: np.ndarray, settings: RecolourSettings = DEFAULT_SETTINGS, tile_side: int = 320
 ) -> np.ndarray:
-    """The photo and all presets on one sheet, five in a row, each named.
+    """Show the photo and its hair in every preset, five in a row.
 
     Args:
         photo: uint8 RGB, (height, width, 3).
-        alpha: float32 in [0, 1], (height, width): how much of each pixel is hair.
-        tile: longer side of each small picture in pixels; a smaller photo stays as it is.
+        alpha: float32 in [0, 1], (height, width).
+        settings: applied to every preset.
+        tile_side: maximum longer side of each picture in pixels.
 
     Returns:
-        uint8 RGB.
+        uint8 RGB, (height, width, 3).
 
     Raises:
-        InputError: the sizes of photo and alpha differ.
+        InputError: photo and alpha differ in size.
 
     Example:
         >>> contact_sheet(np.full((40, 30, 3), 90, np.uint8), np.ones((40, 30), np.float32)).shape
         (224, 198, 3)
     """
-    photo, alpha = scale_down(photo, tile), scale_down(alpha, tile)
-    recolourer, size = HairRecolourer(photo, alpha), photo.shape[1::-1]
-    tiles = {"original": photo} | {name: recolourer.recolour(name, settings) for name in PRESETS}
+    photo = as_photo(photo)
+    alpha = as_alpha(alpha, photo.shape[:2])
+    recolourer = HairRecolourer(scale_down(photo, tile_side), scale_down(alpha, tile_side))
+    pictures = {name: recolourer.recolour(name, settings) for name in PRESETS}
+    return tile({"original": recolourer.photo, **pictures}, columns=5)
 
-    width, height = size[0] + MARGIN, size[1] + CAPTION + MARGIN
-    rows = -(-len(tiles) // COLUMNS)
-    sheet = Image.new("RGB", (COLUMNS * width + MARGIN, rows * height + MARGIN), "white")
-    draw = ImageDraw.Draw(sheet)
-    for index, (name, picture) in enumerate(tiles.items()):
-        left, top = MARGIN + index % COLUMNS * width, MARGIN + index // COLUMNS * height
-        sheet.paste(Image.fromarray(picture), (left, top))
-        middle = (left + size[0] / 2, top + size[1] + CAPTION / 2)
-        draw.text(middle, name, "black", ImageFont.load_default(15), anchor="mm")
-    return np.array(sheet)
+
+def share_card(photo: np.ndarray, alphas: dict[str, np.ndarray], recoloured: np.ndarray, colour: str) -> np.ndarray:
+    """Show both masks, the photo and the recoloured photo in two rows.
+
+    Args:
+        photo: uint8 RGB, (height, width, 3).
+        alphas: by variant, float32 in [0, 1], (height, width).
+        recoloured: uint8 RGB, (height, width, 3).
+        colour: name of a preset or #rrggbb, for the caption.
+
+    Returns:
+        uint8 RGB, (height, width, 3).
+    """
+    pictures = {
+        "Trained from random weights": alpha_to_grey(alphas["random"]),
+        "Fine-tuned from pretrained weights": alpha_to_grey(alphas["pretrained"]),
+        "Photo": photo,
+        f"Hair in {colour}, by HairSeg": recoloured,
+    }
+    tiles = {caption: scale_down(picture, SHARE_CARD_TILE_SIDE) for caption, picture in pictures.items()}
+    return tile(tiles, columns=2, min_width=SHARE_CARD_MIN_WIDTH)

@@ -1,4 +1,4 @@
-"""What a dye does to lightness and to hue, as look-up tables over the lightness of the hair.
+"""Dyes as lookup tables over the hair's lightness: a tone curve, and a ramp of the pigment's colour.
 
 Every table has LEVELS entries for CIE L* from 0 to 100.
 """
@@ -6,15 +6,15 @@ Every table has LEVELS entries for CIE L* from 0 to 100.
 import cv2
 import numpy as np
 
-from hairseg.recolouring.light import LUMINANCE, linear_light
+from hairseg.recolouring.light import LUMINANCE_WEIGHTS, srgb_to_linear
 
 LEVELS = 4096
 
 PERCENTILES = np.array([5, 25, 50, 75, 95])
 
-# L* of hair in photographs at those percentiles, and of its brightest sheen. The third column is the row's key. The
-# percentiles are medians over photos of similar hair, of 867 of CelebAMask-HQ and Figaro1k (both parts of the latter),
-# rounded by hand. Set by eye, not measured: the sheen, some 5 to 10 above the 99th percentile, and the whole last row.
+# CIE L* of hair in photographs at PERCENTILES and at its brightest sheen; the third column identifies the row. The
+# percentiles are rounded medians over photos of similar hair, 867 in all of CelebAMask-HQ and Figaro1k (training and
+# test). Chosen by eye: the sheen, 5 to 10 above the 99th percentile, and the last row.
 TYPICAL_LIGHTNESS = np.array(
     [
         [0.5, 1.9, 4.3, 9.9, 29.0, 55.0],
@@ -30,92 +30,90 @@ TYPICAL_LIGHTNESS = np.array(
     ]
 )
 
-OWN_CONTRAST = 0.6  # how much of an unusual contrast is kept, as a power: 0 nothing, 1 all
+CONTRAST_POWER = 0.6  # fraction of an unusual contrast that is kept, as a power: 0 none, 1 all
 
-STEEPEST = 7.0  # slope of the curve; more would show the noise of lifted black hair
+MAX_SLOPE = 7.0  # of the tone curve; steeper curves show the noise of brightened black hair
+MAX_GRAIN_GAIN = 2.5  # fine grain cannot be told from noise
 
-DARKEST = 0.35  # share of the goal that L* 0 may be lifted to: where no light fell there is no strand to show
+BLACK_POINT = 0.35  # fraction of the target that L* 0 is raised to: unlit hair shows no strands
+LIT_LIGHTNESS = 7.5  # L* from which hair may reach the full target
 
-LIT = 7.5  # L* from which hair may reach the whole goal
-
-STEEPEST_GRAIN = 2.5  # for grain, which is too weak to be told from noise
-
-FLARE, WHITEST = 0.002, 0.9712  # of linear light, 0 to 1: no dyed channel clips at 0 or 255
+LINEAR_BLACK, LINEAR_WHITE = 0.002, 0.9712  # linear light; keeps dyed channels from clipping at 0 and 255
 
 
-def level(lightness: np.ndarray) -> np.ndarray:
-    """L* -> index into the tables, uint16 of the same shape."""
+def lightness_index(lightness: np.ndarray) -> np.ndarray:
+    """Convert L* to an index into the tables, uint16 of the same shape."""
     return np.rint(np.clip(lightness, 0, 100) * ((LEVELS - 1) / 100)).astype(np.uint16)
 
 
-def tone_curve(own: np.ndarray, goal: float) -> tuple[np.ndarray, np.ndarray]:
-    """The curve that takes hair from its own lightness to that of photographed hair with another median.
+def tone_curve(percentiles: np.ndarray, target: float) -> tuple[np.ndarray, np.ndarray]:
+    """Build the curve from the hair's lightness to that of photographed hair with another median.
 
-    Histogram matching through a few percentiles, so that it is smooth and keeps the order of any two pixels.
+    This is histogram matching with a few percentiles, so that the curve is smooth and monotone.
 
     Args:
-        own: L* at PERCENTILES of the hair.
-        goal: L* its median is to have, 0 to 100.
+        percentiles: L* of the hair at PERCENTILES.
+        target: new median L*, 0 to 100.
 
     Returns:
-        (curve, gain), float32, (LEVELS,): the new L* of every old one; what fine grain is to be multiplied by there.
+        (curve, gain), float32 (LEVELS,) each: the new L*, and the factor for fine grain.
     """
-    median = own[2]
-    typical, typical_goal = _typical_lightness(median), _typical_lightness(goal)
-    contrast = np.clip((own - median + 1e-3) / (typical[:5] - median + 1e-3), 0.4, 1.8) ** OWN_CONTRAST
-    x = np.concatenate([[0], own + 0.01 * np.arange(1, 6), [106]])
-    y = np.concatenate([[0], goal + (typical_goal[:5] - goal) * contrast, [typical_goal[5] + 1]])
-    y = np.minimum(y, goal * (DARKEST + (1 - DARKEST) * x / LIT))
-    # a bounded slope, outwards from the median: that one keeps its place
-    furthest = STEEPEST * np.diff(x)
+    median = percentiles[2]
+    typical, typical_target = _typical_lightness(median), _typical_lightness(target)
+    contrast = np.clip((percentiles - median + 1e-3) / (typical[:5] - median + 1e-3), 0.4, 1.8) ** CONTRAST_POWER
+    x = np.concatenate([[0], percentiles + 0.01 * np.arange(1, 6), [106]])
+    y = np.concatenate([[0], target + (typical_target[:5] - target) * contrast, [typical_target[5] + 1]])
+    y = np.minimum(y, target * (BLACK_POINT + (1 - BLACK_POINT) * x / LIT_LIGHTNESS))
+    # Bound the slope outwards from the median, which keeps its place.
+    max_rise = MAX_SLOPE * np.diff(x)
     for i in (2, 1, 0):
-        y[i] = max(1, y[i], y[i + 1] - furthest[i])
+        y[i] = max(1, y[i], y[i + 1] - max_rise[i])
     for i in (4, 5, 6):
-        y[i] = min(y[i], y[i - 1] + furthest[i - 1])
-    y[0] = max(1, y[1] - furthest[0])
+        y[i] = min(y[i], y[i - 1] + max_rise[i - 1])
+    y[0] = max(1, y[1] - max_rise[0])
     grid = np.linspace(0, 100, LEVELS)
     curve = _monotone_cubic(grid, x, np.maximum.accumulate(y))
-    gain = np.clip(np.gradient(curve, grid), 0, STEEPEST_GRAIN)
+    gain = np.clip(np.gradient(curve, grid), 0, MAX_GRAIN_GAIN)
     return curve.astype(np.float32), gain.astype(np.float32)
 
 
 def pigment_ramp(rgb: tuple[int, int, int], vividness: float) -> tuple[np.ndarray, float]:
-    """The colours that hair of one pigment shows, from the deepest shade to the sheen.
+    """Compute the colours of one pigment from its deepest shade to its sheen.
 
-    Pigment absorbs light exponentially with its thickness (Beer and Lambert), so that a power of the linear colour is
-    the same pigment in another thickness: above 1 in the shade, where light has passed many strands; falling to 0,
-    which is white, towards the sheen. Blond hair in photographs is redder in its shade by 10 to 15 degrees; so it is
-    here.
+    Pigment absorbs light exponentially with its thickness (Beer-Lambert law). So powers of the linear colour are the
+    same pigment at other thicknesses: above 1 in the shade, where light has passed many strands, and down to 0, white,
+    in the sheen. Shaded blond hair in photographs is redder by 10 to 15 degrees of hue; the ramp reproduces that.
 
     Args:
-        rgb: the colour in mid-tones, 0 to 255.
-        vividness: -1 to 1; the distance from grey is multiplied by 0.6 to 1.4.
+        rgb: colour of the mid-tones, 0 to 255.
+        vividness: -1 to 1; scales the distance from grey by 0.6 to 1.4.
 
     Returns:
-        (ramp, lightness): float32 (3, LEVELS), a*, b* and the share (0 to 1) of a further deviation in hue that the
-        gamut has room for; L* of the colour itself.
+        (ramp, lightness). The ramp is float32 (3, LEVELS): a*, b*, and the headroom in [0, 1], the fraction of a hue
+        deviation that stays inside the gamut. The lightness is L* of the colour itself.
     """
-    pigment = linear_light(np.array(rgb) / 255)
-    grey = pigment @ LUMINANCE
+    pigment = srgb_to_linear(np.array(rgb) / 255)
+    grey = pigment @ LUMINANCE_WEIGHTS
     pigment = np.clip(grey + (1 + 0.4 * vividness) * (pigment - grey), 0.006, 0.97)
     stops = np.linspace(9, 0, 300)[:, None]
     shade = pigment ** (1 + 0.2 * stops) * 2.0**-stops
     light = pigment ** np.linspace(1, 0, 300)[1:, None]
-    linear = FLARE + (WHITEST - FLARE) * np.concatenate([shade, light])
+    linear = LINEAR_BLACK + (LINEAR_WHITE - LINEAR_BLACK) * np.concatenate([shade, light])
     lab = cv2.cvtColor(linear.astype(np.float32)[None], cv2.COLOR_LRGB2Lab)[0]
     encoded = linear ** (1 / 2.4)
-    room = np.clip((np.minimum(encoded, 1 - encoded).min(axis=1) - 0.12) / 0.25, 0, 1)
+    headroom = np.clip((np.minimum(encoded, 1 - encoded).min(axis=1) - 0.12) / 0.25, 0, 1)
     grid = np.linspace(0, 100, LEVELS)
-    ramp = [np.interp(grid, lab[:, 0], values) for values in (lab[:, 1], lab[:, 2], room)]
+    ramp = [np.interp(grid, lab[:, 0], values) for values in (lab[:, 1], lab[:, 2], headroom)]
     return np.array(ramp, np.float32), float(lab[len(stops) - 1, 0])
 
 
-def _typical_lightness(median):
+def _typical_lightness(median: float) -> np.ndarray:
+    """Interpolate TYPICAL_LIGHTNESS at a median."""
     return np.array([np.interp(median, TYPICAL_LIGHTNESS[:, 2], column) for column in TYPICAL_LIGHTNESS.T])
 
 
-def _monotone_cubic(at, x, y):
-    """Cubic through (x, y) that rises where the points do (Fritsch and Butland, SIAM J. Sci. Stat. Comput. 5, 1984)."""
+def _monotone_cubic(at: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Interpolate (x, y) monotonically (Fritsch and Butland, SIAM J. Sci. Stat. Comput. 5, 1984)."""
     step, rise = np.diff(x), np.diff(y)
     secant = rise / step
     slope = 2 * secant[:-1] * secant[1:] / (secant[:-1] + secant[1:] + 1e-12)

@@ -1,101 +1,93 @@
-"""The hair's own colour in its soft edges.
+"""Foreground estimation: the hair's own colour in its soft edges.
 
-A photo's pixel at the edge of the hair mixes hair and background: I = alpha F + (1 - alpha) B. Whatever moves or
-recolours hair needs F, the hair's own colour, or it drags the background along as a halo.
+A pixel at the edge of the hair mixes foreground and background: I = alpha F + (1 - alpha) B. Recolouring or cutting out
+needs F; otherwise the old background shows as a halo.
 """
 
 import cv2
 import numpy as np
 
-from hairseg.recolouring.pixels import pick, put
+COARSEST_SIDE = 24  # pixels, longer side of the coarsest level
+FINEST_SIDE = 1024  # pixels; finer levels are skipped, since colours vary more slowly than alpha
 
-COARSEST_SIDE = 24  # pixels, the longer side at most, of the picture where the means begin
+COARSE_ITERATIONS = 3  # finer levels are iterated once
+COARSE_SIDE = 256  # pixels
 
-FINEST_SIDE = 1024  # and where they end: colours change more slowly than edges do
+WINDOW = (5, 5)  # pixels, of a local mean
 
-ROUNDS, CHEAP_SIDE = 3, 256  # levels up to that side are gone over that often, larger ones once
-
-RADIUS = 2  # of the window of a mean, in pixels
-
-UNSEEN = 1 / 510  # alpha this near to 0 or 1 is that once written in 8 bits
+MIN_ALPHA = 1 / 510  # rounds to 0 in 8 bits
 
 
 def estimate_foreground(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """The hair's own colour F in every pixel, as if nothing shone through between the strands.
+    """Estimate the unmixed colour F of the hair in every pixel.
 
-    Blur fusion (M. Forte, "Approximate Fast Foreground Colour Estimation", ICIP 2021) up a pyramid, so that colour
-    travels far in small pictures and is refined in larger ones. Unlike there, what the compositing equation leaves over
-    is shared between F and B in the smallest step that satisfies it, which with the finer pyramid
-    about halves the error (six composites of hair photos, on which the constants above were also chosen).
+    Blur fusion (M. Forte, "Approximate Fast Foreground Colour Estimation", ICIP 2021) up a pyramid: coarse levels
+    propagate colour far, fine levels refine it. Two differences to the paper about halve the error on six composites,
+    on which the constants were also chosen: the residual of the compositing equation is distributed over F and B with
+    minimum norm, and the pyramid has more levels.
 
     Args:
         photo: uint8 RGB, (height, width, 3).
         alpha: float32 in [0, 1], (height, width).
 
     Returns:
-        uint8 RGB of the photo's size. Where alpha is 1, in 8 bits, it is the photo. Where alpha is 0, the colour of
-        nearby hair continues outwards; far from all hair it is black.
+        uint8 RGB, (height, width, 3). Equal to the photo where alpha rounds to 255 in 8 bits. Where alpha is 0, the
+        colour of nearby hair is extrapolated; far from any hair it is black.
 
     Example:
         >>> photo, alpha = np.full((6, 6, 3), 200, np.uint8), np.ones((6, 6), np.float32)
         >>> photo[:, 3:], alpha[:, 3:] = 40, 0  # bright hair on the left
-        >>> photo[:, 3], alpha[:, 3] = 120, 0.5  # and its soft edge, half hair, half wall
+        >>> photo[:, 3], alpha[:, 3] = 120, 0.5  # a soft edge, half hair, half wall
         >>> int(estimate_foreground(photo, alpha)[3, 3, 0]) > 180
         True
     """
     pyramid = [(photo, alpha)]
     while max(pyramid[-1][1].shape) > COARSEST_SIDE:
-        smaller_photo, smaller_alpha = map(_halved, pyramid[-1])
+        smaller_photo, smaller_alpha = map(_halve, pyramid[-1])
         pyramid.append((smaller_photo, smaller_alpha))
     foreground = background = pyramid[-1][0].astype(np.float32)
-    for small_photo, small_alpha in reversed(pyramid[1:] or pyramid):
-        if max(small_alpha.shape) > FINEST_SIDE:
+    for level_photo, level_alpha in reversed(pyramid[1:] or pyramid):
+        if max(level_alpha.shape) > FINEST_SIDE:
             break
-        foreground, background = _scale_to(foreground, small_alpha), _scale_to(background, small_alpha)
-        for _ in range(ROUNDS if max(small_alpha.shape) <= CHEAP_SIDE else 1):
-            foreground, background = _local_mean(foreground, small_alpha), _local_mean(background, 1 - small_alpha)
-            foreground, background = _satisfy_compositing(small_photo, foreground, background, small_alpha)
+        foreground, background = _resize_like(foreground, level_alpha), _resize_like(background, level_alpha)
+        for _ in range(COARSE_ITERATIONS if max(level_alpha.shape) <= COARSE_SIDE else 1):
+            foreground, background = _local_mean(foreground, level_alpha), _local_mean(background, 1 - level_alpha)
+            foreground, background = _project(level_photo, foreground, background, level_alpha)
 
-    # at full size only the soft edge is left to do, few pixels of the photo: they are worked on as a flat list
-    soft = np.flatnonzero((alpha > UNSEEN) & (alpha < 1 - UNSEEN))
-    foreground, background = _scale_to(foreground, alpha), _scale_to(background, alpha)
+    # At full resolution only the pixels of the soft edge are solved for.
+    foreground, background = _resize_like(foreground, alpha), _resize_like(background, alpha)
     result = cv2.convertScaleAbs(foreground)
-    if soft.size:
-        edge_foreground, edge_background = (
-            np.take(picture.reshape(-1, 3), soft, axis=0) for picture in (foreground, background)
-        )
-        edge = pick(photo, soft), edge_foreground, edge_background, np.take(alpha, soft)
-        edge_foreground, _ = _satisfy_compositing(*(values[None] for values in edge))
-        result = put(result, soft, np.rint(edge_foreground[0]).astype(np.uint8))
-    cv2.copyTo(photo, (alpha >= 1 - UNSEEN).astype(np.uint8), result)
+    soft = np.flatnonzero((alpha > MIN_ALPHA) & (alpha < 1 - MIN_ALPHA))
+    edge_photo, edge_foreground, edge_background = (
+        np.take(picture.reshape(-1, 3), soft, axis=0) for picture in (photo, foreground, background)
+    )
+    edge_foreground, _ = _project(edge_photo, edge_foreground, edge_background, np.take(alpha, soft))
+    result.reshape(-1, 3)[soft] = np.rint(edge_foreground)
+    cv2.copyTo(photo, (alpha >= 1 - MIN_ALPHA).astype(np.uint8), result)
     return result
 
 
-def _halved(picture):
-    """At half the size. A last odd row or column counts twice: by exact halves it is several times as fast."""
+def _halve(picture: np.ndarray) -> np.ndarray:
+    """Halve width and height. OpenCV averages exact 2 x 2 blocks several times as fast as other sizes."""
     height, width = picture.shape[:2]
     picture = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
     return cv2.resize(picture, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)
 
 
-def _local_mean(colour, weight):
-    """Mean colour in a window around every pixel, each pixel counted by its weight."""
-    window = (2 * RADIUS + 1, 2 * RADIUS + 1)
-    total = cv2.blur(weight, window) + 1e-5
-    return cv2.blur(colour * _thrice(weight), window) / _thrice(total)
+def _local_mean(colour: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Compute the weighted mean colour in a window around each pixel."""
+    total = cv2.blur(weight, WINDOW) + 1e-5
+    return cv2.blur(colour * weight[..., None], WINDOW) / total[..., None]
 
 
-def _satisfy_compositing(photo, foreground, background, alpha):
-    """The pair (F, B) nearest to the given one that composites to the photo, clipped to valid colours."""
-    alpha = _thrice(alpha)
-    excess = (photo - background - alpha * (foreground - background)) / (1 - 2 * alpha * (1 - alpha))
-    return np.clip(foreground + alpha * excess, 0, 255), np.clip(background + (1 - alpha) * excess, 0, 255)
+def _project(
+    photo: np.ndarray, foreground: np.ndarray, background: np.ndarray, alpha: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Project (F, B) onto the nearest pair that composites to the photo, clipped to valid colours."""
+    alpha = alpha[..., None]
+    residual = (photo - background - alpha * (foreground - background)) / (1 - 2 * alpha * (1 - alpha))
+    return np.clip(foreground + alpha * residual, 0, 255), np.clip(background + (1 - alpha) * residual, 0, 255)
 
 
-def _thrice(plane):
-    """The plane for each channel of a picture: several times faster than broadcasting over three values at a time."""
-    return cv2.merge([plane, plane, plane])
-
-
-def _scale_to(picture, like):
-    return cv2.resize(picture, like.shape[::-1], interpolation=cv2.INTER_LINEAR)
+def _resize_like(picture: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    return cv2.resize(picture, reference.shape[::-1], interpolation=cv2.INTER_LINEAR)

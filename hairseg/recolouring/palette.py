@@ -1,4 +1,4 @@
-"""Colours by name and by code."""
+"""Preset colours and colour codes."""
 
 import re
 
@@ -23,10 +23,13 @@ PRESETS = {
 
 
 def parse_colour(text: str) -> tuple[int, int, int]:
-    """`"#rrggbb"` or the name of a preset, in any case -> (red, green, blue), each 0 to 255.
+    """Parse `#rrggbb` or the name of a preset, in any case.
+
+    Returns:
+        (red, green, blue), each 0 to 255.
 
     Raises:
-        InputError: anything else; the message names the value and the presets.
+        InputError: `text` is neither; the message lists the presets.
 
     Example:
         >>> parse_colour("#8E24aa"), parse_colour("Light Blond")
@@ -35,6 +38,8 @@ def parse_colour(text: str) -> tuple[int, int, int]:
     name = text.strip().lower() if isinstance(text, str) else ""
     colour = PRESETS.get(name, name)
     if not re.fullmatch("#[0-9a-f]{6}", colour):
-        raise InputError(f"{text!r:.80} is not a colour", f"#rrggbb or one of the presets {', '.join(PRESETS)}")
+        raise InputError(
+            f"{text!r:.80} is not a colour.", remedy=f"Use #rrggbb or one of the presets {', '.join(PRESETS)}."
+        )
     red, green, blue = bytes.fromhex(colour[1:])
     return red, green, blue

@@ -1,57 +1,58 @@
-"""Photo + alpha + colour -> the same hair, dyed.
+"""Recolouring: photo, alpha and colour to the same hair, dyed.
 
-Dyeing keeps the light and changes the pigment. So the lightness of the hair is moved by one smooth curve, from the
-distribution it has to the one that hair of the wanted colour has in photographs, and every lightness then takes its hue
-and chroma from a ramp of the pigment (both in dye.py). What was at hand goes on top: grain, and the variation of hue.
+Dyeing keeps the light and changes the pigment. A smooth tone curve maps the hair's lightness to the distribution that
+hair of the target colour has in photographs. Each lightness then takes its a*, b* from the pigment's ramp (both in
+dye.py). The hair's fine grain and hue variation are added back.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from hairseg.errors import InputError
-from hairseg.images import alpha_to_grey
-from hairseg.recolouring.dye import LEVELS, PERCENTILES, level, pigment_ramp, tone_curve
+from hairseg.images import alpha_to_grey, as_alpha, as_photo
+from hairseg.recolouring.dye import LEVELS, PERCENTILES, lightness_index, pigment_ramp, tone_curve
 from hairseg.recolouring.foreground import estimate_foreground
-from hairseg.recolouring.light import lightness_of
+from hairseg.recolouring.light import rgb_to_lightness
 from hairseg.recolouring.palette import parse_colour
-from hairseg.recolouring.pixels import pick, put
-from hairseg.recolouring.settings import PLAIN, RecolourSettings
+from hairseg.recolouring.settings import DEFAULT_SETTINGS, RecolourSettings
 from hairseg.recolouring.strands import (
     clamp_edge_lightness,
     hue_variation,
     lab_on_grid,
     root_to_tip,
     smooth_lightness,
-    streaks,
+    strand_rank,
 )
 
-HAZE = 0.03  # alpha this near to 0 or 1 is a network's way of being sure; it lies over most of a photo
+HAZE = 0.03  # networks seldom reach alpha 0 or 1; values this close are rounded
 
-APPROACH = 0.9  # share of the distance to the colour's lightness; the rest is left to the light the photo was taken in
+LIGHTNESS_SHIFT = 0.9  # fraction of the way to the colour's lightness; less keeps the photo's exposure
+LIGHTNESS_STEP = 18.0  # L* added at `lightness` 1
 
-LIGHTNESS_STEP = 18.0  # L* that `lightness` 1 adds
+HUE_VARIATION_KEPT = 0.2  # fraction of the hair's own hue variation that shows through the dye
 
-TINT_KEPT = 0.2  # share of the hair's own variation of hue that shows through the dye
-
-CHUNK = 1 << 15  # pixels dyed at once: what lies between the steps stays in the processor's cache
+CHUNK_SIZE = 1 << 15  # pixels dyed at once; bounds the temporary arrays on large photos
 
 
-def recolour(photo: np.ndarray, alpha: np.ndarray, colour: str, settings: RecolourSettings = PLAIN) -> np.ndarray:
-    """The photo with its hair dyed. For several colours on one photo, `HairRecolourer` does the common work once.
+def recolour(
+    photo: np.ndarray, alpha: np.ndarray, colour: str, settings: RecolourSettings = DEFAULT_SETTINGS
+) -> np.ndarray:
+    """Dye the hair in a photo. For several colours of one photo, `HairRecolourer` is faster.
 
     Args:
         photo: uint8 RGB, (height, width, 3).
         alpha: float32 in [0, 1], (height, width): how much of each pixel is hair.
         colour: `#rrggbb` or the name of a preset.
+        settings: strength, vividness, a second colour and more.
 
     Returns:
-        uint8 RGB of the photo's size. Where alpha is 0 it is the photo bit for bit; at strength 0, everywhere.
+        uint8 RGB, (height, width, 3). Where alpha is 0 it equals the photo; at strength 0, everywhere.
 
     Raises:
-        InputError: an unknown colour, or an alpha of another size than the photo.
+        InputError: unknown colour, unsuitable arrays, or photo and alpha differ in size.
 
     Example:
         >>> photo = np.full((8, 8, 3), 90, np.uint8)
@@ -65,17 +66,17 @@ def recolour(photo: np.ndarray, alpha: np.ndarray, colour: str, settings: Recolo
 
 
 def cutout(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """The hair alone, with the background's colour taken out of its soft edges.
+    """Cut out the hair, without the background's colour in its soft edges.
 
     Args:
         photo: uint8 RGB, (height, width, 3).
         alpha: float32 in [0, 1], (height, width): how much of each pixel is hair.
 
     Returns:
-        uint8 RGBA of the photo's size; A is the alpha in 8 bits.
+        uint8 RGBA, (height, width, 4); A is the alpha in 8 bits.
 
     Raises:
-        InputError: an alpha of another size than the photo.
+        InputError: unsuitable arrays, or photo and alpha differ in size.
 
     Example:
         >>> cutout(np.full((2, 2, 3), 90, np.uint8), np.float32([[1, 0], [1, 0]]))[0].tolist()
@@ -86,132 +87,167 @@ def cutout(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 @dataclass
 class _HairPixels:
-    """What dyeing needs of every pixel of hair, as flat lists."""
+    """Per-pixel inputs of dyeing, as flat lists over the pixels of hair."""
 
-    colour: np.ndarray  # of the photo
+    colour: np.ndarray  # photo, uint8 RGB
     alpha: np.ndarray
-    foreground: np.ndarray  # the hair's own colour, before it was mixed with the background
-    level: np.ndarray  # of its smooth lightness, index into the tables of dye.py
-    grain: np.ndarray  # what its lightness has beyond that, L*
-    tint: np.ndarray  # a*, b* that the dye lets through, (2, pixels)
-    percentiles: np.ndarray  # L* of all of them together, at PERCENTILES
-    lightness: np.ndarray  # L* in the whole box, as a picture
+    foreground: np.ndarray  # the hair's own colour, uint8 RGB
+    level: np.ndarray  # smooth lightness, index into the tables of dye.py
+    grain: np.ndarray  # lightness minus smooth lightness, L*
+    hue: np.ndarray  # hue variation kept, a* and b*, (2, pixels)
+    percentiles: np.ndarray  # L* of all hair, at PERCENTILES
+
+
+class _Dye(NamedTuple):
+    """Lookup tables of one colour on this hair, (LEVELS,) each."""
+
+    curve: np.ndarray
+    grain_gain: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
+    hue_headroom: np.ndarray
 
 
 class HairRecolourer:
-    """One photo's hair, separated once from its background, to be dyed in any number of colours or cut out.
+    """One photo's hair, separated from its background once, to be dyed in several colours or cut out.
 
     Args:
         photo: uint8 RGB, (height, width, 3).
         alpha: float32 in [0, 1], (height, width): how much of each pixel is hair.
 
     Raises:
-        InputError: the sizes differ.
+        InputError: unsuitable arrays, or photo and alpha differ in size.
+
+    Example:
+        >>> recolourer = HairRecolourer(np.full((8, 8, 3), 90, np.uint8), np.ones((8, 8), np.float32))
+        >>> [recolourer.recolour(colour).shape for colour in ("copper", "#8e24aa")]
+        [(8, 8, 3), (8, 8, 3)]
     """
 
-    def __init__(self, photo: np.ndarray, alpha: np.ndarray):
-        if photo.shape[:2] != alpha.shape:
-            raise InputError(f"the alpha is {alpha.shape} and the photo {photo.shape[:2]}", "the same size")
-        self.photo, self.alpha = photo, alpha
-        left, top, width, height = cv2.boundingRect((alpha > HAZE).astype(np.uint8))
-        # the box holds some of the hair's surroundings, to tell edges and the background's colour by
+    def __init__(self, photo: np.ndarray, alpha: np.ndarray) -> None:
+        self.photo = as_photo(photo)
+        self.alpha = as_alpha(alpha, self.photo.shape[:2])
+        left, top, width, height = cv2.boundingRect((self.alpha > HAZE).astype(np.uint8))
+        # Some background around the hair is needed to estimate edges and the background's colour.
         margin = max(width, height) // 16 + 4
-        self.box = np.s_[max(0, top - margin) : top + height + margin, max(0, left - margin) : left + width + margin]
-        self._alpha = np.clip((alpha[self.box] - HAZE) / (1 - 2 * HAZE), 0, 1)
-        self.hair = np.flatnonzero(self._alpha > 0)
-        if self.hair.size:
-            self.foreground = estimate_foreground(photo[self.box], self._alpha)
+        self._box = np.s_[max(0, top - margin) : top + height + margin, max(0, left - margin) : left + width + margin]
+        self._alpha = np.clip((self.alpha[self._box] - HAZE) / (1 - 2 * HAZE), 0, 1)
+        self._hair = np.flatnonzero(self._alpha > 0)
+        if self._hair.size:
+            self._foreground = estimate_foreground(self.photo[self._box], self._alpha)
 
-    def recolour(self, colour: str, settings: RecolourSettings = PLAIN) -> np.ndarray:
-        """The whole photo, its hair dyed; see the function `recolour`."""
+    def recolour(self, colour: str, settings: RecolourSettings = DEFAULT_SETTINGS) -> np.ndarray:
+        """Dye the hair; arguments, result and errors are those of the function `recolour`."""
         colours = [colour] if settings.second_colour is None else [colour, settings.second_colour]
-        colours = [parse_colour(name) for name in colours]
+        rgbs = [parse_colour(text) for text in colours]
         result = self.photo.copy()
-        if not self.hair.size or settings.strength == 0:
+        if not self._hair.size or settings.strength == 0:
             return result
-        pixels = self._pixels
-        dyes = [self._mix_dye(rgb, settings) for rgb in colours]
-        # where two colours meet, the line follows the strands: light ones take the dye sooner
-        ruffle = np.interp(np.linspace(0, 100, LEVELS), pixels.percentiles, PERCENTILES / 100 - 0.5).astype(np.float32)
-        dyed = np.empty_like(pixels.colour)
-        for start in range(0, len(dyed), CHUNK):
-            chunk = slice(start, start + CHUNK)
-            lab = self._apply(dyes[0], chunk)
-            if len(dyes) == 2:
-                if settings.second_mode == "ombre":
-                    second = _smoothstep(0.25, 0.8, self._along[chunk] + 0.2 * ruffle[pixels.level[chunk]])
-                else:
-                    second = _smoothstep(0.45, 1.05, self._streaks[chunk] + 0.3 * ruffle[pixels.level[chunk]])
-                lab += second[:, None] * (self._apply(dyes[1], chunk) - lab)
-            weight = settings.strength * pixels.alpha[chunk]
-            if settings.natural_roots > 0:
-                ruffled = self._along[chunk] + 0.1 * ruffle[pixels.level[chunk]]
-                weight *= _smoothstep(0, settings.natural_roots, ruffled)
-            # I = alpha F + (1 - alpha) B, so a new F needs no B: the change of F is added in proportion
-            rgb = cv2.cvtColor(lab[None], cv2.COLOR_Lab2RGB)[0]
-            rgb *= 255
-            rgb -= pixels.foreground[chunk]
-            rgb *= cv2.merge([weight, weight, weight]).reshape(-1, 3)
-            rgb += pixels.colour[chunk]
-            dyed[chunk] = np.rint(np.clip(rgb, 0, 255, out=rgb), out=rgb)
-        result[self.box] = put(self.photo[self.box], self.hair, dyed)
+        dyes = [self._create_dye(rgb, settings) for rgb in rgbs]
+        dyed = np.empty_like(self._pixels.colour)
+        for start in range(0, len(dyed), CHUNK_SIZE):
+            chunk = slice(start, start + CHUNK_SIZE)
+            dyed[chunk] = self._dye_chunk(chunk, dyes, settings)
+        box = result[self._box].copy()
+        # As items of three bytes: assigning rows of three values makes this method a fifth slower.
+        box.view("V3").reshape(-1)[self._hair] = dyed.view("V3").reshape(-1)
+        result[self._box] = box
         return result
 
     def cutout(self) -> np.ndarray:
-        """The hair alone, uint8 RGBA of the photo's size; see the function `cutout`."""
+        """Cut out the hair as uint8 RGBA; see the function `cutout`."""
         grey = alpha_to_grey(self.alpha)
-        colour = cv2.copyTo(
-            self.photo, grey, np.zeros_like(self.photo)
-        )  # nothing of the photo hides where there is no hair
-        if self.hair.size:
-            colour[self.box] = self.foreground
+        # Transparent pixels must not contain the photo.
+        colour = cv2.copyTo(self.photo, grey, np.zeros_like(self.photo))
+        if self._hair.size:
+            colour[self._box] = self._foreground
         return np.dstack([colour, grey])
 
     @cached_property
+    def _core(self) -> np.ndarray:
+        """Pixels that are certainly hair, bool (height, width) of the box."""
+        return self._alpha >= 0.9 * min(1, self._alpha.max())
+
+    @cached_property
+    def _lightness(self) -> np.ndarray:
+        """CIE L* of the hair, float32 (height, width) of the box."""
+        return clamp_edge_lightness(rgb_to_lightness(self._foreground), self._core)
+
+    @cached_property
     def _pixels(self) -> _HairPixels:
-        core = self._alpha >= 0.9 * min(1, self._alpha.max())  # hair for sure
-        lightness = clamp_edge_lightness(lightness_of(self.foreground), core)
-        smooth = smooth_lightness(lightness, core)
-        sample = lightness[core]
+        lightness = self._lightness
+        smooth = smooth_lightness(lightness, self._core)
+        sample = lightness[self._core]
+        hue = hue_variation(lab_on_grid(self._foreground), self._alpha)
         return _HairPixels(
-            colour=pick(self.photo[self.box], self.hair),
-            alpha=self._of_hair(self._alpha),
-            foreground=pick(self.foreground, self.hair),
-            level=level(self._of_hair(smooth)),
-            grain=self._of_hair(lightness - smooth),
-            tint=TINT_KEPT * self._of_hair(hue_variation(lab_on_grid(self.foreground), self._alpha)).T.copy(),
+            colour=self._gather(self.photo[self._box]),
+            alpha=self._gather(self._alpha),
+            foreground=self._gather(self._foreground),
+            level=lightness_index(self._gather(smooth)),
+            grain=self._gather(lightness - smooth),
+            hue=HUE_VARIATION_KEPT * self._gather(hue).T.copy(),
             percentiles=np.percentile(sample[:: len(sample) // 20_000 + 1], PERCENTILES),
-            lightness=lightness,
         )
 
     @cached_property
-    def _along(self) -> np.ndarray:
-        """0 at the roots to 1 at the tips, for every pixel of hair."""
-        return self._of_hair(root_to_tip(self._alpha))
+    def _root_to_tip(self) -> np.ndarray:
+        return self._gather(root_to_tip(self._alpha))
 
     @cached_property
-    def _streaks(self) -> np.ndarray:
-        """A rank from 0 to 1 that strands have in common, for every pixel of hair."""
-        return self._of_hair(streaks(self._pixels.lightness))
+    def _strand_rank(self) -> np.ndarray:
+        return self._gather(strand_rank(self._lightness))
 
-    def _of_hair(self, picture: np.ndarray) -> np.ndarray:
-        return np.take(picture.reshape(-1, *picture.shape[2:]), self.hair, axis=0)
+    @cached_property
+    def _lightness_rank(self) -> np.ndarray:
+        """Percentile of each pixel's smooth lightness in the hair, minus 0.5: about -0.5 to 0.5."""
+        table = np.interp(np.linspace(0, 100, LEVELS), self._pixels.percentiles, PERCENTILES / 100 - 0.5)
+        return table.astype(np.float32)[self._pixels.level]
 
-    def _mix_dye(self, rgb: tuple[int, int, int], settings: RecolourSettings):
-        """The tables of one colour on this hair: tone curve, gain of the grain, ramp of the pigment."""
-        ramp, target = pigment_ramp(rgb, settings.vividness)
+    def _gather(self, picture: np.ndarray) -> np.ndarray:
+        """Pick the pixels of hair from a picture of the box."""
+        return np.take(picture.reshape(-1, *picture.shape[2:]), self._hair, axis=0)
+
+    def _create_dye(self, rgb: tuple[int, int, int], settings: RecolourSettings) -> _Dye:
+        ramp, lightness = pigment_ramp(rgb, settings.vividness)
         median = self._pixels.percentiles[2]
-        goal = median + APPROACH * (target - median) + LIGHTNESS_STEP * settings.lightness
-        return *tone_curve(self._pixels.percentiles, np.clip(goal, 3, 92)), ramp
+        target = median + LIGHTNESS_SHIFT * (lightness - median) + LIGHTNESS_STEP * settings.lightness
+        return _Dye(*tone_curve(self._pixels.percentiles, np.clip(target, 3, 92)), *ramp)
 
-    def _apply(self, dye, chunk: slice) -> np.ndarray:
-        """Lab of those pixels of hair once dyed, float32 (pixels, 3)."""
-        curve, gain, (ramp_a, ramp_b, room) = dye
-        before = self._pixels.level[chunk]
-        lightness = np.clip(np.take(curve, before) + np.take(gain, before) * self._pixels.grain[chunk], 1.8, 99)
-        after = level(lightness)
-        tint = np.take(room, after) * self._pixels.tint[:, chunk]
-        return cv2.merge([lightness, tint[0] + np.take(ramp_a, after), tint[1] + np.take(ramp_b, after)]).reshape(-1, 3)
+    def _dye_chunk(self, chunk: slice, dyes: list[_Dye], settings: RecolourSettings) -> np.ndarray:
+        """Dye some pixels of hair and composite them onto the photo: float32 RGB of whole numbers, (pixels, 3)."""
+        pixels = self._pixels
+        lab = self._apply(dyes[0], chunk)
+        if len(dyes) == 2:
+            second = self._second_colour_weight(chunk, settings.second_mode)
+            lab += second[:, None] * (self._apply(dyes[1], chunk) - lab)
+        weight = settings.strength * pixels.alpha[chunk]
+        if settings.natural_roots > 0:
+            position = self._root_to_tip[chunk] + 0.1 * self._lightness_rank[chunk]
+            weight *= _smoothstep(0, settings.natural_roots, position)
+        # I = alpha F + (1 - alpha) B: a change of F changes I by alpha times as much, whatever B is.
+        rgb = cv2.cvtColor(lab[None], cv2.COLOR_Lab2RGB)[0]
+        rgb *= 255
+        rgb -= pixels.foreground[chunk]
+        rgb *= weight[:, None]
+        rgb += pixels.colour[chunk]
+        return np.rint(np.clip(rgb, 0, 255, out=rgb), out=rgb)
+
+    def _second_colour_weight(self, chunk: slice, mode: str) -> np.ndarray:
+        """Weight the second colour. Lighter strands take it sooner, so that its border follows the strands."""
+        rank = self._lightness_rank[chunk]
+        if mode == "ombre":
+            return _smoothstep(0.25, 0.8, self._root_to_tip[chunk] + 0.2 * rank)
+        return _smoothstep(0.45, 1.05, self._strand_rank[chunk] + 0.3 * rank)
+
+    def _apply(self, dye: _Dye, chunk: slice) -> np.ndarray:
+        """Look up the dyed CIELAB of some pixels of hair, float32 (pixels, 3)."""
+        level = self._pixels.level[chunk]
+        lightness = np.take(dye.curve, level) + np.take(dye.grain_gain, level) * self._pixels.grain[chunk]
+        lightness = np.clip(lightness, 1.8, 99)
+        level = lightness_index(lightness)
+        hue = np.take(dye.hue_headroom, level) * self._pixels.hue[:, chunk]
+        channels = [lightness, hue[0] + np.take(dye.a, level), hue[1] + np.take(dye.b, level)]
+        return cv2.merge(channels).reshape(-1, 3)
 
 
 def _smoothstep(start: float, end: float, x: np.ndarray) -> np.ndarray:

@@ -1,57 +1,61 @@
-"""What can be read from the hair in a photo.
+"""Hair structure from the photo: lightness without noise, hue variation, root-to-tip direction, and strands.
 
-Its lightness without what is not hair or not strand, its variation of hue, the direction from root to tip, and the
-strands that a hairdresser would pick for highlights.
-
-Pictures are (height, width), lightness is CIE L*, alpha float32 in [0, 1]. Slow changes are looked for on a small grid.
+Lightness is CIE L*, float32 (height, width), 0 to 100. Alpha is float32 in [0, 1], (height, width). What varies slowly
+is computed on a small grid.
 """
 
 import cv2
 import numpy as np
 
-from hairseg.images import shrink
+from hairseg.images import downsample
 
-GRID_SIDE = 128
+GRID_SIDE = 128  # pixels, longer side
 
-STREAK_SIDE = 320
-
-STREAK_STEPS, STREAK_STEP = 16, 2.5  # walked to either side of a pixel; the length of one in pixels
+STREAK_GRID_SIDE = 320  # pixels, longer side
+STREAK_STEPS = 16  # of the convolution, in each direction
+STREAK_STEP_LENGTH = 2.5  # pixels
 
 
 def lab_on_grid(colour: np.ndarray) -> np.ndarray:
-    """CIELAB of a picture, uint8 RGB (height, width, 3), on the small grid: float32 (rows, columns, 3)."""
-    small = shrink(colour, _fit(colour, GRID_SIDE))
-    return cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+    """Convert uint8 RGB (height, width, 3) to CIELAB on the small grid, float32 (rows, columns, 3)."""
+    return cv2.cvtColor(_to_grid(colour).astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
 
 
 def clamp_edge_lightness(lightness: np.ndarray, core: np.ndarray) -> np.ndarray:
-    """Lightness, near the edges no further from that of the hair further in than such hair varies.
+    """Clamp lightness near the edges to the range of the hair further inside.
 
-    An alpha that reaches onto a face or a wall would otherwise make a sheen of it, a bright rim around the hair.
+    Otherwise an alpha that extends onto a face or a wall turns it into a sheen: a bright rim around the hair.
 
     Args:
-        core: bool, where the pixel is hair for sure.
+        lightness: CIE L*.
+        core: bool, (height, width), pixels that are certainly hair.
+
+    Returns:
+        CIE L*, unchanged inside the hair.
     """
-    size = _fit(core, GRID_SIDE)
-    small = shrink(lightness, size)
-    inner = shrink(core.astype(np.float32), size)
-    inner = cv2.erode(inner, np.ones((5, 5)))
-    # a trace of the average stands in where there is no hair further in, as in thin braids
+    small = _to_grid(lightness)
+    inner = cv2.erode(_to_grid(core.astype(np.float32)), np.ones((5, 5)))
+    # Thin braids have no inner hair. A small weight on the global mean keeps the local statistics defined there.
     weight = cv2.GaussianBlur(inner, (0, 0), 3) + 1e-3
-    average = np.average(small, weights=inner + 1e-9)
-    mean = (cv2.GaussianBlur(inner * small, (0, 0), 3) + 1e-3 * average) / weight
-    spread = np.sqrt((cv2.GaussianBlur(inner * (small - mean) ** 2, (0, 0), 3) + 1e-3 * 20**2) / weight)
-    bounds = (inner, mean - 2.5 * spread - 4, mean + 2.5 * spread + 4)
-    inner, lowest, highest = (cv2.resize(x, core.shape[::-1], interpolation=cv2.INTER_LINEAR) for x in bounds)
-    bounded = cv2.min(cv2.max(lightness, lowest), highest)
-    return bounded + inner * (lightness - bounded)
+    global_mean = np.average(small, weights=inner + 1e-9)
+    mean = (cv2.GaussianBlur(inner * small, (0, 0), 3) + 1e-3 * global_mean) / weight
+    deviation = np.sqrt((cv2.GaussianBlur(inner * (small - mean) ** 2, (0, 0), 3) + 1e-3 * 20**2) / weight)
+    inner, lowest, highest = (
+        cv2.resize(plane, core.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        for plane in (inner, mean - 2.5 * deviation - 4, mean + 2.5 * deviation + 4)
+    )
+    clamped = cv2.min(cv2.max(lightness, lowest), highest)
+    return clamped + inner * (lightness - clamped)
 
 
 def smooth_lightness(lightness: np.ndarray, core: np.ndarray) -> np.ndarray:
-    """Lightness without its finest grain and without what is as weak as noise.
+    """Smooth lightness with a self-guided filter (He et al., ECCV 2010), which keeps strands and removes noise.
 
-    Guided filter (He et al., ECCV 2010) of the lightness by itself. The noise is taken to be what moves the calmest
-    third of the hair.
+    The variance of noise is estimated from the 30 % of the hair with the least local variance.
+
+    Args:
+        lightness: CIE L*.
+        core: bool, (height, width), pixels that are certainly hair.
     """
     radius = max(1, round(np.sqrt(np.count_nonzero(core)) / 150))
     window = (2 * radius + 1, 2 * radius + 1)
@@ -64,57 +68,68 @@ def smooth_lightness(lightness: np.ndarray, core: np.ndarray) -> np.ndarray:
 
 
 def hue_variation(lab: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """How far a*, b* stray from place to place, less what goes with lightness: (height, width, 2).
+    """Compute the local deviation of a*, b* from their mean, without the part that is linear in lightness.
 
     Args:
-        lab: CIELAB of the hair's own colour, (rows, columns, 3), float32, at any size; it goes on outside the hair.
+        lab: CIELAB of the hair's own colour on the small grid, float32 (rows, columns, 3).
+        alpha: float32 in [0, 1], (height, width).
+
+    Returns:
+        float32, (height, width, 2), of magnitude 20 at most.
     """
-    size = _fit(alpha, GRID_SIDE)
-    lightness, *hues = cv2.split(cv2.GaussianBlur(shrink(lab, size), (0, 0), 1))
-    weight = shrink(alpha, size) + 1e-6
+    lightness, *hues = cv2.split(cv2.GaussianBlur(lab, (0, 0), 1))
+    weight = _to_grid(alpha) + 1e-6
     lightness = lightness - np.average(lightness, weights=weight)
-    leaning = weight * lightness / (np.sum(weight * lightness * lightness) + 1)
+    regressor = weight * lightness / (np.sum(weight * lightness * lightness) + 1)
     hues = [hue - np.average(hue, weights=weight) for hue in hues]
-    hues = [hue - np.sum(leaning * hue) * lightness for hue in hues]
-    bound = 20 / np.maximum(cv2.magnitude(*hues), 20)
-    return cv2.resize(cv2.merge([bound * hue for hue in hues]), alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    hues = [hue - np.sum(regressor * hue) * lightness for hue in hues]
+    scale = 20 / np.maximum(cv2.magnitude(*hues), 20)
+    return cv2.resize(cv2.merge([scale * hue for hue in hues]), alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def root_to_tip(alpha: np.ndarray) -> np.ndarray:
-    """How far along the hair each pixel lies, float32 from 0, the root, to 1, the tip.
+    """Compute the position of each pixel along the hair, float32 from 0 at the roots to 1 at the tips.
 
-    Hair hangs: the direction is straight down, turned towards the long axis of the mask, the more so the longer the
-    mask and the steeper the axis. 0 and 1 are the 2nd and 98th percentile of the hair along it.
+    Hair hangs: the direction is straight down, turned towards the principal axis of the alpha. It turns further the
+    longer the hair and the steeper the axis. 0 and 1 are the 2nd and 98th percentile of the hair's positions.
     """
     height, width = alpha.shape
     moments = cv2.moments(alpha)
     covariance = np.array([[moments["mu20"], moments["mu11"]], [moments["mu11"], moments["mu02"]]]) / moments["m00"]
-    (shorter, longer), axes = np.linalg.eigh(covariance + np.eye(2))
-    down = np.array([0, 1]) + 2 * (1 - shorter / longer) * axes[1, 1] * axes[:, 1]
-    along_x, along_y = (down / np.linalg.norm(down)).astype(np.float32)
+    (minor, major), axes = np.linalg.eigh(covariance + np.eye(2))
+    direction = np.array([0, 1]) + 2 * (1 - minor / major) * axes[1, 1] * axes[:, 1]
+    direction_x, direction_y = (direction / np.linalg.norm(direction)).astype(np.float32)
 
     x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-    along = along_x * x + along_y * y[:, None]
+    position = direction_x * x + direction_y * y[:, None]
     step = max(1, max(height, width) // GRID_SIDE)
     hair = alpha[::step, ::step] > 0.1 * alpha.max()
     if hair.any():
-        near, far = (np.percentile(along[::step, ::step][hair], q) for q in (2, 98))
+        root, tip = (np.percentile(position[::step, ::step][hair], q) for q in (2, 98))
     else:
-        near, far = along.min(), along.max()
-    return np.clip((along - near) / max(far - near, 1), 0, 1).astype(np.float32)
+        root, tip = position.min(), position.max()
+    return np.clip((position - root) / max(tip - root, 1), 0, 1).astype(np.float32)
 
 
-def streaks(lightness: np.ndarray) -> np.ndarray:
-    """A random but repeatable pick of strands: a rank, float32 from 0 to 1, that the pixels of a strand have in common.
+def strand_rank(lightness: np.ndarray) -> np.ndarray:
+    """Rank strands in a random but repeatable order; a threshold on the rank selects any fraction of them.
 
-    Line integral convolution (Cabral and Leedom, SIGGRAPH 1993): noise averaged along the strands, whose direction is
-    that of the least change in the structure tensor. A threshold on the rank picks any share of the strands.
+    Line integral convolution (Cabral and Leedom, SIGGRAPH 1993) averages noise along the strands. Their direction is
+    the eigenvector of the structure tensor with the smaller eigenvalue.
+
+    Args:
+        lightness: CIE L*.
+
+    Returns:
+        float32 in [0, 1], (height, width), about constant along each strand.
     """
-    small = shrink(lightness, _fit(lightness, STREAK_SIDE))
-    across_x, across_y = cv2.Sobel(small, cv2.CV_32F, 1, 0), cv2.Sobel(small, cv2.CV_32F, 0, 1)
-    xx, yy, xy = (cv2.GaussianBlur(x, (0, 0), 4) for x in (across_x**2, across_y**2, across_x * across_y))
+    small = _to_grid(lightness, STREAK_GRID_SIDE)
+    gradient_x, gradient_y = cv2.Sobel(small, cv2.CV_32F, 1, 0), cv2.Sobel(small, cv2.CV_32F, 0, 1)
+    xx, yy, xy = (
+        cv2.GaussianBlur(product, (0, 0), 4) for product in (gradient_x**2, gradient_y**2, gradient_x * gradient_y)
+    )
     angle = 0.5 * np.arctan2(2 * xy, xx - yy) + np.pi / 2
-    # hair that runs every way, as kinky hair does, has no strand to follow: its streaks shrink to tips
+    # Kinky hair has no dominant direction. Steps of the length of the coherence then stay within a small spot.
     coherence = np.sqrt((xx - yy) ** 2 + 4 * xy**2) / (xx + yy + 1e-6)
     noise = np.random.default_rng(0).standard_normal(small.shape, dtype=np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), 1.2)
@@ -124,22 +139,23 @@ def streaks(lightness: np.ndarray) -> np.ndarray:
     pixels = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=2).reshape(-1, 2).astype(np.float32)
     total = field[:, 0].copy()
     for heading in (field[:, 1:], -field[:, 1:]):
-        place = pixels
+        position = pixels
         for _ in range(STREAK_STEPS):
-            place = np.clip(place + STREAK_STEP * heading, 0, np.array([columns - 1, rows - 1], np.float32))
-            nearest = np.rint(place).astype(np.intp)
-            here = np.take(field, nearest[:, 1] * columns + nearest[:, 0], axis=0)
-            total += here[:, 0]
-            # a strand has no sign: of both, that counts which leads on rather than back
-            turned = here[:, 1] * heading[:, 0] + here[:, 2] * heading[:, 1] < 0
-            heading = np.where(turned[:, None], -here[:, 1:], here[:, 1:])
+            position = position + STREAK_STEP_LENGTH * heading
+            position = np.clip(position, 0, np.array([columns - 1, rows - 1], np.float32))
+            nearest = np.rint(position).astype(np.intp)
+            samples = np.take(field, nearest[:, 1] * columns + nearest[:, 0], axis=0)
+            total += samples[:, 0]
+            # Strand directions have no sign: flip those that would lead back.
+            reversed_ = samples[:, 1] * heading[:, 0] + samples[:, 2] * heading[:, 1] < 0
+            heading = np.where(reversed_[:, None], -samples[:, 1:], samples[:, 1:])
     rank = np.empty(total.size, np.float32)
     rank[np.argsort(total, kind="stable")] = np.linspace(0, 1, total.size)
     return cv2.resize(rank.reshape(small.shape), lightness.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def _fit(picture, side):
-    """(width, height) of the picture once its longer side is at most `side`."""
+def _to_grid(picture: np.ndarray, longer_side: int = GRID_SIDE) -> np.ndarray:
+    """Downsample so that the longer side is at most `longer_side` pixels."""
     height, width = picture.shape[:2]
-    scale = min(1.0, side / max(height, width))
-    return max(1, round(width * scale)), max(1, round(height * scale))
+    scale = min(1.0, longer_side / max(height, width))
+    return downsample(picture, (max(1, round(width * scale)), max(1, round(height * scale))))

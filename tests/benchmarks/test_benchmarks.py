@@ -1,4 +1,4 @@
-"""Every benchmark is imported whole and says what it is: a name that has moved is found here."""
+"""Every benchmark can be imported and has a --help; finds names that have moved."""
 
 import importlib.util
 import sys
@@ -10,15 +10,17 @@ SCRIPTS = sorted(path for path in (PROJECT / "benchmarks").glob("*.py") if "def 
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
-def test_help_says_what_it_measures(script, monkeypatch, capsys):
+def test_benchmark_has_help(script, monkeypatch, capsys):
     monkeypatch.syspath_prepend(PROJECT / "benchmarks")
     monkeypatch.setattr(sys, "argv", [str(script), "--help"])
     spec = importlib.util.spec_from_file_location(f"benchmark_{script.stem}", script)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     with pytest.raises(SystemExit) as ended:
         module.main()
     assert not ended.value.code
-    shown = " ".join(capsys.readouterr().out.split())
-    assert module.__doc__.partition("\n")[0].split()[0] in shown and "--output" in shown
+    help_text = " ".join(capsys.readouterr().out.split())
+    assert module.__doc__.partition("\n")[0].split()[0] in help_text
+    assert "--output" in help_text

@@ -1,4 +1,4 @@
-"""More visitors at the same moment than the page has threads (40), each with a photo of their own."""
+"""More simultaneous visitors than the page has threads (40), each with a different photo."""
 
 import pytest
 from conftest import PROJECT, served
@@ -9,11 +9,11 @@ from hairseg.page.layout import build_page
 VISITORS = 50
 
 
-def test_everybody_gets_the_masks_of_their_own_photo(small_repository, monkeypatch):
+def test_visitors_get_the_masks_of_their_own_photos(small_repository, monkeypatch):
     monkeypatch.syspath_prepend(PROJECT / "benchmarks")
     crowd = pytest.importorskip("crowd")
     predictor = HairPredictor(small_repository)
     with served(build_page(predictor)) as address:
-        found = crowd.own_pictures(address, predictor, VISITORS)
-    assert found["got_their_own"] == found["visitors"] == VISITORS
-    assert found["largest_difference_of_255"] <= 1 < found["smallest_difference_to_another_photo"]
+        result = crowd.compare_masks(address, predictor, VISITORS)
+    assert result["own_masks"] == result["visitors"] == VISITORS
+    assert result["max_difference"] <= 1 < result["min_difference_to_other_photos"]

@@ -1,4 +1,4 @@
-"""The page on the paper's recipe says what its JSON file says."""
+"""docs/reproduction.md agrees with its JSON file."""
 
 import json
 import re
@@ -8,16 +8,16 @@ from conftest import PROJECT
 
 sys.path.insert(0, str(PROJECT / "benchmarks"))
 
-from reproduction import page_of, record_of
+from reproduction import create_record, render_page
 
 from hairseg.paper import PAPER_AUROC
 from hairseg.repository import BUNDLED, ModelRepository
 
 
-def test_the_page_gives_every_epoch_and_the_paper_beside_it():
+def test_page_has_every_epoch_and_the_papers_auroc():
     repository = ModelRepository(BUNDLED)
-    record = json.loads(json.dumps(record_of(repository)))
-    page = page_of(record)
+    record = json.loads(json.dumps(create_record(repository)))
+    page = render_page(record)
     for variant, auroc in PAPER_AUROC.items():
         (row,) = re.findall(rf"^\| {variant} \| {auroc:.6f} \|(.*)\|$", page, re.MULTILINE)
         scores = repository.metrics()["variants"][variant]
@@ -31,23 +31,23 @@ def test_the_page_gives_every_epoch_and_the_paper_beside_it():
         assert [float(cells[7]) for cells in rows] == [round(epoch["test"]["auroc"], 4) for epoch in history]
 
 
-def test_a_variant_that_was_not_trained_is_said_to_be_missing():
-    record = record_of(ModelRepository(BUNDLED))
+def test_page_marks_a_missing_variant():
+    record = create_record(ModelRepository(BUNDLED))
     del record["variants"]["pretrained"]
-    page = page_of(record)
+    page = render_page(record)
     assert "| pretrained | 0.981631 | not trained |" in page
     assert "python train.py --data CelebAMask-HQ --variants pretrained" in page.split("## pretrained")[1]
 
 
-def test_trainings_with_other_seeds_are_on_the_page():
+def test_page_has_other_seeds():
     repository = ModelRepository(BUNDLED)
-    page = page_of(record_of(repository, [repository]))
+    page = render_page(create_record(repository, [repository]))
     for variant, entry in repository.config.variants.items():
         kept = repository.history(variant)[entry["best_epoch"] - 1]
         scores = f"{kept['val']['auroc']:.4f} | {kept['test']['auroc']:.4f} | {kept['test']['f1']:.4f}"
         assert page.count(f"| {entry['seed']} | {kept['epoch']} | {scores} |\n") >= 2, variant
 
 
-def test_the_page_is_made_from_its_results():
+def test_page_is_up_to_date():
     results = PROJECT / "benchmarks" / "results" / "reproduction.json"
-    assert (PROJECT / "docs" / "reproduction.md").read_text() == page_of(json.loads(results.read_text()))
+    assert (PROJECT / "docs" / "reproduction.md").read_text() == render_page(json.loads(results.read_text()))

@@ -1,4 +1,4 @@
-"""The curve over numbers of photos, in miniature."""
+"""The curve over the number of training photos, on a few drawn portraits."""
 
 import json
 import shutil
@@ -10,33 +10,33 @@ from PIL import Image
 
 sys.path.insert(0, str(PROJECT / "benchmarks"))
 
-from transfer import add_to, nested, photos_saved
+from transfer import add_to_repository, compute_photos_saved, order_training_photos
 
 from hairseg.data.datasets import find_pairs
 from hairseg.repository import BUNDLED, ModelRepository
 
 
-def test_smaller_numbers_of_photos_are_within_larger_ones(portraits):
+def test_smaller_sets_of_photos_are_subsets_of_larger_ones(portraits):
     dataset, pairs = find_pairs(portraits)
-    order = [pair.id for _, pair in nested({dataset: pairs})]
+    order = [pair.id for _, pair in order_training_photos({dataset: pairs})]
     assert sorted(order) == sorted(pair.id for pair in pairs if pair.split == "train")
     fewer = [pair for pair in pairs if pair.id not in order[3:5]]
-    assert [pair.id for _, pair in nested({dataset: fewer})] == order[:3] + order[5:]
+    assert [pair.id for _, pair in order_training_photos({dataset: fewer})] == order[:3] + order[5:]
 
 
-def test_photos_saved_are_read_off_the_curve():
-    """0.8 lies midway between 0.7 at 100 photos and 0.9 at 400: at 200, a quarter of 800."""
+def test_photos_saved_are_interpolated():
+    """0.8 is midway between 0.7 at 100 photos and 0.9 at 400, so at 200, a quarter of 800."""
     pretrained = {"100": 0.7, "400": 0.9, "800": 0.92}
-    assert photos_saved({"pretrained": pretrained, "random": {"100": 0.2, "400": 0.5, "800": 0.8}}) == pytest.approx(
-        0.25
-    )
-    assert photos_saved({"pretrained": pretrained, "random": {"100": 0.2, "400": 0.5, "800": 0.6}}) == pytest.approx(
-        100 / 800
-    )
-    assert photos_saved({"pretrained": pretrained, "random": {"100": 0.2, "400": 0.5, "800": 0.95}}) is None
+    assert compute_photos_saved(
+        {"pretrained": pretrained, "random": {"100": 0.2, "400": 0.5, "800": 0.8}}
+    ) == pytest.approx(0.25)
+    assert compute_photos_saved(
+        {"pretrained": pretrained, "random": {"100": 0.2, "400": 0.5, "800": 0.6}}
+    ) == pytest.approx(100 / 800)
+    assert compute_photos_saved({"pretrained": pretrained, "random": {"100": 0.2, "400": 0.5, "800": 0.95}}) is None
 
 
-def test_a_run_that_was_stopped_goes_on(portraits, tmp_path):
+def test_interrupted_run_is_resumed(portraits, tmp_path):
     output = tmp_path / "transfer.json"
     words = ["--data", portraits, "--photos", 4, "--frames", 8, "--image-size", 64, "--init", "random"]
 
@@ -52,19 +52,22 @@ def test_a_run_that_was_stopped_goes_on(portraits, tmp_path):
     before = record["f1"]["random"].pop("9")
     output.write_text(json.dumps(record))
     printed, again = result()
-    assert printed.count("F1") == 1 and again["f1"]["random"]["9"] == pytest.approx(before, abs=1e-6)
+    assert printed.count("F1") == 1
+    assert again["f1"]["random"]["9"] == pytest.approx(before, abs=1e-6)
     with Image.open(tmp_path / "transfer.png") as curve:
         assert curve.size[0] > 300
 
 
-def test_the_curve_goes_into_a_repository_and_its_card(tmp_path):
+def test_curve_is_added_to_repository_and_card(tmp_path):
     shutil.copytree(BUNDLED, tmp_path / "repository")
     f1 = {"pretrained": {"50": 0.8, "200": 0.9}, "random": {"50": 0.5, "200": 0.85}}
     settings = {
         "datasets": ["figaro1k"], "test_photos": 7, "frames": 100, "recipe": {"image_size": 64}, "init": "x",
         "backbone": "y", "training_photos": 200,
     }  # fmt: skip
-    add_to(tmp_path / "repository", {"f1": f1, "settings": settings, "photos_saved": photos_saved(f1)})
+    add_to_repository(
+        tmp_path / "repository", {"f1": f1, "settings": settings, "photos_saved": compute_photos_saved(f1)}
+    )
     repository = ModelRepository(tmp_path / "repository")
     assert repository.metrics()["transfer"]["f1"] == f1
     assert repository.metrics()["own_size"] == ModelRepository(BUNDLED).metrics()["own_size"]

@@ -174,7 +174,7 @@ def test_a_link_takes_all_that_is_chosen_for_the_hair_along(page, address):
     page.get_by_role("button", name="Finer settings").click()
     page.get_by_label("streaks").check()
     page.locator("#second-colour input").fill("#ffcc00")
-    page.get_by_role("spinbutton", name="Roots kept natural").fill("0.25")
+    page.get_by_role("spinbutton", name="Natural roots").fill("0.25")
     page.keyboard.press("Tab")
     asked = "colour=violet&variant=pretrained&natural_roots=0.25&second_mode=streaks&second_colour=ffcc00"
     link = page.locator("#link textarea, #link input").first

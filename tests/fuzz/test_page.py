@@ -1,4 +1,4 @@
-"""Whatever is sent to the page's events is answered with a result or one sentence, and no other file is read."""
+"""Any input to the page's events gives a result or a short error, and no file outside of the uploads is read."""
 
 import base64
 import json
@@ -24,13 +24,13 @@ from hairseg.page.events import UNEXPECTED
 from hairseg.page.layout import build_page
 from hairseg.page.session import PageSession
 
-LONGEST_ANSWER = 400  # characters of a sentence on the page
+MAX_ERROR_LENGTH = 400  # characters
 
-WAIT = 60  # seconds, for an answer that takes a moment
+TIMEOUT = 60  # seconds
 
 
 class Caller:
-    """A visitor who sends what no browser would."""
+    """A client that sends arbitrary events and values."""
 
     def __init__(self, url: str, config: dict, uploaded: Path, secret: Path):
         self.url, self.uploaded, self.secret = url, uploaded, secret
@@ -54,20 +54,22 @@ class Caller:
     def post(self, path: str, body: bytes) -> tuple[int, str]:
         request = urllib.request.Request(f"{self.url}{path}", body, {"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=WAIT) as answer:
+            with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
                 return answer.status, answer.read().decode("utf-8", "replace")
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode("utf-8", "replace")
 
     def call(self, event: int, data: object) -> tuple[bool, str]:
-        """Whether the event was answered with a result, and the answer."""
+        """Return whether the event succeeded, and its output."""
         session = uuid.uuid4().hex
         body = json.dumps({"data": data, "fn_index": event, "session_hash": session}).encode()
-        status, said = self.post("gradio_api/queue/join", body)
+        status, answer = self.post("gradio_api/queue/join", body)
         if status != 200:
-            return False, said
-        with urllib.request.urlopen(f"{self.url}gradio_api/queue/data?session_hash={session}", timeout=WAIT) as lines:
-            until = time.monotonic() + WAIT  # the queue's heartbeat goes on for ever
+            return False, answer
+        with urllib.request.urlopen(
+            f"{self.url}gradio_api/queue/data?session_hash={session}", timeout=TIMEOUT
+        ) as lines:
+            until = time.monotonic() + TIMEOUT  # the queue's heartbeat never ends
             for line in lines:
                 assert time.monotonic() < until, "no answer"
                 if line.startswith(b"data:") and (message := json.loads(line[5:]))["msg"] == "process_completed":
@@ -90,7 +92,7 @@ def caller(small_repository, tmp_path_factory):
 
 
 def paths(caller: Caller) -> st.SearchStrategy[str]:
-    """Of files that a visitor may read, that nobody may, and that are not there."""
+    """Generate paths of allowed, forbidden and missing files."""
     known = [
         str(caller.uploaded),
         str(caller.secret),
@@ -106,7 +108,7 @@ def paths(caller: Caller) -> st.SearchStrategy[str]:
 
 
 def payloads(caller: Caller) -> st.SearchStrategy:
-    """What may stand for a photo."""
+    """Generate values in place of a photo."""
     anything = paths(caller) | json_values
     urls = paths(caller) | st.sampled_from(
         ["data:image/png;base64,", "data:image/png;base64,AAAA", "data:,x", "http://127.0.0.1:1/x"]
@@ -126,19 +128,21 @@ def payloads(caller: Caller) -> st.SearchStrategy:
     return odd.map(lambda payload: payload | {"path": str(caller.uploaded)}) | odd | anything
 
 
-def check(caller: Caller, answered: tuple[bool, str], log: str) -> None:
-    """A result, or one sentence; nothing of the server's files, and no traceback in the answer or in the log."""
-    success, said = answered
-    assert "Traceback" not in said + log, log or said
-    assert not {"secret-", "passwd-", "app-"} & set(re.findall(r"[a-z]+-", said))  # results bear the photo's name
-    output = json.loads(said)
+def check(result: tuple[bool, str], log: str) -> None:
+    """Expect a result or a short error without the server's paths, and no traceback in answer or log."""
+    success, answer = result
+    assert "Traceback" not in answer + log, log or answer
+    assert not {"secret-", "passwd-", "app-"} & set(re.findall(r"[a-z]+-", answer))  # results have the photo's name
+    output = json.loads(answer)
     if not success:
-        sentence = output["error"]
-        assert sentence and "\n" not in sentence and len(sentence) < LONGEST_ANSWER, sentence
+        error = output["error"]
+        assert error and "\n" not in error and len(error) < MAX_ERROR_LENGTH, error
         return
     for value in output["data"]:
         if isinstance(value, dict) and "error" in value:
-            assert "expected" in value["error"] and len(value["error"]) < LONGEST_ANSWER, value
+            assert value["error"] != UNEXPECTED, value
+            assert value["error"].endswith("."), value
+            assert len(value["error"]) < MAX_ERROR_LENGTH, value
 
 
 @given(data=st.data())
@@ -149,8 +153,7 @@ def test_any_photo_for_any_event(caller, logged, data):
         payload if part in caller.photos else usual
         for part, usual in zip(event["inputs"], caller.usual[event["id"]], strict=True)
     ]
-    answered = caller.call(event["id"], values)
-    check(caller, answered, logged())
+    check(caller.call(event["id"], values), logged())
 
 
 @given(data=st.data())
@@ -161,15 +164,14 @@ def test_any_value_for_any_event(caller, logged, data):
         values[index] = data.draw(
             json_values | st.sampled_from(["copper", "#8e24aa", "rgba(1.2.3,4,5)", "random", 0.5, "Mask"])
         )
-    answered = caller.call(event["id"], values)
-    check(caller, answered, logged())
+    check(caller.call(event["id"], values), logged())
 
 
 @given(data=st.data())
 def test_any_list_of_values(caller, logged, data):
     event = data.draw(st.sampled_from(caller.events))
-    answered = caller.call(event["id"], data.draw(json_values | st.lists(json_values, max_size=12)))
-    check(caller, answered, logged())
+    answer = caller.call(event["id"], data.draw(json_values | st.lists(json_values, max_size=12)))
+    check(answer, logged())
 
 
 @given(
@@ -180,9 +182,9 @@ def test_any_list_of_values(caller, logged, data):
 def test_any_name_of_an_example(caller, logged, name):
     photo = next(part for part in caller.photos if caller.kinds[part] == "html")
     body = {"data": name, "fn_name": "example", "component_id": photo, "session_hash": uuid.uuid4().hex}
-    _, said = caller.post("gradio_api/component_server", json.dumps(body).encode())
+    _, answer = caller.post("gradio_api/component_server", json.dumps(body).encode())
     errors = logged()
-    assert "Traceback" not in said + errors, errors or said
+    assert "Traceback" not in answer + errors, errors or answer
 
 
 FRAME = base64.b64encode(encode_jpeg(draw_portrait(1, 64)[0])).decode()
@@ -199,19 +201,19 @@ frames = st.fixed_dictionaries(
 )
 
 
-@given(asked=frames, odd=json_values, is_odd=st.booleans())
-def test_any_frame_of_a_stream(caller, logged, asked, odd, is_odd):
+@given(frame=frames, other=json_values, is_other=st.booleans())
+def test_any_frame_of_a_stream(caller, logged, frame, other, is_other):
     element = next(part for part in caller.elements if caller.elements[part] == "live")
 
     def ask(function: str, data: object) -> object:
         body = {"data": data, "fn_name": function, "component_id": element, "session_hash": uuid.uuid4().hex}
-        status, said = caller.post("gradio_api/component_server", json.dumps(body).encode())
-        assert status == 200, said
-        return json.loads(said)
+        status, answer = caller.post("gradio_api/component_server", json.dumps(body).encode())
+        assert status == 200, answer
+        return json.loads(answer)
 
     began = ask("begin_stream", None)
-    answered = ask("recolour_frame", odd if is_odd else asked | {"stream": began["stream"]})
+    answer = ask("recolour_frame", other if is_other else frame | {"stream": began["stream"]})
     ask("end_stream", began["stream"])
     assert "Traceback" not in logged()
-    assert "picture" in answered or 0 < len(answered.get("error") or answered["ended"]) < LONGEST_ANSWER
-    assert answered.get("error") != UNEXPECTED
+    assert "picture" in answer or 0 < len(answer.get("error") or answer["ended"]) < MAX_ERROR_LENGTH
+    assert answer.get("error") != UNEXPECTED

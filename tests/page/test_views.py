@@ -5,7 +5,6 @@ import pytest
 from PIL import ImageColor
 
 from hairseg.page.events import how_bald
-from hairseg.page.share_card import share_card
 from hairseg.page.views import VIEWS, draw_view, middle_of_hair, share_alone, share_of_hair
 from hairseg.paper import VARIANT_COLOURS
 
@@ -90,14 +89,3 @@ def test_every_view_is_drawn_for_tiny_and_bald_photos():
         alphas = {name: np.zeros(shape, np.float32) for name in ("random", "pretrained")}
         for view in VIEWS:
             assert draw_view(view, np.zeros((*shape, 3), np.uint8), alphas, "random", 0.5).shape[:2] == shape
-
-
-@pytest.mark.parametrize("shape", [(100, 200), (1280, 960), (3, 700)])
-def test_the_card_holds_all_four_pictures(shape):
-    photo, alpha = np.full((*shape, 3), (200, 30, 30), np.uint8), np.ones(shape, np.float32)
-    green = np.full((*shape, 3), (10, 160, 40), np.uint8)
-    card = share_card(photo, {"random": alpha, "pretrained": 0 * alpha}, green, "ocean blue")
-    scale = min(1, 480 / max(shape))
-    area = max(1, round(shape[0] * scale)) * max(1, round(shape[1] * scale))
-    for colour in ((200, 30, 30), (10, 160, 40)):
-        assert (card == colour).all(axis=2).sum() == area

@@ -1,3 +1,5 @@
+"""Recolouring judged by published colour formulas on drawn and photographed hair."""
+
 import numpy as np
 import pytest
 from conftest import DATA
@@ -5,13 +7,13 @@ from PIL import Image, ImageFilter
 from recolouring.lab import lab
 
 from hairseg.errors import InputError
-from hairseg.recolouring.collages import contact_sheet
+from hairseg.images import alpha_to_grey
 from hairseg.recolouring.palette import PRESETS, parse_colour
-from hairseg.recolouring.recolourer import HairRecolourer, recolour
+from hairseg.recolouring.recolourer import HairRecolourer, cutout, recolour
 from hairseg.recolouring.settings import RecolourSettings
 
 NATURAL, BOLD = list(PRESETS)[:8], list(PRESETS)[8:]
-STARTS = {"black": (30, 27, 26), "brown": (92, 62, 44), "blond": (205, 172, 124), "grey": (170, 170, 168)}
+HAIR_COLOURS = {"black": (30, 27, 26), "brown": (92, 62, 44), "blond": (205, 172, 124), "grey": (170, 170, 168)}
 
 
 def ciede2000(one, other):
@@ -34,7 +36,7 @@ def ciede2000(one, other):
 
 
 @pytest.mark.parametrize(
-    "one, other, published",
+    ("one", "other", "published"),
     [
         ((50, 2.6772, -79.7751), (50, 0, -82.7485), 2.0425),
         ((50, 2.49, -0.001), (50, -2.49, 0.0011), 7.2195),
@@ -43,12 +45,12 @@ def ciede2000(one, other):
         ((2.0776, 0.0795, -1.135), (0.9033, -0.0636, -0.5514), 0.9082),
     ],
 )
-def test_the_measure_of_colour_difference_agrees_with_the_published_pairs(one, other, published):
+def test_ciede2000_agrees_with_the_published_pairs(one, other, published):
     assert ciede2000(one, other) == pytest.approx(published, abs=5e-5)
 
 
 def rank_correlation(one, other):
-    """Spearman's; ties share their mean rank."""
+    """Spearman's rank correlation; ties share their mean rank."""
 
     def ranks(values):
         _, place, counts = np.unique(values.round(6), return_inverse=True, return_counts=True)
@@ -57,25 +59,25 @@ def rank_correlation(one, other):
     return np.corrcoef(ranks(one), ranks(other))[0, 1]
 
 
-def proof(photo, alpha, recoloured, colour):
-    """The four numbers that every recolouring is held to."""
+def quality(photo, alpha, recoloured, colour):
+    """Measure colour difference, order of lightness, newly clipped channels, and pixels changed outside of the hair."""
     hair = alpha > 0.95
     before, after = lab(photo[hair]), lab(recoloured[hair])
     low, high = np.percentile(before[:, 0], [25, 75])
     mid_tones = after[(before[:, 0] >= low) & (before[:, 0] <= high)]
     target = lab(parse_colour(colour))
     mid_tones[:, 0] = target[0]
-    was, now = (np.isin(picture[hair], (0, 255)) for picture in (photo, recoloured))
+    clipped_before, clipped_after = (np.isin(picture[hair], (0, 255)) for picture in (photo, recoloured))
     return {
         "difference": np.median(ciede2000(mid_tones, target)),
         "rank": rank_correlation(before[:, 0], after[:, 0]),
-        "clipped": (now & ~was).mean(axis=0).max(),
+        "clipped": (clipped_after & ~clipped_before).mean(axis=0).max(),
         "outside": np.array_equal(photo[alpha == 0], recoloured[alpha == 0]),
     }
 
 
-def drawn(colour, size=160):
-    """A head from behind: strands of one colour in uneven light with a sheen and noise, before a grey wall."""
+def draw_hair(colour, size=160):
+    """Draw a head from behind: strands in uneven light with a sheen and noise, in front of a grey wall."""
     y, x = np.mgrid[:size, :size] / size
     alpha = np.clip((0.36 - np.hypot(x - 0.5, 0.7 * (y - 0.5))) * 25 + 0.5, 0, 1).astype(np.float32)
     strands = np.sin(70 * x + 6 * np.sin(5 * y)) * np.sin(31 * x + 3 * y)
@@ -83,37 +85,60 @@ def drawn(colour, size=160):
     hair = 255 * (light[..., None] * (np.array(colour) / 255) ** 2.2) ** (1 / 2.2)
     hair = hair + np.random.default_rng(0).normal(0, 1.5, (size, size, 1))
     wall = np.full((size, size, 3), 128) + 60 * (y - 0.5)[..., None]
-    mixed = alpha[..., None] * np.clip(hair, 0, 255) + (1 - alpha[..., None]) * wall
-    return np.rint(mixed).astype(np.uint8), alpha
+    photo = alpha[..., None] * np.clip(hair, 0, 255) + (1 - alpha[..., None]) * wall
+    return np.rint(photo).astype(np.uint8), alpha
 
 
-@pytest.fixture(scope="module", params=STARTS)
-def start(request):
-    photo, alpha = drawn(STARTS[request.param])
+@pytest.fixture(scope="module", params=HAIR_COLOURS)
+def original(request):
+    photo, alpha = draw_hair(HAIR_COLOURS[request.param])
     return photo, alpha, HairRecolourer(photo, alpha)
 
 
-def test_colours_are_hex_or_preset_names_in_any_case():
+def test_colours_are_hex_codes_or_preset_names_in_any_case():
     assert parse_colour("#8E24aa") == (142, 36, 170)
     assert parse_colour(" Light Blond ") == parse_colour(PRESETS["light blond"])
-    assert len(NATURAL) == 8 and len(BOLD) == 6
+    assert len(NATURAL) == 8
+    assert len(BOLD) == 6
     for wrong in ("8e24aa", "#8e24a", "#8e24ag", "blonde?", "", None):
         with pytest.raises(InputError, match=r"#rrggbb.*light blond") as error:
             parse_colour(wrong)
         assert repr(wrong) in str(error.value)
 
 
-def test_an_alpha_of_another_size_is_refused():
-    photo, alpha = np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5), np.float32)
-    for make in (lambda: recolour(photo, alpha, "black"), lambda: contact_sheet(photo, alpha)):
-        with pytest.raises(InputError, match="the same size"):
-            make()
+def test_mask_files_bool_masks_and_double_precision_are_converted():
+    photo, alpha = draw_hair(HAIR_COLOURS["brown"])
+    mask_file = alpha_to_grey(alpha)
+    assert np.array_equal(recolour(photo, mask_file, "copper"), recolour(photo, mask_file / np.float32(255), "copper"))
+    assert np.array_equal(recolour(photo, alpha.astype(np.float64), "copper"), recolour(photo, alpha, "copper"))
+    mask = alpha > 0.5
+    assert np.array_equal(recolour(photo, mask, "copper"), recolour(photo, mask.astype(np.float32), "copper"))
+    assert np.array_equal(cutout(photo, mask)[..., 3], np.where(mask, 255, 0))
+
+
+def test_opaque_rgba_photo_is_converted():
+    photo, alpha = draw_hair(HAIR_COLOURS["brown"])
+    rgba = np.dstack([photo, np.full(alpha.shape, 255, np.uint8)])
+    assert np.array_equal(recolour(rgba, alpha, "copper"), recolour(photo, alpha, "copper"))
+    assert np.array_equal(HairRecolourer(rgba, alpha).photo, photo)
+
+
+@pytest.mark.parametrize("make", [cutout, HairRecolourer, lambda photo, alpha: recolour(photo, alpha, "black")])
+def test_unsuitable_arrays_are_refused(make):
+    photo, alpha = draw_hair(HAIR_COLOURS["brown"])
+    with_nan = alpha.copy()
+    with_nan[3, 4] = np.nan
+    for wrong in (alpha * 255, with_nan, alpha[:, 1:], -alpha):
+        with pytest.raises(InputError):
+            make(photo, wrong)
+    with pytest.raises(InputError):
+        make(photo.reshape(-1), alpha)
 
 
 @pytest.mark.parametrize("colour", PRESETS)
-def test_looks_dyed_by_numbers(start, colour):
-    photo, alpha, recolourer = start
-    result = proof(photo, alpha, recolourer.recolour(colour), colour)
+def test_recolouring_of_drawn_hair_is_plausible(original, colour):
+    photo, alpha, recolourer = original
+    result = quality(photo, alpha, recolourer.recolour(colour), colour)
     assert result["rank"] >= 0.97
     assert result["difference"] < 10
     assert result["clipped"] <= 0.01
@@ -122,14 +147,14 @@ def test_looks_dyed_by_numbers(start, colour):
 
 @pytest.mark.parametrize("colour", ["#000000", "#ffffff", "#ff0000", "#00ff00", "#0000ff", "#00ffff", "#ffff00"])
 @pytest.mark.parametrize("vividness", [0, 1])
-def test_extreme_colours_do_not_clip(start, colour, vividness):
-    photo, alpha, recolourer = start
+def test_extreme_colours_do_not_clip(original, colour, vividness):
+    photo, alpha, recolourer = original
     recoloured = recolourer.recolour(colour, RecolourSettings(vividness=vividness))
-    assert proof(photo, alpha, recoloured, colour)["clipped"] <= 0.01
+    assert quality(photo, alpha, recoloured, colour)["clipped"] <= 0.01
 
 
 def real_photos():
-    """Black, brown and blond hair; straight, wavy and kinky."""
+    """Find photos of black, brown and blond hair: straight, wavy and kinky."""
     frames = ("00189", "00461", "00002", "00180", "00155")
     paths = [path for frame in frames for path in (DATA / "Figaro1k" / "Original").glob(f"*/Frame{frame}-org.jpg")]
     masks = [DATA / "Figaro1k" / "GT" / path.parent.name / path.name.replace("-org.jpg", "-gt.pbm") for path in paths]
@@ -137,26 +162,26 @@ def real_photos():
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="needs the development data beside the project")
-@pytest.mark.parametrize("photo_path, mask_path", real_photos(), ids=lambda path: path.stem)
-def test_looks_dyed_by_numbers_on_real_photos(photo_path, mask_path):
+@pytest.mark.parametrize(("photo_path", "mask_path"), real_photos(), ids=lambda path: path.stem)
+def test_recolouring_of_photographed_hair_is_plausible(photo_path, mask_path):
     photo = np.array(Image.open(photo_path).convert("RGB"))
     alpha = np.array(Image.open(mask_path).convert("L").filter(ImageFilter.GaussianBlur(1)), np.float32) / 255
     recolourer = HairRecolourer(photo, alpha)
     for colour in NATURAL:
-        result = proof(photo, alpha, recolourer.recolour(colour), colour)
+        result = quality(photo, alpha, recolourer.recolour(colour), colour)
         assert result["rank"] >= 0.97, colour
         assert result["difference"] < 10, colour
         assert result["clipped"] <= 0.01, colour
         assert result["outside"], colour
 
 
-EVERYTHING = RecolourSettings(
+ALL_SETTINGS = RecolourSettings(
     vividness=1, lightness=0.5, natural_roots=0.4, second_colour="platinum", second_mode="streaks"
 )
 
 
-def test_strength_0_is_the_photo_and_strength_1_is_reached_steadily(start):
-    photo, _, recolourer = start
+def test_strength_blends_linearly_from_the_photo(original):
+    photo, _, recolourer = original
     assert np.array_equal(recolourer.recolour("copper", RecolourSettings(strength=0)), photo)
     none, half, full = (
         recolourer.recolour("copper", RecolourSettings(strength=strength)).astype(int) for strength in (0, 0.5, 1)
@@ -164,20 +189,20 @@ def test_strength_0_is_the_photo_and_strength_1_is_reached_steadily(start):
     assert np.abs(half - (none + full) / 2).max() <= 1
 
 
-def test_the_same_bytes_every_time_and_the_photo_untouched():
-    photo, alpha = drawn(STARTS["brown"])
-    untouched = photo.copy()
+def test_results_are_deterministic_and_the_photo_is_not_modified():
+    photo, alpha = draw_hair(HAIR_COLOURS["brown"])
+    copy = photo.copy()
     recolourer = HairRecolourer(photo, alpha)
-    first = recolourer.recolour("violet", EVERYTHING)
+    first = recolourer.recolour("violet", ALL_SETTINGS)
     recolourer.recolour("black")
-    assert np.array_equal(first, recolourer.recolour("violet", EVERYTHING))
-    assert np.array_equal(first, recolour(photo, alpha, "violet", EVERYTHING))
-    assert np.array_equal(photo, untouched)
+    assert np.array_equal(first, recolourer.recolour("violet", ALL_SETTINGS))
+    assert np.array_equal(first, recolour(photo, alpha, "violet", ALL_SETTINGS))
+    assert np.array_equal(photo, copy)
 
 
-@pytest.mark.parametrize("settings", [RecolourSettings(), EVERYTHING, RecolourSettings(second_colour="silver")])
+@pytest.mark.parametrize("settings", [RecolourSettings(), ALL_SETTINGS, RecolourSettings(second_colour="silver")])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (2, 3), (40, 25), (3, 120)])
-def test_bald_all_hair_one_pixel_and_tiny_photos(shape, settings):
+def test_tiny_photos_without_hair_with_one_pixel_and_all_hair(shape, settings):
     photo = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
     alpha = np.zeros(shape, np.float32)
     assert np.array_equal(recolour(photo, alpha, "copper", settings), photo)
@@ -187,26 +212,27 @@ def test_bald_all_hair_one_pixel_and_tiny_photos(shape, settings):
     assert not changed[alpha == 0].any()
 
 
-def test_black_hair_is_lifted_without_speckle():
-    photo, alpha = drawn(STARTS["black"])
+def test_black_hair_is_brightened_without_amplified_noise():
+    photo, alpha = draw_hair(HAIR_COLOURS["black"])
     hair = alpha == 1
-    lifted = lab(recolour(photo, alpha, "light blond"))[..., 0]
-    assert np.median(lifted[hair]) > lab(parse_colour("light blond"))[0] - 10
-    # noise alone, of one step of 8 bits, on flat black hair
+    brightened = lab(recolour(photo, alpha, "light blond"))[..., 0]
+    assert np.median(brightened[hair]) > lab(parse_colour("light blond"))[0] - 10
+    # noise of one 8-bit step on uniform black hair
     noisy = 25 + np.random.default_rng(2).integers(-1, 2, (120, 120, 1)).repeat(3, axis=2).astype(np.uint8)
     all_hair = np.ones((120, 120), np.float32)
     assert lab(recolour(noisy, all_hair, "light blond"))[..., 0].std() < 4 * lab(noisy)[..., 0].std()
 
 
-def test_blond_turned_black_keeps_its_shape():
-    photo, alpha = drawn(STARTS["blond"])
+def test_blond_hair_dyed_black_keeps_its_contrast():
+    photo, alpha = draw_hair(HAIR_COLOURS["blond"])
     after = lab(recolour(photo, alpha, "black"))[alpha == 1][:, 0]
     low, median, high = np.percentile(after, [5, 50, 95])
-    assert median < 20 and high - low > 8
+    assert median < 20
+    assert high - low > 8
 
 
-def test_a_blown_highlight_stays_a_sheen():
-    photo, alpha = drawn(STARTS["brown"])
+def test_clipped_highlight_stays_a_sheen():
+    photo, alpha = draw_hair(HAIR_COLOURS["brown"])
     photo[60:66, 70:90] = 255
     sheen = lab(recolour(photo, alpha, "cherry red"))[61:65, 74:86]
     target = lab(parse_colour("cherry red"))
@@ -214,8 +240,8 @@ def test_a_blown_highlight_stays_a_sheen():
     assert np.hypot(sheen[..., 1], sheen[..., 2]).max() < 0.6 * np.hypot(*target[1:])
 
 
-def test_lightness_and_vividness_do_what_they_say(start):
-    _, alpha, recolourer = start
+def test_lightness_and_vividness_shift_lightness_and_chroma(original):
+    _, alpha, recolourer = original
 
     def mean(**settings):
         return lab(recolourer.recolour("copper", RecolourSettings(**settings)))[alpha == 1].mean(axis=0)
@@ -226,21 +252,22 @@ def test_lightness_and_vividness_do_what_they_say(start):
     assert muted + 4 < given < vivid - 4
 
 
-def test_natural_roots_fade_into_the_colour(start):
-    photo, alpha, recolourer = start
+def test_natural_roots_fade_into_the_dye(original):
+    photo, alpha, recolourer = original
     plain = recolourer.recolour("silver")
     rooted = recolourer.recolour("silver", RecolourSettings(natural_roots=0.5))
     hair = alpha == 1
     rows = np.flatnonzero(hair.any(axis=1))
     change = np.abs(rooted.astype(int) - photo).mean(axis=2)
     full = np.abs(plain.astype(int) - photo).mean(axis=2)
-    share = [change[row][hair[row]].sum() / full[row][hair[row]].sum() for row in rows]
-    assert share[0] < 0.1 and 0.2 < share[len(rows) // 4] < 0.8
+    fraction = [change[row][hair[row]].sum() / full[row][hair[row]].sum() for row in rows]
+    assert fraction[0] < 0.1
+    assert 0.2 < fraction[len(rows) // 4] < 0.8
     assert np.array_equal(rooted[rows[-20] :], plain[rows[-20] :])
 
 
-def test_ombre_goes_from_one_colour_to_the_other(start):
-    _, alpha, recolourer = start
+def test_ombre_goes_from_the_first_to_the_second_colour(original):
+    _, alpha, recolourer = original
     both = recolourer.recolour("chestnut", RecolourSettings(second_colour="rose pink"))
     rows = np.flatnonzero((alpha == 1).any(axis=1))
     top, bottom = np.s_[: rows[5]], np.s_[rows[-5] :]
@@ -249,7 +276,7 @@ def test_ombre_goes_from_one_colour_to_the_other(start):
 
 
 def test_streaks_run_along_the_strands():
-    photo, alpha = drawn(STARTS["brown"])
+    photo, alpha = draw_hair(HAIR_COLOURS["brown"])
     recolourer = HairRecolourer(photo, alpha)
     plain = lab(recolourer.recolour("dark brown"))
     streaked = lab(recolourer.recolour("dark brown", RecolourSettings(second_colour="platinum", second_mode="streaks")))
@@ -259,36 +286,26 @@ def test_streaks_run_along_the_strands():
     assert np.abs(np.diff(middle, axis=0)).mean() < 0.5 * np.abs(np.diff(middle, axis=1)).mean()
 
 
-def test_half_transparent_blond_over_a_dark_wall_drags_no_wall_along():
+def test_soft_edges_contain_no_background_colour():
     y, x = np.mgrid[:120, :120]
     alpha = np.clip((40 - np.hypot(x - 60, y - 60)) / 16 + 0.5, 0, 1).astype(np.float32)[..., None]
     strands = np.stack([205 + 25 * np.sin(x / 2), 172 + 25 * np.sin(x / 2), 124 + 25 * np.sin(x / 2)], axis=2)
     wall = np.full((120, 120, 3), (20, 24, 40))
     photo = np.rint(alpha * strands + (1 - alpha) * wall).astype(np.uint8)
-    alone = recolour(np.rint(strands).astype(np.uint8), np.ones((120, 120), np.float32), "copper")
-    truth = alpha * alone + (1 - alpha) * wall
+    opaque = recolour(np.rint(strands).astype(np.uint8), np.ones((120, 120), np.float32), "copper")
+    truth = alpha * opaque + (1 - alpha) * wall
     edge = (alpha[..., 0] > 0.1) & (alpha[..., 0] < 0.9)
 
     def error(picture):
         return np.abs(picture - truth)[edge].mean()
 
-    as_if_opaque = recolour(photo, np.ones((120, 120), np.float32), "copper")
-    assert error(recolour(photo, alpha[..., 0], "copper")) < 0.5 * error(alpha * as_if_opaque + (1 - alpha) * photo)
+    without_alpha = recolour(photo, np.ones((120, 120), np.float32), "copper")
+    assert error(recolour(photo, alpha[..., 0], "copper")) < 0.5 * error(alpha * without_alpha + (1 - alpha) * photo)
 
 
-def test_an_alpha_that_leaks_onto_the_face_leaves_no_bright_rim():
+def test_alpha_that_extends_onto_the_face_leaves_no_bright_rim():
     photo, alpha = np.full((320, 320, 3), (225, 180, 160), np.uint8), np.zeros((320, 320), np.float32)
-    photo[:180] = np.array(STARTS["brown"]) + np.rint(10 * np.sin(np.arange(320) / 2))[:, None]
+    photo[:180] = np.array(HAIR_COLOURS["brown"]) + np.rint(10 * np.sin(np.arange(320) / 2))[:, None]
     alpha[:184] = 1
     recoloured = lab(recolour(photo, alpha, "platinum"))[..., 0]
     assert recoloured[180:184].mean() < recoloured[120:160].mean() + 16
-
-
-def test_contact_sheet_shows_the_photo_and_every_preset():
-    photo, alpha = drawn(STARTS["brown"])
-    sheet = contact_sheet(photo, alpha, tile=160)
-    assert sheet.dtype == np.uint8 and sheet.shape == (3 * (160 + 24 + 8) + 8, 5 * (160 + 8) + 8, 3)
-    assert np.array_equal(sheet[8:168, 8:168], photo)
-    for place, name in enumerate(PRESETS, start=1):
-        top, left = 8 + place // 5 * 192, 8 + place % 5 * 168
-        assert np.array_equal(sheet[top : top + 160, left : left + 160], recolour(photo, alpha, name)), name

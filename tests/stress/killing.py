@@ -1,4 +1,4 @@
-"""What the benchmark of kills shares: commands that are killed at random moments, and what they leave behind."""
+"""Run commands in processes that can be killed, and check what they leave behind."""
 
 import hashlib
 import json
@@ -14,76 +14,90 @@ from pathlib import Path
 
 import cv2
 import torch
-from common import PROJECT
+from conftest import PROJECT
 from safetensors import safe_open
 
-from hairseg.errors import InputError
-
-# Commands are forked from a process that has imported what they need: most of their time would be that, and most kills.
+# Commands are forked from a process that has imported most of what they need, since imports take longer than the work.
 FORKSERVER = multiprocessing.get_context("forkserver")
-FORKSERVER.set_forkserver_preload(["__main__", "train", "hairseg.recolouring.collages"])
+FORKSERVER.set_forkserver_preload(
+    [
+        "hairseg.training.loop",
+        "hairseg.evaluation.figures",
+        "hairseg.hub.publish",
+        "hairseg.hub.resolve",
+        "hairseg.inference.folder",
+        "hairseg.recolouring.collages",
+    ]
+)
 
-Begun = Callable[[], bool]
 
-
-def start(words: list[str], **environment: str) -> BaseProcess:
-    """A command in a process of its own.
-
-    Args:
-        words: what follows `python` on the command line.
-        environment: variables that are read when the command runs, not when its modules are imported.
-    """
-    process = FORKSERVER.Process(target=_run, args=(words, environment))
+def start(*command: str | Path, **environment: str) -> BaseProcess:
+    """Start `python COMMAND...` in the project's folder."""
+    process = FORKSERVER.Process(target=_run, args=([str(word) for word in command], environment))
     process.start()
     return process
 
 
-def _run(words: list[str], environment: dict[str, str]) -> None:
+def _run(command: list[str], environment: dict[str, str]) -> None:
     os.chdir(PROJECT)
     os.environ.update(environment)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1):
-        os.dup2(nowhere, standard)
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1):
+        os.dup2(null, descriptor)
     torch.set_num_threads(1)
-    if words[0] == "-m":
-        sys.argv = words[1:]
-        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+    if command[0] == "-m":
+        sys.argv = command[1:]
+        runpy.run_module(command[1], run_name="__main__", alter_sys=True)
     else:
-        sys.argv = words
-        runpy.run_path(words[0], run_name="__main__")
+        sys.argv = command
+        runpy.run_path(command[0], run_name="__main__")
 
 
 def finish(process: BaseProcess) -> None:
+    """Wait for a command that must succeed."""
     process.join()
-    if process.exitcode:
-        raise InputError(f"a command that nobody killed ended with {process.exitcode}")
+    assert process.exitcode == 0
 
 
-def duration(process: BaseProcess, begun: Begun) -> float:
-    """Seconds from the moment that `begun` says yes to the end of the process."""
-    _wait_for(begun, process)
+def measure(process: BaseProcess, has_begun: Callable[[], bool]) -> float:
+    """Return the seconds from `has_begun()` to the end of the command."""
+    _wait_for(has_begun, process)
     began = time.monotonic()
     finish(process)
     return time.monotonic() - began
 
 
-def kill(process: BaseProcess, begun: Begun, seconds: float) -> bool:
-    """Send SIGKILL so many seconds after `begun` says yes; False if the process was done by then."""
-    _wait_for(begun, process)
+def kill(process: BaseProcess, has_begun: Callable[[], bool], seconds: float) -> bool:
+    """Send SIGKILL some seconds after `has_begun()`; return False if the command had ended by then."""
+    _wait_for(has_begun, process)
     process.join(seconds)
     process.kill()
     process.join()
     return process.exitcode == -signal.SIGKILL
 
 
-def _wait_for(begun: Begun, process: BaseProcess) -> None:
-    while not begun() and process.is_alive():
+def _wait_for(has_begun: Callable[[], bool], process: BaseProcess) -> None:
+    while not has_begun() and process.is_alive():
         time.sleep(0.002)
 
 
-def half_written(folder: Path) -> list[str]:
-    """Files under their final names that cannot be read, or are not what their names in the Hub's cache say."""
-    broken = []
+def contents(folder: Path) -> dict[str, bytes]:
+    """Read all files of a folder by their relative paths."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def leftovers(*folders: Path) -> list[str]:
+    """List temporary files."""
+    suffixes = (".partial", ".incomplete", ".tmp")
+    return sorted(path.name for folder in folders for path in folder.rglob("*") if path.name.endswith(suffixes))
+
+
+def corrupt_files(folder: Path) -> list[str]:
+    """List files that cannot be read, or whose names in the Hub's cache are not their checksums.
+
+    Temporary files are left out.
+    """
+    corrupt = []
     for path in folder.rglob("*"):
         if any(part.endswith(".partial") for part in path.parts):
             continue
@@ -95,27 +109,15 @@ def half_written(folder: Path) -> list[str]:
             elif path.suffix == ".safetensors":
                 with safe_open(path, "pt") as file:
                     file.keys()
-            elif path.suffix == ".png" and cv2.imread(str(path)) is None:
-                raise ValueError
-            elif path.parent.name == "blobs" and path.suffix != ".incomplete" and path.name not in _checksums(path):
-                raise ValueError
-        except Exception:  # whatever a broken file makes its reader raise
-            broken.append(str(path.relative_to(folder)))
-    return broken
+            elif path.suffix == ".png":
+                assert cv2.imread(str(path)) is not None
+            elif path.parent.name == "blobs" and path.suffix != ".incomplete":
+                assert path.name in _checksums(path.read_bytes())
+        except Exception:  # each reader raises errors of its own
+            corrupt.append(str(path.relative_to(folder)))
+    return corrupt
 
 
-def _checksums(path: Path) -> list[str]:
-    """SHA-256, by which the Hub names large files, and Git's checksum, by which it names others."""
-    content = path.read_bytes()
+def _checksums(content: bytes) -> list[str]:
+    """SHA-256, the Hub's name of large files, and the checksum of a Git blob, its name of others."""
     return [hashlib.sha256(content).hexdigest(), hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()]
-
-
-def left_over(*folders: Path) -> list[str]:
-    """Names of what should be gone once the next process has done its work."""
-    temporary = (".partial", ".incomplete", ".tmp")
-    return sorted(path.name for folder in folders for path in folder.rglob("*") if path.name.endswith(temporary))
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Files of a folder by their names in it."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
