@@ -6,9 +6,9 @@ import sys
 
 import pytest
 from conftest import PROJECT
-from hub_api import WRITER
-from hub_server import HubServer
-from hub_testing import NOT_HANGING, REPO, contents, publish
+from hub.fake_hub import WRITER
+from hub.fake_hub import FakeHub
+from hub.helpers import MAX_SECONDS, REPO, contents, publish
 
 from hairseg.cli import hub as hub_command
 from hairseg.cli.common import run
@@ -35,7 +35,7 @@ def test_command_line(server, one, tmp_path, monkeypatch, capsys):
 
 
 def test_command_line_with_a_hub_that_never_answers(tmp_path):
-    with HubServer(tmp_path / "hub") as silent:
+    with FakeHub(tmp_path / "hub") as silent:
         silent.faults.add("stall")
         environment = {
             "HF_ENDPOINT": silent.url,
@@ -48,7 +48,7 @@ def test_command_line_with_a_hub_that_never_answers(tmp_path):
             [sys.executable, "-m", "hairseg.hub", "pull", REPO],
             cwd=PROJECT,
             text=True,
-            timeout=NOT_HANGING,
+            timeout=MAX_SECONDS,
             capture_output=True,
             env={**os.environ, **environment},
         )

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
-from hub_testing import METRICS, REPO, publish, training_entry
+from hub.helpers import METRICS, REPO, publish, training_entry
 from huggingface_hub import ModelCard
 
 from hairseg.hub import card

@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from hub_testing import METRICS, REPO, fails, publish
+from hub.helpers import METRICS, REPO, assert_fails, publish
 
 from hairseg.hub import publish as publishing
 from hairseg.hub.errors import HubError
@@ -62,7 +62,7 @@ def test_a_worse_push_says_so_before_anything_is_sent(server, mine, tags):
     before = server.repo(REPO)
     mine.save_metrics(with_scores(f1=0.9, auroc=0.98))
     server.requests.clear()
-    failure = fails(
+    failure = assert_fails(
         lambda: push(mine.folder, REPO),
         f"scores worse than {REPO}@2026-01-01",
         "AUROC of pretrained is 0.9800, not 0.9874",
@@ -103,7 +103,7 @@ def test_metrics_that_cannot_be_read_are_no_hindrance(server, mine, tags, conten
 
 
 def test_no_such_repository_and_no_hub(server):
-    fails(lambda: log("ada/nothing"), "has no repository ada/nothing", error=HubError)
-    fails(lambda: log("nothing"), "'nothing'")
+    assert_fails(lambda: log("ada/nothing"), "has no repository ada/nothing", error=HubError)
+    assert_fails(lambda: log("nothing"), "'nothing'")
     server.__exit__()
-    fails(lambda: log(REPO), "cannot be reached", error=HubError)
+    assert_fails(lambda: log(REPO), "cannot be reached", error=HubError)

@@ -4,8 +4,8 @@ import threading
 
 import numpy as np
 import pytest
-from hub_api import READER, STRANGER
-from hub_testing import FAULTS, METRICS, NOT_HANGING, REPO, WEIGHTS, contents, fails, publish, write_pushable
+from hub.fake_hub import READER, STRANGER
+from hub.helpers import FAULTS, METRICS, MAX_SECONDS, REPO, WEIGHTS, contents, assert_fails, publish, write_pushable
 
 from hairseg.hub import card
 from hairseg.hub.publish import check_push, push
@@ -57,13 +57,13 @@ def test_check_push_creates_the_repository(server):
 
 def test_check_push_without_a_token(server, monkeypatch):
     monkeypatch.delenv("HF_TOKEN")
-    fails(lambda: check_push(REPO), "no token", "hf auth login")
+    assert_fails(lambda: check_push(REPO), "no token", "hf auth login")
 
 
 def test_check_push_with_a_read_only_token(server, one, monkeypatch):
     publish(server, one)
     monkeypatch.setenv("HF_TOKEN", READER)
-    fails(lambda: check_push(REPO), "read-only", REPO)
+    assert_fails(lambda: check_push(REPO), "read-only", REPO)
     assert not any(request.startswith("POST") for request in server.requests)
 
 
@@ -72,24 +72,24 @@ def test_check_push_elsewhere(server, one, monkeypatch, exists):
     if exists:
         publish(server, one)
     monkeypatch.setenv("HF_TOKEN", STRANGER)
-    fails(lambda: check_push(REPO), f"may not write to {REPO}")
+    assert_fails(lambda: check_push(REPO), f"may not write to {REPO}")
 
 
 def test_check_push_private_on_a_public_repository(server, one):
     publish(server, one)
-    fails(lambda: check_push(REPO, private=True), REPO, "is public")
+    assert_fails(lambda: check_push(REPO, private=True), REPO, "is public")
 
 
 @pytest.mark.parametrize("repo", ["hair", "ada/hair@v1", "ada/hair@main", "ada/ha ir"])
 def test_check_push_malformed_id(server, repo):
-    fails(lambda: check_push(repo), repr(repo), "user/name")
+    assert_fails(lambda: check_push(repo), repr(repo), "user/name")
 
 
 @pytest.mark.parametrize("name", ["refused", "stalled", "always 500"])
 def test_check_push_without_a_hub(server, misbehave, name):
     fault, words = FAULTS[name]
     misbehave[0](fault)
-    fails(lambda: check_push(REPO), words)
+    assert_fails(lambda: check_push(REPO), words)
 
 
 PUSH_FAULTS = {
@@ -116,7 +116,7 @@ def test_interrupted_push_leaves_the_former_revision(server, one, misbehave, nam
     server.put(REPO, {"README.md": b"former", WEIGHTS: b"former weights"})
     former, before = server.files(REPO), server.repo(REPO)
     begin(fault)
-    error = fails(lambda: push(one, REPO, overwrite_card=True), words, f"{one} is kept")
+    error = assert_fails(lambda: push(one, REPO, overwrite_card=True), words, f"{one} is kept")
     assert server.files(REPO) == former and server.repo(REPO) == before
     command = f"python -m hairseg.hub push {one} {REPO} --overwrite-card"
     assert str(error).endswith(f"push it with `{command}`.")
@@ -130,12 +130,12 @@ def test_hub_killed_in_the_middle_of_a_push(server, one):
     before = server.repo(REPO)
     server.faults.add("stall", path="signature")
     failure = []
-    pushing = threading.Thread(target=lambda: failure.append(fails(lambda: push(one, REPO), "is kept, push it with")))
+    pushing = threading.Thread(target=lambda: failure.append(assert_fails(lambda: push(one, REPO), "is kept, push it with")))
     pushing.start()
     while pushing.is_alive() and not any("signature" in request for request in server.requests):
         threading.Event().wait(0.02)
     server.__exit__()
-    pushing.join(NOT_HANGING)
+    pushing.join(MAX_SECONDS)
     assert len(failure) == 1 and server.repo(REPO) == before
 
 
@@ -151,7 +151,7 @@ def test_push_survives_a_passing_fault(server, one, path):
 
 def test_a_refused_tag_is_made_good_by_the_next_push(server, one):
     server.faults.add("status", path="/tag/", status=403)
-    fails(
+    assert_fails(
         lambda: push(one, REPO), "the files are there, but without a tag, because you may not write", f"{one} is kept"
     )
     assert server.files(REPO)[WEIGHTS] == (one / WEIGHTS).read_bytes() and server.repo(REPO).tags == {}
@@ -161,12 +161,12 @@ def test_a_refused_tag_is_made_good_by_the_next_push(server, one):
 
 
 def test_push_of_what_is_no_repository(server, tmp_path, one):
-    fails(lambda: push(tmp_path / "nothing", REPO), "nothing")
+    assert_fails(lambda: push(tmp_path / "nothing", REPO), "nothing")
     (tmp_path / "bare").mkdir()
-    fails(lambda: push(tmp_path / "bare", REPO), "config.json")
+    assert_fails(lambda: push(tmp_path / "bare", REPO), "config.json")
     without_card = write_pushable(tmp_path / "cardless", ("pretrained",))
     (without_card / "README.md").unlink()
-    fails(lambda: push(without_card, REPO), "README.md")
+    assert_fails(lambda: push(without_card, REPO), "README.md")
     assert server.requests == []
 
 
@@ -192,7 +192,7 @@ def test_a_push_does_not_follow_links_to_elsewhere(server, tmp_path):
     folder = write_pushable(tmp_path / "repository", ("pretrained",))
     (tmp_path / "private.png").write_bytes(b"mine")
     (folder / "figures" / "roc.png").symlink_to(tmp_path / "private.png")
-    fails(lambda: push(folder, REPO), "roc.png is a link to", "replace it by a copy")
+    assert_fails(lambda: push(folder, REPO), "roc.png is a link to", "replace it by a copy")
     assert server.requests == []
     (folder / "figures" / "roc.png").unlink()
     (tmp_path / "figures").mkdir()
@@ -201,7 +201,7 @@ def test_a_push_does_not_follow_links_to_elsewhere(server, tmp_path):
         figure.unlink()
     (folder / "figures").rmdir()
     (folder / "figures").symlink_to(tmp_path / "figures")
-    fails(lambda: push(folder, REPO), "private.png is a link to")
+    assert_fails(lambda: push(folder, REPO), "private.png is a link to")
 
 
 def test_what_was_pulled_can_be_pushed_elsewhere(server, one):

@@ -3,8 +3,8 @@
 import sys
 
 import pytest
-from hub_api import READER
-from hub_testing import REPO, fails, publish
+from hub.fake_hub import READER
+from hub.helpers import REPO, assert_fails, publish
 from huggingface_hub import SpaceCard
 
 from hairseg.cli import hub as hub_command
@@ -62,15 +62,15 @@ def test_space_is_created_and_updated(server, one, project):
 
 
 def test_space_mistakes(server, one, project, monkeypatch):
-    fails(lambda: space("ada/page", ["ada/nothing"]), "has no repository ada/nothing")
+    assert_fails(lambda: space("ada/page", ["ada/nothing"]), "has no repository ada/nothing")
     publish(server, one)
-    fails(lambda: space("ada/page", [f"{REPO}@v9"]), "no revision 'v9'")
-    fails(lambda: space("page", [REPO]), "'page'")
-    fails(lambda: space("bob/page", [REPO]), "may not write to bob/page")
+    assert_fails(lambda: space("ada/page", [f"{REPO}@v9"]), "no revision 'v9'")
+    assert_fails(lambda: space("page", [REPO]), "'page'")
+    assert_fails(lambda: space("bob/page", [REPO]), "may not write to bob/page")
     monkeypatch.setenv("HF_TOKEN", READER)
-    fails(lambda: space("ada/page", [REPO]), "read-only")
+    assert_fails(lambda: space("ada/page", [REPO]), "read-only")
     (project / "app.py").unlink()
-    fails(lambda: space("ada/page", [REPO]), "app.py")
+    assert_fails(lambda: space("ada/page", [REPO]), "app.py")
     assert not server.exists("ada/page", "spaces")
 
 
@@ -109,7 +109,7 @@ def test_a_space_of_several_models_serves_them_all(server, both, project, monkey
     settings = SpaceCard(server.files("ada/page", kind="spaces")["README.md"].decode()).data
     assert settings.models == [REPO, second]
     assert [line.split()[0] for line in settings.preload_from_hub] == [REPO, REPO]  # a build may not read the other
-    fails(lambda: space("ada/other", [REPO, "ada/nothing", second]), "has no repository ada/nothing")
+    assert_fails(lambda: space("ada/other", [REPO, "ada/nothing", second]), "has no repository ada/nothing")
     assert not server.exists("ada/other", "spaces")
 
 

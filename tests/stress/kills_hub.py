@@ -21,26 +21,25 @@ from hairseg.inference.folder import write_picture
 from hairseg.repository import BUNDLED
 
 sys.path.insert(0, str(PROJECT / "tests"))
-from hub_api import WRITER  # pyright: ignore[reportMissingImports]
-from hub_server import HubServer  # pyright: ignore[reportMissingImports]
+from hub.fake_hub import WRITER, FakeHub  # pyright: ignore[reportMissingImports]
 
 WEIGHTS = "pretrained/model.safetensors"
 PHOTOS = 8
 
 
 @contextmanager
-def stand_in(folder: Path) -> Iterator[HubServer]:
+def stand_in(folder: Path) -> Iterator[FakeHub]:
     """A Hub for processes that are started from now on, and beside it a cache for them."""
-    with HubServer(folder / "hub") as hub:
+    with FakeHub(folder / "hub") as hub:
         os.environ.update(HF_ENDPOINT=hub.url, HF_TOKEN=WRITER, HF_HOME=str(home_of(hub)), HF_HUB_DISABLE_XET="1")
         yield hub
 
 
-def home_of(hub: HubServer) -> Path:
+def home_of(hub: FakeHub) -> Path:
     return hub.folder.with_name("home")
 
 
-def push(hub: HubServer, folder: Path, kills: int, rng: random.Random) -> dict:
+def push(hub: FakeHub, folder: Path, kills: int, rng: random.Random) -> dict:
     """After every kill the Hub has the old files or the new ones, and pushing again succeeds."""
     repo, source, old, new, strange, unequal = "ada/pushed", folder / "source", 0, 0, [], 0
     shutil.copytree(BUNDLED, source)
@@ -69,7 +68,7 @@ def push(hub: HubServer, folder: Path, kills: int, rng: random.Random) -> dict:
             strange.append(sorted(name for name in there if there[name] != before.get(name)))
         finish(begin())
         unequal += hub.files(repo) != after
-    tagged = hub.repo(repo).branches["main"] in hub.repo(repo).tags.values()
+    tagged = hub.repo(repo).main in hub.repo(repo).tags.values()
     return {
         "kills": old + new + len(strange),
         "the_hub_had_the_old_files": old,
@@ -80,7 +79,7 @@ def push(hub: HubServer, folder: Path, kills: int, rng: random.Random) -> dict:
     }
 
 
-def pull(hub: HubServer, folder: Path, kills: int, rng: random.Random) -> dict:
+def pull(hub: FakeHub, folder: Path, kills: int, rng: random.Random) -> dict:
     """After every kill the next pull gives the same bytes."""
     repo, output, done, within, broken, unequal, left = "ada/pulled", folder / "pulled", 0, 0, [], 0, []
     files = contents(BUNDLED)
@@ -119,11 +118,11 @@ def pull(hub: HubServer, folder: Path, kills: int, rng: random.Random) -> dict:
     }
 
 
-def has_begun(hub: HubServer) -> Callable[[], bool]:
+def has_begun(hub: FakeHub) -> Callable[[], bool]:
     return hub_heard_of(hub, "")
 
 
-def hub_heard_of(hub: HubServer, path: str) -> Callable[[], bool]:
+def hub_heard_of(hub: FakeHub, path: str) -> Callable[[], bool]:
     return lambda: any(path in request for request in hub.requests)
 
 
