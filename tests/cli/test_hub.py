@@ -6,8 +6,7 @@ import sys
 
 import pytest
 from conftest import PROJECT
-from hub.fake_hub import WRITER
-from hub.fake_hub import FakeHub
+from hub.fake_hub import WRITER, FakeHub
 from hub.helpers import MAX_SECONDS, REPO, contents, publish
 
 from hairseg.cli import hub as hub_command
@@ -31,7 +30,7 @@ def test_command_line(server, one, tmp_path, monkeypatch, capsys):
     assert command("pull", REPO) is None and "cached copy" in capsys.readouterr().out
     assert command("push", str(one), REPO) == 2
     said = capsys.readouterr().err
-    assert said.count("\n") == 1 and "cannot be reached" in said and f"push {one} {REPO}" in said
+    assert said.count("\n") == 1 and "connection" in said and f"hairseg hub push {one} {REPO}" in said
 
 
 def test_command_line_with_a_hub_that_never_answers(tmp_path):
@@ -45,7 +44,7 @@ def test_command_line_with_a_hub_that_never_answers(tmp_path):
             "OMP_NUM_THREADS": "1",
         }
         done = subprocess.run(
-            [sys.executable, "-m", "hairseg.hub", "pull", REPO],
+            [sys.executable, "-m", "hairseg.cli.hub", "pull", REPO],
             cwd=PROJECT,
             text=True,
             timeout=MAX_SECONDS,

@@ -434,10 +434,15 @@ class ApiHandler(FaultyHandler):
         return rows
 
     def preupload(self, kind: str, repo_id: str) -> dict:
-        self.writable(kind, repo_id)
-        names = [file["path"] for file in self.json()["files"]]
-        modes = {name: "lfs" if name.endswith(LARGE_SUFFIXES) else "regular" for name in names}
-        return {"files": [{"path": name, "uploadMode": mode, "shouldIgnore": False} for name, mode in modes.items()]}
+        repo = self.writable(kind, repo_id)
+        present = repo.commits[repo.main]["files"] if repo.main else {}
+        files = []
+        for name in [file["path"] for file in self.json()["files"]]:
+            mode = "lfs" if name.endswith(LARGE_SUFFIXES) else "regular"
+            files.append({"path": name, "uploadMode": mode, "shouldIgnore": False})
+            if name in present:
+                files[-1]["oid"] = present[name].get("lfs", {}).get("sha256") or present[name]["oid"]
+        return {"files": files}
 
     def lfs_batch(self, kind: str, repo_id: str) -> dict:
         self.writable(kind, repo_id)

@@ -131,7 +131,7 @@ def invert_last_bit(weights: bytes) -> bytes:
 # Faults of a download and what the error says; None means that the Hub is down.
 FAULTS = {
     "down": (None, "connection"),
-    "silent": (dict(kind="stall"), "timed out"),
+    "silent": (dict(kind="stall"), "did not answer in time"),
     "silent for headers": (dict(kind="stall", path="/resolve/", method="HEAD"), "did not answer in time"),
     "silent within the weights": (dict(kind="stall", path="signature", at=100_000), "did not answer in time"),
     "dropped": (dict(kind="cut"), "connection"),

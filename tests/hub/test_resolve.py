@@ -68,7 +68,9 @@ def test_a_new_commit_is_fetched_and_an_old_one_can_be_named(server, one):
     assert resolve(REPO).commit == old
     new = server.put(REPO, {"metrics.json": b"{}"})
     found = resolve(REPO)
-    assert found.commit == new and ModelRepository(found.folder).metrics() == {} and str(found) == f"{REPO} at {new[:7]}"
+    assert (
+        found.commit == new and ModelRepository(found.folder).metrics() == {} and str(found) == f"{REPO} at {new[:7]}"
+    )
     assert resolve(f"{REPO}@{old}").commit == resolve(REPO, revision=old).commit == old
     assert_fails(lambda: resolve(f"{REPO}@{old}", revision=new), "disagree")
 

@@ -71,7 +71,7 @@ def test_space_mistakes(server, one, project, monkeypatch):
     assert_fails(lambda: space("ada/page", [REPO]), "read-only")
     (project / "app.py").unlink()
     assert_fails(lambda: space("ada/page", [REPO]), "app.py")
-    assert not server.exists("ada/page", "spaces")
+    assert ("spaces", "ada/page") not in server.repos
 
 
 def test_the_space_names_its_model_and_preloads_what_serving_needs(server, one, project):
@@ -110,7 +110,7 @@ def test_a_space_of_several_models_serves_them_all(server, both, project, monkey
     assert settings.models == [REPO, second]
     assert [line.split()[0] for line in settings.preload_from_hub] == [REPO, REPO]  # a build may not read the other
     assert_fails(lambda: space("ada/other", [REPO, "ada/nothing", second]), "has no repository ada/nothing")
-    assert not server.exists("ada/other", "spaces")
+    assert ("spaces", "ada/other") not in server.repos
 
 
 def test_hardware_and_secrets_are_passed_on(server, one, project, monkeypatch, capsys):
@@ -129,5 +129,5 @@ def test_hardware_and_secrets_are_passed_on(server, one, project, monkeypatch, c
     made = server.repo("ada/page", "spaces")
     assert made.hardware == "t4-small" and made.secrets == {"HF_TOKEN": "hf_x", "GREETING": "hello"}
     assert "HF_TOKEN" not in capsys.readouterr().out
-    assert command("--hardware", "abacus") == 2 and "'abacus' is not known: expected one of" in capsys.readouterr().err
+    assert command("--hardware", "abacus") == 2 and "'abacus' is unknown. Choose from" in capsys.readouterr().err
     assert command("--secret", "NOWHERE") == 2 and "'NOWHERE' has no value" in capsys.readouterr().err
