@@ -126,16 +126,12 @@ def explain(error: BaseException, repo_id: str, revision: str = "main") -> HubEr
         return HubError(f"{repo_id} is not in the cache.", "Download it while online.")
     if isinstance(error, LocalTokenNotFoundError):
         return HubError("No Hub token was found.", LOG_IN)
+    if isinstance(error, TimeoutError) or "timed out" in message:
+        remedy = "Try again later, or raise HF_HUB_DOWNLOAD_TIMEOUT."
+        return HubError(f"{hub} did not answer in time ({message}).", remedy, is_unavailable=True)
     if isinstance(error, HTTPError | ConnectionError):
-        return HubError(
-            f"The connection to {hub} failed ({message}).", "Check the network and HF_ENDPOINT.", is_unavailable=True
-        )
-    if isinstance(error, TimeoutError):
-        return HubError(
-            f"{hub} did not answer in time ({message}).",
-            "Try again later, or raise HF_HUB_DOWNLOAD_TIMEOUT.",
-            is_unavailable=True,
-        )
+        remedy = "Check the network and HF_ENDPOINT."
+        return HubError(f"The connection to {hub} failed ({message}).", remedy, is_unavailable=True)
     if isinstance(error, OSError | RuntimeError) and _is_disk_full(error):
         return HubError(
             f"The disk is full, so {repo_id} cannot be cached.", "Free some space, or set HF_HOME to another disk."
