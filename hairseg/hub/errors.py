@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from huggingface_hub import constants, get_token
 from huggingface_hub.errors import (
@@ -23,6 +23,7 @@ from huggingface_hub.errors import (
 
 from hairseg.errors import InputError, quote, summarise
 
+Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 LOG_IN = "Log in with `hf auth login`, or set HF_TOKEN."
@@ -41,7 +42,7 @@ class HubError(InputError):
         is_final: the response rules out a cached copy, for example because the revision was deleted.
     """
 
-    def __init__(self, problem: str, remedy: str, *, is_unavailable: bool = False, is_final: bool = False):
+    def __init__(self, problem: str, remedy: str | None, *, is_unavailable: bool = False, is_final: bool = False):
         super().__init__(problem, remedy=remedy)
         self.is_unavailable, self.is_final = is_unavailable, is_final
 
@@ -65,15 +66,15 @@ def translate_errors(repo_id: str, revision: str = "main") -> Iterator[None]:
         raise explain(error, repo_id, revision) from error
 
 
-def retry_once(call: Callable[[], Result]) -> Result:
+def retry_once(call: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
     """Call, and once more after a server error or a lost connection; the client retries only some requests."""
     try:
-        return call()
+        return call(*args, **kwargs)
     except HTTPError as error:
         if isinstance(error, HfHubHTTPError) and error.response.status_code < 500:
             raise
     time.sleep(1)
-    return call()
+    return call(*args, **kwargs)
 
 
 def stop_when_silent(call: Callable[[Callable[[], None]], Result]) -> Result:

@@ -1,7 +1,7 @@
 """The tags of a repository on the Hub, with recipes and scores, and the comparison of scores before a push."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -63,24 +63,24 @@ def log(repo_id: str, token: str | None = None) -> list[Release]:
         HubError: there is no such repository, access is denied, or the Hub is unavailable.
     """
     repo_id, _ = parse_repo_id(repo_id)
-    found = []
+    found: list[Release] = []
+
+    def collect(report_progress: Callable[[], None]) -> None:
+        for release in releases(HfApi(token=token), repo_id):
+            found.append(release)
+            report_progress()
+
     with translate_errors(repo_id):
-
-        def collect(report_progress) -> None:
-            for release in releases(HfApi(token=token), repo_id):
-                found.append(release)
-                report_progress()
-
         stop_when_silent(collect)
     return found
 
 
 def releases(api: HfApi, repo_id: str) -> Iterator[Release]:
     """Yield what `log` lists, each release requested when it is consumed."""
-    tags = retry_once(lambda: api.list_repo_refs(repo_id)).tags
+    tags = retry_once(api.list_repo_refs, repo_id).tags
     if not tags:
         return
-    dates = {commit.commit_id: commit.created_at for commit in retry_once(lambda: api.list_repo_commits(repo_id))}
+    dates = {commit.commit_id: commit.created_at for commit in retry_once(api.list_repo_commits, repo_id)}
     tags_on_main = [tag for tag in tags if tag.target_commit in dates]
     for tag in sorted(tags_on_main, key=lambda tag: (dates[tag.target_commit], tag.name), reverse=True):
         commit = tag.target_commit
@@ -134,7 +134,7 @@ def scores_by_variant(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]
 def read_remote(api: HfApi, repo_id: str, name: str, commit: str) -> bytes | None:
     """Read a small file of a commit; None if it does not exist."""
     try:
-        return Path(retry_once(lambda: api.hf_hub_download(repo_id, name, revision=commit))).read_bytes()
+        return Path(retry_once(api.hf_hub_download, repo_id, name, revision=commit)).read_bytes()
     except EntryNotFoundError:
         return None
 

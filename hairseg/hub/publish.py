@@ -74,15 +74,14 @@ def check_rights(
             f"Create another at {constants.ENDPOINT}/settings/tokens. {LOG_IN}",
         )
     # None leaves the choice to the owner, as an organisation may make repositories private by default.
-    visibility = private or None
     retry_once(
-        lambda: api.create_repo(repo_id, private=visibility, exist_ok=True, repo_type=repo_type, space_sdk=space_sdk)
+        api.create_repo, repo_id, private=private or None, exist_ok=True, repo_type=repo_type, space_sdk=space_sdk
     )
-    if private and retry_once(lambda: api.repo_info(repo_id, repo_type=repo_type)).private is False:
+    if private and retry_once(api.repo_info, repo_id, repo_type=repo_type).private is False:
         raise InputError(f"{repo_id} is public.", remedy="Make it private in its settings, or choose another name.")
     # Asking how to upload a file requires the right to write and changes nothing.
     probe = [CommitOperationAdd(CARD, b"probe")]
-    retry_once(lambda: api.preupload_lfs_files(repo_id, probe, repo_type=repo_type))
+    retry_once(api.preupload_lfs_files, repo_id, probe, repo_type=repo_type)
 
 
 def push(
@@ -149,7 +148,7 @@ def _push(
     commit = commit_files(api, repo_id, files, stale_files, "Push from HairSeg")
     tag = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
     try:
-        retry_once(lambda: api.create_tag(repo_id, tag=tag, revision=commit, exist_ok=True))
+        retry_once(api.create_tag, repo_id, tag=tag, revision=commit, exist_ok=True)
     except CLIENT_ERRORS as error:
         failure = explain(error, repo_id)
         raise HubError(f"The files were pushed without a tag. {failure.problem}", failure.remedy) from error
@@ -185,7 +184,7 @@ def _render_addressed_card(repository: ModelRepository, repo_id: str) -> bytes:
 
 def _inspect_remote(api: HfApi, repo_id: str, card: bytes) -> tuple[set[str], bool]:
     """Return the names of the files on main, and whether the card there was edited."""
-    info = retry_once(lambda: api.model_info(repo_id, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT))
+    info = retry_once(api.model_info, repo_id, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT)
     names = {file.rfilename for file in info.siblings or []}
     remote_card = read_remote(api, repo_id, CARD, info.sha or "main") if CARD in names else None
     is_edited = remote_card not in (None, card) and not is_unedited((remote_card or b"").decode("utf-8", "replace"))

@@ -178,6 +178,8 @@ def pull(
 
 @dataclass(frozen=True)
 class _HubRepo:
+    """A revision of a repository on the Hub, and the cache for it."""
+
     repo_id: str
     revision: str
     token: str | None
@@ -235,7 +237,7 @@ class _HubRepo:
             return Path(path)
 
         for name, file in files.items():
-            path = retry_once(partial(fetch, name, commit, force))
+            path = retry_once(fetch, name, commit, force)
             if not _has_checksum(path, file) and not _has_checksum(fetch(name, commit, force=True), file):
                 raise OSError(f"{name} does not match its checksum")
             report_progress()
@@ -250,8 +252,8 @@ class _HubRepo:
 
     def _request_info(self) -> ModelInfo:
         timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
-        request = partial(HfApi(token=self.token).model_info, self.repo_id, revision=self.revision)
-        return retry_once(partial(request, files_metadata=True, timeout=timeout))
+        request = HfApi(token=self.token).model_info
+        return retry_once(request, self.repo_id, revision=self.revision, files_metadata=True, timeout=timeout)
 
     def _cached_folder(self) -> Path:
         folder = snapshot_download(

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from huggingface_hub import HfApi, ModelInfo, SpaceCard, SpaceHardware, constants
@@ -98,7 +97,7 @@ def space_files() -> dict[str, Path]:
 def _model_info(api: HfApi, repo_id: str, revision: str) -> ModelInfo:
     timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
     with translate_errors(repo_id, revision):
-        return retry_once(partial(api.model_info, repo_id, revision=revision, timeout=timeout))
+        return retry_once(api.model_info, repo_id, revision=revision, timeout=timeout)
 
 
 def _render_space_card(space_id: str, models: Sequence[tuple[str, str, ModelInfo]]) -> bytes:
