@@ -78,7 +78,7 @@ def retry_once(call: Callable[Arguments, Result], *args: Arguments.args, **kwarg
 
 
 def stop_when_silent(call: Callable[[Callable[[], None]], Result]) -> Result:
-    """Call, and give up when the Hub makes no progress for five times HF_HUB_DOWNLOAD_TIMEOUT.
+    """Call, and give up when the Hub makes no progress for four times HF_HUB_DOWNLOAD_TIMEOUT.
 
     Many requests of the client have no timeout. The call runs in a daemon thread, which is abandoned on timeout.
 
@@ -86,9 +86,9 @@ def stop_when_silent(call: Callable[[Callable[[], None]], Result]) -> Result:
         call: takes a function to call on every sign of progress.
 
     Raises:
-        TimeoutError: no progress was reported for too long; by default 50 seconds.
+        TimeoutError: no progress was reported for too long; by default 40 seconds.
     """
-    patience = 5 * constants.HF_HUB_DOWNLOAD_TIMEOUT
+    patience = 4 * constants.HF_HUB_DOWNLOAD_TIMEOUT
     last_progress = time.monotonic()
     future: Future[Result] = Future()
 

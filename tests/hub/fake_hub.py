@@ -189,24 +189,18 @@ class FakeHub:
             return repo.commit("Edit", entries)
 
     def store(self, content: bytes, is_large: bool = False) -> dict:
-        if is_large:
-            return self.large_entry(self.store_large(content), len(content))
-        oid = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-        (self.folder / oid).write_bytes(content)
-        return {"oid": oid, "size": len(content)}
-
-    def store_large(self, content: bytes) -> str:
-        sha256 = hashlib.sha256(content).hexdigest()
-        (self.folder / sha256).write_bytes(content)
-        return sha256
-
-    def large_entry(self, sha256: str, size: int) -> dict:
-        pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
-        lfs = {"sha256": sha256, "size": size, "pointerSize": len(pointer)}
-        return {**self.store(pointer), "size": size, "lfs": lfs}
+        sha1 = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+        name = hashlib.sha256(content).hexdigest() if is_large else sha1
+        (self.folder / name).write_bytes(content)
+        return large_entry(name, len(content)) if is_large else {"oid": sha1, "size": len(content)}
 
     def read(self, entry: dict) -> bytes:
         return (self.folder / (entry["lfs"]["sha256"] if "lfs" in entry else entry["oid"])).read_bytes()
+
+
+def large_entry(sha256: str, size: int) -> dict:
+    """Describe a large file as Git LFS does; the Git hash of its pointer is made up."""
+    return {"oid": sha256[:40], "size": size, "lfs": {"sha256": sha256, "size": size, "pointerSize": 130}}
 
 
 class FaultyHandler(BaseHTTPRequestHandler):
@@ -277,15 +271,6 @@ class FaultyHandler(BaseHTTPRequestHandler):
     def respond(self) -> Response:
         raise NotImplementedError
 
-    def content_response(self, headers: dict[str, str], content: bytes) -> Response:
-        """Respond with the content, or with the end of it that a Range header requests."""
-        requested = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
-        if not requested:
-            return 200, headers, content
-        start = int(requested[1])
-        part = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
-        return 206, {**headers, **part}, content[start:]
-
 
 class StorageHandler(FaultyHandler):
     """Large files by their SHA-256, with a signature in the URL instead of a token."""
@@ -301,10 +286,10 @@ class StorageHandler(FaultyHandler):
         if parse_qs(url.query).get("signature") != [sha256[::-1]]:
             raise ApiError(403, "The signature of the URL does not match")
         if self.command == "PUT":
-            if self.hub.store_large(self.body) != sha256:
+            if self.hub.store(self.body, is_large=True)["lfs"]["sha256"] != sha256:
                 raise ApiError(400, "The content does not match its checksum")
             return 200, {"ETag": f'"{sha256}"'}, b""
-        return self.content_response({"ETag": f'"{sha256}"'}, (self.hub.folder / sha256).read_bytes())
+        return 200, {"ETag": f'"{sha256}"'}, (self.hub.folder / sha256).read_bytes()
 
 
 class ApiHandler(FaultyHandler):
@@ -467,7 +452,7 @@ class ApiHandler(FaultyHandler):
             elif operation["key"] == "lfsFile":
                 if not (self.hub.folder / value["oid"]).is_file():
                     raise ApiError(400, f"The large file {name} was never uploaded")
-                files[name] = self.hub.large_entry(value["oid"], value["size"])
+                files[name] = large_entry(value["oid"], value["size"])
             else:
                 del files[name]
         commit = repo.commit(head["value"]["summary"], files)
@@ -499,7 +484,7 @@ class ApiHandler(FaultyHandler):
             raise ApiError(404, "Entry not found", "EntryNotFound")
         headers = {"X-Repo-Commit": commit, "ETag": f'"{entry["oid"]}"'}
         if "lfs" not in entry:
-            return self.content_response(headers, self.hub.read(entry))
+            return 200, headers, self.hub.read(entry)
         sha256 = entry["lfs"]["sha256"]
         headers |= {"X-Linked-Etag": f'"{sha256}"', "X-Linked-Size": str(entry["size"])}
         return 302, {**headers, "Location": self.signed_url(sha256)}, b""
