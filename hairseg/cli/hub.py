@@ -27,7 +27,9 @@ def parse() -> Parser:
     command.add_argument("repo", metavar="USER/NAME")
     command.add_argument("--private", action="store_true", help="only you can see it")
     command.add_argument("--overwrite-card", action="store_true", help="also a card that was edited on the Hub")
-    command.add_argument("--allow-regression", action="store_true", help="also if it scores worse than what was tagged last")
+    command.add_argument(
+        "--allow-regression", action="store_true", help="also if it scores worse than what was tagged last"
+    )
     command.add_argument("--onnx", action="store_true", help="export to ONNX first, for use without this code")
     command = commands.add_parser("pull", help="download a model repository for offline use")
     command.add_argument("repo", metavar="REPO", help="USER/NAME or USER/NAME@REVISION")

@@ -118,43 +118,38 @@ def explain(error: BaseException, repo_id: str, revision: str = "main") -> HubEr
     if isinstance(error, HfHubHTTPError):
         return _explain_response(error, repo_id, revision)
     if isinstance(error, OfflineModeIsEnabled):
-        return HubError(
-            "The Hub client is in offline mode (HF_HUB_OFFLINE=1).",
-            "Unset HF_HUB_OFFLINE, or use a folder.",
-            is_unavailable=True,
-        )
+        problem, remedy = "The Hub client is in offline mode (HF_HUB_OFFLINE=1).", "Unset HF_HUB_OFFLINE."
+    elif isinstance(error, TimeoutError) or "timed out" in message:
+        problem = f"{hub} did not answer in time ({message})."
+        remedy = "Try again later, or raise HF_HUB_DOWNLOAD_TIMEOUT."
+    elif isinstance(error, HTTPError | ConnectionError):
+        problem, remedy = f"The connection to {hub} failed ({message}).", "Check the network and HF_ENDPOINT."
+    elif isinstance(error, OSError) or _is_disk_full(error):
+        return _explain_local_error(error, repo_id)
+    elif "Invalid metadata in README.md" in str(error):
+        details = summarise(error, skip=1)
+        return HubError(f"{hub} rejected the model card ({details}).", "Correct the card's metadata.")
+    else:
+        problem = f"{hub} gave an unexpected response ({type(error).__name__}: {message})."
+        remedy = "Check HF_ENDPOINT, and whether the network requires a login."
+    return HubError(problem, remedy, is_unavailable=True)
+
+
+def _explain_local_error(error: BaseException, repo_id: str) -> HubError:
     if isinstance(error, LocalEntryNotFoundError):
         return HubError(f"{repo_id} is not in the cache.", "Download it while online.")
     if isinstance(error, LocalTokenNotFoundError):
         return HubError("No Hub token was found.", LOG_IN)
-    if isinstance(error, TimeoutError) or "timed out" in message:
-        remedy = "Try again later, or raise HF_HUB_DOWNLOAD_TIMEOUT."
-        return HubError(f"{hub} did not answer in time ({message}).", remedy, is_unavailable=True)
-    if isinstance(error, HTTPError | ConnectionError):
-        remedy = "Check the network and HF_ENDPOINT."
-        return HubError(f"The connection to {hub} failed ({message}).", remedy, is_unavailable=True)
-    if isinstance(error, OSError | RuntimeError) and _is_disk_full(error):
-        return HubError(
-            f"The disk is full, so {repo_id} cannot be cached.", "Free some space, or set HF_HOME to another disk."
-        )
+    if _is_disk_full(error):
+        remedy = "Free some space, or set HF_HOME to another disk."
+        return HubError(f"The disk is full, so {repo_id} cannot be cached.", remedy)
     if isinstance(error, OSError) and error.filename:
-        return HubError(
-            f"{error.filename} cannot be read or written ({error.strerror}).",
-            "Change its permissions, or set HF_HOME to another folder.",
-            is_final=True,
-        )
-    if isinstance(error, OSError):
-        return HubError(f"The download of {repo_id} failed ({message}).", "Try again.", is_unavailable=True)
-    if "Invalid metadata in README.md" in str(error):
-        return HubError(f"{hub} rejected the model card ({summarise(error, skip=1)}).", "Correct the card's metadata.")
-    return HubError(
-        f"{hub} gave an unexpected response ({type(error).__name__}: {message}).",
-        "Check HF_ENDPOINT, and whether the network requires a login.",
-        is_unavailable=True,
-    )
+        problem = f"{error.filename} cannot be read or written ({error.strerror})."
+        return HubError(problem, "Change its permissions, or set HF_HOME to another folder.", is_final=True)
+    return HubError(f"The download of {repo_id} failed ({summarise(error)}).", "Try again.", is_unavailable=True)
 
 
-def _is_disk_full(error: OSError | RuntimeError) -> bool:
+def _is_disk_full(error: BaseException) -> bool:
     # Xet, which is written in Rust, raises RuntimeError with the number in its message.
     is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     return is_full or f"(os error {errno.ENOSPC})" in str(error)

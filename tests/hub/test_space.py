@@ -1,4 +1,4 @@
-"""Deploying the Space."""
+"""Deployment of a Space."""
 
 import sys
 
@@ -74,7 +74,7 @@ def test_space_mistakes(server, one, project, monkeypatch):
     assert ("spaces", "ada/page") not in server.repos
 
 
-def test_the_space_names_its_model_and_preloads_what_serving_needs(server, one, project):
+def test_space_metadata(server, one, project):
     commit = publish(server, one)
     space("ada/page", [REPO])
     card = SpaceCard(server.files("ada/page", kind="spaces")["README.md"].decode())
@@ -94,21 +94,21 @@ def test_the_space_names_its_model_and_preloads_what_serving_needs(server, one, 
     assert card.data.to_dict()["preload_from_hub"] == [f"{REPO} {files} {commit}"]
 
 
-def test_a_space_of_several_models_serves_them_all(server, both, project, monkeypatch, capsys):
+def test_a_space_of_several_models(server, both, project, monkeypatch, capsys):
     first, second = f"{REPO}@{publish(server, both)[:8]}", "ada/darker"
     push(both, second, private=True)
     monkeypatch.setattr(sys, "argv", ["hub", "space", "ada/page", "--repo", first, second, REPO])
     with pytest.raises(SystemExit) as end:
         run(hub_command.main)
     assert end.value.code is None
-    assert "ada/darker is private" in (said := capsys.readouterr().out) and f"{REPO} is private" not in said
+    assert "ada/darker is private" in (output := capsys.readouterr().out) and f"{REPO} is private" not in output
     made = server.repo("ada/page", "spaces")
-    monkeypatch.setenv("HAIRSEG_REPO", made.variables["HAIRSEG_REPO"]["value"])  # as the Space does for its app
+    monkeypatch.setenv("HAIRSEG_REPO", made.variables["HAIRSEG_REPO"]["value"])
     models, notices = find_models()
     assert [model.name for model in models] == [first, second, REPO] and notices == []
     settings = SpaceCard(server.files("ada/page", kind="spaces")["README.md"].decode()).data
     assert settings.models == [REPO, second]
-    assert [line.split()[0] for line in settings.preload_from_hub] == [REPO, REPO]  # a build may not read the other
+    assert [line.split()[0] for line in settings.preload_from_hub] == [REPO, REPO]  # not the private one
     assert_fails(lambda: space("ada/other", [REPO, "ada/nothing", second]), "has no repository ada/nothing")
     assert ("spaces", "ada/other") not in server.repos
 
