@@ -1,6 +1,6 @@
 """The model repository on the Hugging Face Hub, and the Space that shows it.
 
-python -m hairseg.hub push runs/resnet101-paper USER/NAME [--private] [--overwrite-card] [--onnx] [--anyway]
+python -m hairseg.hub push runs/resnet101-paper USER/NAME [--private] [--overwrite-card] [--onnx] [--allow-regression]
 python -m hairseg.hub log USER/NAME
 python -m hairseg.hub pull USER/NAME[@REVISION] [--output DIR]
 python -m hairseg.hub export REPO --onnx [--output DIR]
@@ -14,8 +14,7 @@ from hairseg.cli.common import Parser, run
 from hairseg.errors import InputError, quote
 from hairseg.hub.history import log
 from hairseg.hub.publish import push
-from hairseg.hub.resolve import pull
-from hairseg.hub.snapshots import parse_id
+from hairseg.hub.resolve import parse_repo_id, pull
 from hairseg.hub.space import space
 from hairseg.repository.export import check_packages, export_onnx
 
@@ -28,7 +27,9 @@ def parse() -> Parser:
     command.add_argument("repo", metavar="USER/NAME")
     command.add_argument("--private", action="store_true", help="only you can see it")
     command.add_argument("--overwrite-card", action="store_true", help="also a card that was edited on the Hub")
-    command.add_argument("--anyway", action="store_true", help="also if it scores worse than what was tagged last")
+    command.add_argument(
+        "--allow-regression", action="store_true", help="also if it scores worse than what was tagged last"
+    )
     command.add_argument("--onnx", action="store_true", help="export to ONNX first, for use without this code")
     command = commands.add_parser("pull", help="download a model repository for offline use")
     command.add_argument("repo", metavar="REPO", help="USER/NAME or USER/NAME@REVISION")
@@ -83,7 +84,7 @@ def main() -> None:
         if Path(args.repo).is_dir():
             export(Path(args.repo))
         else:
-            export(pull(args.repo, args.output or parse_id(args.repo)[0].rpartition("/")[2]).folder)
+            export(pull(args.repo, args.output or parse_repo_id(args.repo)[0].rpartition("/")[2]).folder)
     elif args.command == "push":
         if args.onnx:
             export(args.folder)

@@ -1,18 +1,20 @@
-"""The model card: metadata for the Hub and a page for people, every number from config.json and metrics.json."""
+"""The model card: metadata for the Hub and a page for people, rendered from config.json and metrics.json."""
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData, constants
 
 from hairseg.paper import PAPER_AUROC
 from hairseg.repository.config import Config
+from hairseg.repository.dataset_names import dataset_name
 
 TEMPLATE = "model_card.md"
 
-METRICS = {
+METRIC_LABELS = {
     "auroc": "AUROC",
     "f1": "F1",
     "iou": "IoU",
@@ -21,51 +23,40 @@ METRICS = {
     "calibration_error": "Calibration error",
 }
 
-INDEXED = {"auroc": "roc_auc", "f1": "f1", "iou": "iou"}  # what the Hub shows beside the card, and its names for it
+# The Hub shows these beside the card, under its own names.
+HUB_METRICS = {"auroc": "roc_auc", "f1": "f1", "iou": "iou"}
 
-DATASETS = {"celebamask-hq": "CelebAMask-HQ", "figaro1k": "Figaro1k", "borza": "Borza et al. 2018 (CelebA)"}
+# The authors' archive, uploaded by another person.
+HUB_DATASETS = {"celebamask-hq": "liusq/CelebAMask-HQ"}
 
-HUB_DATASETS = {"celebamask-hq": "liusq/CelebAMask-HQ"}  # the archive as its authors published it, uploaded by another
-
-BASES = {  # what a pretrained variant started from, as the Hub calls it; torchvision's COCO weights are not there
+# Pretrained weights on the Hub by backbone and init. torchvision's COCO weights are not there.
+BASE_MODELS = {
     ("resnet101", "imagenet"): "timm/resnet101.tv2_in1k",
     ("resnet50", "imagenet"): "timm/resnet50.tv2_in1k",
     ("efficientnet_lite0", "imagenet"): "timm/efficientnet_lite0.ra_in1k",
     ("efficientnet_lite2", "imagenet"): "timm/tf_efficientnet_lite2.in1k",
 }
 
-WATTS = {  # of boards, by their makers' data sheets
-    "H200": 700,
-    "H100": 700,
-    "A100": 400,
-    "V100": 300,
-    "RTX 4090": 450,
-    "RTX 3090": 350,
-    "GTX 1060": 120,
-    "L4": 72,
-    "T4": 70,
-}
-
-WATTS_PER_THREAD = 10  # of a CPU: a server of 64 threads draws about 600
-
-MARK = re.compile(r"\n<!-- hairseg: ([0-9a-f]{64}) -->\n\Z")
+CHECKSUM_COMMENT = re.compile(r"\n<!-- hairseg: ([0-9a-f]{64}) -->\n\Z")
 
 
-def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME", onnx_variants: Sequence[str] = ()) -> str:
-    """README.md of a model repository, from the template model_card.md.
+def render_card(
+    config: Config, metrics: Mapping[str, Any], repo_id: str = "USER/NAME", onnx_variants: Sequence[str] = ()
+) -> str:
+    """Render README.md of a model repository from the template model_card.md.
 
     Args:
-        config: as in config.json.
-        metrics: as in metrics.json: the scores of one data set's split. Scores may be None (nothing to score).
-        repo_id: how the card's examples load the repository.
-        onnx_variants: those that the repository also has as ONNX files.
+        config: the repository's config.json.
+        metrics: its metrics.json; scores may be None.
+        repo_id: the Hub id in the card's examples.
+        onnx_variants: the variants that are also exported to ONNX.
 
     Returns:
-        The card's text, closed by a checksum by which a later push knows whether its owner has edited it.
+        The card. It ends with a checksum, by which a later push recognises whether it was edited.
     """
     datasets = list(dict.fromkeys(name for entry in config.variants.values() for name in entry["datasets"]))
-    started = [(config.backbone, entry["init"]) for entry in config.variants.values()]
-    bases = sorted(BASES[start] for start in started if start in BASES)
+    inits = [(config.backbone, entry["init"]) for entry in config.variants.values()]
+    base_models = sorted(BASE_MODELS[init] for init in inits if init in BASE_MODELS)
     results = _eval_results(metrics)
     data = ModelCardData(
         license="other",
@@ -75,107 +66,87 @@ def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME", onnx_
         pipeline_tag="image-segmentation",
         tags=["hair-segmentation", "semantic-segmentation", "deeplabv3", config.backbone.replace("_", "-"), "hairseg"],
         datasets=[HUB_DATASETS[name] for name in datasets if name in HUB_DATASETS] or None,
-        base_model=bases[0] if bases else None,
-        metrics=list(INDEXED.values()),
+        base_model=base_models[0] if base_models else None,
+        metrics=list(HUB_METRICS.values()),
         model_name="HairSeg" if results else None,
         eval_results=results or None,
     )
     card = ModelCard.from_template(
         data,
-        template_path=str(_template()),
+        template_path=str(_find_template()),
         config=config,
         results=metrics,
         repo_id=repo_id,
         onnx_variants=onnx_variants,
         hub=constants.ENDPOINT,
-        metric_names=METRICS,
+        metric_labels=METRIC_LABELS,
         paper_auroc=PAPER_AUROC,
-        dataset_name=dataset_name(metrics.get("dataset", "")),
-        dataset_names=DATASETS,
-        trained_on=[dataset_name(name) for name in datasets],
-        on_hub={dataset_name(name): HUB_DATASETS[name] for name in datasets if name in HUB_DATASETS},
-        score=_score,
-        power=power,
-        photos_saved=photos_saved,
-        stages=stages,
+        dataset_name=dataset_name,
+        training_datasets=[dataset_name(name) for name in datasets],
+        hub_datasets={dataset_name(name): HUB_DATASETS[name] for name in datasets if name in HUB_DATASETS},
+        score=_format_score,
+        summarise_transfer=summarise_transfer,
+        training_stages=training_stages,
     )
     text = card.content.rstrip("\n") + "\n"
     return f"{text}\n<!-- hairseg: {_checksum(text)} -->\n"
 
 
-def _template() -> Path:
-    """It lies at the top of a checkout; an installed package has it beside this file."""
-    installed = Path(__file__).with_name(TEMPLATE)
-    return installed if installed.is_file() else Path(__file__).parents[2] / TEMPLATE
+def is_unedited(card: str) -> bool:
+    """Whether a card is exactly what `render_card` returned."""
+    comment = CHECKSUM_COMMENT.search(card)
+    return comment is not None and _checksum(card[: comment.start()]) == comment[1]
 
 
-def is_as_rendered(card: str) -> bool:
-    """Whether nobody has changed a card since `render_card` wrote it."""
-    mark = MARK.search(card)
-    return mark is not None and _checksum(card[: mark.start()]) == mark[1]
-
-
-def dataset_name(dataset: str) -> str:
-    """What people call a data set."""
-    return DATASETS.get(dataset, dataset)
-
-
-def power(device: str) -> int | None:
-    """Watts that a device of training draws when it is busy; None where that is not known.
-
-    Example:
-        >>> power("cpu, 2 threads"), power("4 x NVIDIA H100 80GB HBM3"), power("NVIDIA L40S"), power("abacus")
-        (20, 2800, None, None)
-    """
-    processes, _, name = device.rpartition(" x ")
-    threads = re.fullmatch(r"cpu, (\d+) threads", name)
-    if threads:
-        each = WATTS_PER_THREAD * int(threads[1])
-    else:
-        each = next((watts for known, watts in WATTS.items() if re.search(rf"\b{known}\b", name)), None)
-    return each and each * int(processes or 1)
-
-
-def stages(entry: dict) -> list[dict]:
-    """The trainings that made a variant, the first one first, each as an entry of config.json.
-
-    Example:
-        >>> [stage["recipe"] for stage in stages({"recipe": "further", "started_from": {"recipe": "modern"}})]
-        ['modern', 'further']
-    """
-    before = entry.get("started_from")
-    return [*(stages(before) if before else []), entry]
-
-
-def photos_saved(transfer: dict) -> str:
-    """What the curve over numbers of photos says, in a sentence.
+def training_stages(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """List the training runs that led to a variant, the first run first.
 
     Args:
-        transfer: as `benchmarks/transfer.py` puts it into metrics.json: F1 by variant and number of photos, and the
-            share of the photos with which the pretrained variant is as good as the random one with all of them.
+        entry: the variant's entry in config.json.
 
     Example:
-        >>> photos_saved({"f1": {"random": {"50": 0.5, "800": 0.8}, "pretrained": {}}, "photos_saved": 0.25})
+        >>> [stage["recipe"] for stage in training_stages({"recipe": "finetune", "started_from": {"recipe": "modern"}})]
+        ['modern', 'finetune']
+    """
+    previous = entry.get("started_from")
+    return [*(training_stages(previous) if previous else []), entry]
+
+
+def summarise_transfer(transfer: Mapping[str, Any]) -> str:
+    """Say in a sentence how many training photos pretraining saves.
+
+    Args:
+        transfer: the entry that `benchmarks/transfer.py` writes to metrics.json: F1 by variant and number of photos,
+            and the fraction of the photos with which the pretrained variant matches the random one on all of them.
+
+    Example:
+        >>> summarise_transfer({"f1": {"random": {"50": 0.5, "800": 0.8}, "pretrained": {}}, "photos_saved": 0.25})
         'Pretrained, 200 photos do what 800 do from random weights.'
     """
-    numbers = sorted(map(int, transfer["f1"]["random"]))
+    counts = sorted(map(int, transfer["f1"]["random"]))
     if transfer["photos_saved"] is None:
-        return f"From random weights, {numbers[-1]} photos do more than all do pretrained."
-    enough = round(transfer["photos_saved"] * numbers[-1])
-    if enough <= numbers[0]:
-        return f"Pretrained, as few as {numbers[0]} photos do more than {numbers[-1]} do from random weights."
-    return f"Pretrained, {enough} photos do what {numbers[-1]} do from random weights."
+        return f"From random weights, {counts[-1]} photos do more than all do pretrained."
+    sufficient = round(transfer["photos_saved"] * counts[-1])
+    if sufficient <= counts[0]:
+        return f"Pretrained, as few as {counts[0]} photos do more than {counts[-1]} do from random weights."
+    return f"Pretrained, {sufficient} photos do what {counts[-1]} do from random weights."
+
+
+def _find_template() -> Path:
+    # The template is at the top of a checkout, and beside this file in an installed package.
+    installed = Path(__file__).with_name(TEMPLATE)
+    return installed if installed.is_file() else Path(__file__).parents[2] / TEMPLATE
 
 
 def _checksum(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _score(value: float | None) -> str:
+def _format_score(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def _eval_results(metrics: dict) -> list[EvalResult]:
+def _eval_results(metrics: Mapping[str, Any]) -> list[EvalResult]:
     dataset = metrics.get("dataset", "")
     return [
         EvalResult(
@@ -184,11 +155,11 @@ def _eval_results(metrics: dict) -> list[EvalResult]:
             dataset_type=HUB_DATASETS.get(dataset) or dataset,
             dataset_name=dataset_name(dataset),
             dataset_split=metrics["split"],
-            metric_type=name,
-            metric_name=f"{METRICS[metric]} ({variant})",
+            metric_type=hub_name,
+            metric_name=f"{METRIC_LABELS[metric]} ({variant})",
             metric_value=scores[metric],
         )
         for variant, scores in metrics.get("variants", {}).items()
-        for metric, name in INDEXED.items()
+        for metric, hub_name in HUB_METRICS.items()
         if scores.get(metric) is not None
     ]

@@ -1,4 +1,4 @@
-"""Pushing a model repository to the Hugging Face Hub: whole, in one commit that bears a tag."""
+"""Push a model repository to the Hugging Face Hub in one commit, and tag it."""
 
 import shlex
 from dataclasses import dataclass
@@ -8,73 +8,80 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
 
 from hairseg.errors import InputError, quote
-from hairseg.hub.card import is_as_rendered, render_card
-from hairseg.hub.errors import FAILURES, LOG_IN, HubError, explain, retry_once
-from hairseg.hub.history import read_remote, regressions, releases
-from hairseg.hub.snapshots import parse_id
-from hairseg.hub.timeouts import deadline
+from hairseg.hub.card import is_unedited, render_card
+from hairseg.hub.errors import (
+    CLIENT_ERRORS,
+    LOG_IN,
+    HubError,
+    explain,
+    retry_once,
+    stop_when_silent,
+    translate_errors,
+)
+from hairseg.hub.history import find_regressions, read_remote, releases
+from hairseg.hub.resolve import parse_repo_id
 from hairseg.repository.repository import CARD, ModelRepository, is_known
-
-UPLOAD_PATIENCE = 3  # times the patience of a download: the Hub checks what it is given before it answers
 
 
 @dataclass(frozen=True)
 class PushedRepo:
+    """The result of a push.
+
+    Attributes:
+        url: the repository's page on the Hub.
+        commit: the new commit.
+        tag: the tag of that commit.
+        card_kept: whether the card on the Hub was kept because it had been edited there.
+    """
+
     url: str
     commit: str
     tag: str
-    card_kept: bool  # the card on the Hub had been edited there and was left alone
+    card_kept: bool
 
 
 def check_id(repo_id: str) -> None:
-    if parse_id(repo_id)[0] != repo_id:
-        raise InputError(
-            f"{quote(repo_id)} names a revision",
-            "user/name alone, as a push goes to main",
-            "leave out what follows @",
-        )
+    """Raise InputError unless a Hub id is "user/name" without a revision."""
+    if parse_repo_id(repo_id)[0] != repo_id:
+        raise InputError(f"{quote(repo_id)} names a revision.", remedy="Use user/name; a push goes to main.")
 
 
 def check_push(repo_id: str, private: bool = False, token: str | None = None) -> None:
-    """Make sure that `push` will be let in, before anyone trains for hours; creates the repository where there is none.
+    """Check that `push` will be allowed; create the repository if it does not exist.
+
+    Args:
+        repo_id: "user/name".
+        private: whether the repository must be private.
+        token: a Hub token; by default that of `hf auth login` or HF_TOKEN.
 
     Raises:
-        InputError: malformed id; no token, an invalid one, one that may only read or not write there; the repository
-            is public though a private one is asked for; the Hub cannot be reached.
+        InputError: the id is malformed, or a private repository is requested and it is public.
+        HubError: there is no token, or it is invalid or may not write there, or the Hub is unavailable.
     """
     check_id(repo_id)
-    try:
-        with deadline():
-            check_rights(HfApi(token=token), repo_id, private)
-    except InputError:
-        raise
-    except FAILURES as error:
-        raise explain(error, repo_id) from error
+    with translate_errors(repo_id):
+        stop_when_silent(lambda _: check_rights(HfApi(token=token), repo_id, private))
 
 
-def check_rights(api: HfApi, repo_id: str, private: bool, kind: str = "model", space_sdk: str | None = None) -> None:
-    """As `check_push`, for any kind of repository."""
+def check_rights(
+    api: HfApi, repo_id: str, private: bool, repo_type: str = "model", space_sdk: str | None = None
+) -> None:
+    """Do what `check_push` does for any type of repository, without a time limit."""
     caller = retry_once(api.whoami)
-    role = caller.get("auth", {}).get("accessToken", {}).get("role")
-    if role == "read":
+    if caller.get("auth", {}).get("accessToken", {}).get("role") == "read":
         raise HubError(
-            f"the token of {caller['name']} is read-only",
-            f"one that may write to {repo_id}",
-            f"create it at {constants.ENDPOINT}/settings/tokens and {LOG_IN}",
+            f"The token of {caller['name']} is read-only, so it may not write to {repo_id}.",
+            f"Create another at {constants.ENDPOINT}/settings/tokens. {LOG_IN}",
         )
-    # Without a wish the owner's default stands, which an organisation may have set to private.
+    # None leaves the choice to the owner, as an organisation may make repositories private by default.
     retry_once(
-        lambda: api.create_repo(repo_id, private=private or None, exist_ok=True, repo_type=kind, space_sdk=space_sdk)
+        api.create_repo, repo_id, private=private or None, exist_ok=True, repo_type=repo_type, space_sdk=space_sdk
     )
-    if private and retry_once(lambda: api.repo_info(repo_id, repo_type=kind)).private is False:
-        raise InputError(
-            f"{repo_id} exists and is public",
-            "a private one for --private",
-            "change it in its settings, or choose another name",
-        )
-    # Asking how a file would have to be uploaded changes nothing and needs the right to write.
-    probe = [CommitOperationAdd(CARD, b"may I write?")]
-    retry_once(lambda: api.preupload_lfs_files(repo_id, probe, repo_type=kind))
+    if private and retry_once(api.repo_info, repo_id, repo_type=repo_type).private is False:
+        raise InputError(f"{repo_id} is public.", remedy="Make it private in its settings, or choose another name.")
+    # Asking how to upload a file requires the right to write and changes nothing.
+    probe = [CommitOperationAdd(CARD, b"probe")]
+    retry_once(api.preupload_lfs_files, repo_id, probe, repo_type=repo_type)
 
 
 def push(
@@ -85,107 +92,115 @@ def push(
     token: str | None = None,
     allow_regression: bool = False,
 ) -> PushedRepo:
-    """Push a repository to the Hub's main branch in one commit, and tag it with the time.
+    """Push a model repository to main in one commit, and tag it with the time.
 
-    Files that an earlier push left there and that this one has not are deleted in the same commit; others are left
-    alone, and so is a card that its owner edited on the Hub.
+    The commit also deletes files of an earlier push that this repository lacks. Other files on the Hub are kept, and so
+    is a card that was edited there. The upload itself has no time limit.
 
     Args:
         folder: the model repository.
         repo_id: "user/name".
-        private: only its owner sees it.
-        overwrite_card: also a card that was edited on the Hub.
-        token: of the Hub; by default the one that its client finds.
-        allow_regression: also if it scores worse, on the same data, than what was tagged last.
+        private: create a private repository.
+        overwrite_card: replace a card that was edited on the Hub.
+        token: a Hub token; by default that of `hf auth login` or HF_TOKEN.
+        allow_regression: push although scores on the same data are lower than those of the last tag.
 
     Raises:
-        InputError: the folder is no valid repository, or has links to elsewhere, or the push failed: then the message
-            names the command that pushes again.
+        InputError: the folder is not a valid model repository, links to files outside, has lower scores than the last
+            tag, or the push failed. The message then contains the command that pushes again.
     """
     folder = Path(folder)
     check_id(repo_id)
     repository = ModelRepository(folder)
     repository.validate()
     if not repository.card.is_file():
-        raise InputError(f"{repository.card} is missing", "the model card that train.py writes")
+        raise InputError(f"{repository.card} is missing.", remedy="Restore the model card that train.py wrote.")
     _check_links(repository)
-    options = ["--private"] * private + ["--overwrite-card"] * overwrite_card + ["--anyway"] * allow_regression
-    command = shlex.join(["python", "-m", "hairseg.hub", "push", str(folder), repo_id, *options])
     try:
-        check_push(repo_id, private, token)
-        if not allow_regression:
-            with deadline():
-                _check_scores(HfApi(token=token), repository, repo_id)
-        with deadline(UPLOAD_PATIENCE):
-            return _push(HfApi(token=token), repository, repo_id, overwrite_card)
-    except FAILURES as error:
-        failure = error if isinstance(error, InputError) else explain(error, repo_id)
-        kept = f"{folder} is kept, push it with `{command}`"
-        remedy = f"{failure.remedy}; {kept}" if failure.remedy else kept
-        raise InputError(failure.problem, failure.expected, remedy) from error
+        with translate_errors(repo_id):
+            check_push(repo_id, private, token)
+            return _push(HfApi(token=token), repository, repo_id, overwrite_card, allow_regression)
+    except InputError as error:
+        command = ["hairseg", "hub", "push", str(folder), repo_id]
+        if private:
+            command.append("--private")
+        if overwrite_card:
+            command.append("--overwrite-card")
+        if allow_regression:
+            command.append("--allow-regression")
+        remedy = f"{error.remedy} Then push {folder} again with `{shlex.join(command)}`."
+        raise InputError(error.problem, remedy=remedy) from error
+
+
+def _push(
+    api: HfApi, repository: ModelRepository, repo_id: str, overwrite_card: bool, allow_regression: bool
+) -> PushedRepo:
+    card = _render_addressed_card(repository, repo_id)
+    if not allow_regression:
+        stop_when_silent(lambda _: _check_scores(api, repository, repo_id))
+    remote_files, card_kept = stop_when_silent(lambda _: _inspect_remote(api, repo_id, card))
+    card_kept = card_kept and not overwrite_card
+    files: dict[str, Path | bytes] = {name: repository.folder / name for name in repository.files()}
+    files[CARD] = card
+    if card_kept:
+        del files[CARD]
+    stale_files = {name for name in remote_files if is_known(name) and name != CARD} - files.keys()
+    commit = commit_files(api, repo_id, files, stale_files, "Push from HairSeg")
+    tag = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
+    try:
+        retry_once(api.create_tag, repo_id, tag=tag, revision=commit, exist_ok=True)
+    except CLIENT_ERRORS as error:
+        failure = explain(error, repo_id)
+        raise HubError(f"The files were pushed without a tag. {failure.problem}", failure.remedy) from error
+    return PushedRepo(f"{constants.ENDPOINT}/{repo_id}", commit, tag, card_kept)
+
+
+def _check_links(repository: ModelRepository) -> None:
+    """Refuse links to files outside, except into the Hub's cache, whose folders consist of links."""
+    allowed = (repository.folder.resolve(), Path(constants.HF_HUB_CACHE).resolve())
+    for name in repository.files():
+        path = repository.folder / name
+        if not any(path.resolve().is_relative_to(folder) for folder in allowed):
+            raise InputError(f"{path} is a link to {quote(str(path.resolve()))}.", remedy="Replace it by a copy.")
 
 
 def _check_scores(api: HfApi, repository: ModelRepository, repo_id: str) -> None:
     last = next(releases(api, repo_id), None)
-    worse = regressions(repository.metrics(), last.metrics) if last else []
-    if last and worse:
+    regressions = find_regressions(repository.metrics(), last.metrics) if last else []
+    if last and regressions:
         raise InputError(
-            f"{repository.folder} scores worse than {repo_id}@{last.tag} ({'; '.join(worse)})",
-            "scores at least as good on the same data",
-            "add --anyway to push it all the same",
+            f"{repository.folder} scores worse than {repo_id}@{last.tag} ({'; '.join(regressions)}).",
+            remedy="Add --allow-regression to push it anyway.",
         )
 
 
-def _check_links(repository: ModelRepository) -> None:
-    """Nothing from elsewhere on this machine is published; the Hub's cache itself consists of links."""
-    inside = (repository.folder.resolve(), Path(constants.HF_HUB_CACHE).resolve())
-    for name in repository.files():
-        path = repository.folder / name
-        if not any(path.resolve().is_relative_to(folder) for folder in inside):
-            raise InputError(f"{path} is a link to {quote(str(path.resolve()))}", "a file", "replace it by a copy")
-
-
-def _push(api: HfApi, repository: ModelRepository, repo_id: str, overwrite_card: bool) -> PushedRepo:
-    files: dict[str, Path | bytes] = {path: repository.folder / path for path in repository.files()}
-    card = _addressed_card(repository, repo_id)
-    remote = {sibling.rfilename for sibling in retry_once(lambda: api.model_info(repo_id)).siblings or []}
-    card_kept = CARD in remote and not overwrite_card and _card_is_edited(api, repo_id, card)
-    files[CARD] = card
-    if card_kept:
-        del files[CARD]
-    ours = {path for path in remote if is_known(path) and path != CARD}
-    commit = commit_files(api, repo_id, files, ours - files.keys(), "Push from HairSeg")
-    tag = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
-    try:
-        retry_once(lambda: api.create_tag(repo_id, tag=tag, revision=commit, exist_ok=True))
-    except FAILURES as error:
-        failure = explain(error, repo_id)
-        problem = f"the files are there, but without a tag, because {failure.problem}"
-        raise HubError(problem, failure.expected, failure.remedy) from error
-    return PushedRepo(f"{constants.ENDPOINT}/{repo_id}", commit, tag, card_kept)
-
-
-def _addressed_card(repository: ModelRepository, repo_id: str) -> bytes:
-    """The card; one that nobody edited says where it lies and what lies beside it."""
+def _render_addressed_card(repository: ModelRepository, repo_id: str) -> bytes:
+    """Return the card; one that was not edited is rendered again with the repository's id and ONNX files."""
     text = repository.card.read_text(encoding="utf-8")
-    if is_as_rendered(text):
+    if is_unedited(text):
         text = render_card(repository.config, repository.metrics(), repo_id, repository.onnx_variants())
     return text.encode()
 
 
-def _card_is_edited(api: HfApi, repo_id: str, card: bytes) -> bool:
-    there = read_remote(api, repo_id, CARD)
-    return there is not None and there != card and not is_as_rendered(there.decode("utf-8", "replace"))
+def _inspect_remote(api: HfApi, repo_id: str, card: bytes) -> tuple[set[str], bool]:
+    """Return the names of the files on main, and whether the card there was edited."""
+    info = retry_once(api.model_info, repo_id, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT)
+    names = {file.rfilename for file in info.siblings or []}
+    remote_card = read_remote(api, repo_id, CARD, info.sha or "main") if CARD in names else None
+    is_edited = remote_card not in (None, card) and not is_unedited((remote_card or b"").decode("utf-8", "replace"))
+    return names, is_edited
 
 
 def commit_files(
-    api: HfApi, repo_id: str, files: dict[str, Path | bytes], surplus: set[str], message: str, kind: str = "model"
+    api: HfApi, repo_id: str, files: dict[str, Path | bytes], deleted: set[str], message: str, repo_type: str = "model"
 ) -> str:
-    """One commit; not `upload_folder`, which in huggingface_hub 2.x may spread a folder over several."""
+    """Make one commit on main and return its hash; `upload_folder` may split a folder into several commits."""
 
-    def attempt():
-        operations: list = [CommitOperationAdd(path, file) for path, file in files.items()]
-        operations += [CommitOperationDelete(path) for path in sorted(surplus)]
-        return api.create_commit(repo_id, operations, commit_message=message, repo_type=kind)
+    def commit() -> str:
+        operations: list[CommitOperationAdd | CommitOperationDelete] = [
+            *(CommitOperationAdd(name, file) for name, file in files.items()),
+            *(CommitOperationDelete(name) for name in sorted(deleted)),
+        ]
+        return api.create_commit(repo_id, operations, commit_message=message, repo_type=repo_type).oid
 
-    return retry_once(attempt).oid
+    return retry_once(commit)

@@ -1,127 +1,291 @@
-"""Where a model repository lies: a folder, or the Hub's cache, into which it is pulled."""
+"""Find a model repository in a folder, on the Hugging Face Hub or in the Hub's cache."""
 
+import hashlib
 import os
 import shlex
 import shutil
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
-from huggingface_hub import HfApi, constants
+from huggingface_hub import HfApi, ModelInfo, constants, hf_hub_download, snapshot_download
+from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+from huggingface_hub.hf_api import RepoSibling
+from huggingface_hub.utils import tqdm, validate_repo_id
 
 from hairseg.errors import InputError, quote
 from hairseg.files import atomic_write
-from hairseg.hub.errors import FAILURES, HubError, explain, retry_once
-from hairseg.hub.snapshots import COMMIT, cached, download, parse_id, remember
-from hairseg.hub.timeouts import deadline
-from hairseg.repository.repository import ALL, BUNDLED, NEEDED, ModelRepository
+from hairseg.hub.errors import CLIENT_ERRORS, HubError, retry_once, stop_when_silent, translate_errors
+from hairseg.repository.repository import ALL, BUNDLED, CONFIG, NEEDED, ModelRepository
 
 
 @dataclass(frozen=True)
 class ResolvedRepo:
-    """Where a repository lies on this machine, and what a page should say about it."""
+    """A model repository on this machine.
+
+    Attributes:
+        folder: its location.
+        repo_id: "user/name" on the Hub, or None for a folder.
+        commit: the commit on the Hub.
+        reason: why a cached copy is used, as a sentence; None if the Hub confirmed that this is the current state.
+    """
 
     folder: Path
-    repo_id: str | None = None  # None: a local folder
-    commit: str | None = None  # what the Hub calls this state of the repository
-    reason: str | None = None  # why a copy from the cache had to do; None: the Hub itself named this state
+    repo_id: str | None = None
+    commit: str | None = None
+    reason: str | None = None
 
     @property
     def url(self) -> str | None:
+        """The repository's page on the Hub."""
         return self.repo_id and f"{constants.ENDPOINT}/{self.repo_id}"
 
     def __str__(self) -> str:
         if self.repo_id is None:
             return str(self.folder)
-        why = f" (cached copy, because {self.reason})" if self.reason else ""
-        return f"{self.repo_id} at {(self.commit or '')[:7]}{why}"
+        name = f"{self.repo_id} at {(self.commit or '')[:7]}"
+        return f"{name} (cached copy: {self.reason})" if self.reason else name
 
 
 def default_repos() -> list[str]:
-    """Those in HAIRSEG_REPO, separated by spaces, else the bundled one. Quotes keep a path with spaces together.
+    """Return the repositories in HAIRSEG_REPO, which spaces separate, else the bundled one.
 
     Raises:
-        InputError: a quote is not closed.
+        InputError: a quote in HAIRSEG_REPO is not closed.
     """
-    named = os.environ.get("HAIRSEG_REPO", "")
-    if named and Path(named).is_dir():
-        return [named]
+    value = os.environ.get("HAIRSEG_REPO", "")
+    if value and Path(value).is_dir():
+        return [value]
     try:
-        return shlex.split(named) or [str(BUNDLED)]
+        return shlex.split(value) or [str(BUNDLED)]
     except ValueError:
-        raise InputError(f"HAIRSEG_REPO is {quote(named)}", "every quote to be closed") from None
+        raise InputError(f"HAIRSEG_REPO is {quote(value)}.", remedy="Close every quote.") from None
 
 
 def default_repo() -> str:
-    """The first of `default_repos`."""
+    """Return the first of `default_repos`."""
     return default_repos()[0]
 
 
-def resolve(repo: str, everything: bool = False) -> ResolvedRepo:
-    """Find a repository, on disk or on the Hub; what is missing of the latter is downloaded into the Hub's cache.
-
-    A folder wins over a Hub id of the same name. When the Hub is slow, down or refuses, the last whole copy in the
-    cache is used, and `ResolvedRepo.reason` tells why. A repository from the Hub is validated; a folder is left to the
-    strict loading of hairseg.repository.
+def parse_repo_id(repo: str, revision: str | None = None) -> tuple[str, str]:
+    """Split "user/name" or "user/name@revision".
 
     Args:
-        repo: a folder, "user/name" or "user/name@revision" (branch, tag or commit).
-        everything: also the card and the figures, not only what evaluating and serving need.
+        repo: the Hub id.
+        revision: branch, tag or commit, instead of the one in `repo`.
+
+    Returns:
+        "user/name" and the revision, "main" by default.
 
     Raises:
-        InputError: malformed id; no such repository, revision or file, or no access; nothing reachable and nothing
-            cached; a download that was cut off or arrived damaged; not a HairSeg repository. HubError, its subclass,
-            where the Hub or the way there is at fault.
+        InputError: the id is malformed, or names another revision.
+    """
+    repo_id, at, named_revision = repo.partition("@")
+    if named_revision and revision and named_revision != revision:
+        raise InputError(f"{quote(repo)} and revision {quote(revision)} disagree.", remedy="Name one revision.")
+    with suppress(HFValidationError):
+        validate_repo_id(repo_id)
+        if repo_id.count("/") == 1 and bool(at) == bool(named_revision):
+            return repo_id, revision or named_revision or "main"
+    raise InputError(
+        f"{quote(repo)} is neither a folder nor a Hub id.", remedy="Use a folder, user/name or user/name@revision."
+    )
+
+
+def resolve(
+    repo: str,
+    *,
+    revision: str | None = None,
+    token: str | None = None,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+    force_download: bool = False,
+    include_card: bool = False,
+) -> ResolvedRepo:
+    """Find a repository, and download what the cache lacks of one on the Hub.
+
+    A folder takes precedence over a Hub id of the same name; it is not validated here. A repository from the Hub is:
+    its files must match the Hub's checksums. If the Hub is unavailable, slow or denies access, the last complete copy
+    in the cache is used.
+
+    Args:
+        repo: a folder, "user/name" or "user/name@revision".
+        revision: branch, tag or commit on the Hub; ignored for a folder.
+        token: a Hub token; by default that of `hf auth login` or HF_TOKEN.
+        cache_dir: the Hub's cache; by default that of HF_HOME.
+        local_files_only: use the cache without asking the Hub.
+        force_download: download files again that are cached.
+        include_card: also download the model card, figures and ONNX files.
+
+    Raises:
+        InputError: the id is malformed, or the repository is not valid.
+        HubError: the Hub denied the request or failed, and no complete copy is cached.
     """
     if repo and Path(repo).is_dir():
         return ResolvedRepo(Path(repo))
-    repo_id, revision = parse_id(repo)
-    files = ALL if everything else NEEDED
+    hub_repo = _HubRepo(*parse_repo_id(repo, revision), token, cache_dir)
+    repo_id, reason = hub_repo.repo_id, None
+    patterns = ALL if include_card else NEEDED
     try:
-        with deadline():
-            commit = revision if COMMIT.fullmatch(revision) else _commit_of(repo_id, revision)
-            folder = None if everything else cached(repo_id, commit, files)
-            folder = folder or retry_once(lambda: download(repo_id, commit, files))
-    except InputError:
-        raise
-    except FAILURES as error:
-        failure = explain(error, repo_id, revision)
-        folder = None if failure.final else cached(repo_id, revision, files)
-        if folder is None:
-            if failure.down:
-                problem = f"{repo_id} is not in the cache, and {failure.problem}"
-                failure = HubError(problem, failure.expected, failure.remedy, down=True)
-            raise failure from error
-        return ResolvedRepo(folder, repo_id, folder.name, failure.problem)
-    remember(folder, revision)
-    return ResolvedRepo(folder, repo_id, commit)
+        with translate_errors(repo_id, hub_repo.revision):
+            if local_files_only:
+                folder = hub_repo.find_cached()
+            else:
+                folder = stop_when_silent(partial(hub_repo.download, patterns, force_download))
+    except HubError as error:
+        if error.is_final or local_files_only:
+            raise
+        try:
+            folder = hub_repo.find_cached()
+        except (LocalEntryNotFoundError, InputError):
+            if not error.is_unavailable:
+                raise error from None
+            problem = f"{error.problem} {repo_id} is not in the cache."
+            raise HubError(problem, error.remedy, is_unavailable=True) from None
+        reason = error.problem
+    return ResolvedRepo(folder, repo_id, folder.name, reason)
 
 
-def _commit_of(repo_id: str, revision: str) -> str:
-    commit = retry_once(lambda: HfApi().model_info(repo_id, revision=revision)).sha
-    if commit is None:
-        raise LookupError(f"no commit for {revision}")
-    return commit
-
-
-def pull(repo: str, output: str | Path | None = None) -> ResolvedRepo:
-    """Download a whole repository, card and figures included, for offline use.
+def pull(
+    repo: str, output: str | Path | None = None, *, revision: str | None = None, token: str | None = None
+) -> ResolvedRepo:
+    """Download a repository with its card, figures and ONNX files.
 
     Args:
-        repo: as for `resolve`.
-        output: a new or empty folder for a copy of it; None: the Hub's cache alone.
+        repo: a folder, "user/name" or "user/name@revision".
+        output: a new or empty folder for a copy; by default the repository stays in the Hub's cache.
+        revision: branch, tag or commit on the Hub.
+        token: a Hub token; by default that of `hf auth login` or HF_TOKEN.
 
     Raises:
-        InputError: as `resolve`, or the output folder holds something.
+        InputError: as `resolve`, or the output folder is not empty or cannot be written.
     """
     output = Path(output).resolve() if output else None
     if output and output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise InputError(f"{output} is not empty", "a new or empty folder", "choose another --output")
-    found = resolve(repo, everything=True)
+        raise InputError(f"{output} is not empty.", remedy="Choose a new or empty folder.")
+    found = resolve(repo, revision=revision, token=token, include_card=True)
     if output is None:
         return found
-    files = ModelRepository(found.folder).files()
-    with atomic_write(output, sum((found.folder / path).stat().st_size for path in files)) as beside:
-        for path in files:
-            (beside / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(found.folder / path, beside / path)
+    with atomic_write(output) as temporary:
+        for name in ModelRepository(found.folder).files():
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(found.folder / name, temporary / name)
     return ResolvedRepo(output, found.repo_id, found.commit, found.reason)
+
+
+@dataclass(frozen=True)
+class _HubRepo:
+    """A revision of a repository on the Hub, and the cache for it."""
+
+    repo_id: str
+    revision: str
+    token: str | None
+    cache_dir: str | Path | None
+
+    def find_cached(self) -> Path:
+        """Return the cached copy.
+
+        Raises:
+            LocalEntryNotFoundError: none is cached.
+            InputError: it is incomplete or not valid.
+        """
+        folder = self._cached_folder()
+        self._validate(folder)
+        return folder
+
+    def download(self, patterns: Sequence[str], force: bool, report_progress: Callable[[], None]) -> Path:
+        """Download what the cache lacks, and check all of it.
+
+        Raises:
+            InputError: it is not a valid model repository.
+            Exception: one of `CLIENT_ERRORS`.
+        """
+        info = self._request_info()
+        commit = info.sha
+        if commit is None:
+            raise LookupError(f"no commit for {self.revision}")
+        files = {
+            file.rfilename: file
+            for file in info.siblings or []
+            if any(_matches(file.rfilename, pattern) for pattern in patterns)
+        }
+        if CONFIG not in files:
+            raise InputError(
+                f"{self.repo_id}@{commit[:7]} has no {CONFIG}, so it is not a HairSeg model repository.",
+                remedy="Choose a repository that train.py wrote.",
+            )
+
+        class ProgressBar(tqdm):
+            def update(self, n: float | None = 1) -> bool | None:
+                report_progress()
+                return super().update(n)
+
+        def fetch(name: str, revision: str, force: bool = False) -> Path:
+            path = hf_hub_download(
+                self.repo_id,
+                name,
+                revision=revision,
+                token=self.token,
+                cache_dir=self.cache_dir,
+                force_download=force,
+                etag_timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
+                tqdm_class=ProgressBar,
+            )
+            return Path(path)
+
+        for name, file in files.items():
+            path = retry_once(fetch, name, commit, force)
+            if not _has_checksum(path, file) and not _has_checksum(fetch(name, commit, force=True), file):
+                raise OSError(f"{name} does not match its checksum")
+            report_progress()
+        folder = fetch(CONFIG, commit).parent
+        self._validate(folder)
+        if not self._is_cached_as(commit):
+            # A request by branch or tag makes the client store the commit that it refers to. Sent last, an interrupted
+            # download leaves the previous copy available offline.
+            with suppress(*CLIENT_ERRORS):
+                fetch(CONFIG, self.revision)
+        return folder
+
+    def _request_info(self) -> ModelInfo:
+        timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
+        request = HfApi(token=self.token).model_info
+        return retry_once(request, self.repo_id, revision=self.revision, files_metadata=True, timeout=timeout)
+
+    def _cached_folder(self) -> Path:
+        folder = snapshot_download(
+            self.repo_id,
+            revision=self.revision,
+            cache_dir=self.cache_dir,
+            allow_patterns=CONFIG,
+            local_files_only=True,
+        )
+        return Path(folder)
+
+    def _is_cached_as(self, commit: str) -> bool:
+        try:
+            return self._cached_folder().name == commit
+        except LocalEntryNotFoundError:
+            return False
+
+    def _validate(self, folder: Path) -> None:
+        try:
+            ModelRepository(folder).validate()
+        except InputError as error:
+            problem = f"{self.repo_id}@{folder.name[:7]} is not a valid model repository. {error.problem}"
+            raise InputError(problem, remedy=error.remedy) from None
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return fnmatchcase(name, pattern) and name.count("/") == pattern.count("/")
+
+
+def _has_checksum(path: Path, file: RepoSibling) -> bool:
+    """Compare a file with the SHA-256 (large files) or Git's SHA-1 (other files) that the Hub lists."""
+    content = path.read_bytes()
+    if file.lfs:
+        return hashlib.sha256(content).hexdigest() == file.lfs.sha256
+    return file.blob_id in (None, hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest())

@@ -1,4 +1,4 @@
-"""Deploying the Space that shows model repositories."""
+"""Deploy the Space that shows model repositories."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,25 +7,32 @@ from pathlib import Path
 from huggingface_hub import HfApi, ModelInfo, SpaceCard, SpaceHardware, constants
 
 from hairseg.errors import InputError, quote
-from hairseg.hub.errors import FAILURES, explain, retry_once
-from hairseg.hub.publish import UPLOAD_PATIENCE, check_id, check_rights, commit_files
-from hairseg.hub.snapshots import parse_id
-from hairseg.hub.timeouts import deadline
+from hairseg.hub.errors import retry_once, stop_when_silent, translate_errors
+from hairseg.hub.publish import check_id, check_rights, commit_files
+from hairseg.hub.resolve import parse_repo_id
 from hairseg.repository.repository import CARD, NEEDED
 
 PROJECT = Path(__file__).parents[2]
 
-SUGGESTED_HARDWARE = "cpu-basic"  # 2 cores and 16 GB, on which the page answers within seconds
+# 2 cores and 16 GB, which are enough for the page.
+SUGGESTED_HARDWARE = "cpu-basic"
 
 PREVIEW = "assets/page.jpg"
 
-SPACE = [CARD, "LICENSE", "requirements.txt", "app.py", "assets/**/*", "hairseg/**/*"]
+SPACE_FILES = [CARD, "LICENSE", "requirements.txt", "app.py", "assets/**/*", "hairseg/**/*"]
 
 
 @dataclass(frozen=True)
 class DeployedSpace:
+    """The result of a deployment.
+
+    Attributes:
+        url: the Space's page on the Hub.
+        need_token: private model repositories, which the Space can read only with a secret HF_TOKEN.
+    """
+
     url: str
-    need_token: list[str]  # model repositories that are private: the Space reads them with a secret HF_TOKEN only
+    need_token: list[str]
 
 
 def space(
@@ -40,81 +47,81 @@ def space(
 
     Args:
         space_id: "user/name" of the Space.
-        repos: "user/name[@revision]" of each; become HAIRSEG_REPO in the Space's settings, the first is shown first.
-        private: of a Space that does not exist yet.
-        token: of the Hub; by default the one that its client finds.
-        hardware: what the Space shall run on, by the Hub's name for it ("cpu-basic", "t4-small"); as it is by default.
+        repos: "user/name" or "user/name@revision" of each model repository. They become the Space's variable
+            HAIRSEG_REPO; the page shows the first one first.
+        private: create a private Space.
+        token: a Hub token; by default that of `hf auth login` or HF_TOKEN.
+        hardware: the Hub's name of the hardware, such as "cpu-basic" or "t4-small"; unchanged by default.
         secrets: the Space's secrets by name, such as HF_TOKEN.
 
     Raises:
-        InputError: malformed ids, no such hardware, a file of the project is missing, or as `check_push` and `resolve`.
+        InputError: an id is malformed, the hardware is unknown, or a file of the project is missing.
+        HubError: a model repository is not accessible, the token may not write, or the Hub is unavailable.
     """
     check_id(space_id)
-    ids = [parse_id(repo) for repo in repos]
+    ids = [parse_repo_id(repo) for repo in repos]
     files: dict[str, Path | bytes] = {**space_files()}
     for name in (CARD, "requirements.txt", "app.py"):
         if name not in files:
-            raise InputError(
-                f"{PROJECT / name} is missing", "HairSeg's own folder", "run this from a checkout of the project"
-            )
-    known_hardware = [kind.value for kind in SpaceHardware]
-    if hardware is not None and hardware not in known_hardware:
-        raise InputError(f"the hardware {quote(hardware)} is not known", f"one of {', '.join(known_hardware)}")
-    api, subject, revision = HfApi(token=token), space_id, "main"
-    try:
-        with deadline(UPLOAD_PATIENCE):
-            models = []
-            for subject, revision in ids:
-                info = retry_once(lambda name=subject, at=revision: api.model_info(name, revision=at))
-                models.append((subject, revision, info))
-            subject, revision = space_id, "main"
-            files[CARD] = _space_card(space_id, models)
-            check_rights(api, space_id, private, "space", "gradio")
-            remote = {sibling.rfilename for sibling in retry_once(lambda: api.space_info(space_id)).siblings or []}
-            surplus = {path for path in remote if path.startswith("hairseg/")} - files.keys()
-            retry_once(lambda: api.add_space_variable(space_id, "HAIRSEG_REPO", " ".join(repos)))
-            for name, value in (secrets or {}).items():
-                retry_once(lambda name=name, value=value: api.add_space_secret(space_id, name, value))
-            commit_files(api, space_id, files, surplus, "Deploy HairSeg", "space")
-            if hardware:
-                retry_once(lambda: api.request_space_hardware(space_id, SpaceHardware(hardware)))
-    except InputError:
-        raise
-    except FAILURES as error:
-        raise explain(error, subject, revision) from error
-    closed = [repo_id for repo_id, _, model in models if model.private and "HF_TOKEN" not in (secrets or {})]
-    return DeployedSpace(f"{constants.ENDPOINT}/spaces/{space_id}", closed)
+            raise InputError(f"{PROJECT / name} is missing.", remedy="Run this from a checkout of the project.")
+    hardware_names = [item.value for item in SpaceHardware]
+    if hardware is not None and hardware not in hardware_names:
+        raise InputError(f"Hardware {quote(hardware)} is unknown.", remedy=f"Choose from {', '.join(hardware_names)}.")
+    api, secrets = HfApi(token=token), secrets or {}
+    models = [(repo_id, revision, _model_info(api, repo_id, revision)) for repo_id, revision in ids]
+    files[CARD] = _render_space_card(space_id, models)
+    with translate_errors(space_id):
+        stop_when_silent(lambda _: check_rights(api, space_id, private, "space", "gradio"))
+        remote_files = {file.rfilename for file in api.space_info(space_id).siblings or []}
+        stale_files = {name for name in remote_files if name.startswith("hairseg/")} - files.keys()
+        api.add_space_variable(space_id, "HAIRSEG_REPO", " ".join(repos))
+        for name, value in secrets.items():
+            api.add_space_secret(space_id, name, value)
+        commit_files(api, space_id, files, stale_files, "Deploy HairSeg", "space")
+        if hardware:
+            api.request_space_hardware(space_id, SpaceHardware(hardware))
+    need_token = [repo_id for repo_id, _, model in models if model.private and "HF_TOKEN" not in secrets]
+    return DeployedSpace(f"{constants.ENDPOINT}/spaces/{space_id}", need_token)
 
 
 def space_files() -> dict[str, Path]:
-    """What a Space consists of: this version of the code, without what Python and Gradio write beside it."""
+    """Return the files of a Space by name: this version of the code, without what Python and Gradio generate."""
     return {
         path.relative_to(PROJECT).as_posix(): path
-        for pattern in SPACE
+        for pattern in SPACE_FILES
         for path in PROJECT.glob(pattern)
         if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyi"
     }
 
 
-def _space_card(space_id: str, models: Sequence[tuple[str, str, ModelInfo]]) -> bytes:
-    """The project's README; its metadata name the models, and what of them the Space's build shall fetch.
+def _model_info(api: HfApi, repo_id: str, revision: str) -> ModelInfo:
+    timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
+    with translate_errors(repo_id, revision):
+        return retry_once(api.model_info, repo_id, revision=revision, timeout=timeout)
+
+
+def _render_space_card(space_id: str, models: Sequence[tuple[str, str, ModelInfo]]) -> bytes:
+    """Return the project's README with metadata that name the models and the files to preload.
 
     Args:
-        models: id, revision and what the Hub says of each.
+        space_id: "user/name" of the Space.
+        models: id, revision and the Hub's information of each model repository.
     """
     card = SpaceCard((PROJECT / CARD).read_text(encoding="utf-8"), ignore_metadata_errors=False)
-    settings = {
+    metadata = {
         "models": list(dict.fromkeys(repo_id for repo_id, _, _ in models)),
         "suggested_hardware": SUGGESTED_HARDWARE,
         "thumbnail": f"{constants.ENDPOINT}/spaces/{space_id}/resolve/main/{PREVIEW}",
-        "preload_from_hub": [_preload(*model) for model in models if not model[2].private],  # a build has no secrets
+        # The build of a Space has no secrets, so it cannot read private repositories.
+        "preload_from_hub": [_preload_entry(*model) for model in models if not model[2].private],
     }
-    for name, value in settings.items():
+    for name, value in metadata.items():
         if value:
             setattr(card.data, name, value)
     return str(card).encode()
 
 
-def _preload(repo_id: str, revision: str, model: ModelInfo) -> str:
-    needed = sorted({sibling.rfilename for sibling in model.siblings or []} & set(NEEDED))
-    return " ".join([repo_id, ",".join(needed), *([model.sha or revision] if revision != "main" else [])])
+def _preload_entry(repo_id: str, revision: str, info: ModelInfo) -> str:
+    files = sorted({file.rfilename for file in info.siblings or []} & set(NEEDED))
+    entry = f"{repo_id} {','.join(files)}"
+    return entry if revision == "main" else f"{entry} {info.sha or revision}"

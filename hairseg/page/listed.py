@@ -58,7 +58,7 @@ def find_models(repos: Sequence[str] = ()) -> tuple[list[Model], list[str]]:
         else:
             found[repo] = source
             if source.reason:
-                said.append(f"the weights are a cached copy of {source.repo_id}, because {source.reason}.")
+                said.append(f"the weights are a cached copy of {source.repo_id}: {source.reason}")
     return name_models(found), said
 
 

@@ -15,8 +15,8 @@ from accelerate import Accelerator
 from hairseg import __version__
 from hairseg.data.datasets import split_rule
 from hairseg.data.decoded import PhotoArrays
-from hairseg.hub.card import DATASETS
 from hairseg.networks.backbones import INITS
+from hairseg.repository.dataset_names import dataset_name
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import TrainingResult
 from hairseg.training.photos import TrainingPhotos
@@ -48,7 +48,7 @@ def describe_variant(
         "datasets": datasets,
         "weights": dict(photos.weights),
         "images": {name: len(arrays) for name, arrays in splits.items()},
-        "split": "; ".join(f"{DATASETS.get(dataset, dataset)}: {split_rule(dataset)}" for dataset in datasets),
+        "split": "; ".join(f"{dataset_name(dataset)}: {split_rule(dataset)}" for dataset in datasets),
         **_summary(trained.history, trained.best_epoch),
         "device": _device(accelerator),
         "command": _command_line(),

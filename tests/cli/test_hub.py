@@ -6,9 +6,8 @@ import sys
 
 import pytest
 from conftest import PROJECT
-from hub_api import WRITER
-from hub_server import HubServer
-from hub_testing import NOT_HANGING, REPO, contents, publish
+from hub.fake_hub import WRITER, FakeHub
+from hub.helpers import MAX_SECONDS, REPO, contents, publish
 
 from hairseg.cli import hub as hub_command
 from hairseg.cli.common import run
@@ -30,25 +29,25 @@ def test_command_line(server, one, tmp_path, monkeypatch, capsys):
     server.__exit__()
     assert command("pull", REPO) is None and "cached copy" in capsys.readouterr().out
     assert command("push", str(one), REPO) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1 and "cannot be reached" in said and f"push {one} {REPO}" in said
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1 and "connection" in message and f"hairseg hub push {one} {REPO}" in message
 
 
 def test_command_line_with_a_hub_that_never_answers(tmp_path):
-    with HubServer(tmp_path / "hub") as silent:
-        silent.faults.add("stall")
+    with FakeHub(tmp_path / "hub") as hub:
+        hub.faults.add("stall")
         environment = {
-            "HF_ENDPOINT": silent.url,
+            "HF_ENDPOINT": hub.url,
             "HF_HOME": str(tmp_path / "home"),
             "HF_TOKEN": WRITER,
             "HF_HUB_DOWNLOAD_TIMEOUT": "1",
             "OMP_NUM_THREADS": "1",
         }
         done = subprocess.run(
-            [sys.executable, "-m", "hairseg.hub", "pull", REPO],
+            [sys.executable, "-m", "hairseg.cli.hub", "pull", REPO],
             cwd=PROJECT,
             text=True,
-            timeout=NOT_HANGING,
+            timeout=MAX_SECONDS,
             capture_output=True,
             env={**os.environ, **environment},
         )
@@ -56,7 +55,7 @@ def test_command_line_with_a_hub_that_never_answers(tmp_path):
     assert done.stderr.count("\n") == 1 and "did not answer in time" in done.stderr
 
 
-def test_exporting_pulls_what_lies_on_the_hub(server, one, tmp_path, monkeypatch, capsys):
+def test_export_pulls_a_hub_id(server, one, tmp_path, monkeypatch, capsys):
     publish(server, one)
     exported = []
     monkeypatch.setattr(hub_command, "check_packages", lambda: None)

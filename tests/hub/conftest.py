@@ -1,11 +1,11 @@
-"""Each test has a Hub of its own, for the genuine client over HTTP."""
+"""A fake Hub and a cache for each test."""
 
 import shutil
 from pathlib import Path
 
 import pytest
-from hub_server import HubServer
-from hub_testing import SHORT, point_client_at, write_pushable
+from hub.fake_hub import FakeHub
+from hub.helpers import SHORT_TIMEOUT_S, configure_client, write_pushable
 from huggingface_hub import constants
 
 
@@ -16,32 +16,30 @@ def both(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def one(tmp_path_factory) -> Path:
-    """A repository of one variant, for tests to whom its size does not matter. Nobody changes it."""
+    """A repository of one variant, which tests must not change."""
     return write_pushable(tmp_path_factory.mktemp("one") / "repository", ("pretrained",))
 
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """A Hub of its own, with a cache of its own, for this process's client."""
-    with HubServer(tmp_path / "hub") as running:
-        point_client_at(running.url, tmp_path, monkeypatch)
-        yield running
-    for folder in ("hub", "cache"):  # some 50 MB per test, which pytest would keep for days
+    with FakeHub(tmp_path / "hub") as hub:
+        configure_client(hub.url, tmp_path, monkeypatch)
+        yield hub
+    for folder in ("hub", "cache"):  # pytest would keep some 50 MB per test
         shutil.rmtree(tmp_path / folder, ignore_errors=True)
 
 
 @pytest.fixture
-def misbehave(server, monkeypatch):
-    """Let the server do what it should not, or, with None, be gone; the second function ends that."""
+def faulty(server, monkeypatch):
+    """Two functions: start a fault, where None stops the Hub, and end it."""
 
-    def begin(fault: dict | None) -> None:
+    def start(fault: dict | None) -> None:
         server.faults.add(**fault) if fault else server.__exit__()
-        monkeypatch.setattr(
-            constants, "HF_HUB_DOWNLOAD_TIMEOUT", SHORT if fault and fault["kind"] in ("stall", "drip") else 10
-        )
+        is_silent = fault and fault["kind"] == "stall"
+        monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", SHORT_TIMEOUT_S if is_silent else 10)
 
     def end(fault: dict | None) -> None:
         server.faults.clear() if fault else server.__enter__()
         monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 10)
 
-    return begin, end
+    return start, end

@@ -1,10 +1,10 @@
-"""The tags of a repository, and pushes that score worse than the last of them."""
+"""The tags of a repository, and pushes whose scores are worse than those of the last tag."""
 
 import json
 import shutil
 
 import pytest
-from hub_testing import METRICS, REPO, fails, publish
+from hub.helpers import METRICS, REPO, assert_fails, publish
 
 from hairseg.hub import publish as publishing
 from hairseg.hub.errors import HubError
@@ -14,14 +14,14 @@ from hairseg.repository import ModelRepository
 
 
 @pytest.fixture
-def mine(one, tmp_path):
+def copy(one, tmp_path):
     """A repository that a test may change."""
-    return ModelRepository(shutil.copytree(one, tmp_path / "mine"))
+    return ModelRepository(shutil.copytree(one, tmp_path / "copy"))
 
 
 @pytest.fixture
 def tags(monkeypatch):
-    """Tags by number: pushes of one second would share theirs."""
+    """Number the tags, as pushes within a second would share one."""
     numbers = iter(range(1, 10))
 
     class Clock:
@@ -40,70 +40,64 @@ def with_scores(**scores: float) -> dict:
     return METRICS | {"variants": {"pretrained": METRICS["variants"]["pretrained"] | scores}}
 
 
-def test_every_push_is_listed_with_recipe_and_scores(server, mine, tags):
-    mine.save_metrics(with_scores(f1=0.91234))
-    first = push(mine.folder, REPO)
-    mine.save_metrics(with_scores(f1=0.92346))
-    second = push(mine.folder, REPO)
+def test_every_push_is_listed_with_recipe_and_scores(server, copy, tags):
+    copy.save_metrics(with_scores(f1=0.91234))
+    first = push(copy.folder, REPO)
+    copy.save_metrics(with_scores(f1=0.92346))
+    second = push(copy.folder, REPO)
     newest, oldest = log(REPO)
-    assert (
-        (newest.tag, newest.commit)
-        == (second.tag, second.commit)
-        == ("2026-01-02", server.repo(REPO).commit_of("main"))
-    )
+    assert (newest.tag, newest.commit) == (second.tag, second.commit) == ("2026-01-02", server.repo(REPO).main)
     assert (oldest.tag, oldest.commit) == (first.tag, first.commit)
-    assert newest.date > oldest.date and newest.config == mine.config
+    assert newest.date > oldest.date and newest.config == copy.config
     assert str(newest).endswith("efficientnet_lite0  paper  pretrained: AUROC 0.9874, F1 0.9235")
     assert str(oldest).startswith("2026-01-01  2023-11-14  ") and "F1 0.9123" in str(oldest)
 
 
-def test_a_worse_push_says_so_before_anything_is_sent(server, mine, tags):
-    push(mine.folder, REPO)
+def test_worse_scores_are_not_pushed(server, copy, tags):
+    push(copy.folder, REPO)
     before = server.repo(REPO)
-    mine.save_metrics(with_scores(f1=0.9, auroc=0.98))
+    copy.save_metrics(with_scores(f1=0.9, auroc=0.98))
     server.requests.clear()
-    failure = fails(
-        lambda: push(mine.folder, REPO),
+    assert_fails(
+        lambda: push(copy.folder, REPO),
         f"scores worse than {REPO}@2026-01-01",
         "AUROC of pretrained is 0.9800, not 0.9874",
         "F1 of pretrained is 0.9000, not 0.9123",
-        f"add --anyway to push it all the same; {mine.folder} is kept",
+        f"Add --allow-regression to push it anyway. Then push {copy.folder} again",
     )
-    assert failure.expected == "scores at least as good on the same data"
     assert server.repo(REPO) == before and not any("/commit/" in request for request in server.requests)
-    push(mine.folder, REPO, allow_regression=True)
+    push(copy.folder, REPO, allow_regression=True)
     assert json.loads(server.files(REPO)["metrics.json"])["variants"]["pretrained"]["f1"] == 0.9
-    push(mine.folder, REPO)  # as good as what was tagged last
+    push(copy.folder, REPO)  # equal scores are pushed
 
 
 @pytest.mark.parametrize("change", [{"split": "val"}, {"dataset": "figaro1k"}, {"images": 204}, {"image_size": 96}])
-def test_scores_on_other_data_are_not_compared(server, mine, tags, change):
-    push(mine.folder, REPO)
-    mine.save_metrics(with_scores(f1=0.1) | change)
-    push(mine.folder, REPO)
+def test_scores_on_other_data_are_not_compared(server, copy, tags, change):
+    push(copy.folder, REPO)
+    copy.save_metrics(with_scores(f1=0.1) | change)
+    push(copy.folder, REPO)
     assert len(log(REPO)) == 2
 
 
 @pytest.mark.parametrize(
     "content", [b"{", b"[]", b'{"variants": 3}', b'{"variants": {"random": {"f1": "high"}}}', None]
 )
-def test_metrics_that_cannot_be_read_are_no_hindrance(server, mine, tags, content):
-    publish(server, mine.folder)
+def test_unreadable_metrics_are_ignored(server, copy, tags, content):
+    publish(server, copy.folder)
     server.put(REPO, {"metrics.json": content, "config.json": b"[" * 100_000})
-    repo = server.repo(REPO)
-    repo.tags["v1"] = repo.branches["main"]
-    server.save(repo)
+    repo = server.repos["models", REPO]
+    repo.tags["v1"] = repo.main
     (release,) = log(REPO)
     assert (
         release.tag == "v1"
         and release.config is None
         and str(release) == "v1  2023-11-14" + "  random: " * (b"high" in (content or b""))
     )
-    push(mine.folder, REPO)
+    push(copy.folder, REPO)
 
 
-def test_no_such_repository_and_no_hub(server):
-    fails(lambda: log("ada/nothing"), "has no repository ada/nothing", error=HubError)
-    fails(lambda: log("nothing"), "'nothing'")
+def test_log_of_a_missing_repository_and_without_a_hub(server):
+    assert_fails(lambda: log("ada/nothing"), "has no repository ada/nothing", error=HubError)
+    assert_fails(lambda: log("nothing"), "'nothing'")
     server.__exit__()
-    fails(lambda: log(REPO), "cannot be reached", error=HubError)
+    assert_fails(lambda: log(REPO), "connection", error=HubError)

@@ -1,10 +1,10 @@
-"""Deploying the Space."""
+"""Deployment of a Space."""
 
 import sys
 
 import pytest
-from hub_api import READER
-from hub_testing import REPO, fails, publish
+from hub.fake_hub import READER
+from hub.helpers import REPO, assert_fails, publish
 from huggingface_hub import SpaceCard
 
 from hairseg.cli import hub as hub_command
@@ -62,19 +62,19 @@ def test_space_is_created_and_updated(server, one, project):
 
 
 def test_space_mistakes(server, one, project, monkeypatch):
-    fails(lambda: space("ada/page", ["ada/nothing"]), "has no repository ada/nothing")
+    assert_fails(lambda: space("ada/page", ["ada/nothing"]), "has no repository ada/nothing")
     publish(server, one)
-    fails(lambda: space("ada/page", [f"{REPO}@v9"]), "no revision 'v9'")
-    fails(lambda: space("page", [REPO]), "'page'")
-    fails(lambda: space("bob/page", [REPO]), "may not write to bob/page")
+    assert_fails(lambda: space("ada/page", [f"{REPO}@v9"]), "no revision 'v9'")
+    assert_fails(lambda: space("page", [REPO]), "'page'")
+    assert_fails(lambda: space("bob/page", [REPO]), "may not write to bob/page")
     monkeypatch.setenv("HF_TOKEN", READER)
-    fails(lambda: space("ada/page", [REPO]), "read-only")
+    assert_fails(lambda: space("ada/page", [REPO]), "read-only")
     (project / "app.py").unlink()
-    fails(lambda: space("ada/page", [REPO]), "app.py")
-    assert not server.exists("ada/page", "spaces")
+    assert_fails(lambda: space("ada/page", [REPO]), "app.py")
+    assert ("spaces", "ada/page") not in server.repos
 
 
-def test_the_space_names_its_model_and_preloads_what_serving_needs(server, one, project):
+def test_space_metadata(server, one, project):
     commit = publish(server, one)
     space("ada/page", [REPO])
     card = SpaceCard(server.files("ada/page", kind="spaces")["README.md"].decode())
@@ -94,23 +94,23 @@ def test_the_space_names_its_model_and_preloads_what_serving_needs(server, one, 
     assert card.data.to_dict()["preload_from_hub"] == [f"{REPO} {files} {commit}"]
 
 
-def test_a_space_of_several_models_serves_them_all(server, both, project, monkeypatch, capsys):
+def test_a_space_of_several_models(server, both, project, monkeypatch, capsys):
     first, second = f"{REPO}@{publish(server, both)[:8]}", "ada/darker"
     push(both, second, private=True)
     monkeypatch.setattr(sys, "argv", ["hub", "space", "ada/page", "--repo", first, second, REPO])
     with pytest.raises(SystemExit) as end:
         run(hub_command.main)
     assert end.value.code is None
-    assert "ada/darker is private" in (said := capsys.readouterr().out) and f"{REPO} is private" not in said
+    assert "ada/darker is private" in (output := capsys.readouterr().out) and f"{REPO} is private" not in output
     made = server.repo("ada/page", "spaces")
-    monkeypatch.setenv("HAIRSEG_REPO", made.variables["HAIRSEG_REPO"]["value"])  # as the Space does for its app
+    monkeypatch.setenv("HAIRSEG_REPO", made.variables["HAIRSEG_REPO"]["value"])
     models, notices = find_models()
     assert [model.name for model in models] == [first, second, REPO] and notices == []
     settings = SpaceCard(server.files("ada/page", kind="spaces")["README.md"].decode()).data
     assert settings.models == [REPO, second]
-    assert [line.split()[0] for line in settings.preload_from_hub] == [REPO, REPO]  # a build may not read the other
-    fails(lambda: space("ada/other", [REPO, "ada/nothing", second]), "has no repository ada/nothing")
-    assert not server.exists("ada/other", "spaces")
+    assert [line.split()[0] for line in settings.preload_from_hub] == [REPO, REPO]  # not the private one
+    assert_fails(lambda: space("ada/other", [REPO, "ada/nothing", second]), "has no repository ada/nothing")
+    assert ("spaces", "ada/other") not in server.repos
 
 
 def test_hardware_and_secrets_are_passed_on(server, one, project, monkeypatch, capsys):
@@ -129,5 +129,5 @@ def test_hardware_and_secrets_are_passed_on(server, one, project, monkeypatch, c
     made = server.repo("ada/page", "spaces")
     assert made.hardware == "t4-small" and made.secrets == {"HF_TOKEN": "hf_x", "GREETING": "hello"}
     assert "HF_TOKEN" not in capsys.readouterr().out
-    assert command("--hardware", "abacus") == 2 and "'abacus' is not known: expected one of" in capsys.readouterr().err
+    assert command("--hardware", "abacus") == 2 and "'abacus' is unknown. Choose from" in capsys.readouterr().err
     assert command("--secret", "NOWHERE") == 2 and "'NOWHERE' has no value" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from hairseg.page.listed import find_models
 from hairseg.page.models import Models
 from hairseg.repository import BUNDLED
 
-REASON = "the Hub did not answer in time"
+REASON = "The Hub did not answer in time."
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def hub(monkeypatch):
     def resolve(repo):
         repo_id = repo.partition("@")[0]
         if repo_id == "ada/silent":
-            raise HubError(f"{repo} is not in the cache, and {REASON}", "an answer", "try again", down=True)
+            raise HubError(f"{repo} is not in the cache. {REASON}", "Try again.", is_unavailable=True)
         if repo_id in ("ada/hair", "ada/cached"):
             return ResolvedRepo(BUNDLED, repo_id, "0123456789" * 4, REASON if repo_id == "ada/cached" else None)
         return genuine(repo)
@@ -47,13 +47,13 @@ def test_without_a_list_the_bundled_pair_is_served(monkeypatch):
 def test_a_silent_hub_leaves_the_page_with_the_bundled_weights_and_a_note(hub):
     (model,), (notice,) = find_models(["ada/silent"])
     assert model.source is None
-    assert notice.startswith(f"the bundled weights are shown, because ada/silent is not in the cache, and {REASON}")
+    assert notice.startswith(f"the bundled weights are shown, because ada/silent is not in the cache. {REASON}")
     assert notice in shown([model], [notice])
 
 
 def test_a_cached_copy_is_named_with_its_revision(hub):
     (model,), (notice,) = find_models(["ada/cached"])
-    assert notice == f"the weights are a cached copy of ada/cached, because {REASON}."
+    assert notice == f"the weights are a cached copy of ada/cached: {REASON}"
     page = shown([model], [notice])
     assert notice in page and "ada/cached at 0123456" in page and model.source.url in page
 
@@ -110,5 +110,5 @@ def test_the_environment_names_several_separated_by_spaces(tmp_path, monkeypatch
         monkeypatch.setenv("HAIRSEG_REPO", value)
         assert default_repos() == repos
     monkeypatch.setenv("HAIRSEG_REPO", "'my models")
-    with pytest.raises(InputError, match="every quote to be closed"):
+    with pytest.raises(InputError, match="Close every quote"):
         default_repos()

@@ -1,13 +1,13 @@
-"""What the tests of hairseg.hub share: repositories to push, the client pointed at the stand-in, and its faults."""
+"""Repositories to push, the client's settings, and faults, for all tests that use the fake Hub."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import write_repository
-from hub_api import WRITER
-from hub_server import HubServer
+from hub.fake_hub import WRITER, FakeHub
 from huggingface_hub import constants
 
 from hairseg.errors import InputError
@@ -16,14 +16,11 @@ from hairseg.repository import ModelRepository
 
 REPO = "ada/hair"
 
-
 WEIGHTS = "pretrained/model.safetensors"
 
+SHORT_TIMEOUT_S = 0.4
 
-SHORT = 0.4  # seconds the client waits for an answer where none will come
-
-
-NOT_HANGING = 60  # seconds; far more than any of these calls needs, far less than for ever
+MAX_SECONDS = 60
 
 
 def training_entry(init: str) -> dict:
@@ -92,59 +89,58 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def point_client_at(url: str, tmp_path: Path, monkeypatch) -> None:
-    # The client reads these once from the environment, on import.
+def configure_client(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set what the client reads from the environment when it is imported."""
     for name, value in {
         "ENDPOINT": url,
         "HUGGINGFACE_CO_URL_TEMPLATE": url + "/{repo_id}/resolve/{revision}/{filename}",
-        "HF_HUB_CACHE": str(tmp_path / "cache"),
-        "HF_TOKEN_PATH": str(tmp_path / "token"),
+        "HF_HUB_CACHE": str(folder / "cache"),
+        "HF_TOKEN_PATH": str(folder / "token"),
         "HF_HUB_OFFLINE": False,
         "HF_HUB_DISABLE_PROGRESS_BARS": True,
+        "HF_HUB_DISABLE_XET": True,
     }.items():
         monkeypatch.setattr(constants, name, value)
     monkeypatch.setenv("HF_TOKEN", WRITER)
     monkeypatch.delenv("HUGGING_FACE_HUB_TOKEN", raising=False)
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # the client's naps between its attempts
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
 
-def publish(server: HubServer, folder: Path, repo_id: str = REPO) -> str:
-    return server.put(repo_id, contents(folder))
+def publish(hub: FakeHub, folder: Path, repo_id: str = REPO) -> str:
+    return hub.put(repo_id, contents(folder))
 
 
-def fails(call, *words: str, error: type = InputError) -> InputError:
-    """The call ends soon, with one sentence that has these words."""
+def assert_fails(call: Callable, *words: str, error: type[InputError] = InputError) -> InputError:
+    """Check that a call fails within a minute, with one line that contains these words."""
     started = time.monotonic()
     with pytest.raises(error) as caught:
         call()
-    assert time.monotonic() - started < NOT_HANGING
+    assert time.monotonic() - started < MAX_SECONDS
     message = str(caught.value)
     assert "\n" not in message and len(message) < 600, message
+    assert message.endswith("."), message
     for word in words:
         assert word in message, message
     return caught.value
 
 
-def other_weights(weights: bytes) -> bytes:
+def invert_last_bit(weights: bytes) -> bytes:
     return weights[:-1] + bytes([weights[-1] ^ 1])
 
 
-LISTING = "/(tree|revision)/[0-9a-f]{40}"  # old clients see the files in what is told of a commit
-
+# Faults of a download and what the error says; None means that the Hub is down.
 FAULTS = {
-    "refused": (None, "cannot be reached"),
-    "stalled": (dict(kind="stall"), "did not answer in time"),
-    "stalled at the listing": (dict(kind="stall", path=LISTING), "did not answer in time"),
-    "stalled at a file's head": (dict(kind="stall", path="/resolve/", method="HEAD"), "did not answer in time"),
-    "stalled within the weights": (dict(kind="stall", path="signature", at=100_000), "did not answer in time"),
-    "dripping": (dict(kind="drip", path="/api/", at=0.3), "did not answer in time"),
-    "dropped": (dict(kind="drop"), "cut off"),
-    "cut within the weights": (dict(kind="cut", path="signature", at=100_000), "cut off"),
-    "cut within the listing": (dict(kind="cut", path=LISTING, at=10), "cut off"),
-    "wrong weights": (dict(kind="corrupt", path="signature"), "arrived damaged"),
-    "wrong config": (dict(kind="corrupt", path="/config.json"), "arrived damaged"),
-    "wrong listing": (dict(kind="corrupt", path="/api/"), "does not answer like a Hub"),
-    "always 500": (dict(kind="status"), "fails with status 500"),
-    "always 503 for weights": (dict(kind="status", path="signature", status=503), "fails with status 503"),
-    "too many requests": (dict(kind="status", status=429), "no more requests"),
+    "down": (None, "connection"),
+    "silent": (dict(kind="stall"), "did not answer in time"),
+    "silent for headers": (dict(kind="stall", path="/resolve/", method="HEAD"), "did not answer in time"),
+    "silent within the weights": (dict(kind="stall", path="signature", at=100_000), "did not answer in time"),
+    "dropped": (dict(kind="cut"), "connection"),
+    "cut within the weights": (dict(kind="cut", path="signature", at=100_000), "connection"),
+    "cut within the listing": (dict(kind="cut", path="/revision/", at=10), "connection"),
+    "wrong weights": (dict(kind="corrupt", path="signature"), "does not match its checksum"),
+    "wrong config": (dict(kind="corrupt", path="/config.json"), "does not match its checksum"),
+    "wrong listing": (dict(kind="corrupt", path="/api/"), "unexpected response"),
+    "always 500": (dict(kind="status"), "failed with status 500"),
+    "always 503 for weights": (dict(kind="status", path="signature", status=503), "failed with status 503"),
+    "too many requests": (dict(kind="status", status=429), "limits the rate"),
 }
