@@ -9,7 +9,7 @@ Pictures are (height, width), lightness is CIE L*, alpha float32 in [0, 1]. Slow
 import cv2
 import numpy as np
 
-from hairseg.images import shrink
+from hairseg.images import downsample
 
 GRID_SIDE = 128
 
@@ -20,7 +20,7 @@ STREAK_STEPS, STREAK_STEP = 16, 2.5  # walked to either side of a pixel; the len
 
 def lab_on_grid(colour: np.ndarray) -> np.ndarray:
     """CIELAB of a picture, uint8 RGB (height, width, 3), on the small grid: float32 (rows, columns, 3)."""
-    small = shrink(colour, _fit(colour, GRID_SIDE))
+    small = downsample(colour, _fit(colour, GRID_SIDE))
     return cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
 
 
@@ -33,8 +33,8 @@ def clamp_edge_lightness(lightness: np.ndarray, core: np.ndarray) -> np.ndarray:
         core: bool, where the pixel is hair for sure.
     """
     size = _fit(core, GRID_SIDE)
-    small = shrink(lightness, size)
-    inner = shrink(core.astype(np.float32), size)
+    small = downsample(lightness, size)
+    inner = downsample(core.astype(np.float32), size)
     inner = cv2.erode(inner, np.ones((5, 5)))
     # a trace of the average stands in where there is no hair further in, as in thin braids
     weight = cv2.GaussianBlur(inner, (0, 0), 3) + 1e-3
@@ -70,8 +70,8 @@ def hue_variation(lab: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         lab: CIELAB of the hair's own colour, (rows, columns, 3), float32, at any size; it goes on outside the hair.
     """
     size = _fit(alpha, GRID_SIDE)
-    lightness, *hues = cv2.split(cv2.GaussianBlur(shrink(lab, size), (0, 0), 1))
-    weight = shrink(alpha, size) + 1e-6
+    lightness, *hues = cv2.split(cv2.GaussianBlur(downsample(lab, size), (0, 0), 1))
+    weight = downsample(alpha, size) + 1e-6
     lightness = lightness - np.average(lightness, weights=weight)
     leaning = weight * lightness / (np.sum(weight * lightness * lightness) + 1)
     hues = [hue - np.average(hue, weights=weight) for hue in hues]
@@ -110,11 +110,11 @@ def streaks(lightness: np.ndarray) -> np.ndarray:
     Line integral convolution (Cabral and Leedom, SIGGRAPH 1993): noise averaged along the strands, whose direction is
     that of the least change in the structure tensor. A threshold on the rank picks any share of the strands.
     """
-    small = shrink(lightness, _fit(lightness, STREAK_SIDE))
+    small = downsample(lightness, _fit(lightness, STREAK_SIDE))
     across_x, across_y = cv2.Sobel(small, cv2.CV_32F, 1, 0), cv2.Sobel(small, cv2.CV_32F, 0, 1)
     xx, yy, xy = (cv2.GaussianBlur(x, (0, 0), 4) for x in (across_x**2, across_y**2, across_x * across_y))
     angle = 0.5 * np.arctan2(2 * xy, xx - yy) + np.pi / 2
-    # hair that runs every way, as kinky hair does, has no strand to follow: its streaks shrink to tips
+    # hair that runs every way, as kinky hair does, has no strand to follow: its streaks downsample to tips
     coherence = np.sqrt((xx - yy) ** 2 + 4 * xy**2) / (xx + yy + 1e-6)
     noise = np.random.default_rng(0).standard_normal(small.shape, dtype=np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), 1.2)
