@@ -7,24 +7,17 @@ python -m hairseg models [FOLDER...] [--json]
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from hairseg.cli.common import Parser, run
 from hairseg.errors import InputError, printable
-from hairseg.files import WriteError
-from hairseg.images import alpha_to_grey, load_photo
-from hairseg.inference.folder import find_photos, result_path, write_picture
-from hairseg.memory import return_large_arrays_to_system
 from hairseg.networks.devices import select_device
 from hairseg.paper import VARIANTS
-from hairseg.recolouring.collages import contact_sheet
 from hairseg.recolouring.palette import parse_colour
-from hairseg.recolouring.recolourer import HairRecolourer
 from hairseg.recolouring.settings import NUMBERS, RecolourSettings, describe
 
 MODELS = "models"  # the first word of a command line that lists them
@@ -32,8 +25,6 @@ MODELS = "models"  # the first word of a command line that lists them
 RUNS = Path("runs")  # where train.py puts them
 
 FEW = 3  # photos that need no progress bar
-
-PIXELS_AT_ONCE = 48_000_000  # a cut-out takes some 80 bytes for each while it is made: 4 GB
 
 
 def parse() -> Parser:
@@ -106,6 +97,8 @@ def main() -> int:
     if args.colour:
         parse_colour(args.colour)
     settings = RecolourSettings(**{name: getattr(args, name) for name in (*NUMBERS, "second_colour", "second_mode")})
+    from hairseg.inference.folder import find_photos, result_path
+
     photos = find_photos(args.photos, args.output)
     kinds = ["alpha", "cutout", *(["recoloured"] if args.colour else []), *(["sheet"] if args.contact_sheet else [])]
     unfinished = [
@@ -126,42 +119,27 @@ def segment(
     """Write the results of those photos that are unfinished, on all cores. Returns how many went well."""
     # they take PyTorch along, for which a mistake on the command line need not wait
     from hairseg.hub.resolve import default_repo, resolve
+    from hairseg.inference.folder import process_photos
     from hairseg.inference.predictor import HairPredictor
-    from hairseg.inference.workers import PixelBudget, in_threads, share_cores
 
     predictor = HairPredictor(resolve(args.repo or default_repo()).folder, [args.variant], select_device(args.device))
     args.output.mkdir(parents=True, exist_ok=True)
-    threads = share_cores(len(photos))
-    return_large_arrays_to_system()
-    budget = PixelBudget(PIXELS_AT_ONCE)
-
-    def finish(target: Path) -> bool:
-        """Write one photo's results. Whatever is wrong with this photo is said, and does not stop the others."""
-        try:
-            photo = load_photo(photos[target], str(photos[target]))
-            with budget.reserve(photo.shape[0] * photo.shape[1]):
-                alpha = predictor.alphas(photo)[args.variant]
-                for kind, picture in draw(photo, alpha, kinds, args.colour, settings):
-                    write_picture(result_path(target, kind), picture)
-        except (WriteError, OSError):  # a full disk, say, that is full for the others too
-            raise
-        except InputError as error:
-            report(str(error))
-        except Exception as error:
-            report(f"{photos[target]} cannot be worked on ({type(error).__name__}: {error}); the others go on.")
-        else:
-            return True
-        return False
-
-    return sum(
-        tqdm(
-            in_threads(finish, unfinished, threads),
-            total=len(unfinished),
-            unit="photo",
-            disable=len(unfinished) <= FEW,
-            mininterval=0.1 if sys.stderr.isatty() else 30,
-        )
+    left = {target: photos[target] for target in unfinished}
+    results = process_photos(left, predictor, args.variant, kinds, args.colour, settings, len(photos))
+    bar = tqdm(
+        results,
+        total=len(left),
+        unit="photo",
+        disable=len(left) <= FEW,
+        mininterval=0.1 if sys.stderr.isatty() else 30,
     )
+    done = 0
+    for result in bar:
+        if result.error:
+            report(result.error)
+        else:
+            done += 1
+    return done
 
 
 def list_models(words: Sequence[str]) -> int:
@@ -186,19 +164,6 @@ def list_models(words: Sequence[str]) -> int:
             failed = True
     print(json.dumps(as_json(rows), indent=2) if args.json else table(rows))
     return 1 if failed else 0
-
-
-def draw(
-    photo: np.ndarray, alpha: np.ndarray, kinds: list[str], colour: str, settings: RecolourSettings
-) -> Iterator[tuple[str, np.ndarray]]:
-    """The results that are wanted of one photo, each with its kind."""
-    recolourer = HairRecolourer(photo, alpha)
-    yield "alpha", alpha_to_grey(alpha)
-    yield "cutout", recolourer.cutout()
-    if "recoloured" in kinds:
-        yield "recoloured", recolourer.recolour(colour, settings)
-    if "sheet" in kinds:
-        yield "sheet", contact_sheet(photo, alpha, settings)
 
 
 def report(error: str) -> None:

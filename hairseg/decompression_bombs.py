@@ -23,7 +23,24 @@ MAX_TIFF_VALUES = 200_000  # of a tag such as the offsets of strips; Pillow pars
 MAX_TIFF_TAGS = 10_000  # the TIFF standard defines about a hundred
 
 # Bytes per value by type, and the types whose values Pillow reads as one block (TIFF 6.0, section 2).
-TIFF_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+TIFF_TYPE_BYTES = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}
 TIFF_BLOCK_TYPES = (1, 2, 7)
 
 JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xff\xd0-\xd8])")  # a marker followed by a length, or the end marker
