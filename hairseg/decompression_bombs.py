@@ -48,7 +48,7 @@ JPEG_START_OF_SCAN, JPEG_END = b"\xda", b"\xd9"
 
 
 def find_decompression_bomb(file: str | Path | BinaryIO) -> str | None:
-    """Return why a picture would take long to open, a clause; None for any other file.
+    r"""Return why a picture would take long to open, a clause; None for any other file.
 
     Args:
         file: a path, or a binary file, whose position is restored.
@@ -58,7 +58,7 @@ def find_decompression_bomb(file: str | Path | BinaryIO) -> str | None:
 
     Example:
         >>> import io
-        >>> find_decompression_bomb(io.BytesIO(b"\\xff\\xd8" + 1000 * b"\\xff\\xda\\0\\2"))
+        >>> find_decompression_bomb(io.BytesIO(b"\xff\xd8" + 1000 * b"\xff\xda\0\2"))
         'has 1000 scans'
     """
     if isinstance(file, str | Path):
@@ -124,7 +124,7 @@ def _gif_extension_bytes(file: BinaryIO) -> Iterator[int]:
 
 
 def _check_tiff(file: BinaryIO) -> str | None:
-    """Count the tags of the first picture, their values and their bytes; tags may share bytes, and Pillow copies them."""
+    """Count the tags of the first picture, their values, and their bytes, which Pillow copies even if tags share them."""
     start = file.tell()
     head = file.read(16)
     order = "<" if head[:2] == b"II" else ">"

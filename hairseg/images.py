@@ -71,7 +71,7 @@ def readable_formats() -> tuple[str, ...]:
 
 @cache
 def readable_suffixes() -> frozenset[str]:
-    """Return the lower-case file suffixes of pictures that `load_photo` reads, `.mpo` (two JPEGs in one file) included."""
+    """Return the lower-case suffixes of files that `load_photo` reads, `.mpo` (stereo JPEG) included."""
     formats = (*readable_formats(), "MPO")
     return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in formats)
 
@@ -179,7 +179,7 @@ def as_photo(photo: ArrayLike | Image.Image) -> np.ndarray:
             f"An array of shape {array.shape} is not a photo.",
             remedy="Pass RGB of shape (height, width, 3); `hairseg.load_photo` reads files.",
         )
-    if array.dtype.kind == "f" and 0 <= array.min() and array.max() <= 1:
+    if array.dtype.kind == "f" and array.min() >= 0 and array.max() <= 1:
         array = (255 * array + 0.5).astype(np.uint8)
     if array.dtype != np.uint8:
         values = "values outside of [0, 1] or NaN" if array.dtype.kind == "f" else f"type {array.dtype}"
@@ -236,7 +236,7 @@ def as_alpha(alpha: ArrayLike, shape: tuple[int, int]) -> np.ndarray:
             "The mask has values outside of [0, 1] or NaN.", remedy="Pass floats in [0, 1], bool, or uint8 in [0, 255]."
         )
     array = np.ascontiguousarray(array, np.float32)
-    return array if 0 <= lowest and highest <= 1 else array.clip(0, 1)
+    return array if lowest >= 0 and highest <= 1 else array.clip(0, 1)
 
 
 def _to_numpy(array: Any) -> np.ndarray:
@@ -378,11 +378,11 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def encode_png(picture: np.ndarray) -> bytes:
-    """Return the PNG file contents of a picture: uint8 grey (height, width), RGB (..., 3) or RGBA (..., 4).
+    r"""Return the PNG file contents of a picture: uint8 grey (height, width), RGB (..., 3) or RGBA (..., 4).
 
     Example:
         >>> encode_png(np.zeros((2, 2), np.uint8))[:4]
-        b'\\x89PNG'
+        b'\x89PNG'
     """
     if picture.ndim == 3:
         picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
@@ -428,8 +428,8 @@ def scale_down(picture: np.ndarray, longer_side: int) -> np.ndarray:
 def downsample(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Scale a picture of any channels to a smaller size: each pixel is about the mean of those it covers.
 
-    The picture is halved as often as possible first, which is several times as fast as one area interpolation. A last
-    odd row or column is dropped.
+    The picture is halved as often as possible first, which is faster than one area interpolation. A last odd row or
+    column is dropped.
 
     Args:
         picture: (height, width) or (height, width, channels).
