@@ -124,7 +124,7 @@ def _gif_extension_bytes(file: BinaryIO) -> Iterator[int]:
 
 
 def _check_tiff(file: BinaryIO) -> str | None:
-    """Count the tags of the first picture, their values, and their bytes, which Pillow copies even if tags share them."""
+    """Count tags of the first picture, their values, and their bytes, which Pillow copies even if tags share them."""
     start = file.tell()
     head = file.read(16)
     order = "<" if head[:2] == b"II" else ">"

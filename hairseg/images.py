@@ -306,7 +306,7 @@ def _decode_unterminated_jpeg(content: bytes, name: str, longer_side: int | None
     Raises:
         OSError: rows are missing.
     """
-    photos = []
+    photos, content = [], content.rstrip(b"\xff")  # the first half of a marker
     for filler in (b"", 64 * b"\x5a"):
         with Image.open(io.BytesIO(content + filler + JPEG_END_MARKER), formats=["JPEG"]) as image:
             photos.append(_to_rgb(image, name, longer_side))

@@ -124,10 +124,9 @@ class HairPredictor:
         self._adapt_to_fork()
         batch = self._preprocess([photo])
         if len(self.networks) == 1:
-            return {name: self._predict(network, photo, batch).alpha(photo) for name, network in self.networks.items()}
+            return {name: self._alpha(network, photo, batch) for name, network in self.networks.items()}
         futures = {
-            name: self._threads.submit(lambda network: self._predict(network, photo, batch).alpha(photo), network)
-            for name, network in self.networks.items()
+            name: self._threads.submit(self._alpha, network, photo, batch) for name, network in self.networks.items()
         }
         return {name: future.result() for name, future in futures.items()}
 
@@ -191,6 +190,9 @@ class HairPredictor:
         torch.set_num_threads(1)
         cv2.setNumThreads(1)
         self._start_threads()
+
+    def _alpha(self, network: nn.Module, photo: np.ndarray, batch: torch.Tensor) -> np.ndarray:
+        return self._predict(network, photo, batch).alpha(photo)
 
     def _predict(
         self, network: nn.Module, photo: np.ndarray, batch: torch.Tensor, zoom: bool = True

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -58,7 +59,7 @@ def _efficientnet_lite(name: str, channels: int) -> Callable[[], DeepLabV3]:
     return lambda: DeepLabV3(EfficientNetLite(name), DeepLabHead(channels, 1, (6, 12, 18)))
 
 
-def _from_torchvision(builder: Callable[..., nn.Module]) -> Callable[[], DeepLabV3]:
+def _from_torchvision(builder: Callable[..., Any]) -> Callable[[], DeepLabV3]:
     def build() -> DeepLabV3:
         network = builder(weights=None, weights_backbone=None, num_classes=1)
         return DeepLabV3(network.backbone, network.classifier)

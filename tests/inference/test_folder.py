@@ -34,7 +34,6 @@ from hairseg.inference.folder import (
 from hairseg.inference.predictor import HairPredictor
 from hairseg.recolouring.settings import RecolourSettings
 
-
 READABLE = "Choose a JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF file."
 
 
