@@ -67,10 +67,10 @@ def results(*stems: str) -> set[str]:
 
 
 def test_results_keep_the_folder_s_structure(hairseg, small_repository, tmp_path):
-    """Guards against results of one name overwriting each other, and against a photo's going under another's name."""
+    """Guards against results of equal names overwriting each other, or swapped between photos."""
     folder = draw(tmp_path / "photos", "a/x.png", "b/x.png", "b/c/y.JPG", "z.png", ".hidden.png", ".cache/x.png")
     (folder / "b" / "notes.txt").write_text("text")
-    (folder / "b" / "film.mpg").write_text("Pillow knows the suffix and decodes no film")
+    (folder / "b" / "video.mpg").write_text("Pillow knows the suffix, but does not decode videos")
     single = draw(tmp_path / "elsewhere", "a.png") / "a.png"
     assert hairseg(folder, single, "--output", tmp_path / "out") == 0
     assert files(tmp_path / "out").keys() == results("a/x", "b/x", "b/c/y", "z", "a")
@@ -81,8 +81,8 @@ def test_results_keep_the_folder_s_structure(hairseg, small_repository, tmp_path
 
 
 @pytest.mark.parametrize("output", ["photos", "photos/out"])
-def test_results_are_not_taken_for_photos(hairseg, tmp_path, output):
-    """Guards against masks of masks when the results lie among the photos."""
+def test_results_beside_the_photos_are_not_processed(hairseg, tmp_path, output):
+    """Guards against masks of masks."""
     folder = draw(tmp_path / "photos", "a.png", "b/x.png")
     for _ in range(2):
         assert hairseg(folder, "--output", tmp_path / output) == 0
@@ -90,7 +90,7 @@ def test_results_are_not_taken_for_photos(hairseg, tmp_path, output):
         assert found == results("a", "b/x")
 
 
-def test_a_closed_standard_error_costs_nothing(small_repository, tmp_path):
+def test_standard_error_may_be_closed(small_repository, tmp_path):
     draw(tmp_path / "photos", *(f"{index}.png" for index in range(pictures.FEW + 1)))
     words = [sys.executable, "-m", "hairseg", tmp_path / "photos", "--output", tmp_path / "out"]
     words += ["--repo", small_repository]
@@ -99,8 +99,8 @@ def test_a_closed_standard_error_costs_nothing(small_repository, tmp_path):
     assert files(tmp_path / "out").keys() == results("0", "1", "2", "3")
 
 
-def test_what_is_finished_is_skipped(hairseg, monkeypatch, tmp_path):
-    """Guards against work done twice, and against a photo that lacks one wanted result passing for finished."""
+def test_photos_with_all_results_are_skipped(hairseg, monkeypatch, tmp_path):
+    """Guards against work done twice, and against a photo with some of its results counting as finished."""
     folder, output = draw(tmp_path / "photos", "a.png", "b.png"), tmp_path / "out"
     assert hairseg(folder, "--output", output) == 0
     before = {path: path.stat().st_mtime_ns for path in output.iterdir()}
@@ -110,7 +110,7 @@ def test_what_is_finished_is_skipped(hairseg, monkeypatch, tmp_path):
     assert hairseg(folder, "--output", output, "--skip-existing") == 0
     monkeypatch.setattr(
         "hairseg.inference.predictor.HairPredictor", None
-    )  # nothing is loaded where nothing is left to do
+    )  # no network is loaded when all photos are finished
     assert hairseg(folder, "--output", output, "--skip-existing") == 0
     monkeypatch.setattr("hairseg.inference.predictor.HairPredictor", HairPredictor)
     assert not seen and before == {path: path.stat().st_mtime_ns for path in output.iterdir()}
@@ -135,8 +135,7 @@ def test_a_broken_picture_does_not_stop_the_others(hairseg, tmp_path, capsys):
     ]
 
 
-def test_a_photo_that_cannot_be_worked_on_does_not_stop_the_others(hairseg, tmp_path, capsys, monkeypatch):
-    """Guards against one photo's fault, of whatever kind, costing the results of all that come after it."""
+def test_an_unexpected_error_does_not_stop_the_other_photos(hairseg, tmp_path, capsys, monkeypatch):
     folder = draw(tmp_path / "photos", "a.png", "b.png", "c.png")
     Image.new("RGB", (1, 1)).save(folder / "b.png")
     alphas = HairPredictor.alphas
@@ -147,11 +146,11 @@ def test_a_photo_that_cannot_be_worked_on_does_not_stop_the_others(hairseg, tmp_
     monkeypatch.setattr(HairPredictor, "alphas", fault)
     assert hairseg(folder, "--output", tmp_path / "out") == 1
     assert files(tmp_path / "out").keys() == results("a", "c")
-    said = capsys.readouterr().err
-    assert f"error: {folder / 'b.png'} cannot be processed (ZeroDivisionError" in said and "2 photos done" in said
+    output = capsys.readouterr().err
+    assert f"error: {folder / 'b.png'} cannot be processed (ZeroDivisionError" in output and "2 photos done" in output
 
 
-def test_pictures_of_one_pixel_are_photos_too(hairseg, tmp_path):
+def test_photos_of_one_pixel_are_processed(hairseg, tmp_path):
     folder = draw(tmp_path / "photos", "a.png")
     for name, size in (("1x1", (1, 1)), ("1x2", (1, 2)), ("300x1", (300, 1))):
         Image.new("RGB", size, (90, 60, 40)).save(folder / f"{name}.png")
@@ -160,7 +159,7 @@ def test_pictures_of_one_pixel_are_photos_too(hairseg, tmp_path):
         assert picture.size == (1, 2)
 
 
-def test_names_as_long_as_files_allow_are_shortened_and_stay_apart(hairseg, tmp_path):
+def test_long_names_are_shortened_and_stay_distinct(hairseg, tmp_path):
     long = ["x" * 250, "x" * 249 + "y", "\u00e4" * 125]
     folder = draw(tmp_path / "photos", "a.png", *(f"{name}.png" for name in long))
     assert hairseg(folder, "--output", tmp_path / "out") == 0
@@ -171,7 +170,7 @@ def test_names_as_long_as_files_allow_are_shortened_and_stay_apart(hairseg, tmp_
     assert before == {path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
 
 
-def test_names_of_dots_alone_stay_in_the_folder_of_results(tmp_path):
+def test_names_of_dots_only_stay_in_the_output_folder(tmp_path):
     found = find_photos([tmp_path / "..jpg", tmp_path / "...jpg"], tmp_path / "out")
     assert {result_path(target, "alpha") for target in found} == {
         tmp_path / "out" / "_.alpha.png",
@@ -179,11 +178,13 @@ def test_names_of_dots_alone_stay_in_the_folder_of_results(tmp_path):
     }
 
 
-def test_what_would_overwrite_or_is_missing_is_said_before_anything_is_done(hairseg, tmp_path):
+def test_conflicts_and_empty_folders_are_reported_before_anything_is_written(hairseg, tmp_path):
     first, second = draw(tmp_path / "1", "x.png") / "x.png", draw(tmp_path / "2", "x.png") / "x.png"
     with pytest.raises(InputError, match=r"same results: .*1/x\.png and .*2/x\.png.*Rename"):
         hairseg(first, second, "--output", tmp_path / "out")
-    assert list(find_photos([first, first.parent, first], Path("out")).values()) == [first]  # named twice, done once
+    assert list(find_photos([first, first.parent, first], Path("out")).values()) == [
+        first
+    ]  # given twice, processed once
     (tmp_path / "empty" / "deeper").mkdir(parents=True)
     with pytest.raises(InputError, match="empty contains no pictures"):
         hairseg(first, tmp_path / "empty", "--output", tmp_path / "out")
@@ -199,8 +200,8 @@ def test_ten_thousand_photos_are_listed(tmp_path):
 
 
 @pytest.fixture
-def at_work(small_repository, tmp_path):
-    """Many photos, and the command as a process that is in the midst of them."""
+def running_command(small_repository, tmp_path):
+    """The command as a process that has finished some of many photos."""
     folder = draw(tmp_path / "photos", *(f"{index % 3}/{index}.png" for index in range(60)), size=400)
     process = subprocess.Popen(
         [sys.executable, "-m", "hairseg", folder, "--output", tmp_path / "out", "--repo", small_repository],
@@ -218,9 +219,9 @@ def at_work(small_repository, tmp_path):
     process.communicate()
 
 
-def test_after_a_kill_the_rest_is_done_as_if_nothing_had_happened(at_work, hairseg, tmp_path):
-    """Guards against half a PNG passing for a finished one."""
-    process, folder, output = at_work
+def test_after_a_kill_the_remaining_photos_are_processed(running_command, hairseg, tmp_path):
+    """Guards against a truncated PNG counting as finished."""
+    process, folder, output = running_command
     process.kill()
     process.wait()
     left = files(output)
@@ -232,8 +233,8 @@ def test_after_a_kill_the_rest_is_done_as_if_nothing_had_happened(at_work, hairs
     assert all(whole[name] == content for name, content in left.items() if not name.endswith(".partial"))
 
 
-def test_ctrl_c_stops_with_one_line(at_work):
-    process, _, output = at_work
+def test_ctrl_c_ends_the_command_with_one_line(running_command):
+    process, _, output = running_command
     os.kill(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -242,8 +243,8 @@ def test_ctrl_c_stops_with_one_line(at_work):
     assert 0 < len(found) < 120 and not [name for name in found if name.endswith(".partial")]
 
 
-def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
-    """Guards against a full disk's half a file under the result's name."""
+def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
+    """Guards against a truncated file under the result's name when the disk is full."""
     write_picture(tmp_path / "a" / "x.png", draw_portrait(1)[0])
     before = files(tmp_path)
 
@@ -257,8 +258,8 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
     assert files(tmp_path) == before and before.keys() == {"a/x.png"}
 
 
-def test_a_full_disk_ends_the_command_and_the_rest_is_done_once_there_is_room(hairseg, small_disk, tmp_path, capsys):
-    """Guards against the same sentence for each of many photos, which all lack room, and a result that is not whole."""
+def test_a_full_disk_ends_the_command_which_can_be_resumed(hairseg, small_disk, tmp_path, capsys):
+    """Guards against one error per photo, and against truncated results."""
     folder = draw(tmp_path / "photos", *(f"{index}.png" for index in range(6)), size=200)
     with pytest.raises(WriteError, match=r"\d\.(alpha|cutout|recoloured)\.png cannot be written"):
         hairseg(folder, "--output", small_disk, "--colour", "copper")
@@ -384,7 +385,7 @@ def test_a_user_s_own_file_is_not_overwritten(tmp_path, arguments):
     assert files(tmp_path / "out").keys() == results("a")
 
 
-def test_results_are_told_by_name_and_mark(tmp_path):
+def test_results_have_a_name_and_a_marker(tmp_path):
     photo = draw_portrait(1)[0]
     for name in ("a.alpha.png", "a.png"):
         write_picture(tmp_path / name, photo)

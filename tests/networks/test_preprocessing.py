@@ -1,5 +1,3 @@
-from concurrent.futures import ThreadPoolExecutor
-
 import cv2
 import numpy as np
 import pytest
@@ -35,10 +33,9 @@ def test_aspect_ratio_is_kept_and_the_rest_is_padded(height, width, rows, column
 
 
 @pytest.mark.parametrize("height, width", [(640, 512), (641, 513), (512, 1030), (65, 64), (64, 66), (30, 63), (2, 900)])
-def test_a_photo_by_halves_is_the_same_as_one_in_one_piece(height, width):
+def test_photos_are_scaled_as_opencv_scales_them(height, width):
     photo = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
-    with ThreadPoolExecutor(2) as pool:
-        square = SMALL.fit_photo(photo, pool.map)
+    square = SMALL.fit_photo(photo)
     window = SMALL.window(height, width)
     shape = tuple(side.stop - side.start for side in window)
     scaling = cv2.INTER_AREA if height >= shape[0] and width >= shape[1] else cv2.INTER_LINEAR
@@ -46,7 +43,7 @@ def test_a_photo_by_halves_is_the_same_as_one_in_one_piece(height, width):
 
 
 @pytest.mark.parametrize("height, width", [(640, 512), (641, 513), (512, 1030)])
-def test_what_is_large_keeps_its_place_when_it_is_scaled(height, width):
+def test_scaling_does_not_shift_the_photo(height, width):
     down, right = np.mgrid[:height, :width] / max(height, width)
     photo = np.stack([255 * down, 255 * right, 255 * right], axis=2).astype(np.uint8)
     window = SMALL.window(height, width)
@@ -64,7 +61,7 @@ def test_a_mask_is_thresholded_at_half_after_scaling():
     assert scaled[0, 0] == 0 and scaled[1, 1] == 1 and scaled.sum() == 1
 
 
-def test_normalise_takes_mean_and_deviation_per_channel():
+def test_normalise_uses_mean_and_standard_deviation_per_channel():
     squares = torch.full((1, 64, 64, 3), 51, dtype=torch.uint8)
     expected = [(0.2 - 0.485) / 0.229, (0.2 - 0.456) / 0.224, (0.2 - 0.406) / 0.225]
     result = SMALL.normalise(squares)
@@ -72,12 +69,12 @@ def test_normalise_takes_mean_and_deviation_per_channel():
     assert result[0, :, 5, 5].tolist() == pytest.approx(expected, abs=1e-6)
 
 
-def test_padding_is_zero_once_normalised_but_for_rounding():
+def test_normalised_padding_is_zero_within_rounding():
     square = SMALL.fit_photo(np.zeros((10, 640, 3), np.uint8))
     assert SMALL.normalise(torch.from_numpy(square)[None])[0, :, 0].abs().max() < 0.01
 
 
 @pytest.mark.parametrize("size", [0, 100, 8192])
-def test_an_image_size_the_network_cannot_take_is_refused(size):
-    with pytest.raises(InputError, match=f"image size {size} does not fit: expected a multiple of 32"):
+def test_unsupported_image_sizes_are_refused(size):
+    with pytest.raises(InputError, match=rf"image size {size} is not supported\. Choose a multiple of 32"):
         Preprocessing(size)
