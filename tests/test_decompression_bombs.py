@@ -66,7 +66,7 @@ def tiff_of_strips(strips: int, order: str = "<", big: bool = False) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "file, reason",
+    ("file", "reason"),
     [
         (jpeg_of_scans(800), "has 8.. scans"),
         (jpeg_of_scans(800).replace(b"\xff\xda", b"\xff\x01\xff\xda"), "has 8.. scans"),  # markers without a length
@@ -151,7 +151,8 @@ def test_ordinary_pictures_are_read():
 def test_truncated_headers_are_left_to_pillow(beginning):
     file = io.BytesIO(b"before" + beginning)
     file.seek(6)
-    assert find_decompression_bomb(file) is None and file.tell() == 6
+    assert find_decompression_bomb(file) is None
+    assert file.tell() == 6
     with pytest.raises(InputError, match=r"is not a picture|is broken"):
         load_photo(beginning)
 

@@ -35,7 +35,7 @@ def quadrants() -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    "orientation, stored",
+    ("orientation", "stored"),
     [
         (1, lambda photo: photo),
         (2, lambda photo: photo[:, ::-1]),
@@ -67,7 +67,7 @@ def test_a_transparent_palette_colour_becomes_white():
 
 
 @pytest.mark.parametrize(
-    "mode, colour, expected",
+    ("mode", "colour", "expected"),
     [
         ("L", 77, (77, 77, 77)),
         ("1", 1, (255, 255, 255)),
@@ -77,7 +77,8 @@ def test_a_transparent_palette_colour_becomes_white():
 )
 def test_grey_and_bilevel_become_rgb(mode, colour, expected):
     photo = load_photo(encoded(Image.new(mode, (5, 4), colour), "PNG"))
-    assert photo.shape == (4, 5, 3) and photo.dtype == np.uint8
+    assert photo.shape == (4, 5, 3)
+    assert photo.dtype == np.uint8
     assert photo[0, 0].tolist() == list(expected)
 
 
@@ -161,7 +162,7 @@ def test_a_picture_beyond_the_limit_is_refused_before_it_is_decoded(monkeypatch,
 
 
 @pytest.mark.parametrize(
-    "tag, kind, value",
+    ("tag", "kind", "value"),
     [(282, 2, b"abc\0"), (282, 9, b"\xff\xff\xff\xff"), (0x8298, 12, struct.pack("<I", 38)), (0xA005, 2, b"x\0\0\0")],
     ids=["text for a ratio", "below zero", "double for a text", "text for a directory"],
 )
@@ -198,7 +199,8 @@ def test_a_large_photo_within_the_limit_is_read_without_a_warning(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code, tmp_path / "large.png"], cwd=PROJECT, capture_output=True, text=True
     )
-    assert done.stderr == "" and done.stdout.strip() == str([[[7] * 3] * 2] * 2)
+    assert done.stderr == ""
+    assert done.stdout.strip() == str([[[7] * 3] * 2] * 2)
 
 
 def test_invalid_file_names_are_reported():
@@ -228,7 +230,8 @@ def test_a_jpeg_is_decoded_no_larger_than_needed(tmp_path):
     )
     Image.fromarray(large).save(tmp_path / "large.jpg", quality=95)
     half = load_photo(tmp_path / "large.jpg", longer_side=300)
-    assert half.shape == (384, 512, 3) and load_photo(tmp_path / "large.jpg", longer_side=256).shape == (192, 256, 3)
+    assert half.shape == (384, 512, 3)
+    assert load_photo(tmp_path / "large.jpg", longer_side=256).shape == (192, 256, 3)
     assert np.abs(half.astype(int) - cv2.resize(large, (512, 384), interpolation=cv2.INTER_AREA)).mean() < 2
     assert (
         load_photo(tmp_path / "large.jpg", longer_side=600).shape
@@ -355,7 +358,8 @@ def test_hidden_names():
 
 def test_a_valid_photo_and_alpha_are_returned_as_they_are():
     photo, alpha = draw_portrait(1)[0], np.random.default_rng(0).random((96, 96), np.float32)
-    assert as_photo(photo) is photo and as_alpha(alpha, (96, 96)) is alpha
+    assert as_photo(photo) is photo
+    assert as_alpha(alpha, (96, 96)) is alpha
 
 
 PHOTO = np.arange(24, dtype=np.uint8).reshape(2, 4, 3) * 10
@@ -363,7 +367,7 @@ GREY_PHOTO = np.repeat(PHOTO[..., :1], 3, axis=2)
 
 
 @pytest.mark.parametrize(
-    "given, expected",
+    ("given", "expected"),
     [
         (PHOTO / 255, PHOTO),
         ((PHOTO / 255).astype(np.float16), PHOTO),
@@ -380,7 +384,9 @@ GREY_PHOTO = np.repeat(PHOTO[..., :1], 3, axis=2)
 )
 def test_unambiguous_photos_are_converted(given, expected):
     photo = as_photo(given)
-    assert photo.dtype == np.uint8 and photo.flags.c_contiguous and photo.shape == (2, 4, 3)
+    assert photo.dtype == np.uint8
+    assert photo.flags.c_contiguous
+    assert photo.shape == (2, 4, 3)
     assert np.abs(photo.astype(int) - (PHOTO if expected is None else expected)).max() <= (expected is None)
 
 
@@ -409,7 +415,7 @@ ALPHA = np.float32([[0, 0.2, 0.4], [0.6, 0.8, 1]])
 
 
 @pytest.mark.parametrize(
-    "given, expected",
+    ("given", "expected"),
     [
         (ALPHA.astype(np.float64), ALPHA),
         (ALPHA.astype(np.float16), ALPHA),
@@ -425,7 +431,10 @@ ALPHA = np.float32([[0, 0.2, 0.4], [0.6, 0.8, 1]])
 )
 def test_unambiguous_alphas_are_converted(given, expected):
     alpha = as_alpha(given, (2, 3))
-    assert alpha.dtype == np.float32 and alpha.flags.c_contiguous and alpha.min() >= 0 and alpha.max() <= 1
+    assert alpha.dtype == np.float32
+    assert alpha.flags.c_contiguous
+    assert alpha.min() >= 0
+    assert alpha.max() <= 1
     np.testing.assert_allclose(alpha, expected, atol=1e-3)
 
 

@@ -113,14 +113,18 @@ def test_photos_with_all_results_are_skipped(hairseg, monkeypatch, tmp_path):
     )  # no network is loaded when all photos are finished
     assert hairseg(folder, "--output", output, "--skip-existing") == 0
     monkeypatch.setattr("hairseg.inference.predictor.HairPredictor", HairPredictor)
-    assert not seen and before == {path: path.stat().st_mtime_ns for path in output.iterdir()}
+    assert not seen
+    assert before == {path: path.stat().st_mtime_ns for path in output.iterdir()}
     (output / "b.cutout.png").unlink()
     assert hairseg(folder, "--output", output, "--skip-existing") == 0
-    assert len(seen) == 1 and (output / "b.cutout.png").exists()
+    assert len(seen) == 1
+    assert (output / "b.cutout.png").exists()
     assert (output / "a.alpha.png").stat().st_mtime_ns == before[output / "a.alpha.png"]
     assert hairseg(folder, "--output", output, "--skip-existing", "--colour", "copper") == 0
-    assert len(seen) == 3 and (output / "a.recoloured.png").exists()
-    assert hairseg(folder, "--output", output) == 0 and len(seen) == 5
+    assert len(seen) == 3
+    assert (output / "a.recoloured.png").exists()
+    assert hairseg(folder, "--output", output) == 0
+    assert len(seen) == 5
 
 
 def test_a_broken_picture_does_not_stop_the_others(hairseg, tmp_path, capsys):
@@ -130,9 +134,8 @@ def test_a_broken_picture_does_not_stop_the_others(hairseg, tmp_path, capsys):
     assert hairseg(folder, "--output", tmp_path / "out") == 1
     assert files(tmp_path / "out").keys() == results("a", "c")
     lines = capsys.readouterr().err.splitlines()
-    assert f"error: {folder / 'b' / 'x.png'} is broken" in lines[0] and lines[1:] == [
-        "2 photos done, 0 skipped, 1 unreadable"
-    ]
+    assert f"error: {folder / 'b' / 'x.png'} is broken" in lines[0]
+    assert lines[1:] == ["2 photos done, 0 skipped, 1 unreadable"]
 
 
 def test_an_unexpected_error_does_not_stop_the_other_photos(hairseg, tmp_path, capsys, monkeypatch):
@@ -147,7 +150,8 @@ def test_an_unexpected_error_does_not_stop_the_other_photos(hairseg, tmp_path, c
     assert hairseg(folder, "--output", tmp_path / "out") == 1
     assert files(tmp_path / "out").keys() == results("a", "c")
     output = capsys.readouterr().err
-    assert f"error: {folder / 'b.png'} cannot be processed (ZeroDivisionError" in output and "2 photos done" in output
+    assert f"error: {folder / 'b.png'} cannot be processed (ZeroDivisionError" in output
+    assert "2 photos done" in output
 
 
 def test_photos_of_one_pixel_are_processed(hairseg, tmp_path):
@@ -164,7 +168,8 @@ def test_long_names_are_shortened_and_stay_distinct(hairseg, tmp_path):
     folder = draw(tmp_path / "photos", "a.png", *(f"{name}.png" for name in long))
     assert hairseg(folder, "--output", tmp_path / "out") == 0
     found = files(tmp_path / "out")
-    assert len(found) == 8 and all(len(os.fsencode(name)) <= 255 for name in found)
+    assert len(found) == 8
+    assert all(len(os.fsencode(name)) <= 255 for name in found)
     before = {path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
     assert hairseg(folder, "--output", tmp_path / "out", "--skip-existing") == 0
     assert before == {path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
@@ -212,7 +217,8 @@ def running_command(small_repository, tmp_path):
     )  # ignored where tests run in the background
     until = time.monotonic() + 120
     while not list((tmp_path / "out").rglob("*.cutout.png")):
-        assert time.monotonic() < until and process.poll() is None
+        assert time.monotonic() < until
+        assert process.poll() is None
         time.sleep(0.005)
     yield process, folder, tmp_path / "out"
     process.kill()
@@ -229,7 +235,8 @@ def test_after_a_kill_the_remaining_photos_are_processed(running_command, hairse
     assert hairseg(folder, "--output", output, "--skip-existing") == 0
     assert hairseg(folder, "--output", tmp_path / "whole") == 0
     whole = files(tmp_path / "whole")
-    assert len(whole) == 120 and files(output) == whole
+    assert len(whole) == 120
+    assert files(output) == whole
     assert all(whole[name] == content for name, content in left.items() if not name.endswith(".partial"))
 
 
@@ -238,9 +245,11 @@ def test_ctrl_c_ends_the_command_with_one_line(running_command):
     os.kill(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors.splitlines()[-1] == "interrupted" and "Traceback" not in errors
+    assert errors.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in errors
     found = files(output)
-    assert 0 < len(found) < 120 and not [name for name in found if name.endswith(".partial")]
+    assert 0 < len(found) < 120
+    assert not [name for name in found if name.endswith(".partial")]
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
@@ -255,7 +264,8 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "write_bytes", full_disk)
     with pytest.raises(WriteError, match=r"x\.png cannot be written because the disk is full"):
         write_picture(tmp_path / "a" / "x.png", draw_portrait(2)[0])
-    assert files(tmp_path) == before and before.keys() == {"a/x.png"}
+    assert files(tmp_path) == before
+    assert before.keys() == {"a/x.png"}
 
 
 def test_a_full_disk_ends_the_command_which_can_be_resumed(hairseg, small_disk, tmp_path, capsys):
@@ -265,7 +275,8 @@ def test_a_full_disk_ends_the_command_which_can_be_resumed(hairseg, small_disk, 
         hairseg(folder, "--output", small_disk, "--colour", "copper")
     assert "error:" not in capsys.readouterr().err
     left = files(small_disk)
-    assert 0 < len(left) < 18 and not [name for name in left if name.endswith(".partial")]
+    assert 0 < len(left) < 18
+    assert not [name for name in left if name.endswith(".partial")]
     shutil.copytree(small_disk, tmp_path / "out")
     assert hairseg(folder, "--output", tmp_path / "out", "--colour", "copper", "--skip-existing") == 0
     assert hairseg(folder, "--output", tmp_path / "whole", "--colour", "copper") == 0

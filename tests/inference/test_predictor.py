@@ -74,14 +74,16 @@ def iou(one, other) -> float:
     return (one & other).sum() / (one | other).sum()
 
 
-@pytest.mark.parametrize("height, width", [(96, 96), (50, 200), (300, 40), (1, 1), (1, 700)])
+@pytest.mark.parametrize(("height", "width"), [(96, 96), (50, 200), (300, 40), (1, 1), (1, 700)])
 def test_alphas_have_the_photo_s_size(predictor, height, width):
     photo = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     alphas = predictor.alphas(photo)
     assert alphas.keys() == {"pretrained", "random"}
     for alpha in alphas.values():
-        assert alpha.shape == (height, width) and alpha.dtype == np.float32
-        assert 0 <= alpha.min() and alpha.max() <= 1
+        assert alpha.shape == (height, width)
+        assert alpha.dtype == np.float32
+        assert 0 <= alpha.min()
+        assert alpha.max() <= 1
 
 
 def test_unrefined_alpha_is_the_sigmoid_of_the_networks_logits(predictor, small_repository, accept_all_components):
@@ -92,7 +94,8 @@ def test_unrefined_alpha_is_the_sigmoid_of_the_networks_logits(predictor, small_
     with torch.inference_mode():
         expected = torch.sigmoid(ModelRepository(small_repository).load_network("random")(tensor))[0, 0].numpy()
     alpha = unrefined_alpha(predictor, photo, "random")
-    assert np.abs(alpha - expected).mean() < 0.005 and np.abs(alpha - expected).max() < 0.05
+    assert np.abs(alpha - expected).mean() < 0.005
+    assert np.abs(alpha - expected).max() < 0.05
 
 
 @pytest.mark.skipif(not supports_bfloat16(torch.device("cpu")), reason="this CPU multiplies no matrices in bfloat16")
@@ -121,7 +124,7 @@ def test_padding_a_photo_does_not_change_its_alpha(predictor, accept_all_compone
 
 
 @pytest.mark.parametrize(
-    "height, width, disc",
+    ("height", "width", "disc"),
     [
         (800, 800, (200, 600, 70)),
         (600, 1200, (500, 1100, 60)),
@@ -184,7 +187,8 @@ def test_a_zoomed_component_far_beyond_the_coarse_candidates_is_cut_back(small_r
         assert network.passes == 2
     y, x = np.mgrid[:256, :256]
     disc = np.hypot(x - 127.5, y - 127.5) < 0.4 * 128
-    assert iou(alphas[False] >= 0.5, disc) > 0.9 and iou(alphas[True] >= 0.5, disc) > 0.9
+    assert iou(alphas[False] >= 0.5, disc) > 0.9
+    assert iou(alphas[True] >= 0.5, disc) > 0.9
 
 
 def test_very_confident_components_may_extend_further():
@@ -224,7 +228,8 @@ def test_components_without_a_confident_part_are_dropped():
 def test_a_dropped_component_ranks_its_pixels_as_before():
     logits = np.random.default_rng(0).uniform(0.1, 1.5, (20, 20)).astype(np.float32)
     kept = drop_low_confidence_components(logits)
-    assert np.array_equal(np.argsort(kept, axis=None), np.argsort(logits, axis=None)) and kept.max() < 0
+    assert np.array_equal(np.argsort(kept, axis=None), np.argsort(logits, axis=None))
+    assert kept.max() < 0
 
 
 def test_coarse_logits_are_resampled_to_a_window():
@@ -288,7 +293,8 @@ def test_a_photo_is_preprocessed_once_for_all_networks(small_repository, monkeyp
     monkeypatch.setattr(Preprocessing, "fit_photo", lambda *arguments: calls.append(1) or fit_photo(*arguments))
     monkeypatch.setattr("hairseg.inference.predictor.find_zoom_windows", lambda logits, shape: [])
     predictor.alphas(draw_portrait(3)[0])
-    assert len(predictor.networks) == 2 and len(calls) == 1
+    assert len(predictor.networks) == 2
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda predictor: pickle.loads(pickle.dumps(predictor))])
@@ -298,7 +304,8 @@ def test_a_copy_has_the_same_networks(small_repository, duplicate, monkeypatch):
     photo, expected = draw_portrait(3)[0], original.alphas(draw_portrait(3)[0])["random"]
     monkeypatch.chdir("/")
     copied = duplicate(original)
-    assert copied.networks.keys() == {"random"} and copied.device == original.device
+    assert copied.networks.keys() == {"random"}
+    assert copied.device == original.device
     np.testing.assert_array_equal(copied.alphas(photo)["random"], expected)
 
 
@@ -340,7 +347,8 @@ def test_options_of_from_pretrained_are_passed_to_the_hub(small_repository, monk
     monkeypatch.setattr("hairseg.inference.predictor.resolve", resolve)
     options = {"token": "t", "cache_dir": Path("cache"), "local_files_only": True, "force_download": True}
     predictor = HairPredictor.from_pretrained("user/name", revision="v1", variants=["random"], device="cpu", **options)
-    assert calls == [("user/name", {"revision": "v1", **options})] and predictor.networks.keys() == {"random"}
+    assert calls == [("user/name", {"revision": "v1", **options})]
+    assert predictor.networks.keys() == {"random"}
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1), (1, 40), (3, 3)])
@@ -349,12 +357,14 @@ def test_windows_of_tiny_photos_are_not_empty(shape):
     logits = np.full((height, width), -5, np.float32)
     logits[: height // 3 or 1, : width // 3 or 1] = 5
     for rows, columns in find_zoom_windows(logits, shape):
-        assert 0 <= rows.start < rows.stop <= shape[0] and 0 <= columns.start < columns.stop <= shape[1]
+        assert 0 <= rows.start < rows.stop <= shape[0]
+        assert 0 <= columns.start < columns.stop <= shape[1]
 
 
 def test_windows_surround_small_components_within_the_photo():
     ((rows, columns),) = find_zoom_windows(logits_with(100, 200, (0, 180, 20, 200)), (500, 1000))
-    assert rows.start == 0 and columns.stop == 1000  # shifted inwards at the corner
+    assert rows.start == 0
+    assert columns.stop == 1000
     assert rows.stop - rows.start == columns.stop - columns.start == 130  # 1.3 times 20 cells of 5 pixels
 
 

@@ -41,8 +41,11 @@ def test_certain_pixels_stay_certain():
         assert refine_alpha(photo, alpha, 8).min() >= 1 - 6 * (1 - alpha.min()) - 1e-6
     half = np.where(np.arange(240) < 120, 1, 0).astype(np.float32)[None].repeat(240, 0)
     refined = refine_alpha(photo, half, 8)
-    assert refined.dtype == np.float32 and 0 <= refined.min() and refined.max() <= 1
-    assert not refined[:, 120:].any() and (refined[:, :120] == 1).all()
+    assert refined.dtype == np.float32
+    assert 0 <= refined.min()
+    assert refined.max() <= 1
+    assert not refined[:, 120:].any()
+    assert (refined[:, :120] == 1).all()
 
 
 def test_uncertainty_is_preserved():
@@ -50,8 +53,10 @@ def test_uncertainty_is_preserved():
     photo, mask = hair_on_a_wall()
     alpha = np.clip(coarse_alpha(mask, 12), 0.03, 0.97).astype(np.float32)
     refined = refine_alpha(photo, alpha, 1)
-    assert (refined >= alpha / 3 - 1e-6).all() and (1 - refined >= (1 - alpha) / 3 - 1e-6).all()
-    assert refined.min() == pytest.approx(0.01) and refined.max() == pytest.approx(0.99)
+    assert (refined >= alpha / 3 - 1e-6).all()
+    assert (1 - refined >= (1 - alpha) / 3 - 1e-6).all()
+    assert refined.min() == pytest.approx(0.01)
+    assert refined.max() == pytest.approx(0.99)
 
 
 def test_a_uniform_photo_adds_no_edges():
@@ -66,7 +71,8 @@ def test_a_uniform_photo_adds_no_edges():
 def test_tiny_photos_are_refined(shape):
     photo = np.full((*shape, 3), 77, np.uint8)
     refined = refine_alpha(photo, np.full(shape, 0.5, np.float32), max(shape) / 256)
-    assert refined.shape == shape and np.isfinite(refined).all()
+    assert refined.shape == shape
+    assert np.isfinite(refined).all()
 
 
 def test_only_visible_pixels_are_refined():

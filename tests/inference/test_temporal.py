@@ -22,7 +22,8 @@ def test_alphas_of_a_still_photo_are_averaged():
     smoother = AlphaSmoother()
     given = [0.0, 1.0, 1.0, 0.0]
     smooth = [smoother.smooth(grey(90), alpha(value))[30, 40] for value in given]
-    assert smooth == pytest.approx([0, 0.2, 0.2 + 0.2 * 0.8, 0.36 * 0.8]) and STILL_WEIGHT == 0.2
+    assert smooth == pytest.approx([0, 0.2, 0.2 + 0.2 * 0.8, 0.36 * 0.8])
+    assert STILL_WEIGHT == 0.2
 
 
 def test_alpha_is_replaced_where_the_photo_changes():
@@ -67,7 +68,8 @@ def test_frames_of_another_size_start_a_new_stream():
     smoother = AlphaSmoother()
     smoother.smooth(grey(90), alpha(0))
     turned = smoother.smooth(np.full((80, 60, 3), 90, np.uint8), np.full((80, 60), 0.7, np.float32))
-    assert turned.shape == (80, 60) and turned == pytest.approx(0.7)
+    assert turned.shape == (80, 60)
+    assert turned == pytest.approx(0.7)
 
 
 def test_flicker_of_a_still_scene_falls_to_a_quarter():

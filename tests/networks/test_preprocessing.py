@@ -14,7 +14,7 @@ def test_a_square_photo_fills_the_square():
 
 
 @pytest.mark.parametrize(
-    "height, width, rows, columns",
+    ("height", "width", "rows", "columns"),
     [
         (100, 200, slice(16, 48), slice(0, 64)),
         (200, 100, slice(0, 64), slice(16, 48)),
@@ -29,10 +29,13 @@ def test_aspect_ratio_is_kept_and_the_rest_is_padded(height, width, rows, column
     padding[rows, columns] = False
     assert (square[padding] == (124, 116, 104)).all()  # 255 times the mean
     mask = SMALL.fit_mask(np.ones((height, width), bool))
-    assert (mask[rows, columns] == 1).all() and (mask[padding] == IGNORE).all()
+    assert (mask[rows, columns] == 1).all()
+    assert (mask[padding] == IGNORE).all()
 
 
-@pytest.mark.parametrize("height, width", [(640, 512), (641, 513), (512, 1030), (65, 64), (64, 66), (30, 63), (2, 900)])
+@pytest.mark.parametrize(
+    ("height", "width"), [(640, 512), (641, 513), (512, 1030), (65, 64), (64, 66), (30, 63), (2, 900)]
+)
 def test_photos_are_scaled_as_opencv_scales_them(height, width):
     photo = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
     square = SMALL.fit_photo(photo)
@@ -42,7 +45,7 @@ def test_photos_are_scaled_as_opencv_scales_them(height, width):
     np.testing.assert_array_equal(square[window], cv2.resize(photo, shape[::-1], interpolation=scaling))
 
 
-@pytest.mark.parametrize("height, width", [(640, 512), (641, 513), (512, 1030)])
+@pytest.mark.parametrize(("height", "width"), [(640, 512), (641, 513), (512, 1030)])
 def test_scaling_does_not_shift_the_photo(height, width):
     down, right = np.mgrid[:height, :width] / max(height, width)
     photo = np.stack([255 * down, 255 * right, 255 * right], axis=2).astype(np.uint8)
@@ -58,14 +61,17 @@ def test_a_mask_is_thresholded_at_half_after_scaling():
     mask[0, 0] = True  # a quarter of the first pixel
     mask[2, 2] = mask[2, 3] = True  # half of the second
     scaled = SMALL.fit_mask(mask)
-    assert scaled[0, 0] == 0 and scaled[1, 1] == 1 and scaled.sum() == 1
+    assert scaled[0, 0] == 0
+    assert scaled[1, 1] == 1
+    assert scaled.sum() == 1
 
 
 def test_normalise_uses_mean_and_standard_deviation_per_channel():
     squares = torch.full((1, 64, 64, 3), 51, dtype=torch.uint8)
     expected = [(0.2 - 0.485) / 0.229, (0.2 - 0.456) / 0.224, (0.2 - 0.406) / 0.225]
     result = SMALL.normalise(squares)
-    assert result.shape == (1, 3, 64, 64) and result.is_contiguous(memory_format=torch.channels_last)
+    assert result.shape == (1, 3, 64, 64)
+    assert result.is_contiguous(memory_format=torch.channels_last)
     assert result[0, :, 5, 5].tolist() == pytest.approx(expected, abs=1e-6)
 
 
