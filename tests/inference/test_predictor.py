@@ -82,7 +82,7 @@ def test_alphas_have_the_photo_s_size(predictor, height, width):
     for alpha in alphas.values():
         assert alpha.shape == (height, width)
         assert alpha.dtype == np.float32
-        assert 0 <= alpha.min()
+        assert alpha.min() >= 0
         assert alpha.max() <= 1
 
 

@@ -42,7 +42,7 @@ def test_certain_pixels_stay_certain():
     half = np.where(np.arange(240) < 120, 1, 0).astype(np.float32)[None].repeat(240, 0)
     refined = refine_alpha(photo, half, 8)
     assert refined.dtype == np.float32
-    assert 0 <= refined.min()
+    assert refined.min() >= 0
     assert refined.max() <= 1
     assert not refined[:, 120:].any()
     assert (refined[:, :120] == 1).all()
