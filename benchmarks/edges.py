@@ -66,7 +66,7 @@ def main() -> None:
         raise InputError(f"{args.data} has no photos in the {args.split} split", "train, val or test with some")
     for pair in chosen:
         photo, mask = pair_at_size_of_photo(pair, dataset)
-        alpha = predictor.alphas(photo, refined=False)["pretrained"]
+        alpha = predictor.submit(photo)["pretrained"].result().alpha(photo, refined=False)
         for method, sharpen in methods.items():
             began = time.perf_counter()
             sharp = sharpen(photo, alpha)

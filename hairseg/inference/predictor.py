@@ -39,7 +39,7 @@ class HairPredictor:
     """
 
     def __init__(self, folder: str | Path, variants: Iterable[str] | None = None, device: str | torch.device = "cpu"):
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()
         repository = ModelRepository(folder)
         self.config: Config = repository.config
         self.device = torch.device(device)
@@ -168,7 +168,7 @@ class HairPredictor:
         return self._predict(self.networks[variant], photo, batch, zoom=False).alpha(photo)
 
     def __reduce__(self) -> tuple[type["HairPredictor"], tuple[Path, list[str], str]]:
-        return type(self), (self.folder.absolute(), list(self.networks), str(self.device))
+        return type(self), (self.folder, list(self.networks), str(self.device))
 
     def _start_threads(self) -> None:
         # On a CPU, networks that run side by side on some of the cores are faster than one after the other on all.
