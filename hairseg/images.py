@@ -120,6 +120,11 @@ def load_photo(
         name = name or Path(source).name
         if not _is_file(source):
             raise InputError(f"{name:.120} is not a file.", remedy="Check the path.")
+    elif not isinstance(source, bytes | Image.Image) and not hasattr(source, "read"):
+        raise InputError(
+            f"A {type(source).__name__} is not a picture that can be read.",
+            remedy="Pass a path, bytes, a binary file or a PIL image.",
+        )
     name = name or "The picture"
     try:
         if isinstance(source, Image.Image):

@@ -209,6 +209,12 @@ def test_invalid_file_names_are_reported():
             load_photo(name)
 
 
+@pytest.mark.parametrize("source", [None, 7, np.zeros((4, 4, 3), np.uint8)])
+def test_other_types_are_not_called_broken_pictures(source):
+    with pytest.raises(InputError, match=r"^A \w+ is not a picture that can be read\. Pass a path"):
+        load_photo(source)
+
+
 @pytest.mark.parametrize("channels", [(), (3,), (4,)])
 def test_png_round_trip_is_lossless(channels):
     picture = np.random.default_rng(0).integers(0, 256, (13, 7, *channels), dtype=np.uint8)
