@@ -63,7 +63,7 @@ def main() -> None:
     errors, seconds = ({method: [] for method in methods} for _ in range(2))
     for pair in chosen:
         photo, mask = pair_at_size_of_photo(pair, dataset)
-        alpha = predictor.alphas(photo, refined=False)["pretrained"]
+        alpha = predictor.submit(photo)["pretrained"].result().alpha(photo, refined=False)
         for method, sharpen in methods.items():
             began = time.perf_counter()
             sharpened = sharpen(photo, alpha)

@@ -1,17 +1,21 @@
-"""Photo -> alpha at the photo's own size, with the networks of a model repository."""
+"""`HairPredictor`: from a photo to alpha at full resolution, with the networks of a model repository."""
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
+from torch import nn
 
 from hairseg.errors import InputError
 from hairseg.hub.publish import push
 from hairseg.hub.resolve import resolve
-from hairseg.inference.multiscale import TwoPassPrediction, combine, find_zoom_windows
-from hairseg.networks.deeplab import DeepLabV3
+from hairseg.images import as_photo
+from hairseg.inference.multiscale import TwoPassPrediction, find_zoom_windows, merge_passes
 from hairseg.networks.devices import autocast, prepare_for_inference
 from hairseg.paper import VARIANTS
 from hairseg.repository import BUNDLED, ModelRepository
@@ -19,160 +23,209 @@ from hairseg.repository.config import Config
 
 
 class HairPredictor:
-    """The networks of one model repository, loaded once and used for any number of photos, also by several threads at
-    once.
+    """The networks of one model repository, for any number of photos. It may be shared by threads.
+
+    A pickle or a deep copy holds the folder, the variants and the device, and loads the weights again. On a CPU, a
+    predictor may be used in forked processes, such as the workers of a PyTorch DataLoader; each then computes in one
+    thread.
 
     Args:
         folder: a model repository on disk.
-        variants: which networks to load; all that the repository has by default.
+        variants: networks to load; by default all that the repository has.
         device: where they run.
 
     Raises:
-        InputError: the repository is not whole, or lacks one of the variants.
+        InputError: the repository is incomplete, or lacks one of the variants.
     """
 
     def __init__(self, folder: str | Path, variants: Iterable[str] | None = None, device: str | torch.device = "cpu"):
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()
         repository = ModelRepository(folder)
         self.config: Config = repository.config
         self.device = torch.device(device)
-        self.networks = {
+        self.networks: dict[str, nn.Module] = {
             variant: prepare_for_inference(repository.load_network(variant), self.device)
             for variant in (variants or [name for name in VARIANTS if name in self.config.variants])
         }
-        # On a CPU the networks share the cores: each loses less to waiting alone on its own than all would on all of
-        # them.
-        at_once = len(self.networks) if self.device.type == "cpu" else 1
-        self._threads = ThreadPoolExecutor(
-            at_once, "network", torch.set_num_threads, (max(1, torch.get_num_threads() // at_once),)
-        )
-        self._halves = ThreadPoolExecutor(2, "half")  # of a photo that somebody waits for
+        self._start_threads()
 
     @classmethod
     def from_pretrained(
         cls,
         repo: str | Path = BUNDLED,
+        *,
         revision: str | None = None,
         variants: Iterable[str] | None = None,
         device: str | torch.device = "cpu",
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        force_download: bool = False,
     ) -> "HairPredictor":
-        """Load a model repository by its name; what is missing of one on the Hub is downloaded once.
+        """Load a model repository from a folder, or from the Hugging Face Hub by way of its cache.
 
         Args:
-            repo: a folder, or "USER/NAME" or "USER/NAME@REVISION" on the Hugging Face Hub; the bundled pair by default.
+            repo: a folder, or "USER/NAME" or "USER/NAME@REVISION" on the Hub; the bundled repository by default.
             revision: branch, tag or commit on the Hub.
-            variants: which networks to load; all that the repository has by default.
+            variants: networks to load; by default all that the repository has.
             device: where they run.
+            token: access token of the Hub; by default the one that huggingface_hub finds.
+            cache_dir: folder of the Hub's cache, if not the default one.
+            local_files_only: use the cache without contacting the Hub.
+            force_download: download files that are in the cache again.
 
         Raises:
-            InputError: no such repository, or as the class itself; HubError where the Hub is at fault.
+            InputError: no such repository, or as for the class. Its subclass HubError: the Hub failed.
 
         Example:
             >>> predictor = HairPredictor.from_pretrained(variants=["pretrained"])
             >>> predictor.alphas(np.zeros((40, 30, 3), np.uint8))["pretrained"].shape
             (40, 30)
         """
-        return cls(resolve(f"{repo}@{revision}" if revision else str(repo)).folder, variants, device)
+        resolved = resolve(
+            str(repo),
+            revision=revision,
+            token=token,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+            force_download=force_download,
+        )
+        return cls(resolved.folder, variants, device)
 
     def push_to_hub(self, repo_id: str, private: bool = False, token: str | None = None) -> str:
-        """Push the model repository that this was loaded from, as `hairseg.push` does.
+        """Push the model repository that was loaded, as `hairseg.push` does.
 
         Args:
-            repo_id: "USER/NAME"; made where there is none.
-            private: only its owner sees it.
-            token: of the Hub; by default the one that its client finds.
+            repo_id: "USER/NAME"; created if necessary.
+            private: whether a new repository is visible to its owner only.
+            token: access token of the Hub; by default the one that huggingface_hub finds.
 
         Returns:
-            The address of the repository on the Hub.
+            The URL of the repository on the Hub.
 
         Raises:
-            InputError: as `hairseg.push`.
+            InputError: as for `hairseg.push`.
         """
         return push(self.folder, repo_id, private, token=token).url
 
-    def alphas(self, photo: np.ndarray, refined: bool = True) -> dict[str, np.ndarray]:
-        """Segment one photo with every loaded variant.
-
-        A network sees the photo as a whole, then closer wherever it suspects hair that fills little of the frame.
+    def alphas(self, photo: ArrayLike) -> dict[str, np.ndarray]:
+        """Segment one photo with every loaded variant: a coarse pass, then zoomed passes over small heads.
 
         Args:
-            photo: uint8 RGB, (height, width, 3), upright.
-            refined: whether edges follow the photo (`refinement.refine_alpha`), or are the network's, scaled.
+            photo: uint8 RGB, (height, width, 3), upright; or what `hairseg.images.as_photo` converts.
 
         Returns:
             Alpha per variant: float32 in [0, 1], (height, width), how much of each pixel is hair.
 
         Raises:
-            InputError: the array is no photo.
+            InputError: the array is not a photo.
         """
-        entered = self._enter([photo])
+        photo = as_photo(photo)
+        self._adapt_to_fork()
+        batch = self._preprocess([photo])
         if len(self.networks) == 1:
-            return {
-                variant: self._alpha(network, photo, entered, refined) for variant, network in self.networks.items()
-            }
-        pending = {
-            variant: self._threads.submit(self._alpha, network, photo, entered, refined)
-            for variant, network in self.networks.items()
+            return {name: self._alpha(network, photo, batch) for name, network in self.networks.items()}
+        futures = {
+            name: self._threads.submit(self._alpha, network, photo, batch) for name, network in self.networks.items()
         }
-        return {variant: alpha.result() for variant, alpha in pending.items()}
+        return {name: future.result() for name, future in futures.items()}
 
-    def submit(self, photo: np.ndarray) -> dict[str, Future]:
-        """Start a `TwoPassPrediction` of a photo by every network; one future per variant."""
-        entered = self._enter([photo], self._halves.map)
-        return {
-            variant: self._threads.submit(self._look_at, network, photo, entered)
-            for variant, network in self.networks.items()
-        }
-
-    def predict_single_pass(self, photo: np.ndarray, variant: str) -> np.ndarray:
-        """The alpha by one look at the whole photo, in the calling thread: what there is time for in a stream.
+    def submit(self, photo: ArrayLike) -> dict[str, Future[TwoPassPrediction]]:
+        """Start to segment one photo with every loaded variant, in threads of this predictor.
 
         Args:
-            photo: uint8 RGB, (height, width, 3), upright.
-            variant: which network looks.
+            photo: as for `alphas`.
 
         Returns:
-            float32 in [0, 1], (height, width), edges refined. Of small heads it tells less than `alphas`.
+            A future per variant. The result's method `alpha` gives alpha at any size of the photo.
 
         Raises:
-            InputError: the array is no photo.
+            InputError: the array is not a photo.
         """
-        return self._look_at(self.networks[variant], photo, self._enter([photo]), closely=False).alpha(photo)
+        photo = as_photo(photo)
+        self._adapt_to_fork()
+        batch = self._preprocess([photo])
+        return {
+            name: self._threads.submit(self._predict, network, photo, batch) for name, network in self.networks.items()
+        }
 
-    def _alpha(self, network: DeepLabV3, photo: np.ndarray, entered: torch.Tensor, refined: bool) -> np.ndarray:
-        return self._look_at(network, photo, entered).alpha(photo, refined)
+    def predict_single_pass(self, photo: ArrayLike, variant: str) -> np.ndarray:
+        """Segment one photo with the coarse pass alone, in the calling thread: fast enough for video.
 
-    def _look_at(
-        self, network: DeepLabV3, photo: np.ndarray, entered: torch.Tensor, closely: bool = True
+        Args:
+            photo: as for `alphas`.
+            variant: name of the network.
+
+        Returns:
+            Alpha: float32 in [0, 1], (height, width), edges refined. It is less accurate on small heads than `alphas`.
+
+        Raises:
+            InputError: the array is not a photo.
+        """
+        photo = as_photo(photo)
+        self._adapt_to_fork()
+        batch = self._preprocess([photo])
+        return self._predict(self.networks[variant], photo, batch, zoom=False).alpha(photo)
+
+    def __reduce__(self) -> tuple[type["HairPredictor"], tuple[Path, list[str], str]]:
+        return type(self), (self.folder, list(self.networks), str(self.device))
+
+    def _start_threads(self) -> None:
+        # On a CPU, networks that run side by side on some of the cores are faster than one after the other on all.
+        threads = len(self.networks) if self.device.type == "cpu" else 1
+        self._threads = ThreadPoolExecutor(
+            threads, "network", torch.set_num_threads, (max(1, torch.get_num_threads() // threads),)
+        )
+        self._process = os.getpid()
+
+    def _adapt_to_fork(self) -> None:
+        """In a forked process, replace the threads, which fork does not copy: ours, and those of PyTorch and OpenCV."""
+        if self._process == os.getpid():
+            return
+        if self.device.type != "cpu":
+            raise InputError(
+                f"A predictor on {self.device} cannot be used in a forked process.",
+                remedy='Create it there, or start processes with the method "spawn".',
+            )
+        torch.set_num_threads(1)
+        cv2.setNumThreads(1)
+        self._start_threads()
+
+    def _alpha(self, network: nn.Module, photo: np.ndarray, batch: torch.Tensor) -> np.ndarray:
+        return self._predict(network, photo, batch).alpha(photo)
+
+    def _predict(
+        self, network: nn.Module, photo: np.ndarray, batch: torch.Tensor, zoom: bool = True
     ) -> TwoPassPrediction:
-        whole = self._look(network, [photo], entered)[0]
-        windows = find_zoom_windows(whole, photo.shape[:2]) if closely else []
-        closer = self._look(network, [photo[window] for window in windows])
-        return combine(photo.shape[:2], self.config.image_size, whole, windows, closer)
+        """Run the coarse pass over a photo, whose preprocessed form is `batch`, and the zoomed passes."""
+        shape = photo.shape[0], photo.shape[1]
+        (coarse,) = self._forward(network, [photo], batch)
+        windows = find_zoom_windows(coarse, shape) if zoom else []
+        zoomed = self._forward(network, [photo[window] for window in windows])
+        return merge_passes(shape, self.config.image_size, coarse, windows, zoomed)
 
     @torch.inference_mode()
-    def _enter(self, photos: list[np.ndarray], each: Callable = map) -> torch.Tensor:
-        """Photos as every network takes them: float32 (photos, 3, image_size, image_size)."""
-        for photo in photos:
-            if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
-                raise InputError(
-                    f"an array of {photo.dtype} and shape {photo.shape} is no photo",
-                    "uint8 (height, width, 3)",
-                    "read files with hairseg.images.load_photo",
-                )
+    def _preprocess(self, photos: Sequence[np.ndarray]) -> torch.Tensor:
+        """Turn photos into a batch for any of the networks: float32 (photos, 3, image_size, image_size)."""
         preprocessing = self.config.preprocessing
-        squares = torch.from_numpy(np.stack([preprocessing.fit_photo(photo, each) for photo in photos])).to(self.device)
-        return preprocessing.normalise(squares)
+        squares = torch.from_numpy(np.stack([preprocessing.fit_photo(photo) for photo in photos]))
+        return preprocessing.normalise(squares.to(self.device))
 
     @torch.inference_mode()
-    def _look(
-        self, network: DeepLabV3, photos: list[np.ndarray], entered: torch.Tensor | None = None
+    def _forward(
+        self, network: nn.Module, photos: Sequence[np.ndarray], batch: torch.Tensor | None = None
     ) -> list[np.ndarray]:
-        """Hair logits of photos at the network's input size, padding cut off: float32 (height, width) each."""
+        """Return hair logits per photo, in pixels of the network's input without its padding: float32 (height, width).
+
+        Args:
+            network: one of `networks`.
+            photos: uint8 RGB, (height, width, 3) each.
+            batch: the photos preprocessed, if they are already.
+        """
         if not photos:
             return []
         with autocast(self.device):
-            logits = network(self._enter(photos) if entered is None else entered)
+            logits = network(self._preprocess(photos) if batch is None else batch)
         return [
             square[self.config.preprocessing.window(*photo.shape[:2])]
             for square, photo in zip(logits[:, 0].cpu().numpy(), photos, strict=True)

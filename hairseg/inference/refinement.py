@@ -1,116 +1,115 @@
-"""Soft edges: alpha that follows the photo's strands."""
+"""Edge refinement: a guided filter makes alpha follow the strands in the photo."""
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from hairseg.images import shrink
+from hairseg.images import downsample
 
-REACHES = (16, 6)  # cells to either side over which alpha and colour are related: first about the network's stride
+FILTER_RADII = (16, 6)  # of the wide and the narrow filter, in cells; the first is about the network's stride
 
-SUBSAMPLED = 4  # pixels of a reach in the reduced photo where they are
+SUBSAMPLED_RADIUS = 4  # pixels of the subsampled photo that a radius covers
 
-EPSILON = 1e-4  # variance of colour, of channels in [0, 1], below which it says nothing of alpha
+COLOUR_VARIANCE_EPSILON = 1e-4  # variance of a channel in [0, 1] below which colours do not determine alpha
 
-CONTRAST = 1.2  # given back to alpha, which the means take from it
+CONTRAST_GAIN = 1.2  # restores the contrast of alpha that averaging removes
 
-NONE = 0.01  # alpha below which there is nothing to refine
+MIN_ALPHA = 0.01  # below which alpha is not refined
 
-TRUST = 6  # times that alpha, or 1 - alpha, may grow
+MAX_GROWTH = 6  # factor by which alpha, or 1 - alpha, may grow
 
-DOUBT = 3  # times that either may shrink
+MAX_SHRINKAGE = 3  # factor by which either may shrink
 
 
-def refine_alpha(photo: np.ndarray, alpha: np.ndarray, cell: float, wanted: np.ndarray | None = None) -> np.ndarray:
-    """Alpha that follows the edges and strands in the photo.
+def refine_alpha(photo: np.ndarray, alpha: np.ndarray, cell: float, visible: np.ndarray | None = None) -> np.ndarray:
+    """Make alpha follow the edges and strands in the photo.
 
-    Guided filter with the colour photo as guide (K. He et al., "Guided Image Filtering", TPAMI 2013, section 3.5), its
-    coefficients from a reduced photo (K. He and J. Sun, "Fast Guided Filter", arXiv 1505.00996); first wide, which
-    finds the edge that the network places within its stride, then narrow.
+    Guided filter with the colour photo as guide (K. He et al., "Guided Image Filtering", TPAMI 2013, section 3.5), with
+    coefficients from a subsampled photo (K. He and J. Sun, "Fast Guided Filter", arXiv 1505.00996). A wide filter
+    corrects edges that the network misplaces by up to its stride, then a narrow one adds detail.
 
     Args:
         photo: uint8 RGB, (height, width, 3).
         alpha: float32 in [0, 1], (height, width), no sharper than the network's input.
-        cell: side of one pixel of that input, in pixels of the photo.
-        wanted: bool, (height, width), where the result will be looked at; everywhere by default. Elsewhere it may be
-            what was given, which saves the time.
+        cell: side of one pixel of the network's input, in pixels of the photo.
+        visible: bool, (height, width), where the result is used; None: everywhere. Elsewhere alpha may stay unrefined,
+            which saves time.
 
     Returns:
-        float32 in [0, 1], (height, width). Alpha and 1 - alpha are each at most `TRUST` times what was given, since
-        where the network is sure there is nothing to refine, and at least 1 / `DOUBT` of it, since a doubt of the
-        network is one still where colours are plain. So alpha is 0 or 1 only where it was, and ranks pixels no worse.
+        float32 in [0, 1], (height, width). Alpha and 1 - alpha are each at most `MAX_GROWTH` times their old value, so
+        that certain pixels stay as they are, and at least 1 / `MAX_SHRINKAGE` of it, so that uncertainty is preserved
+        in flat regions. Hence alpha is 0 or 1 only where it was before.
     """
     result = alpha.copy()
-    unsure = alpha > NONE
-    left, top, width, height = cv2.boundingRect((unsure if wanted is None else unsure & wanted).astype(np.uint8))
+    to_refine = alpha > MIN_ALPHA
+    left, top, width, height = cv2.boundingRect(
+        (to_refine if visible is None else to_refine & visible).astype(np.uint8)
+    )
     if not width:
         return result
-    margin = round(REACHES[0] * cell)
+    margin = round(FILTER_RADII[0] * cell)
     window = slice(max(0, top - margin), top + height + margin), slice(max(0, left - margin), left + width + margin)
-    photo, alpha = np.ascontiguousarray(photo[window]), alpha[window]  # OpenCV takes it apart five times as fast
-    steps = [max(1.0, reach * cell / SUBSAMPLED) for reach in REACHES]
+    photo, alpha = photo[window], alpha[window]
+    steps = [max(1.0, radius * cell / SUBSAMPLED_RADIUS) for radius in FILTER_RADII]
     coarse, fine = ((max(1, round(alpha.shape[1] / step)), max(1, round(alpha.shape[0] / step))) for step in steps)
-    guide = shrink(photo, fine)
+    guide = downsample(photo, fine)
     coarse_guide, target = (
         cv2.resize(picture, coarse, interpolation=cv2.INTER_AREA)
         for picture in (guide, cv2.resize(alpha, fine, interpolation=cv2.INTER_LINEAR))
     )
-    line = _local_line(coarse_guide, target, max(1, round(REACHES[0] * cell / steps[0])))
-    line = _local_line(guide, _along(line, guide), max(1, round(REACHES[1] * cell / steps[1])))
-    much, little = TRUST * alpha, alpha / DOUBT
-    lowest, highest = np.maximum(little, much - (TRUST - 1)), np.minimum(much, little + (1 - 1 / DOUBT))
-    # in two steps: `np.clip` takes twice as long with arrays for bounds
-    np.minimum(np.maximum(_along(line, photo), lowest), highest, out=result[window])
+    model = _fit_linear_model(coarse_guide, target, max(1, round(FILTER_RADII[0] * cell / steps[0])))
+    model = _fit_linear_model(guide, _predict(model, guide), max(1, round(FILTER_RADII[1] * cell / steps[1])))
+    growth, shrinkage = MAX_GROWTH * alpha, alpha / MAX_SHRINKAGE
+    lowest = np.maximum(shrinkage, growth - (MAX_GROWTH - 1))
+    highest = np.minimum(growth, shrinkage + (1 - 1 / MAX_SHRINKAGE))
+    result[window] = np.clip(_predict(model, photo), lowest, highest)
     return result
 
 
-def _along(line: list[np.ndarray], guide: np.ndarray) -> np.ndarray:
-    """Alpha of a guide's colours by lines scaled to its size, its contrast restored: float32 in [0, 1]."""
+def _predict(model: Sequence[np.ndarray], guide: np.ndarray) -> np.ndarray:
+    """Apply a linear model, scaled to the guide's size, to its colours; return alpha, float32 (height, width)."""
     *slopes, alpha = (
-        cv2.resize(CONTRAST * plane, guide.shape[1::-1], interpolation=cv2.INTER_LINEAR) for plane in line
+        cv2.resize(CONTRAST_GAIN * plane, guide.shape[1::-1], interpolation=cv2.INTER_LINEAR) for plane in model
     )
     for slope, channel in zip(slopes, cv2.split(guide), strict=True):
         slope *= channel
         alpha += slope
-    alpha += 0.5 - 0.5 * CONTRAST
+    alpha += 0.5 - 0.5 * CONTRAST_GAIN
     return np.clip(alpha, 0, 1, out=alpha)
 
 
-def _local_line(guide: np.ndarray, target: np.ndarray, radius: int) -> list[np.ndarray]:
-    """The line through colours that predicts the target best around every pixel.
+def _fit_linear_model(guide: np.ndarray, target: np.ndarray, radius: int) -> list[np.ndarray]:
+    """Fit, in the window around every pixel, the linear model of a guide's colours that predicts the target best.
 
     Args:
         guide: uint8 RGB, (height, width, 3).
         target: float32, (height, width).
+        radius: of the window, in pixels.
 
     Returns:
         Slopes for red, green and blue in [0, 255], and the offset, float32 (height, width) each.
     """
 
-    def mean(plane):
+    def mean(plane: np.ndarray) -> np.ndarray:
         return cv2.blur(plane, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT)
 
-    def covariance(one, other):
-        return mean(planes[one] * planes[other]) - means[one] * means[other]
+    def covariance(first: str, second: str) -> np.ndarray:
+        return mean(planes[first] * planes[second]) - means[first] * means[second]
 
     planes = dict(zip("rgb", cv2.split(guide.astype(np.float32) / 255), strict=True)) | {"target": target}
     means = {name: mean(plane) for name, plane in planes.items()}
-    rr, gg, bb = (covariance(name, name) + EPSILON for name in "rgb")
+    rr, gg, bb = (covariance(name, name) + COLOUR_VARIANCE_EPSILON for name in "rgb")
     rg, rb, gb = covariance("r", "g"), covariance("r", "b"), covariance("g", "b")
-    of_red, of_green, of_blue = (covariance(name, "target") for name in "rgb")
-    # the colours' symmetric covariance matrix is inverted by its cofactors, and positive definite thanks to EPSILON
-    c_rr, c_rg, c_rb, c_gg, c_gb, c_bb = (
-        gg * bb - gb * gb,
-        gb * rb - rg * bb,
-        rg * gb - gg * rb,
-        rr * bb - rb * rb,
-        rb * rg - rr * gb,
-        rr * gg - rg * rg,
-    )
-    determinant = rr * c_rr + rg * c_rg + rb * c_rb
+    red, green, blue = (covariance(name, "target") for name in "rgb")
+    # Solve the normal equations with the cofactors of the covariance matrix, which the epsilon makes positive definite.
+    cofactor_rr, cofactor_rg, cofactor_rb = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
+    cofactor_gg, cofactor_gb, cofactor_bb = rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg
+    determinant = rr * cofactor_rr + rg * cofactor_rg + rb * cofactor_rb
     slopes = {
-        "r": (c_rr * of_red + c_rg * of_green + c_rb * of_blue) / determinant,
-        "g": (c_rg * of_red + c_gg * of_green + c_gb * of_blue) / determinant,
-        "b": (c_rb * of_red + c_gb * of_green + c_bb * of_blue) / determinant,
+        "r": (cofactor_rr * red + cofactor_rg * green + cofactor_rb * blue) / determinant,
+        "g": (cofactor_rg * red + cofactor_gg * green + cofactor_gb * blue) / determinant,
+        "b": (cofactor_rb * red + cofactor_gb * green + cofactor_bb * blue) / determinant,
     }
     offset = means["target"] - sum(slope * means[name] for name, slope in slopes.items())
     return [*(mean(slope / 255) for slope in slopes.values()), mean(offset)]

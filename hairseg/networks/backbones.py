@@ -1,14 +1,15 @@
-"""The backbones under the DeepLab head, and what they start from."""
+"""Backbones of DeepLabV3, and their initialisation from random or published weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
 from safetensors.torch import load_file
 from torch import nn
-from torchvision.models import MobileNet_V3_Large_Weights, ResNet50_Weights, ResNet101_Weights
+from torchvision.models import MobileNet_V3_Large_Weights, ResNet50_Weights, ResNet101_Weights, WeightsEnum
 from torchvision.models.segmentation import (
     DeepLabV3_MobileNet_V3_Large_Weights,
     DeepLabV3_ResNet50_Weights,
@@ -23,11 +24,13 @@ from hairseg.errors import InputError, quote, summarise
 from hairseg.networks.deeplab import DeepLabV3
 from hairseg.networks.depthwise import DepthwiseConv2d
 
+StateDict = dict[str, torch.Tensor]
+
 INITS = ("coco", "imagenet", "random")
 
 
 class EfficientNetLite(nn.Module):
-    """One of timm's EfficientNet-Lites up to its last block, dilated to a stride of 16. Tensor names are timm's."""
+    """An EfficientNet-Lite of timm up to its last block, dilated to a stride of 16. Tensors are named as in timm."""
 
     def __init__(self, name: str):
         super().__init__()
@@ -37,15 +40,26 @@ class EfficientNetLite(nn.Module):
                 module.__class__ = DepthwiseConv2d
 
     def forward(self, photos: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the feature map under the key that torchvision's backbones use."""
         return {"out": self.net(photos)[0]}
 
 
+@dataclass(frozen=True)
+class Backbone:
+    """How to build DeepLabV3 on a backbone, and where its published weights come from."""
+
+    build: Callable[[], DeepLabV3]  # all weights random
+    output_stride: int
+    coco: Callable[[], StateDict] | None  # state dict of the complete network, 21 classes
+    imagenet: Callable[[], StateDict]  # state dict of a classifier, of which the backbone is used
+
+
 def _efficientnet_lite(name: str, channels: int) -> Callable[[], DeepLabV3]:
-    # Rates are halved with the feature map: (12, 24, 36) belong to a stride of 8 (arXiv 1706.05587, section 4.1).
+    # Dilation rates (12, 24, 36) belong to a stride of 8 and are halved at 16 (arXiv 1706.05587, section 4.1).
     return lambda: DeepLabV3(EfficientNetLite(name), DeepLabHead(channels, 1, (6, 12, 18)))
 
 
-def _from_torchvision(builder: Callable) -> Callable[[], DeepLabV3]:
+def _from_torchvision(builder: Callable[..., Any]) -> Callable[[], DeepLabV3]:
     def build() -> DeepLabV3:
         network = builder(weights=None, weights_backbone=None, num_classes=1)
         return DeepLabV3(network.backbone, network.classifier)
@@ -53,18 +67,8 @@ def _from_torchvision(builder: Callable) -> Callable[[], DeepLabV3]:
     return build
 
 
-@dataclass(frozen=True)
-class Backbone:
-    """One of the networks under the DeepLab head."""
-
-    build: Callable[[], DeepLabV3]  # random weights everywhere
-    output_stride: int
-    coco: Callable[[], dict] | None  # state dict of the whole network, 21 classes
-    imagenet: Callable[[], dict]  # state dict of a classifier; only its backbone is used
-
-
-def _published(weights) -> Callable[[], dict]:
-    return lambda: weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
+def _published(weights: WeightsEnum) -> Callable[[], StateDict]:
+    return lambda: dict(weights.get_state_dict(progress=True, check_hash=True, weights_only=True))
 
 
 BACKBONES = {
@@ -102,7 +106,7 @@ BACKBONES = {
 
 
 def default_init(backbone: str) -> str:
-    """What the pretrained variant of a backbone starts from: "coco" where published, else "imagenet"."""
+    """Return the initialisation of a backbone's pretrained variant: "coco" where published, else "imagenet"."""
     return "coco" if BACKBONES[backbone].coco else "imagenet"
 
 
@@ -111,15 +115,15 @@ def build_model(backbone: str = "resnet101", init: str = "random") -> DeepLabV3:
 
     Args:
         backbone: a name in `BACKBONES`.
-        init: "random" (every tensor, backbone included), "coco" (torchvision's DeepLabV3; all but the last layer, whose
-            21 classes give way to one), "imagenet" (backbone only), or the path of a safetensors or state-dict file for
-            the whole network or the backbone.
+        init: "random" (every tensor, backbone included); "coco" (torchvision's DeepLabV3; the last layer, which has 21
+            classes, stays random); "imagenet" (backbone only); or the path of a safetensors or state-dict file of the
+            complete network or the backbone.
 
     Raises:
-        InputError: unknown backbone, or weights that are missing, cannot be had or do not fit.
+        InputError: unknown backbone, or weights that are missing, cannot be downloaded or do not fit.
     """
     if backbone not in BACKBONES:
-        raise InputError(f"the backbone {quote(backbone)} is unknown", f"one of {', '.join(BACKBONES)}")
+        raise InputError(f"The backbone {quote(backbone)} is unknown.", remedy=f"Choose one of {', '.join(BACKBONES)}.")
     network = BACKBONES[backbone].build()
     if init != "random":
         _initialise(network, backbone, init)
@@ -127,52 +131,61 @@ def build_model(backbone: str = "resnet101", init: str = "random") -> DeepLabV3:
 
 
 def _initialise(network: DeepLabV3, backbone: str, init: str) -> None:
-    if init in INITS:
-        fetch = getattr(BACKBONES[backbone], init)
-        if fetch is None:
-            raise InputError(f"{init} weights of {backbone} are not published", "--init imagenet, random or a file")
-        try:
-            state = fetch()
-        except Exception as error:  # transport errors differ between torch.hub and the Hugging Face client
-            raise InputError(
-                f"{init} weights of {backbone} could not be downloaded ({type(error).__name__}: {summarise(error)})",
-                remedy="connect to the internet once, or name a local file with --init",
-            ) from None
-    else:
-        state = _read_state_dict(Path(init))
-    whole = any(name.startswith("backbone.") for name in state)
-    target = network if whole else network.backbone
-    own = target.state_dict()
-    if not whole and isinstance(target, EfficientNetLite):
+    state = _download(backbone, init) if init in INITS else _read_state_dict(Path(init))
+    is_complete = any(name.startswith("backbone.") for name in state)
+    target = network if is_complete else network.backbone
+    expected = target.state_dict()
+    if not is_complete and isinstance(target, EfficientNetLite):
         state = {f"net.{name}": tensor for name, tensor in state.items()}
-    # The last layer of a network for other classes starts anew; heads of classifiers have no place here.
-    last = tuple(
+    # A last layer for other classes stays random. Heads of classifiers are ignored.
+    last_layer = {
         name
-        for name in own
-        if name.startswith("classifier.4.") and name in state and state[name].shape != own[name].shape
-    )
-    missing = [name for name in own if name not in state and not name.endswith("num_batches_tracked")]
-    misshapen = [name for name in own if name in state and name not in last and state[name].shape != own[name].shape]
+        for name in expected
+        if name.startswith("classifier.4.") and name in state and state[name].shape != expected[name].shape
+    }
+    used = {name: state[name] for name in expected if name in state and name not in last_layer}
+    missing = [name for name in expected if name not in state and not name.endswith("num_batches_tracked")]
+    misshapen = [name for name, tensor in used.items() if tensor.shape != expected[name].shape]
     if missing or misshapen:
         fault = (
-            f"lack {len(missing)} tensors such as {missing[0]}" if missing else f"have another shape for {misshapen[0]}"
+            f"{len(missing)} tensors are missing, such as {missing[0]}"
+            if missing
+            else f"{misshapen[0]} has another shape"
         )
         raise InputError(
-            f"the weights of --init {init} do not fit {backbone}, as they {fault}",
-            remedy="choose the backbone that they belong to",
+            f"The weights of --init {init} do not fit {backbone}: {fault}.",
+            remedy="Choose the backbone they belong to.",
         )
-    target.load_state_dict({name: state[name] for name in own if name in state and name not in last}, strict=False)
+    target.load_state_dict(used, strict=False)
 
 
-def _read_state_dict(path: Path) -> dict[str, torch.Tensor]:
+def _download(backbone: str, init: str) -> StateDict:
+    download = getattr(BACKBONES[backbone], init)
+    if download is None:
+        raise InputError(
+            f"No {init} weights are published for {backbone}.", remedy="Choose --init imagenet, random or a file."
+        )
+    try:
+        return download()
+    except Exception as error:  # torch.hub and huggingface_hub raise different transport errors
+        raise InputError(
+            f"The {init} weights of {backbone} could not be downloaded ({type(error).__name__}: {summarise(error)}).",
+            remedy="Connect to the internet once, or name a local file with --init.",
+        ) from None
+
+
+def _read_state_dict(path: Path) -> StateDict:
     if not path.is_file():
         raise InputError(
-            f"--init {path} is no file", f"{', '.join(INITS)}, or the path of a safetensors or state-dict file"
+            f"--init {path} is not a file.",
+            remedy=f"Choose {', '.join(INITS)}, or the path of a safetensors or state-dict file.",
         )
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
         if all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
             return state
-    except Exception:  # safetensors, pickle and zip readers each have their own errors
+    except Exception:  # safetensors, pickle and zip readers raise different errors
         pass
-    raise InputError(f"--init {path} cannot be read", "a safetensors file or a PyTorch state dict of tensors")
+    raise InputError(
+        f"--init {path} cannot be read.", remedy="Choose a safetensors file or a PyTorch state dict of tensors."
+    )

@@ -1,4 +1,4 @@
-"""DeepLabV3 with one output channel: photo tensors -> hair logits.
+"""DeepLabV3 with one output channel, the hair logit.
 
 L.-C. Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentation", arXiv 1706.05587.
 """
@@ -9,7 +9,7 @@ from torch import nn
 
 
 class DeepLabV3(nn.Module):
-    """DeepLabV3 for one class. Tensor names are torchvision's: `backbone.*` and `classifier.*`."""
+    """DeepLabV3 for one class. Tensors are named as in torchvision: `backbone.*` and `classifier.*`."""
 
     def __init__(self, backbone: nn.Module, classifier: nn.Module):
         super().__init__()
@@ -17,6 +17,6 @@ class DeepLabV3(nn.Module):
         self.classifier = classifier
 
     def forward(self, photos: torch.Tensor) -> torch.Tensor:
-        """Normalised photos (batch, 3, height, width) -> hair logits (batch, 1, height, width)."""
+        """Map normalised photos (batch, 3, height, width) to hair logits (batch, 1, height, width)."""
         logits = self.classifier(self.backbone(photos)["out"])
         return F.interpolate(logits.float(), size=photos.shape[-2:], mode="bilinear", align_corners=False)

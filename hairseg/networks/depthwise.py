@@ -1,8 +1,10 @@
-"""Depthwise convolution that can be trained in bfloat16 on a CPU.
+"""Depthwise convolution with faster gradients on a CPU.
 
-oneDNN's gradients of depthwise convolutions are slow in bfloat16, and for strides and dilations in float32 too: they
-took two thirds of a training step of EfficientNet-Lite0. `benchmarks/training.py` measures what this gains.
+oneDNN's gradients of depthwise convolutions are slow in bfloat16, and in float32 with strides or dilations: they took
+two thirds of a training step of EfficientNet-Lite0. `benchmarks/training.py` measures the gain.
 """
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,10 +13,10 @@ from torch.nn.grad import conv2d_weight
 
 
 class DepthwiseConv2d(nn.Conv2d):
-    """`nn.Conv2d` with one square filter per channel and no bias, whose gradients are computed faster on a CPU."""
+    """`nn.Conv2d` with one square filter per channel and no bias, with faster gradients on a CPU."""
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) -> (batch, channels, height', width')"""
+        """Map features (batch, channels, height, width) to (batch, channels, height', width')."""
         if features.device.type != "cpu" or not torch.is_grad_enabled() or self.bias is not None:
             return super().forward(features)
         return _Depthwise.apply(features, self.weight, self.stride, self.padding, self.dilation)
@@ -22,29 +24,35 @@ class DepthwiseConv2d(nn.Conv2d):
 
 class _Depthwise(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, features, weight, stride, padding, dilation):
+    def forward(
+        ctx: Any,
+        features: torch.Tensor,
+        weight: torch.Tensor,
+        stride: tuple[int, int],
+        padding: tuple[int, int],
+        dilation: tuple[int, int],
+    ) -> torch.Tensor:
         ctx.save_for_backward(features, weight)
         ctx.geometry = stride, padding, dilation
         return F.conv2d(features, weight.to(features.dtype), None, stride, padding, dilation, groups=len(weight))
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, grad_output: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor, None, None, None]:
         features, weight = ctx.saved_tensors
         stride, padding, dilation = ctx.geometry
-        by_features = None
+        grad_features = None
         if ctx.needs_input_grad[0]:
-            # the transposed convolution, as a convolution of the spread-out gradient with the mirrored filter
-            spread = gradient
+            # Transposed convolution, as a convolution of the upsampled gradient with the flipped filter.
+            upsampled = grad_output
             if stride != (1, 1):
-                spread = torch.zeros_like(features)
-                spread[:, :, :: stride[0], :: stride[1]] = gradient
-            full = [
+                upsampled = torch.zeros_like(features)
+                upsampled[:, :, :: stride[0], :: stride[1]] = grad_output
+            full_padding = [
                 step * (taps - 1) - pad for step, taps, pad in zip(dilation, weight.shape[2:], padding, strict=True)
             ]
-            by_features = F.conv2d(
-                spread, weight.flip(2, 3).to(gradient.dtype), None, 1, full, dilation, groups=len(weight)
-            )
-        by_weight = conv2d_weight(
-            features.float(), weight.shape, gradient.float(), stride, padding, dilation, groups=len(weight)
+            flipped = weight.flip(2, 3).to(grad_output.dtype)
+            grad_features = F.conv2d(upsampled, flipped, None, 1, full_padding, dilation, groups=len(weight))
+        grad_weight = conv2d_weight(
+            features.float(), weight.shape, grad_output.float(), stride, padding, dilation, groups=len(weight)
         )
-        return by_features, by_weight, None, None, None
+        return grad_features, grad_weight, None, None, None

@@ -1,4 +1,4 @@
-"""Numbers that a device is made for: mixed precision, and networks prepared for inference."""
+"""Devices: selection, mixed precision, preparation of networks for inference."""
 
 from itertools import pairwise
 
@@ -12,10 +12,10 @@ from hairseg.networks.deeplab import DeepLabV3
 
 
 def select_device(name: str) -> torch.device:
-    """Find a device: "auto" (CUDA where there is one, else the CPU) or a name that PyTorch knows.
+    """Select a device: "auto" (CUDA if available, else the CPU) or a name that PyTorch knows.
 
     Raises:
-        InputError: no such device here.
+        InputError: the device is not available.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -23,14 +23,14 @@ def select_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError):
-        raise InputError(f"the device {quote(name)} is not available here", "auto, cpu or cuda") from None
+        raise InputError(f"The device {quote(name)} is not available.", remedy="Choose auto, cpu or cuda.") from None
     return device
 
 
 def supports_bfloat16(device: torch.device) -> bool:
-    """Does the hardware multiply matrices in bfloat16: CUDA, and CPUs with AMX or AVX512-BF16?
+    """Tell whether the hardware multiplies matrices in bfloat16: CUDA, and CPUs with AMX or AVX512-BF16.
 
-    Before its `torch.cpu.get_capabilities`, PyTorch tells what a CPU has by private names only; nothing else uses them.
+    PyTorch versions before `torch.cpu.get_capabilities` expose the features of a CPU by private functions only.
     """
     if device.type == "cpu":
         return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
@@ -38,15 +38,15 @@ def supports_bfloat16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device, precision: str = "mixed") -> torch.autocast:
-    """Context of a forward pass: "mixed" precision is bfloat16 where the hardware is made for it; or "float32"."""
+    """Return the context of a forward pass: "mixed" is bfloat16 where the hardware supports it; or "float32"."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "mixed" and supports_bfloat16(device))
 
 
 def prepare_for_inference(network: DeepLabV3, device: torch.device) -> DeepLabV3:
-    """Change the network, in place, to what runs fastest on a device, and return it.
+    """Optimise a network in place for inference on a device, and return it.
 
-    Batch normalisation is folded into the convolution before it. Weights are in bfloat16 where the hardware is made for
-    it: run the network under `autocast`. Memory is channels last.
+    Batch normalisation is folded into the convolution before it. Weights become bfloat16 where the hardware supports
+    it: run the network under `autocast`. The memory format becomes channels last.
     """
     for module in network.modules():
         for (name, convolution), (next_name, norm) in pairwise(list(module.named_children())):

@@ -28,9 +28,8 @@ def test_scores_are_those_of_the_single_pixels(small_repository, portraits, acce
     truth, alphas = [], []
     for pair in pairs:  # drawn at 96 x 96; fitted to the network's 64 x 64 here by hand
         photo, mask = load_pair(pair, dataset)
-        alphas.append(
-            predictor.alphas(predictor.config.preprocessing.fit_photo(photo), refined=False)["random"].ravel()
-        )
+        square = predictor.config.preprocessing.fit_photo(photo)
+        alphas.append(predictor.submit(square)["random"].result().alpha(square, refined=False).ravel())
         truth.append(predictor.config.preprocessing.fit_mask(mask).ravel())
     truth, alphas = np.concatenate(truth), np.concatenate(alphas)
     scores = metrics["variants"]["random"]

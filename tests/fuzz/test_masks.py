@@ -1,4 +1,4 @@
-"""Mutated masks of data sets are read, or named before training with one sentence."""
+"""Mutated masks of data sets are read, or refused before training with one sentence."""
 
 import io
 from pathlib import Path
@@ -37,7 +37,7 @@ LAYOUTS = {
 
 @pytest.fixture(params=LAYOUTS)
 def layout(request, tmp_path) -> tuple[Path, Path, list[bytes]]:
-    """A data set of one photo, its mask file, and what may stand in it."""
+    """A data set of one photo, the path of its mask, and contents for it."""
     photo, mask, contents = LAYOUTS[request.param]
     for folder in ("Original/Testing", "GT/Testing") if request.param == "figaro1k" else ():
         (tmp_path / request.param / folder).mkdir(parents=True)
@@ -47,7 +47,7 @@ def layout(request, tmp_path) -> tuple[Path, Path, list[bytes]]:
     return tmp_path / request.param, tmp_path / request.param / mask, contents
 
 
-def test_masks_that_nobody_changed_are_read(layout):
+def test_unchanged_masks_are_read(layout):
     root, path, contents = layout
     for content in contents:
         path.write_bytes(content)
@@ -56,14 +56,15 @@ def test_masks_that_nobody_changed_are_read(layout):
 
 
 @given(content=mutated(PNG + BMP + PBM))
-def test_any_change_to_a_mask(layout, content):
+def test_mutated_masks_are_read_or_refused(layout, content):
     root, path, _ = layout
     path.write_bytes(content)
 
     def read():
         dataset, (pair,) = find_pairs(root)
         photo, mask = load_pair(pair, dataset)
-        assert mask.ndim == 2 and set(np.unique(mask)) <= {0, 1, IGNORE}
+        assert mask.ndim == 2
+        assert set(np.unique(mask)) <= {0, 1, IGNORE}
         np.testing.assert_array_equal(photo, PHOTO)
 
     refused_in_one_sentence(read)

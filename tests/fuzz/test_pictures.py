@@ -1,4 +1,4 @@
-"""Mutated pictures are photos, or refused with one sentence."""
+"""Mutated pictures are read as photos, or refused with one sentence."""
 
 import io
 
@@ -43,7 +43,7 @@ def write_pictures() -> list[bytes]:
     pictures = []
     for name in readable_formats():
         for options in WRITTEN.get(name, []):
-            words = {key: extras[key] if key in extras else value for key, value in options.items()}
+            words = {key: extras.get(key, value) for key, value in options.items()}
             words |= {"append_images": [photo.rotate(90)]} if "save_all" in words else {}
             others = (alpha, photo.convert("L"), photo.convert("P"), photo.convert("CMYK"), sixteen)
             for picture in (photo, *(() if options else others)):
@@ -61,28 +61,31 @@ def write_pictures() -> list[bytes]:
 PICTURES = write_pictures()
 
 
-def test_every_common_format_is_among_those_that_are_mutated():
+def test_the_corpus_contains_every_common_format():
     formats = set()
     for content in PICTURES:
         with Image.open(io.BytesIO(content)) as picture:
             formats.add(picture.format)
         assert load_photo(content).dtype == np.uint8
-    assert {"JPEG", "PNG", "TIFF", "BMP", "GIF"} < formats and ("WEBP" in formats) == features.check("webp")
+    assert {"JPEG", "PNG", "TIFF", "BMP", "GIF"} < formats
+    assert ("WEBP" in formats) == features.check("webp")
 
 
 @given(content=mutated(PICTURES), longer_side=st.none() | st.integers(1, 2000))
-def test_any_change_to_a_picture(content, longer_side):
+def test_mutated_pictures_are_read_or_refused(content, longer_side):
     def load():
         photo = load_photo(content, "holiday.jpg", longer_side)
-        assert photo.dtype == np.uint8 and photo.ndim == 3 and photo.shape[2] == 3
+        assert photo.dtype == np.uint8
+        assert photo.ndim == 3
+        assert photo.shape[2] == 3
         assert 0 < photo.shape[0] * photo.shape[1] <= MAX_PIXELS
 
-    said = refused_in_one_sentence(load)
-    assert said is None or said.startswith("holiday.jpg ")
+    message = refused_in_one_sentence(load)
+    assert message is None or message.startswith("holiday.jpg ")
 
 
 @given(content=mutated(PICTURES))
-def test_any_change_to_a_picture_whose_size_is_asked(tmp_path_factory, content):
+def test_pixels_of_mutated_pictures_are_counted(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "mutated"
     path.write_bytes(content)
     assert count_pixels(path) >= 0
@@ -92,5 +95,5 @@ def test_any_change_to_a_picture_whose_size_is_asked(tmp_path_factory, content):
 @pytest.mark.parametrize(
     "head", [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP", b"II*\0", b"BM", b"8BPS"]
 )
-def test_any_bytes(head, content):
+def test_arbitrary_bytes_are_read_or_refused(head, content):
     refused_in_one_sentence(lambda: load_photo(head + content))

@@ -17,8 +17,8 @@ def hair_on_a_wall(size=240, seed=0):
     return np.clip(photo, 0, 255).astype(np.uint8), mask
 
 
-def seen_coarsely(mask, cell):
-    """What a network with pixels of that size would say: the mask blurred."""
+def coarse_alpha(mask, cell):
+    """The alpha of a network whose pixels have that size: the mask, blurred."""
     height, width = mask.shape
     small = cv2.resize(mask.astype(np.float32), (width // cell, height // cell), interpolation=cv2.INTER_AREA)
     return np.clip(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), 0, 1)
@@ -27,13 +27,13 @@ def seen_coarsely(mask, cell):
 @pytest.mark.parametrize("cell", [4, 8, 16])
 def test_refined_edges_follow_the_photo(cell):
     photo, mask = hair_on_a_wall()
-    coarse = seen_coarsely(mask, cell)
+    coarse = coarse_alpha(mask, cell)
     refined = refine_alpha(photo, coarse, cell / 12)
     assert np.abs(refined - mask).mean() < 0.75 * np.abs(coarse - mask).mean()
     assert boundary_iou(refined >= 0.5, mask, 0.01) > boundary_iou(coarse >= 0.5, mask, 0.01)
 
 
-def test_refining_never_finds_hair_where_the_network_is_sure_of_none():
+def test_certain_pixels_stay_certain():
     photo, mask = hair_on_a_wall()
     for alpha in (np.zeros(mask.shape, np.float32), np.full(mask.shape, 0.001, np.float32)):
         assert refine_alpha(photo, alpha, 8).max() <= 12 * alpha.max()
@@ -41,23 +41,28 @@ def test_refining_never_finds_hair_where_the_network_is_sure_of_none():
         assert refine_alpha(photo, alpha, 8).min() >= 1 - 6 * (1 - alpha.min()) - 1e-6
     half = np.where(np.arange(240) < 120, 1, 0).astype(np.float32)[None].repeat(240, 0)
     refined = refine_alpha(photo, half, 8)
-    assert refined.dtype == np.float32 and 0 <= refined.min() and refined.max() <= 1
-    assert not refined[:, 120:].any() and (refined[:, :120] == 1).all()
+    assert refined.dtype == np.float32
+    assert refined.min() >= 0
+    assert refined.max() <= 1
+    assert not refined[:, 120:].any()
+    assert (refined[:, :120] == 1).all()
 
 
-def test_what_the_network_doubts_stays_doubtful():
-    """Whatever the photo says: a wrong 0 or 1 could no longer be told from a right one."""
+def test_uncertainty_is_preserved():
+    """Guards against a wrong alpha of 0 or 1 that a threshold cannot correct."""
     photo, mask = hair_on_a_wall()
-    alpha = np.clip(seen_coarsely(mask, 12), 0.03, 0.97).astype(np.float32)
+    alpha = np.clip(coarse_alpha(mask, 12), 0.03, 0.97).astype(np.float32)
     refined = refine_alpha(photo, alpha, 1)
-    assert (refined >= alpha / 3 - 1e-6).all() and (1 - refined >= (1 - alpha) / 3 - 1e-6).all()
-    assert refined.min() == pytest.approx(0.01) and refined.max() == pytest.approx(0.99)
+    assert (refined >= alpha / 3 - 1e-6).all()
+    assert (1 - refined >= (1 - alpha) / 3 - 1e-6).all()
+    assert refined.min() == pytest.approx(0.01)
+    assert refined.max() == pytest.approx(0.99)
 
 
-def test_a_plain_photo_says_nothing_of_edges():
-    """Without any colour to go by, the guided filter is a mean: no edge may appear."""
+def test_a_uniform_photo_adds_no_edges():
+    """Without colour differences, the guided filter is a mean."""
     _, mask = hair_on_a_wall()
-    coarse = seen_coarsely(mask, 8)
+    coarse = coarse_alpha(mask, 8)
     refined = refine_alpha(np.full((240, 240, 3), 128, np.uint8), coarse, 0.5)
     assert np.abs(np.diff(refined)).max() < np.abs(np.diff(coarse)).max()
 
@@ -66,16 +71,17 @@ def test_a_plain_photo_says_nothing_of_edges():
 def test_tiny_photos_are_refined(shape):
     photo = np.full((*shape, 3), 77, np.uint8)
     refined = refine_alpha(photo, np.full(shape, 0.5, np.float32), max(shape) / 256)
-    assert refined.shape == shape and np.isfinite(refined).all()
+    assert refined.shape == shape
+    assert np.isfinite(refined).all()
 
 
-def test_only_what_is_wanted_is_refined():
+def test_only_visible_pixels_are_refined():
     photo, mask = hair_on_a_wall()
-    coarse = seen_coarsely(mask, 12)
-    wanted = np.zeros(mask.shape, bool)
-    wanted[:, 120:] = True
-    everywhere, there = refine_alpha(photo, coarse, 1), refine_alpha(photo, coarse, 1, wanted)
-    assert np.abs(there - everywhere)[wanted].mean() < 0.1 * np.abs(everywhere - coarse)[wanted].mean()
-    np.testing.assert_array_equal(there[:, :100], coarse[:, :100])
+    coarse = coarse_alpha(mask, 12)
+    visible = np.zeros(mask.shape, bool)
+    visible[:, 120:] = True
+    everywhere, partly = refine_alpha(photo, coarse, 1), refine_alpha(photo, coarse, 1, visible)
+    assert np.abs(partly - everywhere)[visible].mean() < 0.1 * np.abs(everywhere - coarse)[visible].mean()
+    np.testing.assert_array_equal(partly[:, :100], coarse[:, :100])
     assert (everywhere[:, :100] != coarse[:, :100]).any()
-    np.testing.assert_array_equal(refine_alpha(photo, coarse, 1, ~wanted & wanted), coarse)
+    np.testing.assert_array_equal(refine_alpha(photo, coarse, 1, ~visible & visible), coarse)

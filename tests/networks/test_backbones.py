@@ -16,7 +16,7 @@ COCO_FILES = {
 
 
 def marked(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The same names and shapes, with values no initialisation draws."""
+    """The same names and shapes, with a value that no initialisation draws."""
     return {name: torch.full_like(tensor, 7) for name, tensor in state.items()}
 
 
@@ -30,13 +30,13 @@ def parameters_and_statistics(network):
 
 @pytest.mark.parametrize("backbone", ["resnet101", "mobilenet_v3_large", "efficientnet_lite0"])
 def test_normalisation_is_folded_into_the_convolutions(backbone, monkeypatch):
-    """Same logits, with statistics that are not the initial 0 and 1, and no normalisation left."""
+    """Logits are unchanged, with statistics other than the initial 0 and 1, and no normalisation is left."""
     monkeypatch.setattr(devices, "supports_bfloat16", lambda device: False)
     torch.manual_seed(0)
     network, photos = build_model(backbone), torch.randn(4, 3, 64, 64)
     with torch.inference_mode():
         for _ in range(3):
-            network(photos)  # in training mode, where statistics are taken
+            network(photos)  # in training mode, which updates the statistics
         expected = network.eval()(photos)
         folded = prepare_for_inference(network, torch.device("cpu"))
         assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
@@ -44,7 +44,7 @@ def test_normalisation_is_folded_into_the_convolutions(backbone, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "backbone, stride",
+    ("backbone", "stride"),
     [
         ("resnet101", 8),
         ("resnet50", 8),
@@ -74,7 +74,7 @@ def test_resnet101_is_torchvisions_deeplabv3():
 
 
 @pytest.mark.parametrize("backbone", list(COCO_FILES))
-def test_coco_weights_are_taken_from_torchs_cache_but_for_the_last_layer(backbone, tmp_path, monkeypatch):
+def test_coco_weights_fill_all_but_the_last_layer(backbone, tmp_path, monkeypatch):
     builder = getattr(torchvision.models.segmentation, f"deeplabv3_{backbone}")
     published = builder(weights=None, weights_backbone=None, num_classes=21, aux_loss=True)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
@@ -87,7 +87,7 @@ def test_coco_weights_are_taken_from_torchs_cache_but_for_the_last_layer(backbon
 
 @pytest.mark.parametrize("backbone", list(BACKBONES))
 def test_random_means_random_everywhere(backbone, tmp_path, monkeypatch):
-    """No download is attempted, and two seeds share no drawn tensor."""
+    """No download is attempted, and two seeds give different tensors."""
 
     def refuse(*args, **kwargs):
         raise AssertionError("pretrained weights were asked for")
@@ -109,7 +109,7 @@ def test_random_means_random_everywhere(backbone, tmp_path, monkeypatch):
             ), name
 
 
-def test_a_classifiers_file_fills_the_backbone_alone(tmp_path):
+def test_weights_of_a_classifier_fill_the_backbone_only(tmp_path):
     import timm
 
     classifier = timm.create_model("efficientnet_lite0", pretrained=False)
@@ -119,7 +119,7 @@ def test_a_classifiers_file_fills_the_backbone_alone(tmp_path):
         assert is_marked(tensor) == name.startswith("backbone."), name
 
 
-def test_a_whole_networks_file_fills_everything(tmp_path):
+def test_weights_of_a_complete_network_fill_all_tensors(tmp_path):
     torch.save(marked(build_model("mobilenet_v3_large").state_dict()), tmp_path / "weights.pth")
     network = build_model("mobilenet_v3_large", str(tmp_path / "weights.pth"))
     assert all(is_marked(tensor) for tensor in parameters_and_statistics(network).values())
@@ -142,22 +142,22 @@ def test_nothing_is_unpickled_from_a_weight_file(tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
-def test_misfits_are_named(tmp_path):
+def test_unsuitable_weights_are_reported(tmp_path):
     save_file(build_model("mobilenet_v3_large").state_dict(), tmp_path / "other.safetensors")
     (tmp_path / "text.pth").write_text("text")
     for init, message in (
-        (str(tmp_path / "other.safetensors"), "do not fit efficientnet_lite0, as they lack"),
-        (str(tmp_path / "text.pth"), "cannot be read: expected a safetensors file"),
-        (str(tmp_path / "gone.pth"), "is no file: expected coco, imagenet, random, or the path"),
-        ("coco", "coco weights of efficientnet_lite0 are not published"),
+        (str(tmp_path / "other.safetensors"), r"do not fit efficientnet_lite0: \d+ tensors are missing"),
+        (str(tmp_path / "text.pth"), r"cannot be read\. Choose a safetensors file"),
+        (str(tmp_path / "gone.pth"), r"is not a file\. Choose coco, imagenet, random, or the path"),
+        ("coco", "No coco weights are published for efficientnet_lite0"),
     ):
         with pytest.raises(InputError, match=message):
             build_model("efficientnet_lite0", init)
-    with pytest.raises(InputError, match="backbone 'vgg16' is unknown: expected one of resnet101"):
+    with pytest.raises(InputError, match=r"backbone 'vgg16' is unknown\. Choose one of resnet101"):
         build_model("vgg16")
 
 
-def test_weights_that_cannot_be_downloaded_are_explained(monkeypatch, tmp_path):
+def test_failed_downloads_are_reported(monkeypatch, tmp_path):
     def unreachable(*args, **kwargs):
         raise OSError("Name or service not known")
 

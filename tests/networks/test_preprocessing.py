@@ -1,5 +1,3 @@
-from concurrent.futures import ThreadPoolExecutor
-
 import cv2
 import numpy as np
 import pytest
@@ -16,7 +14,7 @@ def test_a_square_photo_fills_the_square():
 
 
 @pytest.mark.parametrize(
-    "height, width, rows, columns",
+    ("height", "width", "rows", "columns"),
     [
         (100, 200, slice(16, 48), slice(0, 64)),
         (200, 100, slice(0, 64), slice(16, 48)),
@@ -31,22 +29,24 @@ def test_aspect_ratio_is_kept_and_the_rest_is_padded(height, width, rows, column
     padding[rows, columns] = False
     assert (square[padding] == (124, 116, 104)).all()  # 255 times the mean
     mask = SMALL.fit_mask(np.ones((height, width), bool))
-    assert (mask[rows, columns] == 1).all() and (mask[padding] == IGNORE).all()
+    assert (mask[rows, columns] == 1).all()
+    assert (mask[padding] == IGNORE).all()
 
 
-@pytest.mark.parametrize("height, width", [(640, 512), (641, 513), (512, 1030), (65, 64), (64, 66), (30, 63), (2, 900)])
-def test_a_photo_by_halves_is_the_same_as_one_in_one_piece(height, width):
+@pytest.mark.parametrize(
+    ("height", "width"), [(640, 512), (641, 513), (512, 1030), (65, 64), (64, 66), (30, 63), (2, 900)]
+)
+def test_photos_are_scaled_as_opencv_scales_them(height, width):
     photo = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
-    with ThreadPoolExecutor(2) as pool:
-        square = SMALL.fit_photo(photo, pool.map)
+    square = SMALL.fit_photo(photo)
     window = SMALL.window(height, width)
     shape = tuple(side.stop - side.start for side in window)
     scaling = cv2.INTER_AREA if height >= shape[0] and width >= shape[1] else cv2.INTER_LINEAR
     np.testing.assert_array_equal(square[window], cv2.resize(photo, shape[::-1], interpolation=scaling))
 
 
-@pytest.mark.parametrize("height, width", [(640, 512), (641, 513), (512, 1030)])
-def test_what_is_large_keeps_its_place_when_it_is_scaled(height, width):
+@pytest.mark.parametrize(("height", "width"), [(640, 512), (641, 513), (512, 1030)])
+def test_scaling_does_not_shift_the_photo(height, width):
     down, right = np.mgrid[:height, :width] / max(height, width)
     photo = np.stack([255 * down, 255 * right, 255 * right], axis=2).astype(np.uint8)
     window = SMALL.window(height, width)
@@ -61,23 +61,26 @@ def test_a_mask_is_thresholded_at_half_after_scaling():
     mask[0, 0] = True  # a quarter of the first pixel
     mask[2, 2] = mask[2, 3] = True  # half of the second
     scaled = SMALL.fit_mask(mask)
-    assert scaled[0, 0] == 0 and scaled[1, 1] == 1 and scaled.sum() == 1
+    assert scaled[0, 0] == 0
+    assert scaled[1, 1] == 1
+    assert scaled.sum() == 1
 
 
-def test_normalise_takes_mean_and_deviation_per_channel():
+def test_normalise_uses_mean_and_standard_deviation_per_channel():
     squares = torch.full((1, 64, 64, 3), 51, dtype=torch.uint8)
     expected = [(0.2 - 0.485) / 0.229, (0.2 - 0.456) / 0.224, (0.2 - 0.406) / 0.225]
     result = SMALL.normalise(squares)
-    assert result.shape == (1, 3, 64, 64) and result.is_contiguous(memory_format=torch.channels_last)
+    assert result.shape == (1, 3, 64, 64)
+    assert result.is_contiguous(memory_format=torch.channels_last)
     assert result[0, :, 5, 5].tolist() == pytest.approx(expected, abs=1e-6)
 
 
-def test_padding_is_zero_once_normalised_but_for_rounding():
+def test_normalised_padding_is_zero_within_rounding():
     square = SMALL.fit_photo(np.zeros((10, 640, 3), np.uint8))
     assert SMALL.normalise(torch.from_numpy(square)[None])[0, :, 0].abs().max() < 0.01
 
 
 @pytest.mark.parametrize("size", [0, 100, 8192])
-def test_an_image_size_the_network_cannot_take_is_refused(size):
-    with pytest.raises(InputError, match=f"image size {size} does not fit: expected a multiple of 32"):
+def test_unsupported_image_sizes_are_refused(size):
+    with pytest.raises(InputError, match=rf"image size {size} is not supported\. Choose a multiple of 32"):
         Preprocessing(size)
