@@ -14,7 +14,6 @@ from hairseg.data.datasets import Pair
 from hairseg.data.decoded import load_arrays
 from hairseg.errors import InputError
 from hairseg.networks.preprocessing import Preprocessing
-from hairseg.training.batches import source_size
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import train_variant
 
@@ -31,7 +30,7 @@ def trained_weights(
     by_dataset: dict[str, list[Pair]] = {}
     for dataset, pair in photos:
         by_dataset.setdefault(dataset, []).append(pair)
-    source = Preprocessing(source_size(settings.recipe))
+    source = Preprocessing(settings.recipe.source_size)
     nobody, nothing = load_arrays({}, source, 1), load_arrays({}, Preprocessing(settings.recipe.image_size), 1)
     splits = {"train": load_arrays(by_dataset, source, workers), "val": nothing, "test": nothing, "scenes": nobody}
     with tempfile.TemporaryDirectory() as folder:
