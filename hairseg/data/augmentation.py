@@ -163,9 +163,7 @@ class AugmentedPhotos(Dataset[RenderBatch]):
         transform = _normalised_transform(linear, np.array(centre) - linear @ [size / 2, size / 2], size)
         return Placement(self.scenes, index, _reduction(side / size), transform, *_centre_and_half_size(window), 0.0)
 
-    def _draw_person(
-        self, rng: np.random.Generator, index: int, longer_side: float, max_feather: float
-    ) -> Placement:
+    def _draw_person(self, rng: np.random.Generator, index: int, longer_side: float, max_feather: float) -> Placement:
         """Scale, stretch, mirror and rotate a photo, and move it so that it contains the frame or lies within it.
 
         It may be moved out of the frame by up to a fifth. Most photos fade into the scene over a random width: sharp

@@ -48,7 +48,7 @@ def read_labelled_mask(path: Path) -> np.ndarray:
     is_off = np.abs(grey - nearest) > MAX_LABEL_NOISE
     if is_off.mean() > MAX_BLURRED_FRACTION:
         raise ValueError(
-            f"{is_off.mean():.0%} of its values are like {grey[is_off][0]}, expected 255 hair, 0 other, 128 not labelled"
+            f"{is_off.mean():.0%} of its values are like {grey[is_off][0]}, not 255 hair, 0 other, 128 not labelled"
         )
     return np.select([nearest == 0, nearest == 255], [np.uint8(0), np.uint8(1)], np.uint8(IGNORE))
 
