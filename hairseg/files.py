@@ -23,7 +23,7 @@ FULL = {  # errors of the system, and what they mean
 }
 
 SYSTEM_FOLDERS = {
-    "__macosx", "__pycache__", "$recycle.bin", "recycler", "system volume information", "lost+found",
+    "__macosx", "$recycle.bin", "recycler", "system volume information", "lost+found",
     "@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot",
 }  # fmt: skip
 
@@ -125,13 +125,14 @@ def write_json(path: str | Path, content) -> None:
     write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder name marks hidden files, thumbnails or a recycle bin of a desktop, archive or NAS.
+def is_hidden(path: str | Path) -> bool:
+    """Return whether a file or folder is hidden or belongs to a system: a recycle bin, thumbnails, archive metadata.
 
     Example:
-        >>> [name for name in ("a.jpg", "._a.jpg", ".Trash-1000", "@eaDir", "$Recycle.Bin") if not is_hidden(name)]
-        ['a.jpg']
+        >>> [is_hidden(name) for name in ("photos/.Trash-1000", "photos/@eaDir", "photos/._a.jpg", "photos/a.jpg")]
+        [True, True, True, False]
     """
+    name = Path(path).name
     return name.startswith(".") or name.lower() in SYSTEM_FOLDERS
 
 

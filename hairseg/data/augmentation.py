@@ -69,7 +69,7 @@ class Placement(NamedTuple):
     """One photo or scene in a frame; the last four fields are those of `Layer`."""
 
     source: PhotoArrays
-    index: int
+    photo_index: int
     reduction: int  # The photo is averaged over blocks of this side before it is sampled.
     transform: np.ndarray
     centre: np.ndarray
@@ -192,7 +192,7 @@ class AugmentedPhotos(Dataset[RenderBatch]):
 def _stack_layer(placed: list[tuple[int, Placement]], has_people: bool) -> Layer:
     frames = [frame for frame, _ in placed]
     placements = [placement for _, placement in placed]
-    photos = [_reduce(each.source.photos[each.index].numpy(), each.reduction) for each in placements]
+    photos = [_reduce(each.source.photos[each.photo_index].numpy(), each.reduction) for each in placements]
     coverage = torch.from_numpy(np.stack([_coverage(each) for each in placements])) if has_people else None
     return Layer(
         torch.tensor(frames),
@@ -246,8 +246,8 @@ def _reduce(picture: np.ndarray, reduction: int) -> np.ndarray:
 
 def _coverage(placement: Placement) -> np.ndarray:
     """Return one photo's `Layer.coverage`."""
-    mask = placement.source.masks[placement.index].numpy()
-    left, top, right, bottom = placement.source.windows[placement.index].tolist()
+    mask = placement.source.masks[placement.photo_index].numpy()
+    left, top, right, bottom = placement.source.windows[placement.photo_index].tolist()
     photo = np.zeros(mask.shape, np.uint8)
     photo[top:bottom, left:right] = 255
     planes = np.where(mask == 1, photo, 0), photo, np.where(mask == IGNORE, photo, 0)

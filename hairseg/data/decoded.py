@@ -2,10 +2,7 @@
 
 import hashlib
 import os
-import shutil
-import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +17,6 @@ from hairseg.files import WriteError, atomic_write
 from hairseg.networks.preprocessing import Preprocessing
 
 CACHE_FORMAT = "4"  # Increase it whenever decoded arrays change.
-
-STALE_SECONDS = 6 * 3600  # Partial entries that are older were left behind by killed processes.
 
 
 class PhotoArrays(Dataset[tuple[torch.Tensor, torch.Tensor]]):
@@ -84,7 +79,6 @@ def load_arrays(pairs: dict[str, list[Pair]], preprocessing: Preprocessing, work
     cache = Path(os.environ.get("HAIRSEG_CACHE", "").strip() or Path.home() / ".cache" / "hairseg")
     entry = cache / _cache_key(named_pairs, preprocessing, workers)
     if not entry.is_dir():
-        _remove_stale(cache)
         try:
             with atomic_write(entry) as partial:
                 _decode(named_pairs, preprocessing, workers, partial)
@@ -111,14 +105,6 @@ def _file_digest(path: Path | None) -> str:
         return "none"
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _remove_stale(cache: Path) -> None:
-    """Remove what killed processes left behind, including those of other machines that share the cache."""
-    for partial in cache.glob(".*.partial"):
-        with suppress(OSError):  # Another process may finish or remove it meanwhile.
-            if time.time() - max(path.stat().st_mtime for path in (partial, *partial.iterdir())) > STALE_SECONDS:
-                shutil.rmtree(partial, ignore_errors=True)
 
 
 def _decode(pairs: list[tuple[str, Pair]], preprocessing: Preprocessing, workers: int, folder: Path) -> None:

@@ -32,7 +32,7 @@ class Settings:
     data: str
 
 
-class SplitScores(TypedDict):
+class EpochScores(TypedDict):
     """Scores of one epoch on one split; None where a split is empty or has only one class."""
 
     loss: float | None
@@ -44,9 +44,9 @@ class EpochRecord(TypedDict):
     """One epoch in history.json."""
 
     epoch: int
-    train: SplitScores
-    val: SplitScores
-    test: SplitScores
+    train: EpochScores
+    val: EpochScores
+    test: EpochScores
     seconds: float
 
 

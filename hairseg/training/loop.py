@@ -21,7 +21,7 @@ from hairseg.evaluation.metrics import PixelCounts
 from hairseg.evaluation.scoring import score
 from hairseg.networks.preprocessing import Preprocessing
 from hairseg.training.batches import effective_batch_size, epoch_length, epoch_loader, epoch_seed
-from hairseg.training.checkpoints import EpochRecord, Settings, SplitScores
+from hairseg.training.checkpoints import EpochRecord, EpochScores, Settings
 from hairseg.training.recipes import Recipe
 from hairseg.training.state import TrainingState
 from hairseg.training.step import TrainingStep
@@ -114,7 +114,7 @@ def train_variant(
 
 def train_epoch(
     state: TrainingState, step: TrainingStep, loader: DataLoader[Any], accelerator: Accelerator, title: str
-) -> SplitScores:
+) -> EpochScores:
     """Train for one epoch, and score the training photos as they are seen."""
     counts = PixelCounts(accelerator.device)
     state.network.train()
@@ -138,7 +138,7 @@ def train_epoch(
     return _reduce_scores(counts, accelerator)
 
 
-def score_held_out(network: nn.Module, arrays: PhotoArrays, recipe: Recipe, accelerator: Accelerator) -> SplitScores:
+def score_held_out(network: nn.Module, arrays: PhotoArrays, recipe: Recipe, accelerator: Accelerator) -> EpochScores:
     """Score each photo once, divided among the processes, with the first one's batch normalisation statistics."""
     if accelerator.num_processes > 1:
         broadcast(list(network.buffers()))
@@ -166,12 +166,12 @@ def check_finite(state: TrainingState, record: EpochRecord, checkpoint: Path) ->
     )
 
 
-def _reduce_scores(counts: PixelCounts, accelerator: Accelerator) -> SplitScores:
+def _reduce_scores(counts: PixelCounts, accelerator: Accelerator) -> EpochScores:
     """Return mean squared error (the paper's loss, for any recipe), F1 and AUROC over the pixels of all processes."""
     counts.histogram, counts.squared_error = accelerator.reduce((counts.histogram, counts.squared_error), "sum")
     scores = counts.scores()
     return {"loss": scores.mse, "f1": scores.f1(), "auroc": scores.auroc}
 
 
-def _format_scores(scores: SplitScores) -> str:
+def _format_scores(scores: EpochScores) -> str:
     return " ".join(f"{name} -" if value is None else f"{name} {value:.4f}" for name, value in scores.items())

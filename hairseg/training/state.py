@@ -24,6 +24,8 @@ from hairseg.training.checkpoints import (
 )
 from hairseg.training.recipes import OPTIMISERS, SCHEDULES
 
+Tensors = list[torch.Tensor] | tuple[torch.Tensor, ...]
+
 
 @dataclass
 class TrainingState:
@@ -124,16 +126,17 @@ class TrainingState:
         self.history, self.best = checkpoint["history"], checkpoint["best"]
 
 
-def ema_update(decay: float) -> Callable[[list[torch.Tensor], list[torch.Tensor], torch.Tensor], None]:
+def ema_update(decay: float) -> Callable[[Tensors, Tensors, torch.Tensor | int], None]:
     """Create the update of an exponential moving average for `AveragedModel`, with a warm-up of the decay.
 
     The n-th update keeps min(decay, (1 + n) / (10 + n)) of the average, as TensorFlow's ExponentialMovingAverage does.
     """
 
     @torch.no_grad()
-    def update(averages: list[torch.Tensor], values: list[torch.Tensor], count: torch.Tensor) -> None:
+    def update(averages: Tensors, values: Tensors, count: torch.Tensor | int) -> None:
         if averages[0].is_floating_point():
-            kept = ((1 + count) / (10 + count)).clamp(max=decay)  # Stays on the device, so that no step waits for it.
+            # The count is a tensor on the device, so that no step waits for it.
+            kept = torch.as_tensor((1 + count) / (10 + count)).clamp(max=decay)
             torch._foreach_mul_(averages, kept)
             torch._foreach_add_(averages, torch._foreach_mul(values, 1 - kept))
         else:

@@ -82,9 +82,9 @@ def test_frame_depends_only_on_seed_and_index(people, scenes):
     frames(6, [0])
     assert torch.rand(()) == before
     assert not torch.equal(frames(6, [0, 1])[0], one[0])
-    assert (
-        one[0].shape == (2, 64, 64, 3) and one[1].shape == (2, 64, 64) and one[0].dtype == one[1].dtype == torch.uint8
-    )
+    assert one[0].shape == (2, 64, 64, 3)
+    assert one[1].shape == (2, 64, 64)
+    assert one[0].dtype == one[1].dtype == torch.uint8
 
 
 def test_without_augmentation_the_frame_is_the_preprocessed_photo():
@@ -179,7 +179,8 @@ def test_unlabelled_parts_are_shown_but_ignored(people):
         )
         torch.testing.assert_close(photo, same)
         inside = known != IGNORE
-        assert (mask == IGNORE)[~inside].all() and 0.4 < (mask == IGNORE)[inside].float().mean() < 0.6
+        assert (mask == IGNORE)[~inside].all()
+        assert 0.4 < (mask == IGNORE)[inside].float().mean() < 0.6
         assert ((mask == known) | (mask == IGNORE)).float().mean() > 0.999
         shown += int((photo[..., 2] > 200)[inside & (mask == IGNORE)].sum())
     assert shown > 8 * 500
@@ -218,7 +219,8 @@ def test_second_person_adds_hair(people, scenes):
 
 def test_frames_without_people_show_only_a_scene(people, scenes):
     photo, mask = render_one(people, scenes, replace(PLAIN, no_person_prob=1.0), 0)
-    assert not mask.any() and (photo[..., 1] > 200).all()
+    assert not mask.any()
+    assert (photo[..., 1] > 200).all()
 
 
 def test_scenes_without_people_vary_in_colour(people, scenes):

@@ -23,12 +23,12 @@ def test_whole_persons_are_cropped(tmp_path):
     dataset, pairs = find_pairs(tmp_path / "street")
     crops = {crop.id: crop for crop in zoomed_crops(pairs, dataset)}
     assert {f"{name}/{part}" for name in "abcdefgh" for part in ("head", "body", "garment")} >= crops.keys()
-    assert len(crops) > 16 and all(
-        crops[f"{name}/head"].split == pair.split for name, pair in zip("abcdefgh", pairs, strict=True)
-    )
+    assert len(crops) > 16
+    assert all(crops[f"{name}/head"].split == pair.split for name, pair in zip("abcdefgh", pairs, strict=True))
     for name, crop in crops.items():
         photo, mask = load_pair(crop, dataset)
-        assert abs(photo.shape[0] - photo.shape[1]) <= 1 and mask.shape == photo.shape[:2]
+        assert abs(photo.shape[0] - photo.shape[1]) <= 1
+        assert mask.shape == photo.shape[:2]
         whole, _ = load_pair(pairs["abcdefgh".index(name[0])], dataset)
         row, column = int(photo[0, 0, 1]) * 2, int(photo[0, 0, 0])  # The colours encode the position.
         assert (
@@ -38,7 +38,8 @@ def test_whole_persons_are_cropped(tmp_path):
             assert not mask.any()
         else:
             low, high = HEAD_RANGE if name.endswith("head") else BODY_RANGE
-            assert mask.sum() == 30 * 25 and low * 30 - 1 <= len(photo) <= high * 30 + 1
+            assert mask.sum() == 30 * 25
+            assert low * 30 - 1 <= len(photo) <= high * 30 + 1
 
 
 def test_portraits_and_people_without_hair_are_not_cropped(tmp_path):

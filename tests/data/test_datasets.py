@@ -49,7 +49,8 @@ def test_split_depends_only_on_the_id():
 
 def test_celebamask_hq_is_found_by_its_layout(tmp_path):
     dataset, pairs = find_pairs(draw_celebamask_hq(tmp_path, [3, 2001, 10]))
-    assert dataset == "celebamask-hq" and [pair.id for pair in pairs] == ["3", "10", "2001"]
+    assert dataset == "celebamask-hq"
+    assert [pair.id for pair in pairs] == ["3", "10", "2001"]
     photo, mask = load_pair(pairs[2], dataset)
     expected_photo, expected_mask = draw_portrait(2001)
     np.testing.assert_array_equal(mask, expected_mask)
@@ -62,7 +63,8 @@ def test_people_without_a_hair_mask_are_included_on_request(tmp_path):
     dataset, pairs = find_pairs(root, include_hairless=True)
     assert [pair.id for pair in pairs] == ["1", "2", "3"]
     photo, mask = load_pair(pairs[1], dataset)
-    assert mask.shape == photo.shape[:2] and not mask.any()
+    assert mask.shape == photo.shape[:2]
+    assert not mask.any()
 
 
 def test_figaro1k_has_its_own_test_split(tmp_path):
@@ -75,7 +77,8 @@ def test_figaro1k_has_its_own_test_split(tmp_path):
 
 def test_borza_masks_separate_hair_from_face(tmp_path):
     dataset, pairs = find_pairs(draw_borza(tmp_path))
-    assert dataset == "borza" and [pair.id for pair in pairs] == ["000001", "000002"]
+    assert dataset == "borza"
+    assert [pair.id for pair in pairs] == ["000001", "000002"]
     np.testing.assert_array_equal(load_pair(pairs[1], dataset)[1], draw_portrait(1)[1])
 
 
@@ -99,12 +102,16 @@ def test_own_photos_are_a_data_set_named_by_their_folder(tmp_path):
     )
     (root / "photos" / ".DS_Store").write_text("not a photo")
     dataset, pairs = find_pairs(root)
-    assert dataset == "mine" and [pair.id for pair in pairs] == ["a", "b", "c"]
+    assert dataset == "mine"
+    assert [pair.id for pair in pairs] == ["a", "b", "c"]
     assert [pair.split for pair in pairs] == [split_of("mine", name) for name in "abc"]
     _, mask = load_pair(pairs[0], dataset)
-    assert (mask[:20] == IGNORE).all() and np.array_equal(mask[20:] == 1, hair[20:]) and not (mask[20:] == IGNORE).any()
+    assert (mask[:20] == IGNORE).all()
+    assert np.array_equal(mask[20:] == 1, hair[20:])
+    assert not (mask[20:] == IGNORE).any()
     photo, half = load_pair(pairs[1], dataset)
-    assert photo.shape[:2] == (96, 96) and half.shape == (48, 48)
+    assert photo.shape[:2] == (96, 96)
+    assert half.shape == (48, 48)
     arrays = load_arrays({dataset: pairs}, Preprocessing(96), workers=1)
     assert ((arrays.masks[0] == IGNORE).numpy() == (mask == IGNORE)).all()
 
@@ -264,9 +271,11 @@ def test_scenes_are_photos_without_hair(tmp_path):
         Image.new("RGB", (40, 20), "green").save(tmp_path / name)
     scenes = find_scenes(tmp_path)
     assert find_scenes(tmp_path, tmp_path / "sub") == [*scenes, scenes[1]]
-    assert [scene.id for scene in scenes] == ["b", "a"] and all(scene.mask is None for scene in scenes)
+    assert [scene.id for scene in scenes] == ["b", "a"]
+    assert all(scene.mask is None for scene in scenes)
     split = load_arrays({"scenes": scenes}, Preprocessing(64), workers=1)
-    assert not (split.masks == 1).any() and (split.masks == 0).sum() == 2 * 64 * 32
+    assert not (split.masks == 1).any()
+    assert (split.masks == 0).sum() == 2 * 64 * 32
     (tmp_path / "c.jpg").write_text("text")
     with pytest.raises(InputError, match=r"1 scenes cannot be used: c.jpg is not a picture"):
         load_scenes(find_scenes(tmp_path))
@@ -275,7 +284,7 @@ def test_scenes_are_photos_without_hair(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "frame, expected",
+    ("frame", "expected"),
     [
         ("Frame00001", "straight"),
         ("Frame00150", "straight"),
@@ -299,10 +308,12 @@ def test_figaro1k_frame_numbers_give_the_hair_type(frame, expected):
 
 @pytest.mark.skipif(not DATA.exists(), reason="the real photos are not on this machine")
 @pytest.mark.parametrize(
-    "folder, name, images", [("CelebAMask-HQ-mini", "celebamask-hq", 895), ("Figaro1k", "figaro1k", 853)]
+    ("folder", "name", "images"), [("CelebAMask-HQ-mini", "celebamask-hq", 895), ("Figaro1k", "figaro1k", 853)]
 )
 def test_real_data_sets_are_read(folder, name, images):
     dataset, pairs = find_pairs(DATA / folder)
-    assert dataset == name and len(pairs) == images and Counter(pair.split for pair in pairs)["test"] > 100
+    assert dataset == name
+    assert len(pairs) == images
+    assert Counter(pair.split for pair in pairs)["test"] > 100
     split = load_arrays({dataset: pairs[:8]}, Preprocessing(), workers=2)
     assert 0.05 < (split.masks == 1).float().mean() < 0.7

@@ -34,7 +34,7 @@ def grey(hair: np.ndarray, value: int) -> Image.Image:
 
 
 @pytest.mark.parametrize(
-    "write, message",
+    ("write", "message"),
     [
         (lambda hair: grey(hair, 1), r"00001_hair.png has the maximum value 1; 00002_hair.png"),
         (lambda hair: grey(hair, 40), "has the maximum value 40"),
@@ -68,7 +68,8 @@ def test_opaque_alpha_grey_in_rgb_and_empty_masks_are_valid(tmp_path, caplog):
     grey(HAIR & False, 0).save(next(root.rglob("00003_hair.png")))
     dataset, pairs = find_pairs(root)
     assert np.array_equal(load_pair(pairs[0], dataset)[1], HAIR)
-    assert not load_pair(pairs[2], dataset)[1].any() and not caplog.messages
+    assert not load_pair(pairs[2], dataset)[1].any()
+    assert not caplog.messages
 
 
 def test_appledouble_files_are_skipped_and_other_spellings_read(tmp_path):

@@ -12,7 +12,8 @@ def test_held_out_photos_are_scored_at_the_serving_size(tmp_path):
     photos = find_photos([draw_celebamask_hq(tmp_path, list(range(27636, 27660)))])
     splits, tests = photos.load(recipe, workers=1)
     assert [splits[name].photos.shape[1] for name in ("train", "val", "test")] == [64, 32, 32]
-    assert tests["celebamask-hq"] is splits["test"] and len(splits["test"]) > 0
+    assert tests["celebamask-hq"] is splits["test"]
+    assert len(splits["test"]) > 0
 
 
 def test_digest_distinguishes_scenes_of_the_same_name(tmp_path):
