@@ -3,7 +3,7 @@
 python train.py --data CelebAMask-HQ                     the paper's recipe on DeepLabV3-ResNet101
 python train.py --data CelebAMask-HQ --backbone efficientnet_lite0 --resume
 python train.py --data CelebAMask-HQ Figaro1k --scenes BSDS500 --recipe modern
-python train.py --data CelebAMask-HQ street --scenes BSDS500 animals --recipe further --start hairseg/bundled
+python train.py --data CelebAMask-HQ street --scenes BSDS500 animals --recipe finetune --start hairseg/bundled
 python train.py --data CelebAMask-HQ --push-to USER/NAME
 accelerate launch --multi_gpu --num_processes 8 train.py --data CelebAMask-HQ --batch-size 48
 """
@@ -35,7 +35,6 @@ from hairseg.paper import VARIANTS
 from hairseg.repository.config import Config
 from hairseg.repository.export import check_packages, export_onnx
 from hairseg.repository.repository import CONFIG, ModelRepository
-from hairseg.training.batches import serving_size
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import train_variant
 from hairseg.training.photos import TrainingPhotos, find_photos
@@ -60,7 +59,7 @@ def parse() -> Parser:
         nargs="+",
         default=[],
         type=Path,
-        help="folders of photos without people, which modern and further put people into",
+        help="folders of photos without people, which modern and finetune put people into",
     )
     parser.add_argument(
         "--hats",
@@ -172,7 +171,7 @@ def main() -> None:
             draw_history(figure, trained.history, f"{variant}, {args.backbone}", trained.best_epoch)
     accelerator.end_training()
     if accelerator.is_main_process:
-        repository.save_config(Config.of(args.backbone, Preprocessing(serving_size(recipe)), entries))
+        repository.save_config(Config.of(args.backbone, Preprocessing(recipe.serving_size), entries))
         predictor = HairPredictor(output, device=accelerator.device)
         finish(repository, predictor, photos, tests, backdrops, args.push_to)
         # renamed first: a half-removed folder would be taken up by --resume
@@ -201,8 +200,8 @@ def started_repository(args: Namespace) -> ModelRepository | None:
             for a recipe that goes on from one.
     """
     if not args.start:
-        if args.recipe == "further":
-            raise InputError("--recipe further goes on from a repository", "--start REPO", "choose another otherwise")
+        if args.recipe == "finetune":
+            raise InputError("--recipe finetune goes on from a repository", "--start REPO", "choose another otherwise")
         return None
     if args.init:
         raise InputError("--start and --init both say what to begin with", "one of them", "leave one out")

@@ -31,13 +31,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from hairseg.data.augmentation import SOURCE_SIZE
 from hairseg.data.datasets import SPLITS, find_pairs
 from hairseg.data.decoded import PhotoArrays, load_arrays
-from hairseg.data.rendering import Batch, render
+from hairseg.data.rendering import RenderBatch, render
 from hairseg.files import write_json
 from hairseg.networks.backbones import BACKBONES, build_model
 from hairseg.networks.devices import autocast, select_device
 from hairseg.networks.preprocessing import Preprocessing
 from hairseg.paper import PAPER_AUROC
-from hairseg.training.batches import epoch_frames
+from hairseg.training.batches import epoch_loader
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import TrainingResult, train_variant
 from hairseg.training.recipes import MODERN, OPTIMISERS, RECIPES, Recipe
@@ -192,16 +192,16 @@ class GpuBenchmark:
         splits = self.splits | {"train": self.large, "scenes": self.large}
         workers = self.workers if self.device.type == "cuda" else 0
         frames = itertools.chain.from_iterable(
-            epoch_frames(settings, splits, preprocessing, epoch, workers) for epoch in itertools.count(1)
+            epoch_loader(settings, splits, preprocessing, epoch, workers) for epoch in itertools.count(1)
         )
-        ready = Batch(*send_to_device(next(frames), self.device))
+        ready = RenderBatch(*send_to_device(next(frames), self.device))
         rendered = render(ready, preprocessing)
         runs = 2 if self.trial else 20
         methods = {
             "step_ms": lambda: step(*rendered),
             "render_ms": lambda: render(ready, preprocessing),
             "total_ms": lambda: step(
-                *render(Batch(*send_to_device(next(frames), self.device, non_blocking=True)), preprocessing)
+                *render(RenderBatch(*send_to_device(next(frames), self.device, non_blocking=True)), preprocessing)
             ),
         }
         return {"batch_size": recipe.batch_size, "image_size": recipe.image_size, "workers": workers} | {

@@ -12,7 +12,6 @@ from hairseg.data.datasets import Pair
 from hairseg.data.decoded import load_arrays
 from hairseg.errors import InputError
 from hairseg.networks.preprocessing import Preprocessing
-from hairseg.training.batches import source_size
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import train_variant
 
@@ -31,7 +30,7 @@ def train_weights(
     by_dataset: dict[str, list[Pair]] = {}
     for dataset, pair in photos:
         by_dataset.setdefault(dataset, []).append(pair)
-    source = Preprocessing(source_size(settings.recipe))
+    source = Preprocessing(settings.recipe.source_size)
     empty = load_arrays({}, Preprocessing(settings.recipe.image_size), 1)
     splits = {
         "train": load_arrays(by_dataset, source, workers),

@@ -25,7 +25,7 @@ from hairseg.networks.backbones import BACKBONES, build_model
 from hairseg.networks.depthwise import DepthwiseConv2d
 from hairseg.networks.devices import select_device, supports_bfloat16
 from hairseg.networks.preprocessing import Preprocessing
-from hairseg.training.batches import epoch_frames
+from hairseg.training.batches import epoch_loader
 from hairseg.training.checkpoints import Settings
 from hairseg.training.losses import mse_loss
 from hairseg.training.recipes import RECIPES
@@ -60,7 +60,7 @@ def create_our_epoch(
 
     def epoch() -> None:
         counts = PixelCounts(device)
-        for photos, masks in epoch_frames(settings, {"train": split}, preprocessing, 1):
+        for photos, masks in epoch_loader(settings, {"train": split}, preprocessing, 1):
             logits, masks, _ = step(photos.to(device, non_blocking=True), masks.to(device, non_blocking=True))
             optimiser.step()
             counts.update(logits, masks)

@@ -22,13 +22,18 @@ FULL = {  # errors of the system, and what they mean
     errno.EDQUOT: "this user may use no more of the disk",
 }
 
+SYSTEM_FOLDERS = {
+    "__macosx", "$recycle.bin", "recycler", "system volume information", "lost+found",
+    "@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot",
+}  # fmt: skip
+
 
 class WriteError(InputError):
     """A file or folder cannot be written, and others beside it probably neither."""
 
 
 @contextmanager
-def atomic_write(path: str | Path, room: int, remedy: str = "make room and try again") -> Iterator[Path]:
+def atomic_write(path: str | Path, room: int = 0, remedy: str = "make room and try again") -> Iterator[Path]:
     """A place to write a file or a folder to, hidden beside `path`, whose parents are made.
 
     What was written takes the name `path` when the block ends; an older file of that name stays until then. It is
@@ -118,6 +123,17 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 def write_json(path: str | Path, content) -> None:
     """Write indented JSON, as `write_bytes` does."""
     write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def is_hidden(path: str | Path) -> bool:
+    """Return whether a file or folder is hidden or belongs to a system: a recycle bin, thumbnails, archive metadata.
+
+    Example:
+        >>> [is_hidden(name) for name in ("photos/.Trash-1000", "photos/@eaDir", "photos/._a.jpg", "photos/a.jpg")]
+        [True, True, True, False]
+    """
+    name = Path(path).name
+    return name.startswith(".") or name.lower() in SYSTEM_FOLDERS
 
 
 @cache

@@ -450,40 +450,6 @@ def downsample(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
-downsample = shrink
-
-
-def as_photo(photo: object) -> np.ndarray:
-    """Convert an array or tensor to a uint8 RGB photo, (height, width, 3).
-
-    Raises:
-        InputError: the values are not those of a photo.
-    """
-    array = np.asarray(photo)
-    if array.dtype != np.uint8:
-        raise InputError(f"The photo has values of type {array.dtype}.", remedy="Pass uint8 values from 0 to 255.")
-    if array.ndim == 2:
-        return np.stack([array] * 3, axis=2)
-    if array.ndim != 3 or array.shape[2] not in (3, 4):
-        raise InputError(f"The photo has the shape {array.shape}.", remedy="Pass an array (height, width, 3).")
-    return array if array.shape[2] == 3 else load_photo(Image.fromarray(array))
-
-
-def as_alpha(alpha: object, shape: tuple[int, ...]) -> np.ndarray:
-    """Convert a mask or alpha of the given (height, width) to float32 in [0, 1].
-
-    Raises:
-        InputError: another size, NaN, or values outside of [0, 1].
-    """
-    array = np.asarray(alpha)
-    if array.shape != tuple(shape):
-        raise InputError(f"The alpha is {array.shape} and the photo {tuple(shape)}.", remedy="Pass both at one size.")
-    array = array.astype(np.float32) / (255 if array.dtype == np.uint8 else 1)
-    if array.size and not (array.min() >= 0 and array.max() <= 1):
-        raise InputError("The alpha has values outside of 0 to 1.", remedy="Divide an 8-bit mask by 255.")
-    return array
-
-
 def alpha_to_grey(alpha: np.ndarray) -> np.ndarray:
     """Convert alpha, float32 in [0, 1], (height, width), to a uint8 grey picture in which hair is 255.
 

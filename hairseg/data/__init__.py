@@ -1,0 +1,1 @@
+"""Data sets, their cache of decoded photos, and data augmentation."""

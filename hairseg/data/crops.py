@@ -1,4 +1,4 @@
-"""Parts of photos that show a whole person, such as a network sees when it looks closer."""
+"""Crops of photos that show a whole person, as a network sees them in its zoomed pass."""
 
 from dataclasses import replace
 
@@ -6,54 +6,65 @@ import numpy as np
 
 from hairseg.data.datasets import Pair, hash_fraction, read_mask
 
-SMALL_HAIR = 0.4  # of the photo's longer side: the hair's longer side below which there is more to see closer
+MAX_HAIR_SIZE = 0.4  # Longer side of the hair as a fraction of the photo's; larger hair needs no zoom.
 
-# Sides of square crops, in longer sides of the hair. A garment shows no hair, and is what is mistaken for it.
-HEAD, BODY, GARMENT = (1.6, 3.0), (3.2, 7.0), (1.5, 4.0)
+# Sides of square crops, in multiples of the hair's longer side. Garments have no hair but are mistaken for it.
+HEAD_RANGE, BODY_RANGE, GARMENT_RANGE = (1.6, 3.0), (3.2, 7.0), (1.5, 4.0)
 
 
 def zoomed_crops(pairs: list[Pair], dataset: str) -> list[Pair]:
-    """Crops of the photos in which hair is small: the head, the upper body, and a garment below the hair where one
-    fits.
+    """Crop photos with small hair to the head, to the upper body, and to a garment below the hair where one fits.
 
-    Places and sizes depend on the photo's id alone. Photos keep more pixels in a crop than in the whole, since all are
-    scaled to one size.
+    Position and size are seeded by the id of the photo. A crop keeps more pixels of a person than the whole photo,
+    since all are scaled to one size.
+
+    Args:
+        pairs: pairs of one data set; those without a mask, without hair or with large hair are skipped.
+        dataset: name that `find_pairs` returned.
 
     Raises:
         InputError: a mask cannot be read.
     """
-    crops = []
+    crops: list[Pair] = []
     for pair in pairs:
         if pair.mask is None:
             continue
         mask = read_mask(pair.mask, dataset)
         rows, columns = np.nonzero(mask == 1)
-        if len(rows) and (side := 1 + int(max(np.ptp(rows), np.ptp(columns)))) < SMALL_HAIR * max(mask.shape):
-            crops += _crops_of(pair, mask.shape, side, (rows.min(), rows.max()), (columns.min(), columns.max()))
+        if not len(rows):
+            continue
+        hair_size = 1 + int(max(np.ptp(rows), np.ptp(columns)))
+        if hair_size < MAX_HAIR_SIZE * max(mask.shape):
+            crops += _crop_person(pair, mask.shape, hair_size, rows, columns)
     return crops
 
 
-def _crops_of(
-    pair: Pair, shape: tuple[int, int], hair: int, rows: tuple[int, int], columns: tuple[int, int]
+def _crop_person(
+    pair: Pair, shape: tuple[int, ...], hair_size: int, rows: np.ndarray, columns: np.ndarray
 ) -> list[Pair]:
-    def drawn(kind: str, low: float, high: float) -> float:
-        return hair * low * (high / low) ** hash_fraction(f"{pair.id}/{kind}")
+    height, width = shape
+    first_row, last_row = int(rows.min()), int(rows.max())
+    centre_row, centre_column = (first_row + last_row) / 2, (int(columns.min()) + int(columns.max())) / 2
 
-    def crop(kind: str, row: float, side: float) -> Pair:
-        side = min(side, *shape)
-        top, left = (
-            min(max(0, centre - side / 2), length - side)
-            for centre, length in zip((row, sum(columns) / 2), shape, strict=True)
-        )
-        height, width = shape
+    def draw_side(name: str, low: float, high: float) -> float:
+        return hair_size * low * (high / low) ** hash_fraction(f"{pair.id}/{name}")
+
+    def crop(name: str, row: float, side: float) -> Pair:
+        side = min(side, height, width)
+        top = min(max(0, row - side / 2), height - side)
+        left = min(max(0, centre_column - side / 2), width - side)
         window = left / width, top / height, (left + side) / width, (top + side) / height
-        return replace(pair, id=f"{pair.id}/{kind}", window=window)
+        return replace(pair, id=f"{pair.id}/{name}", window=window)
 
-    body = drawn("body", *BODY)
-    crops = [crop("head", sum(rows) / 2, drawn("head", *HEAD)), crop("body", sum(rows) / 2 + 0.3 * body, body)]
-    garment = drawn("garment", *GARMENT)
-    below = rows[1] + 0.05 * shape[0]
-    room = shape[0] - below - garment
-    if room > 0:
-        crops.append(crop("garment", below + garment / 2 + hash_fraction(f"{pair.id}/place") * room, garment))
+    head, body, garment = (
+        draw_side("head", *HEAD_RANGE),
+        draw_side("body", *BODY_RANGE),
+        draw_side("garment", *GARMENT_RANGE),
+    )
+    crops = [crop("head", centre_row, head), crop("body", centre_row + 0.3 * body, body)]
+    garment_top = last_row + 0.05 * height
+    free_height = height - garment_top - garment
+    if free_height > 0:
+        row = garment_top + garment / 2 + hash_fraction(f"{pair.id}/place") * free_height
+        crops.append(crop("garment", row, garment))
     return crops

@@ -1,12 +1,8 @@
-"""Photos and masks of data sets as arrays of one size, decoded once and mapped into memory ever after."""
+"""Data sets as arrays of one size, decoded once into a memory-mapped cache."""
 
 import hashlib
 import os
-import shutil
-import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,101 +16,110 @@ from hairseg.errors import InputError, raise_if_any
 from hairseg.files import WriteError, atomic_write
 from hairseg.networks.preprocessing import Preprocessing
 
-FORMAT = "4"  # of what is written into the cache: to be changed with it
-
-STALE_SECONDS = 6 * 3600  # after which a half-written one is taken for that of a process that was killed
+CACHE_FORMAT = "4"  # Increase it whenever decoded arrays change.
 
 
-@dataclass
-class PhotoArrays(Dataset):
-    """Photos and masks at the network's input size or larger, in memory or mapped from a file."""
+class PhotoArrays(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Photos and masks at the network's input size or larger, in memory or memory-mapped.
 
-    photos: torch.Tensor  # uint8 (images, side, side, 3)
-    masks: torch.Tensor  # uint8 (images, side, side) of {0, 1, IGNORE}
-    # int64 (images, 4): left, top, right, bottom of the photo in its square; None: all of it
-    windows: torch.Tensor = None  # pyright: ignore[reportAssignmentType]  (None only until __post_init__)
-    # float64 (images,): how often an epoch shows each, on average; None: once
-    weights: torch.Tensor = None  # pyright: ignore[reportAssignmentType]  (None only until __post_init__)
+    Args:
+        photos: uint8 RGB (images, side, side, 3).
+        masks: uint8 (images, side, side) of {0, 1, IGNORE}.
+        windows: int64 (images, 4), left, top, right and bottom of each photo in its square; by default, all of it.
+        weights: float64 (images,), expected number of times that an epoch shows each photo; 1 by default.
+    """
 
-    def __post_init__(self):
-        if self.windows is None:
-            side = self.photos.shape[1]
-            self.windows = torch.tensor([0, 0, side, side]).expand(len(self.photos), 4)
-        if self.weights is None:
-            self.weights = torch.ones(len(self.photos), dtype=torch.float64)
+    def __init__(
+        self,
+        photos: torch.Tensor,
+        masks: torch.Tensor,
+        windows: torch.Tensor | None = None,
+        weights: torch.Tensor | None = None,
+    ):
+        side = photos.shape[1]
+        self.photos, self.masks = photos, masks
+        self.windows = torch.tensor([0, 0, side, side]).expand(len(photos), 4) if windows is None else windows
+        self.weights = torch.ones(len(photos), dtype=torch.float64) if weights is None else weights
+
+    @classmethod
+    def empty(cls, side: int) -> "PhotoArrays":
+        """Return arrays of no photo at all."""
+        return cls(torch.empty(0, side, side, 3, dtype=torch.uint8), torch.empty(0, side, side, dtype=torch.uint8))
 
     def __len__(self) -> int:
         return len(self.photos)
 
     def __getitem__(self, index: int | list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """A photo and its mask, or a batch of them."""
+        """Return a photo and its mask, or a batch of them."""
         return self.photos[index], self.masks[index]
 
     def to(self, device: torch.device) -> "PhotoArrays":
+        """Copy photos and masks to a device."""
         return PhotoArrays(self.photos.to(device), self.masks.to(device), self.windows, self.weights)
 
 
 def load_arrays(pairs: dict[str, list[Pair]], preprocessing: Preprocessing, workers: int) -> PhotoArrays:
-    """The pairs of one or more data sets, by their names, at the preprocessing's size, decoded once.
+    """Decode the pairs of one or more data sets once, and map them into memory.
 
-    The decoded arrays stay in a cache folder (HAIRSEG_CACHE, else ~/.cache/hairseg) under a digest of the files'
-    contents, and are mapped into memory from there: a quarter megabyte per photo at 256 x 256, one at 512 x 512.
+    The cache folder is `HAIRSEG_CACHE`, by default ~/.cache/hairseg. Entries are named by a digest of the files'
+    contents and take 0.25 MB per photo at 256 x 256, 1 MB at 512 x 512.
+
+    Args:
+        pairs: pairs by the name of their data set.
+        preprocessing: defines the size of the arrays.
+        workers: number of threads.
 
     Raises:
-        InputError: lists every pair that cannot be read; WriteError, its subclass, where the cache has no room.
+        InputError: lists every pair that cannot be read.
+        WriteError: the cache cannot be written.
     """
-    named = [(dataset, pair) for dataset, of_dataset in pairs.items() for pair in of_dataset]
-    if not named:
-        side = preprocessing.image_size
-        return PhotoArrays(
-            torch.empty(0, side, side, 3, dtype=torch.uint8), torch.empty(0, side, side, dtype=torch.uint8)
-        )
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        digests = pool.map(_digest, (path for _, pair in named for path in (pair.photo, pair.mask, pair.hat)))
-        contents = [FORMAT, repr(preprocessing), *(dataset for dataset, _ in named), *digests]
-        contents += [str(pair.window) for _, pair in named]
-        key = hashlib.sha256("\n".join(contents).encode()).hexdigest()[:32]
-    folder = Path(os.environ.get("HAIRSEG_CACHE") or Path.home() / ".cache" / "hairseg") / key
-    if not folder.is_dir():
-        _remove_stale(folder.parent)
-        room = len(named) * preprocessing.image_size**2 * 4  # a photo's three channels and its mask
+    named_pairs = [(dataset, pair) for dataset, of_dataset in pairs.items() for pair in of_dataset]
+    if not named_pairs:
+        return PhotoArrays.empty(preprocessing.image_size)
+    cache = Path(os.environ.get("HAIRSEG_CACHE", "").strip() or Path.home() / ".cache" / "hairseg")
+    entry = cache / _cache_key(named_pairs, preprocessing, workers)
+    if not entry.is_dir():
         try:
-            with atomic_write(folder, room, "make room, or name another folder in HAIRSEG_CACHE") as beside:
-                _decode(named, preprocessing, workers, beside)
-        except WriteError:
-            if not folder.is_dir():  # else another process has just written the same
-                raise
-    files = (folder / f"{name}.npy" for name in ("photos", "masks", "windows"))
-    return PhotoArrays(*(torch.from_numpy(np.load(file, mmap_mode="c")) for file in files))
+            with atomic_write(entry) as partial:
+                _decode(named_pairs, preprocessing, workers, partial)
+        except WriteError as error:
+            if not entry.is_dir():  # Otherwise another process has just written the same entry.
+                remedy = "Free some space, or choose another folder with HAIRSEG_CACHE."
+                raise WriteError(error.problem, remedy=remedy) from None
+    photos, masks, windows = (
+        torch.from_numpy(np.load(entry / f"{name}.npy", mmap_mode="c")) for name in ("photos", "masks", "windows")
+    )
+    return PhotoArrays(photos, masks, windows)
 
 
-def _digest(path: Path | None) -> str:
+def _cache_key(pairs: list[tuple[str, Pair]], preprocessing: Preprocessing, workers: int) -> str:
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        digests = pool.map(_file_digest, (path for _, pair in pairs for path in (pair.photo, pair.mask, pair.hat)))
+        contents = [CACHE_FORMAT, repr(preprocessing), *(dataset for dataset, _ in pairs), *digests]
+    contents += [str(pair.window) for _, pair in pairs]
+    return hashlib.sha256("\n".join(contents).encode()).hexdigest()[:32]
+
+
+def _file_digest(path: Path | None) -> str:
     if path is None:
         return "none"
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _remove_stale(cache: Path) -> None:
-    """Remove what killed processes have left half-written, also those of other machines that share the cache."""
-    for partial in cache.glob(".*.partial"):
-        with suppress(OSError):  # it has just become whole
-            if time.time() - max(path.stat().st_mtime for path in (partial, *partial.iterdir())) > STALE_SECONDS:
-                shutil.rmtree(partial, ignore_errors=True)
-
-
 def _decode(pairs: list[tuple[str, Pair]], preprocessing: Preprocessing, workers: int, folder: Path) -> None:
-    """Write photos.npy, masks.npy and windows.npy of `PhotoArrays` into a new folder."""
+    """Write photos.npy, masks.npy and windows.npy, the arrays of `PhotoArrays`, to a new folder."""
     folder.mkdir()
     side = preprocessing.image_size
-    photos = _allocated(folder / "photos.npy", (len(pairs), side, side, 3))
-    masks = _allocated(folder / "masks.npy", (len(pairs), side, side))
+    photos = _create_memmap(folder / "photos.npy", (len(pairs), side, side, 3))
+    masks = _create_memmap(folder / "masks.npy", (len(pairs), side, side))
     windows = np.empty((len(pairs), 4), np.int64)
 
-    def load(index: int) -> str | None:
+    def decode_pair(index: int) -> str | None:
         dataset, pair = pairs[index]
         try:
-            photo, mask = load_pair(pair, dataset, side)
+            # A crop needs all pixels of its photo.
+            photo, mask = load_pair(pair, dataset, longer_side=None if pair.window else side)
             hat = load_hat(pair.hat) if pair.hat else None
             if hat is not None:
                 photo, mask = paste_hat(photo, mask, hat, pair.id)
@@ -126,18 +131,18 @@ def _decode(pairs: list[tuple[str, Pair]], preprocessing: Preprocessing, workers
         return None
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        results = pool.map(load, range(len(pairs)))
+        results = pool.map(decode_pair, range(len(pairs)))
         problems = [problem for problem in tqdm(results, "reading photos", len(pairs), unit="photo") if problem]
-    raise_if_any(problems, "pairs cannot be used", "repair or remove these files")
+    raise_if_any(problems, "pairs cannot be used", "Repair or remove these files.")
     photos.flush()
     masks.flush()
     np.save(folder / "windows.npy", windows)
 
 
-def _allocated(path: Path, shape: tuple[int, ...]) -> np.memmap:
-    """A new uint8 array mapped from a file that has its room on the disk: writing to the map cannot find it full."""
+def _create_memmap(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    """Create a memory-mapped uint8 array whose disk space is reserved: a full disk would kill the process later."""
     array = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
-    if hasattr(os, "posix_fallocate"):  # macOS has none
+    if hasattr(os, "posix_fallocate"):  # Not available on macOS.
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return array

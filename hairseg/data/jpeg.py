@@ -1,14 +1,14 @@
-"""What JPEG does to photos, on the device that trains: ITU-T T.81, without the rounding of integer arithmetic."""
+"""JPEG artefacts as data augmentation on the training device: ITU-T T.81 in floating point."""
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-GREY = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as JPEG has it
+LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, which JPEG uses.
 
-TO_YCBCR = np.array([GREY, [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
+RGB_TO_YCBCR = np.array([LUMA_WEIGHTS, [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 
-# Quantisation of luminance and chrominance at quality 50, ITU-T T.81 (JPEG), tables K.1 and K.2.
+# Quantisation tables of luminance and chrominance at quality 50: ITU-T T.81, tables K.1 and K.2.
 QUANTISATION = np.array([
      16,  11,  10,  16,  24,  40,  51,  61,
      12,  12,  14,  19,  26,  58,  60,  55,
@@ -30,32 +30,41 @@ QUANTISATION = np.array([
 ], np.float64).reshape(2, 8, 8)  # fmt: skip
 
 
-def quantisation(qualities: list[float]) -> torch.Tensor:
-    """Tables of luminance and chrominance per quality, (qualities, 2, 8, 8), scaled as libjpeg does."""
+def quantisation_tables(qualities: list[float]) -> torch.Tensor:
+    """Scale the luminance and chrominance tables to JPEG qualities, as libjpeg does.
+
+    Args:
+        qualities: from 1 to 100.
+
+    Returns:
+        float32 (qualities, 2, 8, 8).
+    """
     scales = [5000 / quality if quality < 50 else 200 - 2 * quality for quality in qualities]
     scaled = np.floor((QUANTISATION * np.array(scales).reshape(-1, 1, 1, 1) + 50) / 100)
     return torch.tensor(np.clip(scaled, 1, 255), dtype=torch.float32)
 
 
-def compress(photos: torch.Tensor, tables: torch.Tensor) -> torch.Tensor:
-    """Photos (n, 3, height, width) in [0, 255] as JPEG leaves them: chroma at half the size, 8 x 8 blocks quantised.
+def simulate_jpeg(photos: torch.Tensor, tables: torch.Tensor) -> torch.Tensor:
+    """Compress and decompress photos: chroma at half resolution, 8 x 8 blocks quantised.
 
     Args:
-        photos: float32; sides are multiples of 16.
-        tables: float32 (n, 2, 8, 8), of each of them.
+        photos: float32 RGB (n, 3, height, width) in [0, 255]; sides are multiples of 16.
+        tables: float32 (n, 2, 8, 8), the quantisation tables of each photo.
+
+    Returns:
+        float32 RGB of the same shape; values may leave [0, 255].
     """
-    to_ycbcr = on_device(TO_YCBCR, photos.device)
+    to_ycbcr = to_device(RGB_TO_YCBCR, photos.device)
+    to_rgb = to_device(np.linalg.inv(RGB_TO_YCBCR), photos.device)
     ycbcr = torch.einsum("ij,njhw->nihw", to_ycbcr, photos)
-    luminance = _quantise(ycbcr[:, :1] - 128, tables[:, 0]) + 128
+    luma = _quantise(ycbcr[:, :1] - 128, tables[:, 0]) + 128
     chroma = _quantise(F.avg_pool2d(ycbcr[:, 1:], 2), tables[:, 1])
     chroma = F.interpolate(chroma, scale_factor=2, mode="bilinear", align_corners=False)
-    return torch.einsum(
-        "ij,njhw->nihw", on_device(np.linalg.inv(TO_YCBCR), photos.device), torch.cat([luminance, chroma], 1)
-    )
+    return torch.einsum("ij,njhw->nihw", to_rgb, torch.cat([luma, chroma], 1))
 
 
 def _quantise(planes: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
-    """Round the cosine transform of 8 x 8 blocks to multiples of a table.
+    """Round the discrete cosine transform of 8 x 8 blocks to multiples of a table.
 
     Args:
         planes: (n, channels, height, width), sides multiples of 8.
@@ -63,7 +72,7 @@ def _quantise(planes: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
     """
     k = np.arange(8)
     cosine = np.where(k == 0, 1, 2**0.5)[:, None] / 8**0.5 * np.cos(np.pi * (2 * k + 1) * k[:, None] / 16)
-    cosine = on_device(cosine, planes.device)
+    cosine = to_device(cosine, planes.device)
     count, channels, height, width = planes.shape
     blocks = planes.view(count, channels, height // 8, 8, width // 8, 8)
     steps = table[:, None, None, :, None, :]
@@ -71,5 +80,6 @@ def _quantise(planes: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
     return torch.einsum("ux,ncyuzv,vw->ncyxzw", cosine, blocks, cosine).reshape(planes.shape)
 
 
-def on_device(values: np.ndarray, device: torch.device) -> torch.Tensor:
+def to_device(values: np.ndarray, device: torch.device) -> torch.Tensor:
+    """Copy values to a device as float32 without waiting for it."""
     return torch.tensor(values, dtype=torch.float32).to(device, non_blocking=True)

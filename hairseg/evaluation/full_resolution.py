@@ -9,7 +9,7 @@ import torch
 from tqdm import tqdm
 
 from hairseg.data.datasets import Pair, load_pair
-from hairseg.data.groups import FIGARO1K_TYPES, groups_of
+from hairseg.data.groups import FIGARO1K_TYPES, scoring_groups
 from hairseg.evaluation.metrics import MaskScores, PixelCounts
 from hairseg.inference.predictor import HairPredictor
 from hairseg.networks.preprocessing import resize_mask
@@ -62,7 +62,7 @@ def full_resolution_scores(predictor: HairPredictor, dataset: str, pairs: list[P
     by_group, images, gallery = {}, Counter(), Gallery(len(pairs))
     for index, pair in enumerate(tqdm(pairs, "own size", unit="photo", leave=False)):
         photo, mask = pair_at_size_of_photo(pair, dataset)
-        groups, shown, f1 = groups_of(dataset, pair, mask), {}, {}
+        groups, shown, f1 = scoring_groups(dataset, pair, mask), {}, {}
         images.update(groups)
         for variant, look in predictor.submit(photo).items():
             for refined in (True, False):

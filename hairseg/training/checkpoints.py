@@ -1,73 +1,113 @@
-"""Checkpoints of a training, resumed only under the settings that wrote them."""
+"""Checkpoints, which can only be resumed with the settings that wrote them, and the records in them."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, NotRequired, TypedDict
 
 import torch
 
 from hairseg.errors import InputError
-from hairseg.files import atomic_write
+from hairseg.files import WriteError, atomic_write
 from hairseg.training.recipes import Recipe
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All that decides the outcome of training one variant; a checkpoint is resumed only under the same."""
+    """All that determines the result of training one variant.
+
+    Attributes:
+        variant: "pretrained" or "random".
+        backbone: name in `BACKBONES`.
+        init: initial weights: a name in `INITS`, or a weight file.
+        recipe: hyperparameters.
+        seed: seed of weights, order and augmentation.
+        data: names of the data sets, and a digest of the photos (`TrainingPhotos.digest`).
+    """
 
     variant: str
     backbone: str
     init: str
     recipe: Recipe
     seed: int
-    data: str  # data set, and a digest of the photos trained on
+    data: str
 
 
-def write_checkpoint(path: Path, checkpoint: dict) -> None:
-    """Write a checkpoint, whole or not at all: the former one stays until then.
+class EpochScores(TypedDict):
+    """Scores of one epoch on one split; None where a split is empty or has only one class."""
+
+    loss: float | None
+    f1: float | None
+    auroc: float | None
+
+
+class EpochRecord(TypedDict):
+    """One epoch in history.json."""
+
+    epoch: int
+    train: EpochScores
+    val: EpochScores
+    test: EpochScores
+    seconds: float
+
+
+class BestEpoch(TypedDict):
+    """The selected epoch so far, its weights on the CPU."""
+
+    epoch: int
+    weights: dict[str, torch.Tensor]
+
+
+class Checkpoint(TypedDict):
+    """Contents of a checkpoint file: state dicts, settings and history."""
+
+    network: dict[str, Any]
+    ema: NotRequired[dict[str, Any]]
+    optimiser: dict[str, Any]
+    schedule: dict[str, Any]
+    settings: dict[str, Any]
+    history: list[EpochRecord]
+    best: BestEpoch
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint atomically, replacing the previous one.
 
     Raises:
-        WriteError: it cannot be written, as when the disk is full.
+        WriteError: the file cannot be written, for example because the disk is full.
     """
-    with (
-        atomic_write(path, _size_of(checkpoint), "make room, and go on with --resume") as beside,
-        beside.open("wb") as file,  # given a path, torch would hide the system's error
-    ):
-        torch.save(checkpoint, file)
+    try:
+        # Given a path instead of a file, torch.save would hide the system's error.
+        with atomic_write(path) as partial, partial.open("wb") as file:
+            torch.save(checkpoint, file)
+    except WriteError as error:
+        remedy = "Free some space or change permissions, then continue with --resume."
+        raise WriteError(error.problem, remedy=remedy) from None
 
 
-def _size_of(values: object) -> int:
-    """Bytes of the tensors in nested dictionaries and lists."""
-    if isinstance(values, torch.Tensor):
-        return values.nbytes
-    if isinstance(values, Mapping):
-        values = list(values.values())
-    return sum(map(_size_of, values)) if isinstance(values, list | tuple) else 0
-
-
-def read_checkpoint(path: Path, settings: Settings) -> dict | None:
-    """The checkpoint, or None where there is none yet.
+def read_checkpoint(path: Path, settings: Settings) -> Checkpoint | None:
+    """Read a checkpoint; return None if there is none yet.
 
     Raises:
-        InputError: the file is broken, or other settings have written it.
+        InputError: the file is broken, or was written with other settings.
     """
     if not path.exists():
         return None
     try:
-        checkpoint = torch.load(path, "cpu", weights_only=True)
-        before = _flat(checkpoint["settings"])
-    except Exception as error:  # torch.load raises what its unpickler, zip reader and tensors raise
-        raise InputError(f"the checkpoint {path} cannot be read ({error})", None, "remove it and train again") from None
-    for name, value in _flat(asdict(settings)).items():
-        if before.get(name) != value:
+        checkpoint: Checkpoint = torch.load(path, "cpu", weights_only=True)
+        previous = _flatten(checkpoint["settings"])
+    except Exception as error:  # The unpickler, the zip reader and tensors raise their own errors.
+        raise InputError(
+            f"The checkpoint {path} cannot be read ({error}).", remedy="Remove it and train again."
+        ) from None
+    for name, value in _flatten(asdict(settings)).items():
+        if previous.get(name) != value:
             raise InputError(
-                f"the checkpoint {path} was written with {name} {before.get(name)!r}, not {value!r}",
-                None,
-                "resume with the same settings, or choose another --output",
+                f"The checkpoint {path} was written with {name} {previous.get(name)!r}, not {value!r}.",
+                remedy="Resume with the same settings, or choose another --output.",
             )
     return checkpoint
 
 
-def _flat(settings: dict) -> dict:
-    """Settings with those of the recipe among them, so that a message can name the one that differs."""
+def _flatten(settings: dict[str, Any]) -> dict[str, Any]:
+    """Move the fields of the recipe up to the settings, so that messages can name them."""
     return {name: value for name, value in settings.items() if name != "recipe"} | settings["recipe"]

@@ -1,40 +1,51 @@
-"""The losses that recipes name."""
+"""Loss functions, which ignore pixels that are padded or not labelled."""
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 
 from hairseg.networks.preprocessing import IGNORE
 
-CONTOUR_WEIGHT, CONTOUR_REACH = 3, 3  # in bce_dice_loss; reach in pixels
+CONTOUR_WEIGHT = 3
+CONTOUR_RADIUS = 3  # In pixels.
 
 
 def mse_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """Mean squared error between sigmoid(logits) and {0, 1} masks, both (batch, height, width), without padding."""
-    keep = (masks != IGNORE).float()
+    """Compute the mean squared error between sigmoid(logits) and masks of {0, 1, IGNORE}, both (batch, height, width).
+
+    This is the paper's loss.
+    """
+    valid = (masks != IGNORE).float()
     errors = torch.sigmoid(logits.float()) - (masks == 1).float()
-    return (errors.square() * keep).sum() / keep.sum()
+    return (errors.square() * valid).sum() / valid.sum()
 
 
 def bce_dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """Binary cross-entropy, three times as much near the contour, plus soft Dice over the batch, without padding.
+    """Compute binary cross-entropy, with three times the weight near contours, plus soft Dice loss.
 
-    Dice as in F. Milletari et al., "V-Net", arXiv 1606.04797, equation 4; pooled, since a frame may hold no hair.
+    Dice is that of F. Milletari et al., "V-Net", arXiv 1606.04797, equation 4, over the whole batch, since a frame may
+    show no hair.
+
+    Args:
+        logits: (batch, height, width).
+        masks: uint8 (batch, height, width) of {0, 1, IGNORE}.
     """
-    keep, targets, logits = (masks != IGNORE).float(), (masks == 1).float(), logits.float()
-    weights = keep * (1 + (CONTOUR_WEIGHT - 1) * _near_contour(masks))
-    entropy = F.binary_cross_entropy_with_logits(logits, targets, weights, reduction="sum") / weights.sum()
-    alphas = torch.sigmoid(logits) * keep
+    valid, targets, logits = (masks != IGNORE).float(), (masks == 1).float(), logits.float()
+    weights = valid * (1 + (CONTOUR_WEIGHT - 1) * _near_contour(masks))
+    cross_entropy = F.binary_cross_entropy_with_logits(logits, targets, weights, reduction="sum") / weights.sum()
+    alphas = torch.sigmoid(logits) * valid
     dice = (2 * (alphas * targets).sum() + 1) / (alphas.square().sum() + targets.sum() + 1)
-    return entropy + 1 - dice
+    return cross_entropy + 1 - dice
 
 
 def _near_contour(masks: torch.Tensor) -> torch.Tensor:
-    """1.0 where the square window of CONTOUR_REACH pixels around a pixel holds both hair and other pixels, else 0.0."""
-    hair, other = (
-        F.max_pool2d((masks == value)[:, None].float(), 2 * CONTOUR_REACH + 1, 1, CONTOUR_REACH)[:, 0]
+    """Return 1.0 where both hair and other pixels lie within a square of CONTOUR_RADIUS, else 0.0."""
+    near_hair, near_other = (
+        F.max_pool2d((masks == value)[:, None].float(), 2 * CONTOUR_RADIUS + 1, 1, CONTOUR_RADIUS)[:, 0]
         for value in (1, 0)
     )
-    return hair * other
+    return near_hair * near_other
 
 
-LOSSES = {"mse": mse_loss, "bce-dice": bce_dice_loss}
+LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {"mse": mse_loss, "bce-dice": bce_dice_loss}

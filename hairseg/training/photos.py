@@ -1,34 +1,45 @@
-"""The photos of one training: found in the folders of data sets and scenes, split, and decoded."""
+"""The photos of a training run: found in folders, split, weighted and decoded."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 import torch
 
 from hairseg.data.crops import zoomed_crops
-from hairseg.data.datasets import SPLIT_RULES, SPLITS, Pair, find_pairs, find_scenes
+from hairseg.data.datasets import LAYOUTS, SPLITS, Pair, find_pairs, find_scenes
 from hairseg.data.decoded import PhotoArrays, load_arrays
-from hairseg.data.groups import name_group
+from hairseg.data.groups import id_group
 from hairseg.data.hats import add_hats, find_hats
 from hairseg.errors import InputError, raise_if_any
 from hairseg.networks.preprocessing import Preprocessing
-from hairseg.training.batches import serving_size, source_size
 from hairseg.training.recipes import Recipe
 
 
 @dataclass(frozen=True)
 class TrainingPhotos:
-    """Pairs by split and data set, and scenes without people to train and to test with.
+    """The photos of a training run. All data sets are trained on; the first one is scored after every epoch.
 
-    All data sets are trained on. The first one's test photos are scored after every epoch.
+    Attributes:
+        pairs: pairs by split, then by data set.
+        scenes: photos without people, "train" and "test".
+        weights: expected number of times that an epoch shows a photo, by data set, group (NAME/GROUP) or folder of
+            scenes; 1 for others.
     """
 
-    pairs: dict[str, dict[str, list[Pair]]]  # by split, then by data set
-    scenes: dict[str, list[Pair]]  # "train" and "test"
-    weights: Mapping[str, float]  # how often an epoch shows what has this name, instead of once
+    pairs: dict[str, dict[str, list[Pair]]]
+    scenes: dict[str, list[Pair]]
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = {name for names in self._weight_names() for name in names}
+        names |= {scene.photo.parent.name for scene in self.scenes["train"]}
+        raise_if_any(
+            sorted(self.weights.keys() - names),
+            "names in --weights are not among the training photos",
+            f"Choose from {', '.join(sorted(name for name in names if not name.endswith('/None')))}.",
+        )
 
     @property
     def first(self) -> str:
@@ -36,12 +47,12 @@ class TrainingPhotos:
         return next(iter(self.pairs["test"]))
 
     def digest(self) -> str:
-        """Name the data sets, and tell other photos, another split of them or other weights apart."""
+        """Return the names of the data sets and a digest of photos, splits and weights, to compare runs by."""
         scored = self.pairs | {"test": {self.first: self.pairs["test"][self.first]}}
         lines = [
-            f"{name} {dataset} {pair.id} {pair.hat.name if pair.hat else ''}"
-            for name in SPLITS
-            for dataset, pairs in scored[name].items()
+            f"{split} {dataset} {pair.id} {pair.hat.name if pair.hat else ''}"
+            for split in SPLITS
+            for dataset, pairs in scored[split].items()
             for pair in pairs
         ]
         lines += [f"{scene.photo.parent.name} {scene.id}" for scene in self.scenes["train"]]
@@ -50,116 +61,101 @@ class TrainingPhotos:
         return f"{', '.join(self.pairs['train'])} {digest[:16]}"
 
     def load(self, recipe: Recipe, workers: int) -> tuple[dict[str, PhotoArrays], dict[str, PhotoArrays]]:
-        """Decode all photos, with that many threads.
+        """Decode all photos.
+
+        Args:
+            recipe: defines the sizes.
+            workers: number of threads.
 
         Returns:
-            "train", "val", "test" of the first data set, and "scenes", as `train_variant` takes them; and the test
-            photos of every data set by its name, at the size that the repository will have.
+            "train", "val", "test" (of the first data set) and "scenes", as `train_variant` takes them, and the test
+            photos of each data set by its name.
         """
-        preprocessing, source, served = (
-            Preprocessing(recipe.image_size),
-            Preprocessing(source_size(recipe)),
-            Preprocessing(serving_size(recipe)),
-        )
-        tests = {name: load_arrays({name: pairs}, served, workers) for name, pairs in self.pairs["test"].items()}
+        source, serving = Preprocessing(recipe.source_size), Preprocessing(recipe.serving_size)
+        tests = {name: load_arrays({name: pairs}, serving, workers) for name, pairs in self.pairs["test"].items()}
         splits = {
             "train": load_arrays(self.pairs["train"], source, workers),
-            "val": load_arrays(self.pairs["val"], preprocessing, workers),
-            "test": load_arrays({self.first: self.pairs["test"][self.first]}, preprocessing, workers),
+            "val": load_arrays(self.pairs["val"], serving, workers),
+            "test": tests[self.first],
             "scenes": load_arrays({"scenes": self.scenes["train"]}, source, workers),
         }
-        names = [names for dataset, pairs in self.pairs["train"].items() for names in _names_of(dataset, pairs)]
-        splits["train"].weights = self._weights_of(names)
-        splits["scenes"].weights = self._weights_of([(scene.photo.parent.name,) for scene in self.scenes["train"]])
+        splits["train"].weights = self._weigh(self._weight_names())
+        splits["scenes"].weights = self._weigh([(scene.photo.parent.name,) for scene in self.scenes["train"]])
         return splits, tests
 
-    def check_weights(self) -> None:
-        """Raise InputError where a weight is for what is not there."""
-        known = {
-            name
+    def _weight_names(self) -> list[tuple[str, ...]]:
+        """Return the names by which each training photo may be weighted, the most specific first."""
+        return [
+            (f"{dataset}/{id_group(pair.id)}", dataset)
             for dataset, pairs in self.pairs["train"].items()
-            for names in _names_of(dataset, pairs)
-            for name in names
-        }
-        known |= {scene.photo.parent.name for scene in self.scenes["train"]}
-        raise_if_any(
-            sorted(self.weights.keys() - known),
-            "names in --weights are not among the training photos",
-            f"name {', '.join(sorted(name for name in known if not name.endswith('/None')))}",
-        )
+            for pair in pairs
+        ]
 
-    def _weights_of(self, names: list[tuple[str, ...]]) -> torch.Tensor:
-        """The weight of each photo by the first of its names that has one, else 1: float64 (photos,)."""
+    def _weigh(self, names: list[tuple[str, ...]]) -> torch.Tensor:
+        """Return the weight of each photo by the first of its names that has one: float64 (photos,)."""
         weights = [next((self.weights[name] for name in of_photo if name in self.weights), 1.0) for of_photo in names]
         return torch.tensor(weights, dtype=torch.float64)
 
 
-def _names_of(dataset: str, pairs: list[Pair]) -> list[tuple[str, str]]:
-    """By which photos can be weighed, the closest first: group and data set."""
-    return [(f"{dataset}/{name_group(pair)}", dataset) for pair in pairs]
-
-
 def find_photos(
-    folders: list[Path],
+    folders: Sequence[Path],
     scenes: Sequence[Path] = (),
     layout: str = "auto",
     include_hairless: bool = False,
     limit: int | None = None,
-    weights: Mapping[str, float] = MappingProxyType({}),
+    weights: Mapping[str, float] | None = None,
     crops: bool = False,
     hats: Path | None = None,
 ) -> TrainingPhotos:
     """Find the photos in folders of data sets.
 
     Args:
+        folders: folders of data sets.
         scenes: folders of photos without people.
-        layout: a name in `LAYOUTS`, or "auto".
-        include_hairless: also take people without a hair mask, as empty masks.
-        limit: at most so many photos of each data set's split, and so many scenes.
-        weights: how often an epoch shows each photo of a data set, of a group of its photos (NAME/GROUP) or of a folder
-            of scenes, instead of once.
-        crops: whether to train on closer crops, too, of one's own photos, those of layout `folder`.
-        hats: folder of photos of hats, which some people are shown in once more (`hats.add_hats`).
+        layout: name in `LAYOUTS`, or "auto".
+        include_hairless: whether to include people without a hair mask, as empty masks.
+        limit: maximum number of photos of each split of a data set, and of scenes.
+        weights: see `TrainingPhotos`.
+        crops: whether to add zoomed crops of your own photos, those of the layout `folder`.
+        hats: folder of photos of hats, in which some people are repeated (`add_hats`).
 
     Raises:
-        InputError: a data set given twice, nothing to train or to test on, a weight for what is not there, or what
-            `find_pairs`, `find_scenes` and `find_hats` raise.
+        InputError: a data set is given twice, nothing is left to train or to test on, a weight has an unknown name, or
+            what `find_pairs`, `find_scenes` and `find_hats` raise.
     """
-    found = {}
+    datasets: dict[str, list[Pair]] = {}
     for folder in folders:
         dataset, pairs = find_pairs(folder, layout, include_hairless)
-        if dataset in found:
+        if dataset in datasets:
             raise InputError(
-                f"{folder} is {dataset} once more", "every data set once", "put its photos into one folder"
+                f"{folder} is a second data set with the name {dataset}.", remedy="Put its photos into one folder."
             )
-        found[dataset] = pairs
+        datasets[dataset] = pairs
     by_split = {
-        name: {dataset: [pair for pair in pairs if pair.split == name][:limit] for dataset, pairs in found.items()}
-        for name in SPLITS
+        split: {dataset: [pair for pair in pairs if pair.split == split][:limit] for dataset, pairs in datasets.items()}
+        for split in SPLITS
     }
-    for name, needed in (("train", folders), ("test", folders[:1])):
-        if not any(list(by_split[name].values())[: len(needed)]):
-            raise InputError(
-                f"no photo of {' and '.join(map(str, needed))} falls into the {name} split (each photo's id decides, "
-                "about 77 : 23)",
-                "some of each",
-                "add photos",
-            )
+    _check_not_empty("train", folders, list(by_split["train"].values()))
+    _check_not_empty("test", folders[:1], list(by_split["test"].values())[:1])
+    train = by_split["train"]
     if crops:
-        by_split["train"] = {
-            dataset: pairs if dataset in SPLIT_RULES else pairs + zoomed_crops(pairs, dataset)
-            for dataset, pairs in by_split["train"].items()
-        }
+        for dataset in train.keys() - LAYOUTS.keys():
+            train[dataset] = train[dataset] + zoomed_crops(train[dataset], dataset)
     if hats:
         found_hats = find_hats(hats)
-        by_split["train"] = {
-            dataset: pairs + add_hats(pairs, found_hats) for dataset, pairs in by_split["train"].items()
-        }
-    found_scenes = find_scenes(*scenes)
-    by_use = {
-        "train": [scene for scene in found_scenes if scene.split != "test"][:limit],
-        "test": [scene for scene in found_scenes if scene.split == "test"][:limit],
+        for dataset, pairs in train.items():
+            train[dataset] = pairs + add_hats(pairs, found_hats)
+    all_scenes = find_scenes(*scenes)
+    scenes_by_split = {
+        "train": [scene for scene in all_scenes if scene.split != "test"][:limit],
+        "test": [scene for scene in all_scenes if scene.split == "test"][:limit],
     }
-    photos = TrainingPhotos(by_split, by_use, weights)
-    photos.check_weights()
-    return photos
+    return TrainingPhotos(by_split, scenes_by_split, dict(weights or {}))
+
+
+def _check_not_empty(split: str, folders: Sequence[Path], pairs: list[list[Pair]]) -> None:
+    if not any(pairs):
+        raise InputError(
+            f"No photo of {' and '.join(map(str, folders))} is in the {split} split, which the ids of photos decide.",
+            remedy="Add photos: about 77 % train, 23 % test.",
+        )

@@ -1,4 +1,4 @@
-"""How a variant came about: its entry in config.json."""
+"""Provenance of a variant, for its entry in config.json."""
 
 import platform
 import shlex
@@ -13,11 +13,11 @@ import torchvision
 from accelerate import Accelerator
 
 from hairseg import __version__
-from hairseg.data.datasets import split_rule
+from hairseg.data.datasets import layout_of
 from hairseg.data.decoded import PhotoArrays
 from hairseg.networks.backbones import INITS
 from hairseg.repository.dataset_names import dataset_name
-from hairseg.training.checkpoints import Settings
+from hairseg.training.checkpoints import EpochRecord, Settings
 from hairseg.training.loop import TrainingResult
 from hairseg.training.photos import TrainingPhotos
 
@@ -25,22 +25,26 @@ from hairseg.training.photos import TrainingPhotos
 def describe_variant(
     settings: Settings,
     recipe: str,
-    trained: TrainingResult,
+    result: TrainingResult,
     photos: TrainingPhotos,
     splits: dict[str, PhotoArrays],
     accelerator: Accelerator,
-    started_from: dict | None = None,
-) -> dict:
-    """The entry of a trained variant in config.json.
+    started_from: dict[str, object] | None = None,
+) -> dict[str, object]:
+    """Describe how a variant was trained.
 
     Args:
-        recipe: the name of the recipe.
-        splits: the photos, as `train_variant` takes them.
-        started_from: the entry of the variant whose weights this went on from.
+        settings: what it was trained with.
+        recipe: name of the recipe.
+        result: what `train_variant` returned.
+        photos: the photos found.
+        splits: the photos as `train_variant` takes them.
+        accelerator: device and processes.
+        started_from: entry of the variant whose weights were the initial ones.
     """
     datasets = list(photos.pairs["train"])
     init = settings.init if settings.init in INITS else Path(settings.init).name
-    entry = {
+    entry: dict[str, object] = {
         "init": started_from["init"] if started_from else init,
         "recipe": recipe,
         **asdict(settings.recipe),
@@ -48,9 +52,9 @@ def describe_variant(
         "datasets": datasets,
         "weights": dict(photos.weights),
         "images": {name: len(arrays) for name, arrays in splits.items()},
-        "split": "; ".join(f"{dataset_name(dataset)}: {split_rule(dataset)}" for dataset in datasets),
-        **_summary(trained.history, trained.best_epoch),
-        "device": _device(accelerator),
+        "split": "; ".join(f"{dataset_name(dataset)}: {layout_of(dataset).split_rule}" for dataset in datasets),
+        **_summarise(result.history, result.best_epoch),
+        "device": _device_name(accelerator),
         "command": _command_line(),
         "versions": {
             "hairseg": __version__,
@@ -64,35 +68,38 @@ def describe_variant(
     return entry | {"started_from": started_from} if started_from else entry
 
 
-def _summary(history: list[dict], best_epoch: int) -> dict:
-    """The epoch kept, and the best on test that the paper would quote."""
-    tested = [record for record in history if record["test"]["auroc"] is not None]
-    best_on_test = max(tested, key=lambda record: record["test"]["auroc"], default=None)
-    is_selected = history[0]["val"]["auroc"] is not None
+def _summarise(history: list[EpochRecord], best_epoch: int) -> dict[str, object]:
+    """Summarise the selected epoch, and the best one on test, which the paper would report."""
+    test_scores = [
+        {"epoch": record["epoch"], "auroc": record["test"]["auroc"]}
+        for record in history
+        if record["test"]["auroc"] is not None
+    ]
+    has_validation = history[0]["val"]["auroc"] is not None
     return {
         "best_epoch": best_epoch,
-        "selected_by": "auroc on val" if is_selected else "last epoch (no validation photos)",
-        "best_test_epoch": best_on_test and {"epoch": best_on_test["epoch"], "auroc": best_on_test["test"]["auroc"]},
+        "selected_by": "auroc on val" if has_validation else "last epoch (no validation photos)",
+        "best_test_epoch": max(test_scores, key=lambda scores: scores["auroc"], default=None),
         "seconds": round(sum(record["seconds"] for record in history), 1),
     }
 
 
-def _device(accelerator: Accelerator) -> str:
+def _device_name(accelerator: Accelerator) -> str:
     device, processes = accelerator.device, accelerator.num_processes
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
     return name if processes == 1 else f"{processes} x {name}"
 
 
 def _command_line() -> str:
-    """The command that trains this from the start, folders and files by their names alone."""
-    return shlex.join(["python", *(_without_folders(word) for word in sys.argv if word != "--resume")])
+    """Return the command that repeats this training from the start, without the folders of paths."""
+    return shlex.join(["python", *(_strip_folders(word) for word in sys.argv if word != "--resume")])
 
 
-def _without_folders(word: str) -> str:
-    """A word of a command line, a path in it by its name alone; what is on the Hub keeps its whole name.
+def _strip_folders(word: str) -> str:
+    """Reduce a path in a word of a command line to its name; Hub ids stay as they are.
 
     Example:
-        >>> _without_folders("--output=/home/ada/runs/hair"), _without_folders("ada/hair@v1")
+        >>> _strip_folders("--output=/home/ada/runs/hair"), _strip_folders("ada/hair@v1")
         ('--output=hair', 'ada/hair@v1')
     """
     option, equals, value = word.rpartition("=")

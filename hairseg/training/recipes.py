@@ -1,43 +1,95 @@
-"""Recipes: the choices of one training run, with the losses, optimisers and schedules that they name."""
+"""Recipes: the hyperparameters of a training run, with the optimisers and schedules that they name."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import torch
-from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
-from hairseg.data.augmentation import Augmentation
+from hairseg.data.augmentation import SOURCE_SIZE, Augmentation
 from hairseg.networks.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The choices of one training run; the defaults are the paper's."""
+    """Hyperparameters of a training run. The defaults are the paper's.
 
-    epochs: int = field(metadata={"help": "how often all photos are shown"})
-    learning_rate: float = field(metadata={"help": "the highest one of the schedule"})
-    batch_size: int = field(metadata={"help": "photos in a training step, over all processes"})
+    Attributes:
+        epochs: number of passes over the training photos.
+        learning_rate: maximum of the schedule.
+        batch_size: photos per training step, over all processes.
+        image_size: side of the network's square input in pixels.
+        precision: "mixed" (bfloat16 where the hardware supports it) or "float32".
+        loss: name in `LOSSES`.
+        optimiser: name in `OPTIMISERS`.
+        weight_decay: of the optimiser.
+        schedule: name in `SCHEDULES`.
+        ema_decay: decay per step of the exponential moving average that is scored and kept; 0 for none.
+        low_res_fraction: fraction of the epochs, the first ones, that train at two thirds of the image size.
+        serve_scale: input size when serving, as a multiple of the image size. The best one may differ (H. Touvron et
+            al., "Fixing the train-test resolution discrepancy", NeurIPS 2019).
+        augmentation: None for the photos as they are.
+        final_phase_fraction: fraction of the epochs, the last ones, that use `final_augmentation` instead.
+        final_augmentation: augmentation of the final phase.
+        init_blend: weight of the initial weights in the final ones, for `interpolate_weights`.
+    """
+
+    epochs: int = field(metadata={"help": "number of passes over the training photos"})
+    learning_rate: float = field(metadata={"help": "maximum learning rate of the schedule"})
+    batch_size: int = field(metadata={"help": "photos per training step, over all processes"})
     image_size: int = field(
         default=Preprocessing.image_size, metadata={"help": "side of the network's square input, in pixels"}
     )
     precision: str = field(
         default="mixed",
-        metadata={"help": "mixed: bfloat16 where the hardware is made for it", "choices": ("mixed", "float32")},
+        metadata={"help": "mixed: bfloat16 where the hardware supports it", "choices": ("mixed", "float32")},
     )
-    loss: str = "mse"  # a name in LOSSES
-    optimiser: str = "adam"  # a name in OPTIMISERS
+    loss: str = "mse"
+    optimiser: str = "adam"
     weight_decay: float = 0.0
-    schedule: str = "constant"  # or "one-cycle", L. N. Smith and N. Topin, arXiv 1708.07120
-    averaging: float = 0.0  # decay per step of the exponential moving average that is scored and kept; 0: none
-    low_res_fraction: float = 0.0  # share of the epochs, the first ones, that train at two thirds of the image size
-    # of the image size: the side at which networks are served once they are trained, which need not be the best one to
-    # train at (H. Touvron et al., "Fixing the train-test resolution discrepancy", NeurIPS 2019)
+    schedule: str = "constant"
+    ema_decay: float = 0.0
+    low_res_fraction: float = 0.0
     serve_scale: float = 1.0
     augmentation: Augmentation | None = None
-    final_phase_fraction: float = 0.0  # share of the epochs, the last ones, that are augmented by
+    final_phase_fraction: float = 0.0
     final_augmentation: Augmentation | None = None
-    init_blend: float = (
-        0.0  # share in the weights kept of those that training went on from, where it did (`interpolate_weights`)
-    )
+    init_blend: float = 0.0
+
+    @property
+    def source_size(self) -> int:
+        """Side at which training photos are decoded, in pixels."""
+        return SOURCE_SIZE if self.augmentation else self.image_size
+
+    @property
+    def serving_size(self) -> int:
+        """Side of the network's input when it is scored and served, in pixels: the nearest multiple of 32.
+
+        Example:
+            >>> Recipe(epochs=1, learning_rate=1e-3, batch_size=8, image_size=384, serve_scale=11 / 12).serving_size
+            352
+        """
+        return max(32, round(self.image_size * self.serve_scale / 32) * 32)
+
+    def training_size(self, epoch: int) -> int:
+        """Return the side of the network's input in an epoch, in pixels.
+
+        Low-resolution epochs train at two thirds of the image size, rounded to a multiple of 32.
+
+        Example:
+            >>> recipe = Recipe(epochs=10, learning_rate=1e-3, batch_size=8, image_size=320, low_res_fraction=0.6)
+            >>> [recipe.training_size(epoch) for epoch in (1, 6, 7, 10)]
+            [224, 224, 320, 320]
+        """
+        if epoch > self.low_res_fraction * self.epochs:
+            return self.image_size
+        return max(32, round(self.image_size * 2 / 96) * 32)
+
+    def augmentation_of(self, epoch: int) -> Augmentation | None:
+        """Return the augmentation of an epoch."""
+        is_final = epoch > (1 - self.final_phase_fraction) * self.epochs
+        return self.final_augmentation if is_final else self.augmentation
 
 
 MODERN = Recipe(
@@ -49,15 +101,15 @@ MODERN = Recipe(
     optimiser="adamw",
     weight_decay=1e-2,
     schedule="one-cycle",
-    averaging=0.995,
+    ema_decay=0.995,
     low_res_fraction=0.6,
     augmentation=Augmentation(),
-    # many frames without people, close up and of any colour, at the end: flowers and wood must not pass for hair
+    # Close-up scenes of any colour without people: flowers and wood must not be mistaken for hair.
     final_phase_fraction=0.3,
-    final_augmentation=Augmentation(hairless=0.2, crop=(0.3, 1.0), any_colour=0.8),
+    final_augmentation=Augmentation(no_person_prob=0.2, scene_crop=(0.3, 1.0), scene_colour=0.8),
 )
 
-# From a trained repository on to more kinds of photos: whole persons among them, and one frame in four shows nobody.
+# Adapts a trained repository to new types of photos, such as whole persons. One frame in four shows nobody.
 FINETUNE = replace(
     MODERN,
     epochs=4,
@@ -65,26 +117,30 @@ FINETUNE = replace(
     serve_scale=11 / 12,
     learning_rate=5e-4,
     low_res_fraction=0.5,
-    augmentation=Augmentation(far=0.2, hairless=0.25, crop=(0.25, 1.0), any_colour=0.5),
-    final_augmentation=Augmentation(far=0.2, hairless=0.25, crop=(0.25, 1.0), any_colour=0.8),
+    augmentation=Augmentation(distant_prob=0.2, no_person_prob=0.25, scene_crop=(0.25, 1.0), scene_colour=0.5),
+    final_augmentation=Augmentation(distant_prob=0.2, no_person_prob=0.25, scene_crop=(0.25, 1.0), scene_colour=0.8),
     init_blend=0.3,
 )
 
-OVERRIDABLE = ("epochs", "batch_size", "learning_rate", "image_size", "precision")  # by flags of train.py
-
 RECIPES = {
-    # B. Cesnik, "Segmentation of human hair" (2019/20): what its table gives for the two networks.
+    # B. Cesnik, "Segmentation of human hair" (2019/20), the table of both networks.
     "paper": {
         "pretrained": Recipe(epochs=15, learning_rate=1e-4, batch_size=6),
         "random": Recipe(epochs=6, learning_rate=1e-2, batch_size=6),
     },
     "modern": {"pretrained": MODERN, "random": MODERN},
-    "further": {"pretrained": FINETUNE, "random": FINETUNE},
+    "finetune": {"pretrained": FINETUNE, "random": FINETUNE},
 }
 
-OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+OVERRIDABLE = ("epochs", "batch_size", "learning_rate", "image_size", "precision")  # By options of `hairseg train`.
 
-SCHEDULES = {
+OPTIMISERS: dict[str, type[torch.optim.Adam] | type[torch.optim.AdamW]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+}
+
+SCHEDULES: dict[str, Callable[[Optimizer, float, int], LRScheduler]] = {
     "constant": lambda optimiser, peak, steps: LambdaLR(optimiser, lambda step: 1.0),
+    # L. N. Smith and N. Topin, arXiv 1708.07120
     "one-cycle": lambda optimiser, peak, steps: OneCycleLR(optimiser, peak, total_steps=steps),
 }

@@ -1,8 +1,9 @@
-"""The state of one training: what a step changes, and what a checkpoint keeps."""
+"""The state of a training run: everything that a step changes and a checkpoint contains."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -13,118 +14,154 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel
 
 from hairseg.networks.backbones import build_model
-from hairseg.training.checkpoints import Settings, read_checkpoint, write_checkpoint
+from hairseg.training.checkpoints import (
+    BestEpoch,
+    Checkpoint,
+    EpochRecord,
+    Settings,
+    read_checkpoint,
+    write_checkpoint,
+)
 from hairseg.training.recipes import OPTIMISERS, SCHEDULES
+
+Tensors = list[torch.Tensor] | tuple[torch.Tensor, ...]
 
 
 @dataclass
 class TrainingState:
-    """Network, moving average, optimiser, schedule, history, and the weights of the best epoch so far."""
+    """Network, optimiser, schedule, history and best weights of a training run.
+
+    Attributes:
+        settings: what the run was started with.
+        network: the network that is trained.
+        ema: its exponential moving average; None if the recipe has none.
+        optimiser: updates the network.
+        schedule: updates the learning rate after each step.
+        history: one record per finished epoch.
+        best: the selected epoch so far; None before the first one.
+    """
 
     settings: Settings
     network: nn.Module
-    averaged: AveragedModel | None  # None: the recipe averages nothing
+    ema: AveragedModel | None
     optimiser: torch.optim.Optimizer
     schedule: LRScheduler
-    history: list[dict] = field(default_factory=list)  # one record per epoch
-    best: dict = field(default_factory=dict)  # "epoch", and "weights" on the CPU; empty before the first epoch
+    history: list[EpochRecord] = field(default_factory=list)
+    best: BestEpoch | None = None
 
     @classmethod
     def start(cls, settings: Settings, accelerator: Accelerator, steps: int) -> "TrainingState":
-        """The state before the first of a training's `steps`."""
+        """Initialise a training run of that many steps."""
         recipe, device = settings.recipe, accelerator.device
         torch.manual_seed(settings.seed)
         network = build_model(settings.backbone, settings.init).to(device).to(memory_format=torch.channels_last)
         if accelerator.num_processes > 1 and device.type == "cuda":
             network = convert_sync_batchnorm(network)
-        averaged = None
-        if recipe.averaging:
-            averaged = AveragedModel(network, multi_avg_fn=moving_average(recipe.averaging), use_buffers=True)
+        ema = None
+        if recipe.ema_decay:
+            ema = AveragedModel(network, multi_avg_fn=ema_update(recipe.ema_decay), use_buffers=True)
         optimiser = OPTIMISERS[recipe.optimiser](
             network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
         schedule = SCHEDULES[recipe.schedule](optimiser, recipe.learning_rate, steps)
-        return cls(settings, network, averaged, optimiser, schedule)
+        return cls(settings, network, ema, optimiser, schedule)
 
     @property
     def evaluated(self) -> nn.Module:
-        """The network that is scored and kept: the moving average, where there is one."""
-        return self.network if self.averaged is None else self.averaged.module
+        """The network that is scored and kept: the moving average if there is one."""
+        return self.network if self.ema is None else self.ema.module
 
     def update(self) -> None:
         """Apply the gradients of one step."""
         self.optimiser.step()
         self.schedule.step()
-        if self.averaged is not None:
-            self.averaged.update_parameters(self.network)
+        if self.ema is not None:
+            self.ema.update_parameters(self.network)
 
-    def is_finite(self) -> bool:
+    def has_finite_weights(self) -> bool:
+        """Return whether no weight has become infinite or NaN."""
         return all(bool(weight.isfinite().all()) for weight in self.evaluated.parameters())
 
-    def add_epoch(self, record: dict) -> None:
-        """Add an epoch to the history; its weights are kept if its AUROC on validation photos is the best.
+    def add_epoch(self, record: EpochRecord) -> None:
+        """Add an epoch to the history, and keep its weights if its AUROC on the validation photos is the best.
 
-        Without validation photos all epochs tie. Of equals the last is kept.
+        Ties keep the later epoch. With no validation photos, this is the last one.
         """
         self.history.append(record)
-        if not self.best or _selection(record) >= _selection(self.history[self.best["epoch"] - 1]):
+        if self.best is None or _validation_auroc(record) >= _validation_auroc(self.history[self.best["epoch"] - 1]):
             weights = {name: tensor.to("cpu", copy=True) for name, tensor in self.evaluated.state_dict().items()}
             self.best = {"epoch": record["epoch"], "weights": weights}
 
     def save(self, path: Path) -> None:
-        checkpoint = {name: module.state_dict() for name, module in self._modules().items()}
-        kept = {"settings": asdict(self.settings), "history": self.history, "best": self.best}
-        write_checkpoint(path, checkpoint | kept)
+        """Write a checkpoint after an epoch."""
+        assert self.best is not None
+        checkpoint: Checkpoint = {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "settings": asdict(self.settings),
+            "history": self.history,
+            "best": self.best,
+        }
+        if self.ema is not None:
+            checkpoint["ema"] = self.ema.state_dict()
+        write_checkpoint(path, checkpoint)
 
     def restore(self, path: Path, accelerator: Accelerator) -> None:
-        """Take up the checkpoint, if there is one. The first process reads it: other machines need not have the file.
+        """Restore a checkpoint if there is one; the first process reads it, since other machines may lack the file.
 
         Raises:
-            InputError: the file is broken, or other settings have written it.
+            InputError: the file is broken, or was written with other settings.
         """
-        checkpoints = [read_checkpoint(path, self.settings) if accelerator.is_main_process else None]
-        broadcast_object_list(checkpoints)
-        if checkpoint := checkpoints[0]:
-            for name, module in self._modules().items():
-                module.load_state_dict(checkpoint[name])
-            self.history, self.best = checkpoint["history"], checkpoint["best"]
+        received: list[Any] = [read_checkpoint(path, self.settings) if accelerator.is_main_process else None]
+        broadcast_object_list(received)
+        checkpoint: Checkpoint | None = received[0]
+        if checkpoint is None:
+            return
+        self.network.load_state_dict(checkpoint["network"])
+        self.optimiser.load_state_dict(checkpoint["optimiser"])
+        self.schedule.load_state_dict(checkpoint["schedule"])
+        if self.ema is not None and "ema" in checkpoint:
+            self.ema.load_state_dict(checkpoint["ema"])
+        self.history, self.best = checkpoint["history"], checkpoint["best"]
 
-    def _modules(self) -> dict:
-        modules = {"network": self.network, "optimiser": self.optimiser, "schedule": self.schedule}
-        return modules if self.averaged is None else modules | {"averaged": self.averaged}
 
-
-def moving_average(decay: float) -> Callable:
-    """Exponential moving average for `AveragedModel`, whose decay warms up: it forgets the first steps sooner.
+def ema_update(decay: float) -> Callable[[Tensors, Tensors, torch.Tensor | int], None]:
+    """Create the update of an exponential moving average for `AveragedModel`, with a warm-up of the decay.
 
     The n-th update keeps min(decay, (1 + n) / (10 + n)) of the average, as TensorFlow's ExponentialMovingAverage does.
     """
 
     @torch.no_grad()
-    def update(averages: list[torch.Tensor], values: list[torch.Tensor], count: torch.Tensor) -> None:
+    def update(averages: Tensors, values: Tensors, count: torch.Tensor | int) -> None:
         if averages[0].is_floating_point():
-            kept = ((1 + count) / (10 + count)).clamp(max=decay)  # stays on its device: no waiting for a GPU
+            # The count is a tensor on the device, so that no step waits for it.
+            kept = torch.as_tensor((1 + count) / (10 + count)).clamp(max=decay)
             torch._foreach_mul_(averages, kept)
             torch._foreach_add_(averages, torch._foreach_mul(values, 1 - kept))
-        else:  # counts of batches
+        else:
             torch._foreach_copy_(averages, values)
 
     return update
 
 
-def _selection(record: dict) -> float:
+def _validation_auroc(record: EpochRecord) -> float:
     return record["val"]["auroc"] or 0.0
 
 
 def interpolate_weights(
-    weights: dict[str, torch.Tensor], start: dict[str, torch.Tensor], share: float
+    weights: dict[str, torch.Tensor], initial: dict[str, torch.Tensor], blend: float
 ) -> dict[str, torch.Tensor]:
-    """State dict on the line from fine-tuned weights to those they started from, at a share of the way.
+    """Interpolate linearly between fine-tuned and initial weights, which reduces forgetting.
 
-    So a network that has learnt a new kind of photo forgets less of the old ones (M. Wortsman et al., "Robust
-    fine-tuning of zero-shot models", CVPR 2022). Counters stay those of the fine-tuned weights.
+    M. Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
+
+    Args:
+        weights: state dict after fine-tuning; its integer buffers are kept.
+        initial: state dict before fine-tuning.
+        blend: weight of the initial state, from 0 to 1.
     """
     return {
-        name: tensor.lerp(start[name].to(tensor), share) if tensor.is_floating_point() else tensor
+        name: tensor.lerp(initial[name].to(tensor), blend) if tensor.is_floating_point() else tensor
         for name, tensor in weights.items()
     }

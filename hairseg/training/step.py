@@ -9,35 +9,37 @@ from hairseg.networks.preprocessing import Preprocessing
 from hairseg.training.losses import LOSSES
 from hairseg.training.recipes import Recipe
 
-WARM_UPS = 3  # steps run one kernel at a time before a CUDA graph is captured, as PyTorch's notes on them ask for
+WARM_UP_STEPS = 3  # Eager steps before a CUDA graph is captured, as PyTorch's documentation recommends.
 
 
 class TrainingStep:
     """Forward and backward pass over one batch; gradients are left in the network.
 
-    One GPU replays a captured CUDA graph instead of launching kernel by kernel: a small batch would make it wait for
-    Python.
+    A single GPU replays a captured CUDA graph: with small batches, launching each kernel from Python is slower than
+    running it. The alternatives of PyTorch differ in more than speed: `make_graphed_callables` would warm up on sample
+    batches, which changes batch normalisation, and `torch.compile` would rewrite kernels, and compile once per size.
     """
 
     def __init__(self, network: nn.Module, recipe: Recipe, preprocessing: Preprocessing, device: torch.device):
         self.network, self.recipe, self.preprocessing, self.device = network, recipe, preprocessing, device
-        self.captures = device.type == "cuda" and not dist.is_initialized()
-        self.graph, self.warm_ups = None, 0
+        self.uses_graph = device.type == "cuda" and not dist.is_initialized()
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.warm_up_steps = 0
 
     def __call__(self, photos: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Run one step.
 
         Args:
-            photos: uint8 (batch, side, side, 3), of one size at every call.
+            photos: uint8 RGB (batch, side, side, 3), of the same size in every call.
             masks: uint8 (batch, side, side) of {0, 1, IGNORE}.
 
         Returns:
-            Logits (batch, side, side), the masks, and the loss. The next step overwrites them.
+            Logits (batch, side, side), masks and loss. The next step overwrites them.
         """
-        if not self.captures:
+        if not self.uses_graph:
             return self.run_eagerly(photos, masks)
-        if self.warm_ups < WARM_UPS:
-            self.warm_ups += 1
+        if self.warm_up_steps < WARM_UP_STEPS:
+            self.warm_up_steps += 1
             stream = torch.cuda.Stream()
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
@@ -54,7 +56,7 @@ class TrainingStep:
         return self.result
 
     def run_eagerly(self, photos: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The same step, launched kernel by kernel."""
+        """Run the step without a CUDA graph."""
         self.network.zero_grad(set_to_none=True)
         with autocast(self.device, self.recipe.precision):
             logits = self.network(self.preprocessing.normalise(photos))[:, 0]

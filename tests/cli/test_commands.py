@@ -1,6 +1,7 @@
 """The commands as a user runs them: training on drawn portraits, evaluation, pictures, and mistakes."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -92,11 +93,11 @@ def test_the_modern_recipe_on_two_data_sets_and_scenes(portraits, tmp_path):
     entry = ModelRepository(output).validate().variants["random"]
     assert entry["datasets"] == ["celebamask-hq", "figaro1k"] and entry["images"]["train"] >= 9 + 2
     assert entry["images"]["test"] == entry["images"]["scenes"] == 3
-    assert (entry["loss"], entry["optimiser"], entry["schedule"], entry["augmentation"]["far"]) == (
+    assert (entry["loss"], entry["optimiser"], entry["schedule"], entry["augmentation"]["distant_prob"]) == (
         "bce-dice",
         "adamw",
         "one-cycle",
-        Augmentation.far,
+        Augmentation.distant_prob,
     )
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["dataset"] == "celebamask-hq" and metrics["framing"].keys() == {"1/1", "1/2", "1/3", "1/5"}
@@ -107,7 +108,7 @@ def test_the_modern_recipe_on_two_data_sets_and_scenes(portraits, tmp_path):
         f"{metrics['own_size']['random']['boundary_iou']:.4f}" in card and "| kinky | 2 |" in card and "| 1/5 |" in card
     )
     assert "figaro1k, split test, 2 photos" in done.stdout and "scenes without people" in done.stdout
-    assert "is celebamask-hq once more" in mistake(
+    assert "is a second data set with the name celebamask-hq" in mistake(
         "train.py", "--data", portraits, portraits, "--output", tmp_path / "other"
     )
 
@@ -128,11 +129,13 @@ def test_training_goes_on_from_a_repository_to_photos_of_ones_own(trained, tmp_p
             Image.fromarray(photo[60:]).save(path)
     words = (
         "train.py", "--data", tmp_path / "street", "--scenes", tmp_path / "rooms", tmp_path / "animals",
-        "--start", start, "--recipe", "further", "--backbone", "efficientnet_lite0", "--epochs", 1,
+        "--start", start, "--recipe", "finetune", "--backbone", "efficientnet_lite0", "--epochs", 1,
         "--learning-rate", 1e-9, "--batch-size", 2, "--image-size", 64,
         "--variants", "random", "--output", tmp_path / "run", "--weights",
     )  # fmt: skip
-    assert "street/hats; name animals, rooms, street, street/body," in mistake(*words, "street/hats=2")
+    assert re.search(
+        r"street/hats[.;] Choose from animals, rooms, street, street/body,", mistake(*words, "street/hats=2")
+    )
     run_here(*words, "street/head=0.5", "animals=2")
     entry = ModelRepository(tmp_path / "run").validate().variants["random"]
     assert entry["init"] == "random" and entry["weights"] == {"street/head": 0.5, "animals": 2.0}
@@ -198,11 +201,11 @@ def test_mistakes_end_with_one_line(tmp_path):
     assert "invalid photo value: ''" in mistake("-m", "hairseg", "")
     assert "--epochs 0 does not fit" in mistake("train.py", "--data", tmp_path, "--epochs", 0)
     assert "--limit 0 does not fit" in mistake("train.py", "--data", tmp_path, "--limit", 0)
-    assert "expected --start REPO" in mistake("train.py", "--data", tmp_path, "--recipe", "further")
+    assert "expected --start REPO" in mistake("train.py", "--data", tmp_path, "--recipe", "finetune")
     for device in ("warp", "meta"):
         assert f"device '{device}' is not available" in mistake("evaluate.py", "--data", tmp_path, "--device", device)
     assert "invalid choice: 'vgg16'" in mistake("train.py", "--data", tmp_path, "--backbone", "vgg16")
-    assert "has no layout that is known" in mistake("evaluate.py", "--data", tmp_path / "empty")
+    assert "has no known data set layout" in mistake("evaluate.py", "--data", tmp_path / "empty")
     assert "is not a folder" in mistake("train.py", "--data", tmp_path / "gone")
 
 

@@ -1,3 +1,4 @@
+import hashlib
 import os
 from collections import Counter
 
@@ -12,6 +13,14 @@ from hairseg.data.groups import hair_type
 from hairseg.errors import InputError
 from hairseg.networks.preprocessing import IGNORE, Preprocessing
 
+# SHA-256 of the splits of the ids 0 to 4999.
+DIGESTS = {
+    "celebamask-hq": "3200289e207833ac",
+    "borza": "062a7e9ead486432",
+    "scenes": "136aed2381c27327",
+    "street": "abedae698a47b545",
+}
+
 
 def draw_borza(root, names=("000001", "000002")):
     root.mkdir(exist_ok=True)
@@ -22,46 +31,43 @@ def draw_borza(root, names=("000001", "000002")):
     return root
 
 
-def test_a_split_depends_on_the_id_alone():
-    whole = Counter(split_of("celebamask-hq", str(image_id)) for image_id in range(30_000))
-    assert whole["test"] / 30_000 == pytest.approx(600 / 2600, abs=0.01)
-    assert whole["val"] / (whole["val"] + whole["train"]) == pytest.approx(0.1, abs=0.01)
-    # Written down once: a change here would mix published test photos into training.
+def test_split_depends_only_on_the_id():
+    splits = Counter(split_of("celebamask-hq", str(image_id)) for image_id in range(30_000))
+    assert splits["test"] / 30_000 == pytest.approx(600 / 2600, abs=0.01)
+    assert splits["val"] / (splits["val"] + splits["train"]) == pytest.approx(0.1, abs=0.01)
+    # Published: any change would mix test photos of released models into training.
     assert [i for i in range(30) if split_of("celebamask-hq", str(i)) == "test"] == [5, 8, 15, 24]
     assert [i for i in range(100) if split_of("celebamask-hq", str(i)) == "val"] == [
-        16,
-        21,
-        29,
-        38,
-        41,
-        43,
-        49,
-        60,
-        63,
-        79,
-        95,
-    ]
+        16, 21, 29, 38, 41, 43, 49, 60, 63, 79, 95,
+    ]  # fmt: skip
+    digests = {
+        dataset: hashlib.sha256(" ".join(split_of(dataset, str(i)) for i in range(5000)).encode()).hexdigest()[:16]
+        for dataset in ("celebamask-hq", "borza", "scenes", "street")
+    }
+    assert digests == DIGESTS
 
 
 def test_celebamask_hq_is_found_by_its_layout(tmp_path):
     dataset, pairs = find_pairs(draw_celebamask_hq(tmp_path, [3, 2001, 10]))
-    assert dataset == "celebamask-hq" and [pair.id for pair in pairs] == ["3", "10", "2001"]
+    assert dataset == "celebamask-hq"
+    assert [pair.id for pair in pairs] == ["3", "10", "2001"]
     photo, mask = load_pair(pairs[2], dataset)
     expected_photo, expected_mask = draw_portrait(2001)
     np.testing.assert_array_equal(mask, expected_mask)
     assert np.abs(photo.astype(int) - expected_photo).mean() < 8
 
 
-def test_people_without_a_hair_mask_are_skipped_unless_asked_for(tmp_path):
+def test_people_without_a_hair_mask_are_included_on_request(tmp_path):
     root = draw_celebamask_hq(tmp_path, [1, 2, 3], hairless=(2,))
     assert [pair.id for pair in find_pairs(root)[1]] == ["1", "3"]
     dataset, pairs = find_pairs(root, include_hairless=True)
     assert [pair.id for pair in pairs] == ["1", "2", "3"]
     photo, mask = load_pair(pairs[1], dataset)
-    assert mask.shape == photo.shape[:2] and not mask.any()
+    assert mask.shape == photo.shape[:2]
+    assert not mask.any()
 
 
-def test_figaro1k_brings_its_own_test_split(tmp_path):
+def test_figaro1k_has_its_own_test_split(tmp_path):
     dataset, pairs = find_pairs(draw_figaro1k(tmp_path, [1, 2, 4, 5, 7], [3, 6]))
     assert dataset == "figaro1k"
     assert [pair.id for pair in pairs if pair.split == "test"] == ["Frame00003", "Frame00006"]
@@ -69,14 +75,15 @@ def test_figaro1k_brings_its_own_test_split(tmp_path):
     np.testing.assert_array_equal(load_pair(pairs[0], dataset)[1], draw_portrait(1)[1])
 
 
-def test_borza_takes_hair_and_leaves_the_face(tmp_path):
+def test_borza_masks_separate_hair_from_face(tmp_path):
     dataset, pairs = find_pairs(draw_borza(tmp_path))
-    assert dataset == "borza" and [pair.id for pair in pairs] == ["000001", "000002"]
+    assert dataset == "borza"
+    assert [pair.id for pair in pairs] == ["000001", "000002"]
     np.testing.assert_array_equal(load_pair(pairs[1], dataset)[1], draw_portrait(1)[1])
 
 
 def write_folder(root, photos: dict, masks: dict):
-    """Photos and masks by their file names, uint8 arrays each, in the layout "folder"."""
+    """Write uint8 photos and masks, given by file name, in the layout "folder"."""
     for part, pictures in (("photos", photos), ("masks", masks)):
         (root / part).mkdir(parents=True, exist_ok=True)
         for name, picture in pictures.items():
@@ -84,7 +91,7 @@ def write_folder(root, photos: dict, masks: dict):
     return root
 
 
-def test_ones_own_photos_are_a_data_set_called_like_their_folder(tmp_path):
+def test_own_photos_are_a_data_set_named_by_their_folder(tmp_path):
     photo, hair = draw_portrait(1)
     labels = np.where(hair, 255, 0).astype(np.uint8)
     labels[:20] = 128
@@ -95,17 +102,21 @@ def test_ones_own_photos_are_a_data_set_called_like_their_folder(tmp_path):
     )
     (root / "photos" / ".DS_Store").write_text("not a photo")
     dataset, pairs = find_pairs(root)
-    assert dataset == "mine" and [pair.id for pair in pairs] == ["a", "b", "c"]
+    assert dataset == "mine"
+    assert [pair.id for pair in pairs] == ["a", "b", "c"]
     assert [pair.split for pair in pairs] == [split_of("mine", name) for name in "abc"]
     _, mask = load_pair(pairs[0], dataset)
-    assert (mask[:20] == IGNORE).all() and np.array_equal(mask[20:] == 1, hair[20:]) and not (mask[20:] == IGNORE).any()
-    found, half = load_pair(pairs[1], dataset)
-    assert found.shape[:2] == (96, 96) and half.shape == (48, 48)
+    assert (mask[:20] == IGNORE).all()
+    assert np.array_equal(mask[20:] == 1, hair[20:])
+    assert not (mask[20:] == IGNORE).any()
+    photo, half = load_pair(pairs[1], dataset)
+    assert photo.shape[:2] == (96, 96)
+    assert half.shape == (48, 48)
     arrays = load_arrays({dataset: pairs}, Preprocessing(96), workers=1)
     assert ((arrays.masks[0] == IGNORE).numpy() == (mask == IGNORE)).all()
 
 
-def test_noise_of_jpeg_in_masks_is_evened_out_and_other_values_are_named(tmp_path):
+def test_noise_in_masks_is_removed_and_other_values_are_errors(tmp_path):
     photo, hair = draw_portrait(1)
     labels = np.where(hair, 255, 0).astype(np.uint8)
     labels[:20] = 128
@@ -114,34 +125,32 @@ def test_noise_of_jpeg_in_masks_is_evened_out_and_other_values_are_named(tmp_pat
     dataset, pairs = find_pairs(root)
     np.testing.assert_array_equal(load_pair(pairs[0], dataset)[1], load_pair(pairs[1], dataset)[1])
     Image.fromarray(np.where(hair, 255, 77).astype(np.uint8)).save(root / "masks" / "b.png")
-    with pytest.raises(InputError, match=r"1 pairs cannot be used: b.png cannot be read .* like 77, expected 255 hair"):
+    with pytest.raises(InputError, match=r"1 pairs cannot be used: b.png cannot be read .* like 77, not 255 hair"):
         load_arrays({dataset: pairs}, Preprocessing(64), workers=1)
 
 
-def test_a_folder_of_wrong_masks_is_named_before_training(tmp_path):
+def test_wrong_masks_in_a_folder_are_errors(tmp_path):
     photo, hair = draw_portrait(1)
     inverted = write_folder(tmp_path / "inverted", {"a.png": photo}, {"a.png": np.where(hair, 0, 255).astype(np.uint8)})
-    with pytest.raises(
-        InputError, match=r"as inverted ones do: expected 255 where hair is and 0 elsewhere; invert them"
-    ):
+    with pytest.raises(InputError, match=r"seem inverted\. Invert them: 255 is hair, 0 is the rest\.$"):
         find_pairs(inverted)
-    empty = write_folder(tmp_path / "empty", {"a.png": photo}, {"a.png": hair.astype(np.uint8)})  # 1 where hair is
+    empty = write_folder(tmp_path / "empty", {"a.png": photo}, {"a.png": hair.astype(np.uint8)})
     with pytest.raises(
-        InputError, match=r"1 masks in .* with 255 where hair is: a\.png has the lightest value 1; write"
+        InputError, match=r"1 masks in .* with 255 for hair: a\.png has the maximum value 1[.;] Convert"
     ):
         find_pairs(empty)
     labels = np.where(hair, 255, 0).astype(np.uint8)
     unpaired = write_folder(tmp_path / "unpaired", {"a.png": photo, "b.png": photo}, {"b.png": labels, "c.png": labels})
-    with pytest.raises(InputError, match=r"2 names lack the photo .* or the mask .*: a; c; add"):
+    with pytest.raises(InputError, match=r"2 names lack the photo .* or the mask .*: a; c[.;] Add"):
         find_pairs(unpaired)
     twice = write_folder(tmp_path / "twice", {"a.png": photo, "a.jpg": photo}, {"a.png": labels})
-    with pytest.raises(InputError, match=r"1 photos have the name of another: a.jpg; give"):
+    with pytest.raises(InputError, match=r"1 files have the name of another one: a\.png[.;] Give"):
         find_pairs(twice)
-    with pytest.raises(InputError, match=r"is called like a published data set"):
+    with pytest.raises(InputError, match=r"has the name of a published data set"):
         find_pairs(write_folder(tmp_path / "figaro1k", {"a.png": photo}, {"a.png": labels}))
 
 
-def test_files_without_a_partner_are_listed(tmp_path):
+def test_unpaired_files_are_listed(tmp_path):
     root = draw_celebamask_hq(tmp_path / "celeb", [1, 2, 3])
     for image_id in (1, 3):
         (root / "CelebA-HQ-img" / f"{image_id}.jpg").unlink()
@@ -158,14 +167,14 @@ def test_files_without_a_partner_are_listed(tmp_path):
         find_pairs(root)
 
 
-def test_what_is_no_file_is_no_photo(tmp_path):
-    """Guards against waiting for the end of a pipe or a device."""
+def test_pipes_devices_and_dangling_links_are_skipped(tmp_path):
+    """Reading them would block or fail."""
     photo, hair = draw_portrait(1)
     root = write_folder(
         tmp_path / "mine", {"a.png": photo, "b.png": photo}, {"a.png": np.where(hair, 255, 0).astype(np.uint8)}
     )
     os.mkfifo(root / "masks" / "b.png")
-    with pytest.raises(InputError, match=r"1 names lack the photo .* or the mask .*: b;"):
+    with pytest.raises(InputError, match=r"1 names lack the photo .* or the mask .*: b[.;]"):
         find_pairs(root)
     (root / "photos" / "b.png").unlink()
     os.mkfifo(root / "photos" / "pipe.png")
@@ -176,18 +185,58 @@ def test_what_is_no_file_is_no_photo(tmp_path):
     assert [scene.id for scene in find_scenes(root / "photos")] == ["a"]
 
 
-def test_unknown_layouts_say_what_was_expected(tmp_path):
+@pytest.mark.parametrize(
+    "name", [".Trash-1000", ".thumbnails", ".ipynb_checkpoints", "@eaDir", "__MACOSX", "$RECYCLE.BIN", "$Recycle.Bin"]
+)
+def test_hidden_and_system_folders_are_skipped(tmp_path, name):
+    root = draw_celebamask_hq(tmp_path / "celebamask-hq", [1, 2])
+    folder = root / "CelebA-HQ-img" / name / "files"
+    folder.mkdir(parents=True)
+    for path in (folder / "3.jpg", root / "CelebA-HQ-img" / "._1.jpg"):
+        path.write_text("not a photo")
+    mask_folder = root / "CelebAMask-HQ-mask-anno" / name
+    mask_folder.mkdir()
+    (mask_folder / "00004_hair.png").write_text("not a mask")
+    assert [pair.id for pair in find_pairs(root, include_hairless=True)[1]] == ["1", "2"]
+    assert [scene.id for scene in find_scenes(root / "CelebA-HQ-img")] == ["1", "2"]
+
+
+def test_data_sets_in_hidden_folders_are_found(tmp_path):
+    root = draw_celebamask_hq(tmp_path / ".cache" / "celebamask-hq", [1, 2])
+    assert len(find_pairs(root)[1]) == 2
+
+
+def test_names_that_differ_in_case_are_distinct_but_suffixes_are_not(tmp_path):
+    photo, hair = draw_portrait(1)
+    labels = np.where(hair, 255, 0).astype(np.uint8)
+    root = write_folder(
+        tmp_path / "mine", {"a.png": photo, "A.png": 255 - photo}, {"a.png": labels, "A.png": labels[::-1]}
+    )
+    dataset, pairs = find_pairs(root)
+    assert [pair.id for pair in pairs] == ["A", "a"]
+    arrays = load_arrays({dataset: pairs}, Preprocessing(96), workers=1)
+    np.testing.assert_array_equal(arrays.photos, [255 - photo, photo])
+    np.testing.assert_array_equal(arrays.masks == 1, [hair[::-1], hair])
+
+    celeb = draw_celebamask_hq(tmp_path / "celebamask-hq", [1, 2])
+    photos = celeb / "CelebA-HQ-img"
+    (photos / "1.JPG").write_bytes((photos / "1.jpg").read_bytes())
+    with pytest.raises(InputError, match=r"1 files have the name of another one: 1\.jpg"):
+        find_pairs(celeb)
+
+
+def test_unknown_layouts_list_the_supported_ones(tmp_path):
     with pytest.raises(
-        InputError, match=r"no layout that is known: expected celebamask-hq: CelebA-HQ-img/ID.jpg.*figaro1k"
+        InputError, match=r"no known data set layout\. Supported layouts: celebamask-hq: CelebA-HQ-img/ID.jpg.*figaro1k"
     ):
         find_pairs(tmp_path)
     with pytest.raises(InputError, match=r"is not a folder"):
         find_pairs(tmp_path / "gone")
-    with pytest.raises(InputError, match=r"holds no photos with hair masks"):
+    with pytest.raises(InputError, match=r"contains no photos with hair masks"):
         find_pairs(tmp_path, "figaro1k")
 
 
-def test_unreadable_and_misshapen_pairs_are_listed_together(tmp_path):
+def test_unreadable_and_mismatched_pairs_are_listed_together(tmp_path):
     root = draw_celebamask_hq(tmp_path, [1, 2, 3, 4])
     (root / "CelebA-HQ-img" / "2.jpg").write_text("text")
     mask = root / "CelebAMask-HQ-mask-anno" / "0" / "00003_hair.png"
@@ -205,7 +254,7 @@ def test_unreadable_and_misshapen_pairs_are_listed_together(tmp_path):
         assert part in str(error.value)
 
 
-def test_arrays_hold_each_pair_in_order(tmp_path):
+def test_arrays_contain_each_pair_in_order(tmp_path):
     dataset, pairs = find_pairs(draw_celebamask_hq(tmp_path, [5, 6, 7]))
     preprocessing = Preprocessing(64)
     split = load_arrays({dataset: pairs}, preprocessing, workers=2)
@@ -222,18 +271,20 @@ def test_scenes_are_photos_without_hair(tmp_path):
         Image.new("RGB", (40, 20), "green").save(tmp_path / name)
     scenes = find_scenes(tmp_path)
     assert find_scenes(tmp_path, tmp_path / "sub") == [*scenes, scenes[1]]
-    assert [scene.id for scene in scenes] == ["b", "a"] and all(scene.mask is None for scene in scenes)
+    assert [scene.id for scene in scenes] == ["b", "a"]
+    assert all(scene.mask is None for scene in scenes)
     split = load_arrays({"scenes": scenes}, Preprocessing(64), workers=1)
-    assert not (split.masks == 1).any() and (split.masks == 0).sum() == 2 * 64 * 32
+    assert not (split.masks == 1).any()
+    assert (split.masks == 0).sum() == 2 * 64 * 32
     (tmp_path / "c.jpg").write_text("text")
     with pytest.raises(InputError, match=r"1 scenes cannot be used: c.jpg is not a picture"):
         load_scenes(find_scenes(tmp_path))
-    with pytest.raises(InputError, match=r"holds no scenes: expected a folder with photos"):
+    with pytest.raises(InputError, match=r"contains no scenes\. Choose a folder of photos"):
         find_scenes(tmp_path / "gone")
 
 
 @pytest.mark.parametrize(
-    "frame, expected",
+    ("frame", "expected"),
     [
         ("Frame00001", "straight"),
         ("Frame00150", "straight"),
@@ -245,7 +296,7 @@ def test_scenes_are_photos_without_hair(tmp_path):
         ("Frame01050", "short"),
     ],
 )
-def test_frames_of_figaro1k_tell_the_type_of_hair(frame, expected):
+def test_figaro1k_frame_numbers_give_the_hair_type(frame, expected):
     assert hair_type("figaro1k", frame) == expected
     assert (
         hair_type("celebamask-hq", "27636")
@@ -257,10 +308,12 @@ def test_frames_of_figaro1k_tell_the_type_of_hair(frame, expected):
 
 @pytest.mark.skipif(not DATA.exists(), reason="the real photos are not on this machine")
 @pytest.mark.parametrize(
-    "folder, name, images", [("CelebAMask-HQ-mini", "celebamask-hq", 895), ("Figaro1k", "figaro1k", 853)]
+    ("folder", "name", "images"), [("CelebAMask-HQ-mini", "celebamask-hq", 895), ("Figaro1k", "figaro1k", 853)]
 )
 def test_real_data_sets_are_read(folder, name, images):
     dataset, pairs = find_pairs(DATA / folder)
-    assert dataset == name and len(pairs) == images and Counter(pair.split for pair in pairs)["test"] > 100
+    assert dataset == name
+    assert len(pairs) == images
+    assert Counter(pair.split for pair in pairs)["test"] > 100
     split = load_arrays({dataset: pairs[:8]}, Preprocessing(), workers=2)
     assert 0.05 < (split.masks == 1).float().mean() < 0.7

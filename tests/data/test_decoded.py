@@ -1,5 +1,6 @@
 import errno
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hairseg.data.decoded import load_arrays
 from hairseg.errors import InputError
 from hairseg.networks.preprocessing import Preprocessing
 
-PRESET = Preprocessing(64)
+PREPROCESSING = Preprocessing(64)
 
 
 @pytest.fixture
@@ -28,90 +29,100 @@ def pairs(tmp_path):
 
 def count_decoding(monkeypatch) -> list[str]:
     ids = []
-    monkeypatch.setattr(decoded, "load_pair", lambda pair, *others: ids.append(pair.id) or load_pair(pair, *others))
+    monkeypatch.setattr(
+        decoded, "load_pair", lambda pair, *args, **kwargs: ids.append(pair.id) or load_pair(pair, *args, **kwargs)
+    )
     return ids
 
 
-def test_photos_are_decoded_once_as_long_as_their_contents_stay(cache, pairs, monkeypatch):
+def test_photos_are_decoded_once_until_they_change(cache, pairs, monkeypatch):
     ids = count_decoding(monkeypatch)
-    first = load_arrays(pairs, PRESET, 1)
-    again = load_arrays(pairs, PRESET, 2)
-    assert (
-        ids == ["1", "2", "3"]
-        and np.array_equal(first.photos, again.photos)
-        and np.array_equal(first.masks, again.masks)
-    )
+    first = load_arrays(pairs, PREPROCESSING, 1)
+    again = load_arrays(pairs, PREPROCESSING, 2)
+    assert ids == ["1", "2", "3"]
+    assert np.array_equal(first.photos, again.photos)
+    assert np.array_equal(first.masks, again.masks)
 
     photo = pairs["celebamask-hq"][1].photo
     modified = photo.stat().st_mtime_ns
     Image.open(photo).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(photo, quality=95)
     os.utime(photo, ns=(modified, modified))
-    changed = load_arrays(pairs, PRESET, 1)
-    assert not np.array_equal(changed.photos[1], first.photos[1]) and np.array_equal(changed.photos[0], first.photos[0])
+    changed = load_arrays(pairs, PREPROCESSING, 1)
+    assert not np.array_equal(changed.photos[1], first.photos[1])
+    assert np.array_equal(changed.photos[0], first.photos[0])
     load_arrays(pairs, Preprocessing(96), 1)
-    assert len(ids) == 9 and len(list(cache.iterdir())) == 3
+    assert len(ids) == 9
+    assert len(list(cache.iterdir())) == 3
 
 
-def test_photos_are_mapped_not_held_and_writing_to_them_spoils_nothing(cache, pairs):
-    split = load_arrays(pairs, PRESET, 1)
+def test_photos_are_memory_mapped_copy_on_write(cache, pairs):
+    split = load_arrays(pairs, PREPROCESSING, 1)
     before = split.photos.clone()
-    assert any(str(cache) in line for line in open("/proc/self/maps"))
+    assert str(cache) in Path("/proc/self/maps").read_text()
     split.photos.zero_()
-    assert np.array_equal(load_arrays(pairs, PRESET, 1).photos, before)
+    assert np.array_equal(load_arrays(pairs, PREPROCESSING, 1).photos, before)
 
 
-def test_several_data_sets_follow_one_another(cache, pairs, tmp_path):
+def test_several_data_sets_are_concatenated(cache, pairs, tmp_path):
     figaro1k = find_pairs(draw_figaro1k(tmp_path / "figaro1k", [1, 2], [500]))[1]
-    split = load_arrays(pairs | {"figaro1k": figaro1k}, PRESET, 2)
+    split = load_arrays(pairs | {"figaro1k": figaro1k}, PREPROCESSING, 2)
     assert len(split) == 6
     photo, mask = load_pair(figaro1k[-1], "figaro1k")
-    np.testing.assert_array_equal(split[5][0], PRESET.fit_photo(photo))
-    np.testing.assert_array_equal(split[[4, 5]][1][1], PRESET.fit_mask(mask))
+    np.testing.assert_array_equal(split[5][0], PREPROCESSING.fit_photo(photo))
+    np.testing.assert_array_equal(split[[4, 5]][1][1], PREPROCESSING.fit_mask(mask))
 
 
-def test_what_was_broken_off_is_not_taken_for_whole(cache, pairs, monkeypatch):
-    def interrupted(*_):
+def test_interrupted_decoding_leaves_no_entry(cache, pairs, monkeypatch):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(decoded, "load_pair", interrupted)
+    monkeypatch.setattr(decoded, "load_pair", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        load_arrays(pairs, PRESET, 1)
+        load_arrays(pairs, PREPROCESSING, 1)
     assert list(cache.iterdir()) == []
-    killed, at_work = cache / ".a.1.partial", cache / ".b.2.partial"
-    for folder in (killed, at_work):
-        folder.mkdir()
-    os.utime(killed, (0, 0))
     monkeypatch.undo()
     monkeypatch.setenv("HAIRSEG_CACHE", str(cache))
-    assert len(load_arrays(pairs, PRESET, 1)) == 3
-    assert at_work.exists() and not killed.exists()
+    assert len(load_arrays(pairs, PREPROCESSING, 1)) == 3
 
 
-def test_a_full_disk_is_told_before_anything_is_mapped(cache, pairs, monkeypatch):
-    """A mapped file that outgrows the disk would kill the process."""
+def test_disk_space_is_reserved_before_decoding(cache, pairs, monkeypatch):
+    """Writing to a memory-mapped file on a full disk would kill the process."""
 
-    def full(*_):
+    def raise_disk_full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(InputError, match=r"cache/\w+ cannot be .* full .*: expected 50 kB of room.*HAIRSEG_CACHE"):
-        load_arrays(pairs, PRESET, 1)
+    monkeypatch.setattr(os, "posix_fallocate", raise_disk_full)
+    with pytest.raises(InputError, match=r"cache/\w+ cannot be written .*disk is full.*HAIRSEG_CACHE"):
+        load_arrays(pairs, PREPROCESSING, 1)
     assert list(cache.iterdir()) == []
     monkeypatch.undo()
     monkeypatch.setenv("HAIRSEG_CACHE", str(cache))
-    assert len(load_arrays(pairs, PRESET, 1)) == 3
+    assert len(load_arrays(pairs, PREPROCESSING, 1)) == 3
 
 
-def test_what_another_process_has_written_meanwhile_is_used(cache, pairs, monkeypatch):
-    whole = load_arrays(pairs, PRESET, 1)
+def test_entry_written_by_another_process_meanwhile_is_used(cache, pairs, monkeypatch):
+    first = load_arrays(pairs, PREPROCESSING, 1)
     monkeypatch.setattr(type(cache), "is_dir", lambda path, seen=[]: bool(seen.append(path)) or len(seen) > 1)
-    again = load_arrays(pairs, PRESET, 1)
-    assert np.array_equal(again.photos, whole.photos) and len(list(cache.iterdir())) == 1
+    again = load_arrays(pairs, PREPROCESSING, 1)
+    assert np.array_equal(again.photos, first.photos)
+    assert len(list(cache.iterdir())) == 1
 
 
-def test_a_disk_that_is_too_small_ends_in_one_line_and_leaves_nothing(small_disk, pairs, monkeypatch):
+def test_full_disk_is_one_error_and_leaves_nothing(small_disk, pairs, monkeypatch):
     monkeypatch.setenv("HAIRSEG_CACHE", str(small_disk))
-    with pytest.raises(InputError, match=r"the disk is full .*: expected 1.3 MB of room there; make room, or name"):
+    with pytest.raises(
+        InputError, match=r"disk is full.* Free some space, or choose another folder with HAIRSEG_CACHE"
+    ):
         load_arrays(pairs, Preprocessing(320), 1)
     assert list(small_disk.iterdir()) == []
-    assert len(load_arrays(pairs, PRESET, 1)) == 3
+    assert len(load_arrays(pairs, PREPROCESSING, 1)) == 3
+
+
+@pytest.mark.parametrize("value", ["", "  "])
+def test_blank_cache_variable_counts_as_unset(tmp_path, pairs, monkeypatch, value):
+    monkeypatch.setenv("HAIRSEG_CACHE", value)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    load_arrays(pairs, PREPROCESSING, 1)
+    assert len(list((tmp_path / "home" / ".cache" / "hairseg").iterdir())) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["celebamask-hq", "home"]

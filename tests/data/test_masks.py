@@ -1,4 +1,4 @@
-"""Masks that are not what their layout says, as people make them, are named before training; and odd file names."""
+"""Masks that contradict their layout are listed before training; unusual file names are read."""
 
 import shutil
 
@@ -15,7 +15,7 @@ from hairseg.networks.preprocessing import Preprocessing
 HAIR = draw_portrait(1)[1]
 
 
-def palette(hair: np.ndarray) -> Image.Image:
+def in_palette(hair: np.ndarray) -> Image.Image:
     picture = Image.fromarray(hair.astype(np.uint8) * 2)
     picture.putpalette([0, 0, 0, 128, 0, 0, 0, 0, 60])
     return picture
@@ -25,7 +25,7 @@ def in_alpha(hair: np.ndarray) -> Image.Image:
     return Image.fromarray(np.dstack([np.full((*hair.shape, 3), 255), hair * 255]).astype(np.uint8), "RGBA")
 
 
-def coloured(hair: np.ndarray) -> Image.Image:
+def in_colour(hair: np.ndarray) -> Image.Image:
     return Image.fromarray(np.where(hair[..., None], [255, 0, 0], [0, 255, 0]).astype(np.uint8))
 
 
@@ -34,20 +34,20 @@ def grey(hair: np.ndarray, value: int) -> Image.Image:
 
 
 @pytest.mark.parametrize(
-    "write, message",
+    ("write", "message"),
     [
-        (lambda hair: grey(hair, 1), r"00001_hair.png has the lightest value 1; 00002_hair.png"),
-        (lambda hair: grey(hair, 40), "has the lightest value 40"),
-        (palette, "00001_hair.png is coloured"),
+        (lambda hair: grey(hair, 1), r"00001_hair.png has the maximum value 1; 00002_hair.png"),
+        (lambda hair: grey(hair, 40), "has the maximum value 40"),
+        (in_palette, "00001_hair.png is coloured"),
         (in_alpha, "00001_hair.png has an alpha channel, which is not read"),
-        (coloured, "00001_hair.png is coloured"),
-        (lambda hair: grey(hair, 100), "marks any hair: expected 255 where hair is"),
-        (lambda hair: grey(hair & False, 0), "marks any hair: expected 255 where hair is"),
+        (in_colour, "00001_hair.png is coloured"),
+        (lambda hair: grey(hair, 100), "marks any hair. Mark hair with 255"),
+        (lambda hair: grey(hair & False, 0), "marks any hair. Mark hair with 255"),
         (lambda hair: grey(~hair & False | True, 255), "mark 100% of all pixels as hair"),
-        (lambda hair: grey(~hair, 255), "as inverted ones do"),
+        (lambda hair: grey(~hair, 255), "seem inverted. Invert them"),
     ],
 )
-def test_wrong_masks_are_named_before_training(tmp_path, write, message):
+def test_wrong_masks_are_listed_before_training(tmp_path, write, message):
     root = draw_celebamask_hq(tmp_path, [1, 2])
     for path in root.rglob("*_hair.png"):
         write(HAIR).save(path)
@@ -55,23 +55,24 @@ def test_wrong_masks_are_named_before_training(tmp_path, write, message):
         find_pairs(root)
 
 
-def test_masks_of_hair_alone_are_warned_of(tmp_path, caplog):
+def test_masks_full_of_hair_are_logged(tmp_path, caplog):
     root = draw_celebamask_hq(tmp_path, [1, 2, 3, 4])
     grey(np.ones((96, 96), bool), 255).save(next(root.rglob("00003_hair.png")))
     assert len(find_pairs(root)[1]) == 4
     assert caplog.messages == [f"1 masks in {root} mark every pixel as hair: 00003_hair.png"]
 
 
-def test_opaque_alpha_grey_in_rgb_and_a_bald_head_are_no_fault(tmp_path, caplog):
+def test_opaque_alpha_grey_in_rgb_and_empty_masks_are_valid(tmp_path, caplog):
     root = draw_celebamask_hq(tmp_path, [1, 2, 3])
     grey(HAIR, 255).convert("RGBA").save(next(root.rglob("00001_hair.png")))
     grey(HAIR & False, 0).save(next(root.rglob("00003_hair.png")))
     dataset, pairs = find_pairs(root)
     assert np.array_equal(load_pair(pairs[0], dataset)[1], HAIR)
-    assert not load_pair(pairs[2], dataset)[1].any() and not caplog.messages
+    assert not load_pair(pairs[2], dataset)[1].any()
+    assert not caplog.messages
 
 
-def test_leftovers_of_macos_and_other_spellings_are_read(tmp_path):
+def test_appledouble_files_are_skipped_and_other_spellings_read(tmp_path):
     root = draw_celebamask_hq(tmp_path / "celeb", [1, 2, 27636])
     photos, masks = root / "CelebA-HQ-img", root / "CelebAMask-HQ-mask-anno"
     for path in [*photos.iterdir(), *masks.rglob("*.png")]:
@@ -95,7 +96,7 @@ def test_leftovers_of_macos_and_other_spellings_are_read(tmp_path):
     assert find_pairs(borza)[0] == "borza"
 
 
-def test_masks_of_absurd_sizes_are_one_line_each(tmp_path):
+def test_masks_of_absurd_sizes_are_listed(tmp_path):
     root = draw_celebamask_hq(tmp_path, [1, 2, 3])
     grey(np.ones((1, 1), bool), 255).save(next(root.rglob("00001_hair.png")))
     Image.new("1", (20_000, 20_000)).save(next(root.rglob("00002_hair.png")))
@@ -109,14 +110,14 @@ def test_masks_of_absurd_sizes_are_one_line_each(tmp_path):
 
 
 @pytest.mark.parametrize("fault", [MemoryError(), IndexError("index out of range"), SyntaxError("broken PNG file")])
-def test_whatever_a_decoder_raises_on_a_broken_mask_is_one_sentence_with_its_name(tmp_path, monkeypatch, fault):
-    """Guards against a PNG that says it has 4 GB of pixels' data: Pillow tries to read them."""
+def test_any_decoder_error_names_the_mask(tmp_path, monkeypatch, fault):
+    """For example, Pillow tries to read all of a PNG chunk that claims to hold 4 GB."""
 
-    def broken(*_):
+    def raise_fault(*_):
         raise fault
 
     root = draw_celebamask_hq(tmp_path, [1, 2])
-    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load_end", broken)
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load_end", raise_fault)
     dataset, pairs = find_pairs(root)
     with pytest.raises(InputError, match=r"^0000\d_hair\.png cannot be read \(\w"):
         load_pair(pairs[0], dataset)

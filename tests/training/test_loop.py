@@ -14,12 +14,12 @@ from hairseg.data.decoded import PhotoArrays, load_arrays
 from hairseg.errors import InputError
 from hairseg.networks.preprocessing import IGNORE, Preprocessing
 from hairseg.training import loop, state
-from hairseg.training.batches import batch_size_of, batches, epoch_frames, image_size_of, source_size
+from hairseg.training.batches import draw_batches, effective_batch_size, epoch_loader
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import train_variant
 from hairseg.training.losses import bce_dice_loss, mse_loss
 from hairseg.training.recipes import RECIPES, Recipe
-from hairseg.training.state import TrainingState, moving_average
+from hairseg.training.state import TrainingState, ema_update
 
 SETTINGS = Settings("random", "efficientnet_lite0", "random", Recipe(3, 1e-3, 4, 64), 0, "drawn")
 CPU = Accelerator(cpu=True)
@@ -37,7 +37,7 @@ def splits(portraits) -> dict[str, PhotoArrays]:
 
 @pytest.fixture
 def tiny_network(monkeypatch):
-    """A network with dropout and batch normalisation that trains in milliseconds."""
+    """Replace networks by one with dropout and batch normalisation that trains in milliseconds."""
 
     def build(backbone, init):
         return nn.Sequential(
@@ -51,47 +51,45 @@ def without_seconds(history):
     return [{name: value for name, value in record.items() if name != "seconds"} for record in history]
 
 
-def test_the_papers_recipe():
-    assert RECIPES["paper"] == {"pretrained": Recipe(15, 1e-4, 6), "random": Recipe(6, 1e-2, 6)}
-
-
-def test_loss_is_the_mean_squared_error_without_padding():
+def test_mse_loss_ignores_padding():
     logits = torch.tensor([[[0.0, 2.0, 50.0]]])
     masks = torch.tensor([[[1, 0, IGNORE]]], dtype=torch.uint8)
     assert mse_loss(logits, masks).item() == pytest.approx(((0.5 - 1) ** 2 + (1 / (1 + np.exp(-2))) ** 2) / 2)
 
 
-def test_batches_cover_an_epoch_once_and_leave_no_single_photo():
-    drawn = torch.cat(list(batches(torch.ones(13).double(), 6, torch.Generator().manual_seed(0))))
+def test_batches_cover_an_epoch_once_and_drop_the_last_photo():
+    drawn = torch.cat(list(draw_batches(torch.ones(13).double(), 6, torch.Generator().manual_seed(0))))
     assert len(drawn) == len(set(drawn.tolist())) == 12
-    batch_size = batch_size_of(RECIPES["paper"]["random"], 4, 1)
-    assert [len(batch) for batch in batches(torch.ones(4).double(), batch_size, torch.Generator())] == [4]
+    batch_size = effective_batch_size(RECIPES["paper"]["random"], 4, 1)
+    assert [len(batch) for batch in draw_batches(torch.ones(4).double(), batch_size, torch.Generator())] == [4]
 
 
-def test_an_epoch_shows_photos_as_often_as_their_weights_say():
-    """Each as often as any sum of whole turns allows, its mean over many epochs the weight."""
+def test_photos_are_drawn_by_their_weights():
+    """Counts per epoch are the weights rounded up or down, and their mean over many epochs is the weight."""
     weights = torch.tensor([1, 1, 0.3, 0.3, 0.3, 2.5, 0.1, 1.5], dtype=torch.float64)
     counts = torch.stack(
         [
-            torch.cat(list(batches(weights, 1, torch.Generator().manual_seed(seed)))).bincount(minlength=len(weights))
+            torch.cat(list(draw_batches(weights, 1, torch.Generator().manual_seed(seed)))).bincount(
+                minlength=len(weights)
+            )
             for seed in range(2000)
         ]
     ).double()
     assert set(counts.sum(1).tolist()) == {7}
     torch.testing.assert_close(counts.mean(0), weights, atol=0.05, rtol=0)
-    assert (counts >= weights.floor() - (weights == 1).double()).all() and (counts <= weights.ceil()).all()
+    assert (counts >= weights.floor() - (weights == 1).double()).all()
+    assert (counts <= weights.ceil()).all()
 
 
-def test_a_batch_divides_among_the_processes():
+def test_batches_are_divided_among_processes():
     recipe = RECIPES["paper"]["random"]
-    assert [batch_size_of(recipe, 13, processes) for processes in (1, 2, 3)] == [6, 6, 6]
-    assert batch_size_of(recipe, 5, 2) == 4
-    with pytest.raises(InputError, match="a batch of 6 photos does not divide among 4 processes"):
-        batch_size_of(recipe, 13, 4)
+    assert [effective_batch_size(recipe, 13, processes) for processes in (1, 2, 3)] == [6, 6, 6]
+    assert effective_batch_size(recipe, 5, 2) == 4
+    with pytest.raises(InputError, match="A batch of 6 photos cannot be divided among 4 processes"):
+        effective_batch_size(recipe, 13, 4)
 
 
-def test_a_network_learns_drawn_hair(splits, tmp_path):
-    """Four epochs of two steps: the loss falls, and the history tells it."""
+def test_network_learns_drawn_hair(splits, tmp_path):
     trained = train_variant(replace(SETTINGS, recipe=Recipe(4, 2e-3, 4, 64)), splits, CPU, tmp_path / "c.pt")
     losses = [record["train"]["loss"] for record in trained.history]
     assert losses[-1] < 0.7 * losses[0]
@@ -100,7 +98,7 @@ def test_a_network_learns_drawn_hair(splits, tmp_path):
     json.dumps(trained.history)
 
 
-def test_the_kept_epoch_has_the_best_auroc_on_validation_not_on_test(splits, tmp_path, tiny_network, monkeypatch):
+def test_best_validation_auroc_selects_the_epoch(splits, tmp_path, tiny_network, monkeypatch):
     """Validation is best after epoch 2, test after epoch 3."""
     real, auroc, weights = loop.score_held_out, {"val": [0.7, 0.9, 0.8], "test": [0.7, 0.8, 0.9]}, []
 
@@ -117,8 +115,8 @@ def test_the_kept_epoch_has_the_best_auroc_on_validation_not_on_test(splits, tmp
 
 
 def assert_resumes_exactly(settings, splits, folder, monkeypatch):
-    """A run that dies after its second checkpoint and is resumed ends as one that was never interrupted."""
-    whole = train_variant(settings, splits, CPU, folder / "whole.pt")
+    """Assert that a run that is killed after its second checkpoint and resumed equals an uninterrupted one."""
+    uninterrupted = train_variant(settings, splits, CPU, folder / "uninterrupted.pt")
     real_save = TrainingState.save
 
     def save_and_die(training, path):
@@ -128,59 +126,56 @@ def assert_resumes_exactly(settings, splits, folder, monkeypatch):
 
     monkeypatch.setattr(TrainingState, "save", save_and_die)
     with pytest.raises(KeyboardInterrupt):
-        train_variant(settings, splits, CPU, folder / "cut.pt")
+        train_variant(settings, splits, CPU, folder / "killed.pt")
     monkeypatch.setattr(TrainingState, "save", real_save)
-    resumed = train_variant(settings, splits, CPU, folder / "cut.pt", resume=True)
-    assert without_seconds(resumed.history) == without_seconds(whole.history)
-    assert resumed.best_epoch == whole.best_epoch
-    for name, tensor in whole.weights.items():
+    resumed = train_variant(settings, splits, CPU, folder / "killed.pt", resume=True)
+    assert without_seconds(resumed.history) == without_seconds(uninterrupted.history)
+    assert resumed.best_epoch == uninterrupted.best_epoch
+    for name, tensor in uninterrupted.weights.items():
         assert torch.equal(resumed.weights[name], tensor), name
 
 
-def test_a_resumed_run_gives_the_history_of_one_never_interrupted(splits, tmp_path, tiny_network, monkeypatch):
+def test_resumed_run_equals_an_uninterrupted_one(splits, tmp_path, tiny_network, monkeypatch):
     assert_resumes_exactly(SETTINGS, splits, tmp_path, monkeypatch)
 
 
-def test_a_checkpoint_cut_off_while_writing_leaves_the_former_one(splits, tmp_path, tiny_network, monkeypatch):
+def test_interrupted_write_leaves_the_previous_checkpoint(splits, tmp_path, tiny_network, monkeypatch):
     train_variant(replace(SETTINGS, recipe=Recipe(1, 1e-3, 4, 64)), splits, CPU, tmp_path / "c.pt")
     before = (tmp_path / "c.pt").read_bytes()
 
-    def half_a_file(state, file):
+    def write_half(state, file):
         file.write(before[:100])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(torch, "save", half_a_file)
+    monkeypatch.setattr(torch, "save", write_half)
     with pytest.raises(KeyboardInterrupt):
         train_variant(replace(SETTINGS, recipe=Recipe(1, 1e-3, 4, 64)), splits, CPU, tmp_path / "c.pt")
-    assert (tmp_path / "c.pt").read_bytes() == before and list(tmp_path.iterdir()) == [tmp_path / "c.pt"]
+    assert (tmp_path / "c.pt").read_bytes() == before
+    assert list(tmp_path.iterdir()) == [tmp_path / "c.pt"]
 
 
-def test_a_full_disk_ends_training_in_one_line_and_it_goes_on_once_there_is_room(
-    splits, small_disk, tmp_path_factory, tiny_network, monkeypatch
-):
-    whole = train_variant(SETTINGS, splits, CPU, tmp_path_factory.mktemp("room") / "c.pt")
-    filler, real = small_disk / "filler", loop.run_epoch
+def test_training_resumes_after_a_full_disk(splits, small_disk, tmp_path_factory, tiny_network, monkeypatch):
+    uninterrupted = train_variant(SETTINGS, splits, CPU, tmp_path_factory.mktemp("uninterrupted") / "c.pt")
+    filler, real = small_disk / "filler", loop.train_epoch
 
-    def run_epoch(training, *others):
-        if len(training.history) == 1:  # after the first checkpoint
+    def fill_disk_and_train_epoch(training, *others):
+        if len(training.history) == 1:  # After the first checkpoint.
             filler.write_bytes(bytes(shutil.disk_usage(small_disk).free - 4096))
         return real(training, *others)
 
-    monkeypatch.setattr(loop, "run_epoch", run_epoch)
-    with pytest.raises(
-        InputError, match=r"c\.pt cannot be written.*: expected \d+ kB of room there; make room,.* --resume"
-    ):
+    monkeypatch.setattr(loop, "train_epoch", fill_disk_and_train_epoch)
+    with pytest.raises(InputError, match=r"c\.pt cannot be written.*disk is full.*--resume"):
         train_variant(SETTINGS, splits, CPU, small_disk / "c.pt")
     assert sorted(path.name for path in small_disk.iterdir()) == ["c.pt", "filler"]
-    monkeypatch.setattr(loop, "run_epoch", real)
+    monkeypatch.setattr(loop, "train_epoch", real)
     filler.unlink()
     resumed = train_variant(SETTINGS, splits, CPU, small_disk / "c.pt", resume=True)
-    assert without_seconds(resumed.history) == without_seconds(whole.history)
-    assert all(torch.equal(resumed.weights[name], tensor) for name, tensor in whole.weights.items())
+    assert without_seconds(resumed.history) == without_seconds(uninterrupted.history)
+    assert all(torch.equal(resumed.weights[name], tensor) for name, tensor in uninterrupted.weights.items())
 
 
 @pytest.mark.parametrize(
-    "change, named",
+    ("change", "named"),
     [
         ({"seed": 5}, "seed 0, not 5"),
         ({"backbone": "resnet50"}, "backbone 'efficientnet_lite0', not 'resnet50'"),
@@ -188,50 +183,46 @@ def test_a_full_disk_ends_training_in_one_line_and_it_goes_on_once_there_is_room
         ({"data": "others"}, "data 'drawn', not 'others'"),
     ],
 )
-def test_a_checkpoint_of_other_settings_is_refused_with_the_setting_named(
-    splits, tmp_path, tiny_network, change, named
-):
+def test_checkpoint_of_other_settings_is_refused_by_name(splits, tmp_path, tiny_network, change, named):
     train_variant(SETTINGS, splits, CPU, tmp_path / "c.pt")
     with pytest.raises(InputError, match=f"was written with {named}"):
         train_variant(replace(SETTINGS, **change), splits, CPU, tmp_path / "c.pt", resume=True)
 
 
-def test_a_broken_checkpoint_is_named(splits, tmp_path, tiny_network):
+def test_broken_checkpoint_is_named(splits, tmp_path, tiny_network):
     (tmp_path / "c.pt").write_text("text")
     with pytest.raises(InputError, match=r"checkpoint .*c\.pt cannot be read"):
         train_variant(SETTINGS, splits, CPU, tmp_path / "c.pt", resume=True)
 
 
-def test_without_validation_photos_the_last_epoch_is_kept(splits, tmp_path, tiny_network):
+def test_without_validation_photos_the_last_epoch_is_selected(splits, tmp_path, tiny_network):
     splits["val"] = PhotoArrays(splits["val"].photos[:0], splits["val"].masks[:0])
     trained = train_variant(SETTINGS, splits, CPU, tmp_path / "c.pt")
-    assert trained.best_epoch == 3 and trained.history[0]["val"]["auroc"] is None
+    assert trained.best_epoch == 3
+    assert trained.history[0]["val"]["auroc"] is None
 
 
-def test_one_photo_is_too_few(splits, tmp_path, tiny_network):
+def test_one_photo_is_not_enough(splits, tmp_path, tiny_network):
     splits["train"] = PhotoArrays(splits["train"].photos[:1], splits["train"].masks[:1])
-    with pytest.raises(InputError, match="1 training photos are too few"):
+    with pytest.raises(InputError, match="Training needs at least 2 photos, but an epoch has 1"):
         train_variant(SETTINGS, splits, CPU, tmp_path / "c.pt")
 
 
-def test_cross_entropy_counts_thrice_near_the_contour_and_dice_is_added():
-    """One row of hair left, other right; uncertain everywhere: with equal errors the weights cancel in the mean."""
+def test_bce_dice_loss_weighs_contours_three_times():
+    """The left half is hair. In the first case, all pixels have the same error, so that weights cancel out."""
     logits, masks = torch.zeros(1, 4, 40), torch.zeros(1, 4, 40, dtype=torch.uint8)
     masks[..., :20] = 1
-    dice = 1 - (2 * 0.5 * 80 + 1) / (0.25 * 160 + 80 + 1)
-    assert bce_dice_loss(logits, masks).item() == pytest.approx(np.log(2) + dice, abs=1e-5)
+    assert bce_dice_loss(logits, masks).item() == pytest.approx(np.log(2) + 1 - 81 / 121, abs=1e-5)
 
-    def entropy_of_an_error_at(column):
+    def cross_entropy_of_wrong_column(column):
         wrong = torch.where(masks == 1, 20.0, -20.0)
         wrong[..., column] *= -1
-        alphas = torch.sigmoid(wrong)
-        dice = 1 - (2 * (alphas * masks).sum() + 1) / (alphas.square().sum() + masks.sum() + 1)
-        return (bce_dice_loss(wrong, masks) - dice).item()
+        return bce_dice_loss(wrong, masks).item() - 4 / 165  # Four of 84 pixels are wrongly called hair.
 
-    assert entropy_of_an_error_at(20) == pytest.approx(3 * entropy_of_an_error_at(35), rel=1e-3)
+    assert cross_entropy_of_wrong_column(20) == pytest.approx(3 * cross_entropy_of_wrong_column(35), rel=1e-3)
 
 
-def test_the_modern_loss_leaves_padding_out():
+def test_bce_dice_loss_ignores_padding():
     logits, masks = torch.randn(2, 8, 8), torch.randint(0, 2, (2, 8, 8), dtype=torch.uint8)
     padded_logits = torch.cat([logits, torch.full((2, 8, 12), 30.0)], dim=2)
     padded_masks = torch.cat([masks, torch.full((2, 8, 12), IGNORE, dtype=torch.uint8)], dim=2)
@@ -244,7 +235,7 @@ def test_the_modern_loss_leaves_padding_out():
 def modern(portraits) -> tuple[Settings, dict[str, PhotoArrays]]:
     recipe = replace(RECIPES["modern"]["random"], epochs=4, image_size=96, batch_size=4)
     dataset, pairs = find_pairs(portraits)
-    sizes = {"train": source_size(recipe), "val": 96, "test": 96}
+    sizes = {"train": recipe.source_size, "val": 96, "test": 96}
     splits = {
         name: load_arrays({dataset: [pair for pair in pairs if pair.split == name]}, Preprocessing(size), 1)
         for name, size in sizes.items()
@@ -252,68 +243,66 @@ def modern(portraits) -> tuple[Settings, dict[str, PhotoArrays]]:
     return replace(SETTINGS, recipe=recipe), splits | {"scenes": splits["train"]}
 
 
-def test_the_last_epochs_are_augmented_in_their_own_way(modern):
+def test_final_phase_has_its_own_augmentation(modern):
     settings, splits = modern
     recipe = settings.recipe
     augmentations = [
-        epoch_frames(settings, splits, Preprocessing(64), epoch).dataset.augmentation for epoch in (1, 2, 3, 4)
+        epoch_loader(settings, splits, Preprocessing(64), epoch).dataset.augmentation for epoch in (1, 2, 3, 4)
     ]
-    assert (
-        augmentations == [recipe.augmentation] * 2 + [recipe.final_augmentation] * 2
-    )  # the last three tenths, rounded up
+    # Three tenths of four epochs, rounded up.
+    assert augmentations == [recipe.augmentation] * 2 + [recipe.final_augmentation] * 2
 
 
-def test_the_modern_recipe_resumes_exactly_and_grows_its_photos(modern, tmp_path, tiny_network, monkeypatch):
+def test_modern_recipe_resumes_exactly_and_grows_its_input(modern, tmp_path, tiny_network, monkeypatch):
     settings, splits = modern
-    sizes, real = [], loop.epoch_frames
+    sizes, real = [], loop.epoch_loader
 
-    def frames(settings, splits, preprocessing, *others):
+    def record_size(settings, splits, preprocessing, *others):
         sizes.append(preprocessing.image_size)
         return real(settings, splits, preprocessing, *others)
 
-    monkeypatch.setattr(loop, "epoch_frames", frames)
+    monkeypatch.setattr(loop, "epoch_loader", record_size)
     assert_resumes_exactly(settings, splits, tmp_path, monkeypatch)
-    assert sizes == [64, 64, 96, 96, 64, 64, 96, 96]  # whole, cut off, resumed
+    assert sizes == [64, 64, 96, 96, 64, 64, 96, 96]  # Uninterrupted, killed, resumed.
 
 
-def test_the_first_epochs_train_at_two_thirds_of_the_size():
+def test_first_epochs_train_at_two_thirds_of_the_size():
     recipe = RECIPES["modern"]["random"]
-    assert [image_size_of(recipe, epoch) for epoch in (1, 15, 16, 26)] == [224, 224, 320, 320]
-    assert image_size_of(RECIPES["paper"]["random"], 1) == 256
+    assert [recipe.training_size(epoch) for epoch in (1, 15, 16, 26)] == [224, 224, 320, 320]
+    assert RECIPES["paper"]["random"].training_size(1) == 256
 
 
-def test_the_average_forgets_its_first_steps_sooner():
-    """Weights 0, 1, 2 ... averaged step by step; the n-th update keeps (1 + n) / (10 + n), at most the decay."""
-    network, average = nn.Linear(1, 1, bias=False), 0.0
-    averaged = AveragedModel(network, multi_avg_fn=moving_average(0.5))
-    for step in range(12):
-        network.weight.data.fill_(step)
-        averaged.update_parameters(network)
-        kept = min(0.5, (1 + step) / (10 + step))
-        average = step if step == 0 else kept * average + (1 - kept) * step
-        assert averaged.module.weight.item() == pytest.approx(average, rel=1e-5)
+def test_moving_average_warms_up():
+    """The first update keeps 2/11 of the average, the second would keep 3/12 but is limited to the decay, 1/5."""
+    network, averages = nn.Linear(1, 1, bias=False), []
+    ema = AveragedModel(network, multi_avg_fn=ema_update(0.2))
+    for value in (0, 1, 2):
+        network.weight.data.fill_(value)
+        ema.update_parameters(network)
+        averages.append(ema.module.weight.item())
+    assert averages == pytest.approx([0, 9 / 11, 97 / 55], rel=1e-5)
 
 
-def test_the_kept_weights_are_a_moving_average_and_so_are_the_statistics(splits, tmp_path, tiny_network):
-    """With a decay the kept weights lag behind the last step's; without, they are those."""
-    splits["val"] = PhotoArrays(splits["val"].photos[:0], splits["val"].masks[:0])  # so that the last epoch is kept
+def test_selected_weights_and_statistics_are_the_moving_average(splits, tmp_path, tiny_network):
+    """With a decay, the selected weights lag behind those of the last step; without, they are equal."""
+    splits["val"] = PhotoArrays(splits["val"].photos[:0], splits["val"].masks[:0])  # The last epoch is selected.
 
     def trained(decay):
-        recipe = Recipe(3, 1e-2, 4, 64, averaging=decay)
+        recipe = Recipe(3, 1e-2, 4, 64, ema_decay=decay)
         train_variant(replace(SETTINGS, recipe=recipe), splits, CPU, tmp_path / f"{decay}.pt")
         return torch.load(tmp_path / f"{decay}.pt", weights_only=True)
 
     plain, smooth = trained(0.0), trained(0.9)
     assert plain["best"]["weights"].keys() == smooth["best"]["weights"].keys()
-    assert smooth["averaged"]["n_averaged"] == 6
+    assert smooth["ema"]["n_averaged"] == 6
     for name in ("0.weight", "1.running_mean"):
         assert torch.equal(plain["best"]["weights"][name], plain["network"][name])
-        assert torch.equal(smooth["best"]["weights"][name], smooth["averaged"][f"module.{name}"])
+        assert torch.equal(smooth["best"]["weights"][name], smooth["ema"][f"module.{name}"])
         assert not torch.equal(smooth["best"]["weights"][name], smooth["network"][name])
     assert smooth["best"]["weights"]["1.num_batches_tracked"] == smooth["network"]["1.num_batches_tracked"] == 6
 
 
-def test_a_training_that_diverges_stops_and_keeps_its_last_good_checkpoint(splits, tmp_path, tiny_network, monkeypatch):
+def test_diverged_training_stops_and_keeps_the_last_good_checkpoint(splits, tmp_path, tiny_network, monkeypatch):
     real_update = TrainingState.update
 
     def update(training):
@@ -325,4 +314,5 @@ def test_a_training_that_diverges_stops_and_keeps_its_last_good_checkpoint(split
     with pytest.raises(InputError, match=r"random diverged in epoch 3: .*c\.pt holds epoch 2.* below 0\.001"):
         train_variant(SETTINGS, splits, CPU, tmp_path / "c.pt")
     kept = torch.load(tmp_path / "c.pt", weights_only=True)
-    assert len(kept["history"]) == 2 and all(tensor.isfinite().all() for tensor in kept["network"].values())
+    assert len(kept["history"]) == 2
+    assert all(tensor.isfinite().all() for tensor in kept["network"].values())

@@ -1,4 +1,4 @@
-"""Two processes share the work of one: each photo is scored once, one of them writes, and the result is near one's."""
+"""Training in two processes is close to training in one; each photo is scored once, and one process writes."""
 
 import json
 import os
@@ -18,21 +18,21 @@ LAUNCH = [
 
 
 @pytest.fixture(scope="module")
-def words(portraits) -> list[str]:
-    """Nine photos to train on and three, which two processes cannot share evenly, to test on."""
-    words = ["--data", portraits, "--backbone", "efficientnet_lite0", "--variants", "random", "--batch-size", 4]
-    words += ["--image-size", 64, "--learning-rate", 1e-4, "--precision", "float32"]
-    return list(map(str, words))
+def options(portraits) -> list[str]:
+    """Nine training photos, and three test photos, which two processes cannot divide evenly."""
+    options = ["--data", portraits, "--backbone", "efficientnet_lite0", "--variants", "random", "--batch-size", 4]
+    options += ["--image-size", 64, "--learning-rate", 1e-4, "--precision", "float32"]
+    return list(map(str, options))
 
 
-def test_two_processes_score_every_photo_once_write_once_and_end_near_one(words, tmp_path):
-    """Statistics of batch normalisation are each process's own on CPUs: near the same loss, not the same.
+def test_two_processes_match_one(options, tmp_path):
+    """On CPUs, batch normalisation statistics differ between processes, so losses are close but not equal.
 
-    The scores of the finished repository are those of one process over all test photos. That the history has the same
-    tells that the two have counted each photo once, although three photos do not divide among them.
+    One process scores the finished repository. Equal scores in the history prove that two processes, which cannot
+    divide three test photos evenly, count each of them once.
     """
-    done = run_python(*LAUNCH, *words, "--epochs", "2", "--output", tmp_path / "two")
-    run_here("train.py", *words, "--epochs", "2", "--output", tmp_path / "one")
+    done = run_python(*LAUNCH, *options, "--epochs", "2", "--output", tmp_path / "two")
+    run_here("train.py", *options, "--epochs", "2", "--output", tmp_path / "one")
     histories = [json.loads((tmp_path / name / "random" / "history.json").read_text()) for name in ("one", "two")]
     for one, two in zip(*histories, strict=True):
         for split in ("train", "val", "test"):
@@ -42,19 +42,20 @@ def test_two_processes_score_every_photo_once_write_once_and_end_near_one(words,
     kept = histories[1][config["variants"]["random"]["best_epoch"] - 1]
     assert scores["variants"]["random"]["mse"] == pytest.approx(kept["test"]["loss"], rel=2e-3)
     assert scores["variants"]["random"]["auroc"] == pytest.approx(kept["test"]["auroc"], abs=2e-3)
-    assert done.stdout.count("random epoch 2/2: train") == 1  # one writer
-    assert done.stderr.replace("\r", "\n").count("random epoch 2/2:   0%") == 1  # one progress bar
+    assert done.stdout.count("random epoch 2/2: train") == 1  # Only one process writes.
+    assert done.stderr.replace("\r", "\n").count("random epoch 2/2:   0%") == 1  # Only one process shows a bar.
 
 
-def test_ctrl_c_stops_all_processes_and_leaves_a_checkpoint(words, tmp_path):
-    command = [sys.executable, *LAUNCH, *words, "--epochs", "200", "--output", str(tmp_path / "run")]
+def test_interrupt_stops_all_processes_and_leaves_a_checkpoint(options, tmp_path):
+    command = [sys.executable, *LAUNCH, *options, "--epochs", "200", "--output", str(tmp_path / "run")]
     process = subprocess.Popen(
         command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     assert "random epoch 1/200: train" in process.stdout.readline()
-    os.killpg(process.pid, signal.SIGINT)  # what a terminal does
+    os.killpg(process.pid, signal.SIGINT)  # As a terminal does on Ctrl-C.
     _, errors = process.communicate(timeout=60)
-    assert process.returncode != 0 and "interrupted" in errors
+    assert process.returncode != 0
+    assert "interrupted" in errors
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
     state = torch.load(tmp_path / "run" / "checkpoints" / "random.pt", weights_only=True)
