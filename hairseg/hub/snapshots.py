@@ -14,7 +14,7 @@ from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import WeakFileLock, validate_repo_id
 
 from hairseg.errors import InputError, quote
-from hairseg.files import FULL
+from hairseg.files import DISK_FULL
 from hairseg.hub.errors import ChecksumError, NoRoomError
 from hairseg.repository.repository import CONFIG, ModelRepository
 
@@ -59,7 +59,7 @@ def download(repo_id: str, commit: str, files: list[str]) -> Path:
             folder = Path(snapshot_download(repo_id, revision=commit, allow_patterns=files))
     except (OSError, RuntimeError) as error:
         # What downloads large files is written in Rust, and says the number of the system's error in words.
-        if getattr(error, "errno", None) not in FULL and f"(os error {errno.ENOSPC})" not in str(error):
+        if getattr(error, "errno", None) not in DISK_FULL and f"(os error {errno.ENOSPC})" not in str(error):
             raise
         _remove_incomplete(repo_id)
         lacking = snapshot_download(repo_id, revision=commit, allow_patterns=files, dry_run=True)
