@@ -1,7 +1,7 @@
 """InputError, the error for a user's mistake, and helpers that format untrusted text for messages."""
 
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 MAX_LISTED_PROBLEMS = 20
 MAX_QUOTE_LENGTH = 80
@@ -54,6 +54,19 @@ def raise_if_any(problems: Sequence[str], what: str, remedy: str) -> None:
     if not remedy.endswith("."):  # transitional
         raise InputError(f"{len(problems)} {what}: {listed}; {remedy}")
     raise InputError(f"{len(problems)} {what}: {listed}.", remedy=remedy)
+
+
+def raise_if_unknown(what: str, value: str, choices: Iterable[str]) -> None:
+    """Raise InputError with the list of choices, unless the value is one of them.
+
+    Example:
+        >>> raise_if_unknown("--recipe", "papers", ["paper", "modern"])
+        Traceback (most recent call last):
+        hairseg.errors.InputError: --recipe 'papers' is unknown. Choose one of paper, modern.
+    """
+    choices = list(choices)
+    if value not in choices:
+        raise InputError(f"{what} {quote(value)} is unknown.", remedy=f"Choose one of {', '.join(choices)}.")
 
 
 def quote(value: object) -> str:

@@ -79,7 +79,7 @@ RECIPES = {
         "random": Recipe(epochs=6, learning_rate=1e-2, batch_size=6),
     },
     "modern": {"pretrained": MODERN, "random": MODERN},
-    "further": {"pretrained": FINETUNE, "random": FINETUNE},
+    "finetune": {"pretrained": FINETUNE, "random": FINETUNE},
 }
 
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
