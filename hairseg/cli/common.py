@@ -16,7 +16,7 @@ def run(command: Callable[[], int | None]) -> NoReturn:
     """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the parent process has closed it
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     try:
         sys.exit(command())
     except InputError as error:

@@ -1,5 +1,7 @@
 """The options of a training. They are those of `hairseg train`, which must not import PyTorch to parse them."""
 
+# ruff: noqa: RUF009  `_option` calls dataclasses.field
+
 import os
 import shlex
 from dataclasses import MISSING, dataclass, field, fields
