@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -25,7 +25,7 @@ class WriteError(InputError):
 
 
 @contextmanager
-def atomic_write(path: str | Path, *transitional: object) -> Iterator[Path]:
+def atomic_write(path: str | Path, *transitional: object) -> Generator[Path]:
     """Yield a temporary path beside `path` to write a file or folder to; rename it to `path` when the block succeeds.
 
     An existing file of that name is kept until then. When the block fails, what was written is removed. Several threads

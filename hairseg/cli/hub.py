@@ -122,9 +122,9 @@ def space(
     Example:
       hairseg hub space USER/PAGE --repo USER/NAME USER/OTHER@REVISION --secret HF_TOKEN
     """
+    secrets = dict(map(_read_secret, secret or []))
     from hairseg.hub.space import space as deploy
 
-    secrets = dict(map(_read_secret, secret or []))
     deployed = deploy(space, repo, private, hardware=hardware, secrets=secrets)
     print(f"deployed: {deployed.url}")
     for name in deployed.need_token:
