@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +19,6 @@ import numpy as np
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))  # run as a script, Python looks for packages beside the benchmarks alone
 
-from hairseg.cli.common import Parser  # noqa: E402
 from hairseg.errors import InputError  # noqa: E402
 from hairseg.files import write_json  # noqa: E402
 from hairseg.inference.predictor import HairPredictor  # noqa: E402
@@ -32,9 +31,9 @@ PORTRAIT = PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg"
 PAPER_SIZE = 256  # side of resnet101's input
 
 
-def parser_of(script: str, description: str | None) -> Parser:
+def parser_of(script: str, description: str | None) -> ArgumentParser:
     """A parser with the first line of a script's description, and --output."""
-    parser = Parser(prog=Path(script).name, description=(description or "").partition("\n")[0])
+    parser = ArgumentParser(prog=Path(script).name, description=(description or "").partition("\n")[0])
     parser.add_argument("--output", type=Path, help="JSON file of the result")
     return parser
 
