@@ -47,7 +47,9 @@ def test_training_writes_a_valid_repository(trained, portraits):
     chosen = max(reversed(history), key=lambda record: record["val"]["auroc"])
     assert entry["best_epoch"] == chosen["epoch"] and entry["selected_by"] == "auroc on val"
     assert str(output.parent) not in (output / "config.json").read_text()
-    options = "--backbone efficientnet_lite0 --init random --epochs 2 --learning-rate 0.002 --batch-size 4 --image-size 64"
+    options = (
+        "--backbone efficientnet_lite0 --init random --epochs 2 --learning-rate 0.002 --batch-size 4 --image-size 64"
+    )
     assert entry["command"] == f"hairseg train --data {portraits.name} {options} --output drawn"
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["images"] == 3 and metrics["split"] == "test" and metrics["image_size"] == 64
