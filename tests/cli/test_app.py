@@ -220,7 +220,7 @@ def test_environment_variables_are_the_defaults_of_options(served, monkeypatch):
     _, megabytes, auth, _, address = served()
     assert (megabytes, auth, address["server_name"], address["server_port"]) == (20.5, "ada:secret", "0.0.0.0", 8000)
     repos, megabytes, auth, _, address = served(
-        *"--repo a b/c --memory 3 --host ::1 --port 80 --auth eve:x".split(), "--share"
+        *("--repo", "a", "b/c", "--memory", "3", "--host", "::1", "--port", "80", "--auth", "eve:x", "--share")
     )
     assert (repos, megabytes, auth) == (["a", "b/c"], 3, "eve:x")
     assert address["server_name"] == "[::1]" and address["server_port"] == 80 and address["share"]
