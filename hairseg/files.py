@@ -34,6 +34,7 @@ def atomic_write(path: str | Path, *transitional: object) -> Generator[Path]:
 
     Args:
         path: the file to write, or a folder that is empty or does not exist. Its parent folders are created.
+        *transitional: ignored; removed once no call passes more than the path.
 
     Raises:
         WriteError: the disk is full, or the path is not writable.
