@@ -68,7 +68,7 @@ def test_settings_are_documented_by_their_dataclasses(capsys):
         assert f"--{setting.name.replace('_', '-')} " in shown
         assert setting.metadata["help"].rstrip(".") in shown
         assert setting.default is None or f"[default: {setting.default}]" in shown
-    assert "from -1 to 1" in shown and "<ombre|streaks>" in shown
+    assert "from -1 to 1" in shown and "ombre|streaks" in shown
     invoke(["train", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
     for option in fields(TrainOptions):
