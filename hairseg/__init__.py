@@ -1,6 +1,6 @@
-"""HairSeg: hair masks of DeepLabV3 with and without pretraining, and hair in another colour.
+"""HairSeg: hair segmentation by DeepLabV3, with and without pretraining, and hair recolouring.
 
-Names are imported when they are first used, so that `import hairseg` takes no PyTorch along.
+Names are imported on first use, so that `import hairseg` does not import PyTorch.
 
 Example:
     >>> import hairseg
@@ -51,7 +51,7 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"module 'hairseg' has no attribute {name!r}")
     value = getattr(import_module(f"hairseg.{_MODULES[name]}"), name)

@@ -1,10 +1,10 @@
-"""A user's mistake, as one sentence that says what was wrong, what was expected and what to do."""
+"""InputError, the error for a user's mistake, and helpers that format untrusted text for messages."""
 
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-LISTED = 20  # problems that a message names
-QUOTED = 80  # characters that a message quotes of what was found
+MAX_LISTED_PROBLEMS = 20
+MAX_QUOTE_LENGTH = 80
 
 
 class InputError(ValueError):
@@ -12,15 +12,15 @@ class InputError(ValueError):
 
     Args:
         problem: what is wrong, as a sentence.
-        expected: deprecated; a clause behind "expected".
         remedy: what to do, as a sentence.
 
     Example:
-        >>> print(InputError("Port 99999 does not exist.", remedy="Choose a --port from 1 to 65535."))
-        Port 99999 does not exist. Choose a --port from 1 to 65535.
+        >>> print(InputError("Port 99999 is out of range.", remedy="Choose a --port from 1 to 65535."))
+        Port 99999 is out of range. Choose a --port from 1 to 65535.
     """
 
-    def __init__(self, problem: str, expected: str | None = None, remedy: str | None = None):
+    # Transitional: `expected` and the clause form below are removed once no call uses them.
+    def __init__(self, problem: str, expected: str | None = None, remedy: str | None = None) -> None:
         self.problem, self.expected, self.remedy = problem, expected, remedy
         if problem.endswith(".") and not problem.endswith("..."):
             super().__init__(f"{problem} {remedy}" if remedy else problem)
@@ -31,26 +31,46 @@ class InputError(ValueError):
 
 
 def raise_if_any(problems: Sequence[str], what: str, remedy: str) -> None:
-    """Raise InputError with the list of problems, if there are any.
+    """Raise InputError with a list of problems, unless the list is empty.
 
     Args:
-        problems: a clause each; the first `LISTED` are named.
-        what: what they have in common, as it goes on after their number.
-        remedy: what to do about them.
+        problems: one clause per problem; at most `MAX_LISTED_PROBLEMS` are listed.
+        what: what they have in common, as the rest of a sentence that begins with their number.
+        remedy: what to do, as a sentence.
+
+    Raises:
+        InputError: `problems` is not empty.
 
     Example:
-        >>> raise_if_any(["a.png", "b.png"], "masks have no photo", "add the photos")
+        >>> raise_if_any(["a.png", "b.png"], "masks have no photo", "Add the photos.")
         Traceback (most recent call last):
-        hairseg.errors.InputError: 2 masks have no photo: a.png; b.png; add the photos.
+        hairseg.errors.InputError: 2 masks have no photo: a.png; b.png. Add the photos.
     """
-    if problems:
-        more = [f"and {len(problems) - LISTED} more"] if len(problems) > LISTED else []
-        listed = "; ".join([*problems[:LISTED], *more])
+    if not problems:
+        return
+    hidden = len(problems) - MAX_LISTED_PROBLEMS
+    more = [f"and {hidden} more"] if hidden > 0 else []
+    listed = "; ".join([*problems[:MAX_LISTED_PROBLEMS], *more])
+    if not remedy.endswith("."):  # transitional
         raise InputError(f"{len(problems)} {what}: {listed}; {remedy}")
+    raise InputError(f"{len(problems)} {what}: {listed}.", remedy=remedy)
+
+
+def raise_if_unknown(what: str, value: str, choices: Iterable[str]) -> None:
+    """Raise InputError with the list of choices, unless the value is one of them.
+
+    Example:
+        >>> raise_if_unknown("--recipe", "papers", ["paper", "modern"])
+        Traceback (most recent call last):
+        hairseg.errors.InputError: --recipe 'papers' is unknown. Choose one of paper, modern.
+    """
+    choices = list(choices)
+    if value not in choices:
+        raise InputError(f"{what} {quote(value)} is unknown.", remedy=f"Choose one of {', '.join(choices)}.")
 
 
 def quote(value: object) -> str:
-    """What was found, for a message: at most `QUOTED` characters on one line, however long or deep it is.
+    """Return the repr of a value on one line, shortened to `MAX_QUOTE_LENGTH` characters.
 
     Example:
         >>> quote("vgg16"), quote([[[[[[[1]]]]]]])
@@ -58,11 +78,11 @@ def quote(value: object) -> str:
         >>> len(quote("x" * 10_000))
         80
     """
-    return _shortened(_repr.repr(value))
+    return _shorten(_repr.repr(value))
 
 
 def printable(text: object) -> str:
-    r"""A text that holds a stranger's words, for a terminal: escapes and line breaks are written out.
+    r"""Return text with control characters and line breaks escaped, safe to print on a terminal.
 
     Example:
         >>> print(printable("selfie\x1b[2J\n.jpg"))
@@ -72,22 +92,23 @@ def printable(text: object) -> str:
 
 
 def summarise(text: object, skip: int = 0) -> str:
-    """The first line of a message that is not empty, at most `QUOTED` characters and without marks around it.
+    r"""Return the first non-empty line of a message, without list marks and shortened as by `quote`.
 
     Args:
-        skip: lines to leave out, if there are more.
+        text: the message, for example of another library's exception.
+        skip: number of lines to skip, if there are more.
 
     Example:
-        >>> summarise("\\n- no such file.\\n  at line 3")
+        >>> summarise("\n- no such file.\n  at line 3")
         'no such file'
     """
     lines = [line.strip(" -.") for line in str(text).splitlines() if line.strip(" -.")]
-    return _shortened(lines[min(skip, len(lines) - 1)]) if lines else "no details"
+    return _shorten(lines[min(skip, len(lines) - 1)]) if lines else "no details"
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= QUOTED else f"{text[: QUOTED - 3]}..."
+def _shorten(text: str) -> str:
+    return text if len(text) <= MAX_QUOTE_LENGTH else f"{text[: MAX_QUOTE_LENGTH - 3]}..."
 
 
 _repr = reprlib.Repr()
-_repr.maxstring = _repr.maxother = _repr.maxlong = 2 * QUOTED
+_repr.maxstring = _repr.maxother = _repr.maxlong = 2 * MAX_QUOTE_LENGTH

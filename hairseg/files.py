@@ -1,95 +1,101 @@
-"""Files and folders that appear whole under their names or not at all, even when the process is killed."""
+"""Atomic writes: a file or folder appears under its name complete, or not at all."""
 
 import errno
 import json
 import math
 import os
-import platform
-import re
+import secrets
 import shutil
-import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
 from hairseg.errors import InputError
 
-MACHINE = platform.node()[:20]
-
-FULL = {  # errors of the system, and what they mean
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "this user may use no more of the disk",
-}
+DISK_FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is exceeded"}
+"""What the errors of a full disk mean, by their number."""
 
 SYSTEM_FOLDERS = {
     "__macosx", "$recycle.bin", "recycler", "system volume information", "lost+found",
     "@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot",
 }  # fmt: skip
 
+STALE_SECONDS = 86_400
+
 
 class WriteError(InputError):
-    """A file or folder cannot be written, and others beside it probably neither."""
+    """A file or folder cannot be written; others beside it probably cannot either."""
 
 
 @contextmanager
-def atomic_write(path: str | Path, room: int = 0, remedy: str = "make room and try again") -> Iterator[Path]:
-    """A place to write a file or a folder to, hidden beside `path`, whose parents are made.
+def atomic_write(path: str | Path) -> Generator[Path]:
+    """Yield a temporary path beside `path` to write a file or folder to; rename it to `path` when the block succeeds.
 
-    What was written takes the name `path` when the block ends; an older file of that name stays until then. It is
-    removed when the block fails. A folder of the name `path` must be empty, or not there. Threads and processes may
-    write the same path at the same time: the last one wins. What killed processes of this machine left behind in the
-    folder is removed when this process first writes there.
+    An existing file of that name is kept until then. When the block fails, what was written is removed. Several threads
+    and processes may write the same path at the same time; the last one wins. A killed process leaves a hidden file
+    `.*.partial`, which is removed when a process first writes to that folder a day later.
 
     Args:
-        path: of the file or folder.
-        room: about how many bytes it takes, for the message where there is no room.
-        remedy: what to do in that case.
+        path: the file to write, or a folder that is empty or does not exist. Its parent folders are created.
 
     Raises:
-        WriteError: the disk is full, or nothing can be written there.
+        WriteError: the disk is full, or the path is not writable.
 
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
-        >>> with atomic_write(folder / "today.txt", room=20) as beside:
-        ...     written = beside.write_text("whole or not there")
+        >>> with atomic_write(folder / "today.txt") as partial:
+        ...     length = partial.write_text("complete")
         >>> [path.name for path in folder.iterdir()]
         ['today.txt']
     """
     path = Path(path)
-    # The name is cut, so that any that fits into a folder still does.
-    beside = path.with_name(f".{path.name[:40]}.{MACHINE}.{os.getpid()}.{threading.get_ident()}.partial")
+    # Cut to 40 characters, so that the temporary name is not too long for the file system if `path.name` is not.
+    partial = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(path.parent)
-        yield beside
-        os.replace(beside, path)
+        _remove_stale_partials(path.parent)
+        yield partial
+        os.replace(partial, path)
     except InputError:
         raise
     except Exception as error:
-        # Some libraries raise an error of their own while they handle the system's, which stays behind as its context.
-        fault = error if isinstance(error, OSError) else error.__context__
-        if isinstance(fault, OSError) and fault.errno in FULL:
-            _remove(beside)
-            raise WriteError(
-                f"{path} cannot be written because {FULL[fault.errno]} ({format_bytes(free_bytes(path.parent))} free)",
-                f"{format_bytes(room)} of room there",
-                remedy,
-            ) from None
-        if isinstance(error, OSError) and error.errno and _concerns(error, beside):
-            raise WriteError(
-                f"{path} cannot be written ({error.strerror})",
-                "a place where this user may write",
-                "choose another one, or change its permissions",
-            ) from None
+        # torch.save raises a RuntimeError while it handles the OSError of a full disk.
+        cause = error if isinstance(error, OSError) else error.__context__
+        if isinstance(cause, OSError) and cause.errno in DISK_FULL:
+            problem = f"{path} cannot be written because {DISK_FULL[cause.errno]}."
+            raise WriteError(problem, remedy="Free some space and try again.") from None
+        if isinstance(error, OSError) and _is_about(error, partial):
+            problem = f"{path} cannot be written ({error.strerror})."
+            raise WriteError(problem, remedy="Choose another path, or change its permissions.") from None
         raise
     finally:
-        _remove(beside)
+        _remove(partial)
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file atomically.
+
+    Raises:
+        WriteError: the disk is full, or the path is not writable.
+    """
+    with atomic_write(path) as partial:
+        partial.write_bytes(content)
+
+
+def write_json(path: str | Path, content: object) -> None:
+    """Write indented JSON atomically.
+
+    Raises:
+        WriteError: the disk is full, or the path is not writable.
+    """
+    write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def format_bytes(size: int) -> str:
-    """A number of bytes, rounded up.
+    """Format a number of bytes, rounded up.
 
     Example:
         >>> format_bytes(1), format_bytes(740_000), format_bytes(12_340_000)
@@ -99,30 +105,22 @@ def format_bytes(size: int) -> str:
 
 
 def free_bytes(folder: str | Path) -> int:
-    """How many bytes are free where a folder is, or would be made."""
+    """Return the free space of the disk that holds a folder, which need not exist yet."""
     folder = Path(folder)
-    return shutil.disk_usage(next(known for known in (folder, *folder.parents) if known.is_dir())).free
+    return shutil.disk_usage(next(parent for parent in (folder, *folder.parents) if parent.is_dir())).free
 
 
-def _concerns(error: OSError, place: Path) -> bool:
-    """Whether the system spoke of that place, or of a folder that it lies in; writing to an open file names none."""
-    named = str(error.filename)
-    return error.filename is None or place.is_relative_to(named) or Path(named).is_relative_to(place)
-
-
-def write_bytes(path: str | Path, content: bytes) -> None:
-    """Write a file, whole or not at all.
-
-    Raises:
-        WriteError: the disk is full, or nothing can be written there.
-    """
-    with atomic_write(path, len(content)) as beside:
-        beside.write_bytes(content)
-
-
-def write_json(path: str | Path, content) -> None:
-    """Write indented JSON, as `write_bytes` does."""
-    write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
+def is_running(process: int) -> bool:
+    """Return whether a process of that id exists on this machine, of this user or another."""
+    if os.name != "posix":  # elsewhere os.kill would end the process
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def is_hidden(path: str | Path) -> bool:
@@ -137,31 +135,23 @@ def is_hidden(path: str | Path) -> bool:
 
 
 @cache
-def _remove_leftovers(folder: Path) -> None:
-    """Once in a process, so that a folder of many results is not listed for every one of them."""
-    left_behind = re.compile(rf"\..*\.{re.escape(MACHINE)}\.(\d+)\.\d+\.partial")
-    for path in folder.iterdir():
-        named = left_behind.fullmatch(path.name)
-        if named and not is_running(int(named[1])):
-            _remove(path)
+def _remove_stale_partials(folder: Path) -> None:
+    """Cached, so that a folder of many files is listed once per process and not once per file."""
+    for partial in folder.glob(".*.partial"):
+        with suppress(OSError):  # another process has renamed or removed it
+            if time.time() - partial.stat().st_mtime > STALE_SECONDS:
+                _remove(partial)
 
 
-def is_running(process: int) -> bool:
-    """Whether there is a process of that number on this machine, this user's or another's."""
-    if os.name != "posix":  # elsewhere os.kill ends the process
-        return True
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        pass
-    return True
+def _is_about(error: OSError, path: Path) -> bool:
+    """Return whether an error names the path or one of its parents; errors of an open file name none."""
+    name = str(error.filename)
+    return error.filename is None or path.is_relative_to(name) or Path(name).is_relative_to(path)
 
 
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        with suppress(OSError):  # it is not there, or the disk cannot be written to any more
+        with suppress(OSError):  # it does not exist, or the disk has become read-only
             path.unlink()

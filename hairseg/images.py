@@ -28,8 +28,6 @@ warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 # programs (EPS to Ghostscript) whatever the file's suffix, and decodes others while opening them (ICO).
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 
-HIDDEN_FOLDERS = ("@eadir", "__macosx", "$recycle.bin", "#recycle", "system volume information", "lost+found")
-
 TRANSPOSE_BY_ORIENTATION = {  # EXIF orientation -> operation that makes the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -74,17 +72,6 @@ def readable_suffixes() -> frozenset[str]:
     """Return the lower-case suffixes of files that `load_photo` reads, `.mpo` (stereo JPEG) included."""
     formats = (*readable_formats(), "MPO")
     return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in formats)
-
-
-def is_hidden(path: str | Path) -> bool:
-    """Tell whether a file or folder is hidden or made by a system: a trash, thumbnails, metadata of archives.
-
-    Example:
-        >>> [is_hidden(name) for name in ("photos/.Trash-1000", "photos/@eaDir", "photos/._a.jpg", "photos/a.jpg")]
-        [True, True, True, False]
-    """
-    name = Path(path).name
-    return name.startswith(".") or name.lower() in HIDDEN_FOLDERS
 
 
 def load_photo(

@@ -1,19 +1,21 @@
-"""Memory of large photos goes back to the system."""
+"""Settings of glibc's allocator that keep the memory of large photos from accumulating."""
 
 import ctypes
 from contextlib import suppress
 
 MIB = 1 << 20
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+# From malloc.h.
+M_TRIM_THRESHOLD = -1
+M_MMAP_THRESHOLD = -3
 
 
 def return_large_arrays_to_system() -> None:
-    """Have glibc hand arrays of 8 MiB and more straight back to the system when they are freed, and keep smaller ones.
+    """Make glibc return arrays of at least 8 MiB to the system when they are freed, and keep smaller ones.
 
-    Left alone, it raises that size with every such array, up to 32 MiB, and scatters the others over the arenas of its
-    threads: 200 photos of 12 megapixels double the page's memory. And it hands back and asks for smaller ones again and
-    again: a photo of 1 megapixel costs six times as many page faults. Other C libraries have no such setting.
+    By default, glibc raises this threshold with each such array, up to 32 MiB, and spreads the arrays over the arenas
+    of its threads: 200 photos of 12 megapixels double the page's memory. It also returns smaller arrays each time, so
+    that a photo of 1 megapixel costs six times as many page faults. Does nothing with other C libraries.
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL("libc.so.6").mallopt
@@ -22,6 +24,6 @@ def return_large_arrays_to_system() -> None:
 
 
 def trim_memory() -> None:
-    """And what smaller ones have left behind."""
+    """Return all free memory of glibc's heap to the system. Does nothing with other C libraries."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -28,6 +28,8 @@ from hairseg.repository.config import Config
 PROJECT = Path(__file__).parent.parent
 DATA = PROJECT.parent / "shared" / "data"
 
+SLOW_FILES = {"test_commands.py", "test_export.py", "test_package.py", "test_parallel.py"}
+
 # Fuzzing: the same few values every time, or with HYPOTHESIS_PROFILE=hour new ones for about an hour.
 settings.register_profile(
     "few",
@@ -45,6 +47,18 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "few"))
 def pytest_xdist_setupnodes():
     """Of several processes that test (`-n 2`) each computes in one thread, so that they do not wait for one another."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that drive a browser, and those that start processes or train, by their files."""
+    for item in items:
+        folder = (
+            item.path.relative_to(PROJECT / "tests").parts[0] if item.path.is_relative_to(PROJECT / "tests") else ""
+        )
+        if folder == "browser":
+            item.add_marker(pytest.mark.browser)
+        if folder in ("browser", "fuzz", "stress") or item.path.name in SLOW_FILES:
+            item.add_marker(pytest.mark.slow)
 
 
 def draw_portrait(seed: int, size: int = 96) -> tuple[np.ndarray, np.ndarray]:
@@ -102,16 +116,16 @@ def write_repository(folder: Path, variants: tuple[str, ...] = VARIANTS, seed: i
     return folder
 
 
-def run_python(*words, rc: int = 0) -> subprocess.CompletedProcess:
-    """`python WORDS...` in the project's folder, in a process of its own."""
+def run_python(*words: object, rc: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run `python WORDS...` in the project's folder, and check its exit code."""
     command = [sys.executable, *map(str, words)]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=1800, stdin=subprocess.DEVNULL)
     assert done.returncode == rc, done.stdout + done.stderr
     return done
 
 
-def run_here(*words, rc: int = 0) -> subprocess.CompletedProcess:
-    """As `run_python` but in this process, which spares a start of PyTorch: the same script, lines and exit code."""
+def run_here(*words: object, rc: int = 0) -> subprocess.CompletedProcess[str]:
+    """Do the same as `run_python` in this process, which saves importing PyTorch again."""
     script, *options = map(str, words[1:] if words[0] == "-m" else words)
     out, err, threads = io.StringIO(), io.StringIO(), (torch.get_num_threads(), cv2.getNumThreads())
     with pytest.MonkeyPatch.context() as patch:

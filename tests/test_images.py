@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 
 from hairseg import images
 from hairseg.errors import InputError
-from hairseg.images import FORMATS, alpha_to_grey, as_alpha, as_photo, encode_png, is_hidden, load_photo
+from hairseg.images import FORMATS, alpha_to_grey, as_alpha, as_photo, encode_png, load_photo
 
 
 def encoded(image: Image.Image, format: str, **options) -> bytes:

@@ -1,9 +1,13 @@
 """The package as pip installs it, away from the checkout."""
 
+import json
 import re
+import socket
 import subprocess
 import sys
+import time
 import tomllib
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -14,19 +18,21 @@ import hairseg
 SETTINGS = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
-def requirements(name: str) -> set[str]:
-    lines = (PROJECT / name).read_text(encoding="utf-8").splitlines()
-    return {line for line in lines if line and not line.startswith(("#", "-r"))}
+def test_requirements_are_generated_from_pyproject():
+    """A Space installs requirements.txt before it has the package."""
+    committed = (PROJECT / "requirements.txt").read_text(encoding="utf-8")
+    subprocess.run([sys.executable, PROJECT / "scripts" / "requirements.py"], check=True)
+    assert (PROJECT / "requirements.txt").read_text(encoding="utf-8") == committed
+    assert {"torch>=2.6", "gradio>=6.31,<7", "accelerate>=1.7"} <= set(committed.splitlines())
 
 
-def test_requirements_are_those_of_the_package():
-    """A Space installs requirements.txt before it has the code, so that the list stands there once more."""
-    extras = SETTINGS["optional-dependencies"]
-    assert requirements("requirements.txt") == {*SETTINGS["dependencies"], *extras["page"], *extras["train"]}
-    assert requirements("requirements-dev.txt") == set(extras["test"])
+def test_the_development_environment_has_every_extra():
+    (line,) = (PROJECT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
+    extras = line.removeprefix("-e .[").removesuffix("]").split(",")
+    assert set(extras) == set(SETTINGS["optional-dependencies"])
 
 
-def test_exports_are_there_and_listed():
+def test_exports_exist_and_are_listed():
     for name in hairseg.__all__:
         assert getattr(hairseg, name) is not None
         assert name in dir(hairseg)
@@ -34,14 +40,14 @@ def test_exports_are_there_and_listed():
         hairseg.mask  # noqa: B018
 
 
-def test_importing_takes_no_torch_along():
+def test_importing_does_not_import_torch():
     code = "import sys, hairseg; print(sorted({'torch', 'numpy', 'cv2', 'gradio'} & sys.modules.keys()))"
     assert subprocess.check_output([sys.executable, "-c", code], cwd=PROJECT, text=True) == "[]\n"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    """A folder with the package as its wheel holds it, and nothing else."""
+    """A folder with the wheel's files and nothing else."""
     folder = tmp_path_factory.mktemp("site")
     pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
     wheel = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder / "wheel"), str(PROJECT)]
@@ -52,10 +58,14 @@ def site(tmp_path_factory) -> Path:
     return folder / "site"
 
 
-def away(site: Path, *words: str) -> subprocess.CompletedProcess:
-    """Run Python outside of the checkout, with the installed package on its path."""
+def away(site: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Python outside of the checkout, with the installed wheel on its path."""
     return subprocess.run(
-        [sys.executable, *words], cwd=site.parent, env={"PYTHONPATH": str(site)}, capture_output=True, text=True
+        [sys.executable, *words],
+        cwd=site.parent,
+        env={"PYTHONPATH": str(site)} | environment,
+        capture_output=True,
+        text=True,
     )
 
 
@@ -86,3 +96,37 @@ def test_the_command_is_installed(site):
     result = away(site, str(script), "no-such-photo.jpg")
     assert result.returncode in (1, 2) and re.search(r"^error: no-such-photo\.jpg ", result.stderr, re.MULTILINE)
     assert "Traceback" not in result.stderr
+
+
+def test_an_installed_package_trains_and_evaluates(site, portraits, tmp_path):
+    hairseg_command, environment = str(site / "bin" / "hairseg"), {"HAIRSEG_CACHE": str(tmp_path / "cache")}
+    words = ["--backbone", "efficientnet_lite0", "--variants", "random", "--epochs", "1", "--image-size", "32"]
+    run = tmp_path / "run"
+    result = away(site, hairseg_command, "train", "--data", str(portraits), *words, "--output", str(run), **environment)
+    assert result.returncode == 0, result.stderr
+    words = ["--repo", str(run), "--output", str(tmp_path / "scores")]
+    result = away(site, hairseg_command, "evaluate", "--data", str(portraits), *words, **environment)
+    assert result.returncode == 0, result.stderr
+    trained, scored = (json.loads((folder / "metrics.json").read_text()) for folder in (run, tmp_path / "scores"))
+    assert scored["variants"] == trained["variants"]
+
+
+def test_an_installed_package_serves_the_page(site, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    environment = {"PYTHONPATH": str(site), "TMPDIR": str(tmp_path), "GRADIO_ANALYTICS_ENABLED": "False"}
+    words = [sys.executable, str(site / "bin" / "hairseg"), "serve", "--port", port]
+    process = subprocess.Popen(words, cwd=site.parent, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 300
+        while True:
+            assert process.poll() is None and time.monotonic() < deadline
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
+                    assert "HairSeg" in page.read().decode()
+                break
+            except OSError:
+                time.sleep(0.2)
+    finally:
+        process.terminate()
+        process.communicate(timeout=120)

@@ -1,40 +1,34 @@
-"""What the commands share: mistakes end with one line and exit code 2; the choice of a device."""
+"""Exit codes and error messages of all commands."""
 
-import argparse
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import NoReturn
 
 from hairseg.errors import InputError, printable
 
-if TYPE_CHECKING:
-    pass
 
+def run(command: Callable[[], int | None]) -> NoReturn:
+    """Run a command and exit with what it returns, by default 0.
 
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaint is one line."""
-
-    def error(self, message: str):
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
-
-
-def run(main: Callable[[], int | None]) -> None:
-    """Run a command and exit: 2 after a user's mistake, 130 after Ctrl-C, each with one line on standard error."""
+    The exit code is 2 after a user's mistake or a system error such as a full disk, and 130 after Ctrl-C; one line on
+    standard error says so.
+    """
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started the command
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+        if getattr(sys, name) is None:  # the parent process has closed it
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     try:
-        sys.exit(main())
+        sys.exit(command())
     except InputError as error:
-        _end(f"error: {error}", 2)
-    except OSError as error:  # an output folder that cannot be written, a full disk
-        _end(f"error: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}", 2)
+        _fail(f"error: {error}", 2)
+    except OSError as error:
+        file = f"{error.filename}: " if error.filename else ""
+        _fail(f"error: {file}{error.strerror or error}", 2)
     except KeyboardInterrupt:
-        _end("interrupted", 130)
+        _fail("interrupted", 130)
 
 
-def _end(line: str, code: int) -> None:
-    if os.environ.get("RANK", "0") == "0":  # of several processes that train together, one speaks
-        print(printable(line), file=sys.stderr)
+def _fail(message: str, code: int) -> NoReturn:
+    if os.environ.get("RANK", "0") == "0":  # one of the processes of a distributed training
+        print(printable(message), file=sys.stderr)
     sys.exit(code)

@@ -1,110 +1,148 @@
-"""The model repository on the Hugging Face Hub, and the Space that shows it.
+"""`hairseg hub`: model repositories on the Hugging Face Hub, and the Space that shows them."""
 
-python -m hairseg.hub push runs/resnet101-paper USER/NAME [--private] [--overwrite-card] [--onnx] [--allow-regression]
-python -m hairseg.hub log USER/NAME
-python -m hairseg.hub pull USER/NAME[@REVISION] [--output DIR]
-python -m hairseg.hub export REPO --onnx [--output DIR]
-python -m hairseg.hub space USER/NAME --repo USER/NAME[@REVISION]... [--private] [--hardware NAME] [--secret HF_TOKEN]
-"""
-
-import os
 from pathlib import Path
+from typing import Annotated
 
-from hairseg.cli.common import Parser, run
+import typer
+
+from hairseg.cli.options import MultiValueCommand
+from hairseg.environment import env
 from hairseg.errors import InputError, quote
-from hairseg.hub.history import log
-from hairseg.hub.publish import push
-from hairseg.hub.resolve import parse_repo_id, pull
-from hairseg.hub.space import space
-from hairseg.repository.export import check_packages, export_onnx
+
+app = typer.Typer(rich_markup_mode=None, help="Push, pull and show model repositories on the Hugging Face Hub.")
+
+Private = Annotated[bool, typer.Option("--private", help="Make it visible to you alone.")]
 
 
-def parse() -> Parser:
-    parser = Parser(prog="python -m hairseg.hub", description="HairSeg on the Hugging Face Hub.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("push", help="push a model repository in one commit, and tag it")
-    command.add_argument("folder", metavar="FOLDER", type=Path)
-    command.add_argument("repo", metavar="USER/NAME")
-    command.add_argument("--private", action="store_true", help="only you can see it")
-    command.add_argument("--overwrite-card", action="store_true", help="also a card that was edited on the Hub")
-    command.add_argument(
-        "--allow-regression", action="store_true", help="also if it scores worse than what was tagged last"
+@app.command()
+def push(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Model repository.")],
+    repo: Annotated[str, typer.Argument(metavar="USER/NAME", help="Where to push it.")],
+    private: Private = False,
+    overwrite_card: Annotated[
+        bool, typer.Option("--overwrite-card", help="Replace a model card that was edited on the Hub.")
+    ] = False,
+    allow_regression: Annotated[
+        bool, typer.Option("--allow-regression", help="Push even if the scores are worse than those of the last tag.")
+    ] = False,
+    onnx: Annotated[bool, typer.Option("--onnx", help="Export to ONNX first, for use without this package.")] = False,
+) -> None:
+    """Push a model repository in one commit, and tag it.
+
+    \b
+    Example:
+      hairseg hub push runs/resnet101-paper USER/NAME --private
+    """
+    from hairseg.hub.publish import push as push_to_hub
+
+    if onnx:
+        _export(folder)
+    pushed = push_to_hub(
+        folder, repo, private=private, overwrite_card=overwrite_card, allow_regression=allow_regression
     )
-    command.add_argument("--onnx", action="store_true", help="export to ONNX first, for use without this code")
-    command = commands.add_parser("pull", help="download a model repository for offline use")
-    command.add_argument("repo", metavar="REPO", help="USER/NAME or USER/NAME@REVISION")
-    command.add_argument("--output", type=Path, help="new folder for a copy of it (the Hub's cache alone)")
-    command = commands.add_parser("log", help="list the tags of a repository with recipes and scores, the newest first")
-    command.add_argument("repo", metavar="USER/NAME")
-    command = commands.add_parser("export", help="write VARIANT/model.onnx into a model repository")
-    command.add_argument("repo", metavar="REPO", help="folder, or Hub id to pull first")
-    command.add_argument("--onnx", action="store_true", required=True, help="the format")
-    command.add_argument("--output", type=Path, help="new folder for what is pulled (the last word of the Hub id)")
-    command = commands.add_parser("space", help="create or update the Space that shows model repositories")
-    command.add_argument("space", metavar="USER/NAME")
-    command.add_argument(
-        "--repo",
-        nargs="+",
-        required=True,
-        help="USER/NAME or USER/NAME@REVISION of model repositories, among which visitors choose",
-    )
-    command.add_argument("--private", action="store_true", help="only you can see it")
-    command.add_argument("--hardware", help="what it shall run on, such as cpu-basic or t4-small")
-    command.add_argument(
-        "--secret",
-        action="append",
-        default=[],
-        metavar="NAME[=VALUE]",
-        help="a secret of the Space; without a value, that of the environment variable NAME",
-    )
-    return parser
+    if pushed.card_kept:
+        print("The model card was edited on the Hub and is kept. Replace it with --overwrite-card.")
+    print(f"pushed: {pushed.url} (tag {pushed.tag})")
 
 
-def read_secret(text: str) -> tuple[str, str]:
-    """ "NAME=VALUE", or "NAME" of an environment variable -> name and value."""
-    name, given, value = text.partition("=")
-    if not given:
-        value = os.environ.get(name, "")
-    if not name or not value:
-        raise InputError(
-            f"the secret {quote(name)} has no value", "an environment variable of that name, or NAME=VALUE"
-        )
-    return name, value
+@app.command()
+def pull(
+    repo: Annotated[str, typer.Argument(metavar="REPO", help="USER/NAME or USER/NAME@REVISION.")],
+    output: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="New folder for a copy; by default only the Hub's cache.")
+    ] = None,
+) -> None:
+    """Download a model repository for offline use.
+
+    \b
+    Example:
+      hairseg hub pull USER/NAME@REVISION --output models/name
+    """
+    from hairseg.hub.resolve import pull as pull_from_hub
+
+    pulled = pull_from_hub(repo, output)
+    print(f"pulled: {pulled}, in {pulled.folder}")
 
 
-def export(folder: Path) -> None:
+@app.command()
+def log(repo: Annotated[str, typer.Argument(metavar="USER/NAME", help="Model repository.")]) -> None:
+    """List the tags of a model repository with recipes and scores, newest first."""
+    from hairseg.hub.history import log as list_releases
+
+    for release in list_releases(repo):
+        print(release)
+
+
+@app.command()
+def export(
+    repo: Annotated[str, typer.Argument(metavar="REPO", help="Folder, or Hub id to pull first.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="New folder for a pulled repository; by default the name in the Hub id."),
+    ] = None,
+) -> None:
+    """Write VARIANT/model.onnx into a model repository.
+
+    \b
+    Example:
+      hairseg hub export USER/NAME --output models/name
+    """
+    from hairseg.hub.resolve import pull as pull_from_hub
+    from hairseg.repository.export import check_packages
+
+    check_packages()
+    if Path(repo).is_dir():
+        _export(Path(repo))
+    else:
+        name = repo.partition("@")[0].rpartition("/")[2]
+        _export(pull_from_hub(repo, output or name).folder)
+
+
+@app.command(cls=MultiValueCommand)
+def space(
+    space: Annotated[str, typer.Argument(metavar="USER/NAME", help="The Space.")],
+    repo: Annotated[
+        list[str],
+        typer.Option(
+            metavar="REPO...", help="Model repositories that visitors can choose, USER/NAME or USER/NAME@REVISION."
+        ),
+    ],
+    private: Private = False,
+    hardware: Annotated[str | None, typer.Option(help="Hardware of the Space, such as cpu-basic or t4-small.")] = None,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=VALUE]", help="A secret of the Space, by default the environment variable NAME. Repeatable."
+        ),
+    ] = None,
+) -> None:
+    """Create or update the Space that shows model repositories.
+
+    \b
+    Example:
+      hairseg hub space USER/PAGE --repo USER/NAME USER/OTHER@REVISION --secret HF_TOKEN
+    """
+    secrets = dict(map(_read_secret, secret or []))
+    from hairseg.hub.space import space as deploy
+
+    deployed = deploy(space, repo, private, hardware=hardware, secrets=secrets)
+    print(f"deployed: {deployed.url}")
+    for name in deployed.need_token:
+        print(f"{name} is private. Add a token that can read it as the secret HF_TOKEN in the Space's settings.")
+
+
+def _export(folder: Path) -> None:
+    from hairseg.repository.export import export_onnx
+
     for path in export_onnx(folder):
         print(f"exported: {path}")
 
 
-def main() -> None:
-    args = parse().parse_args()
-    if args.command == "export":
-        check_packages()
-        if Path(args.repo).is_dir():
-            export(Path(args.repo))
-        else:
-            export(pull(args.repo, args.output or parse_repo_id(args.repo)[0].rpartition("/")[2]).folder)
-    elif args.command == "push":
-        if args.onnx:
-            export(args.folder)
-        pushed = push(args.folder, args.repo, args.private, args.overwrite_card, allow_regression=args.allow_regression)
-        if pushed.card_kept:
-            print("the model card was edited on the Hub and is kept; --overwrite-card replaces it")
-        print(f"pushed: {pushed.url} (tag {pushed.tag})")
-    elif args.command == "log":
-        for release in log(args.repo):
-            print(release)
-    elif args.command == "pull":
-        found = pull(args.repo, args.output)
-        print(f"pulled: {found}, in {found.folder}")
-    elif args.command == "space":
-        secrets = dict(map(read_secret, args.secret))
-        deployed = space(args.space, args.repo, args.private, hardware=args.hardware, secrets=secrets)
-        print(f"deployed: {deployed.url}")
-        for repo in deployed.need_token:
-            print(f"{repo} is private: add a token that may read it as the secret HF_TOKEN in the Space's settings")
-
-
-if __name__ == "__main__":
-    run(main)
+def _read_secret(text: str) -> tuple[str, str]:
+    """Split NAME=VALUE; without a value, read the environment variable NAME."""
+    name, _, value = text.partition("=")
+    value = value or env(name)
+    if not name or not value:
+        remedy = "Set the environment variable of that name, or give NAME=VALUE."
+        raise InputError(f"The secret {quote(name)} has no value.", remedy=remedy)
+    return name, value

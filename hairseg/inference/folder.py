@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from hairseg.errors import InputError, printable, raise_if_any
-from hairseg.files import WriteError, write_bytes
-from hairseg.images import alpha_to_grey, encode_png, is_hidden, load_photo, readable_suffixes
+from hairseg.files import WriteError, is_hidden, write_bytes
+from hairseg.images import alpha_to_grey, encode_png, load_photo, readable_suffixes
 from hairseg.memory import return_large_arrays_to_system
 from hairseg.recolouring.collages import contact_sheet
 from hairseg.recolouring.recolourer import HairRecolourer
@@ -57,7 +57,7 @@ def find_photos(arguments: Iterable[Path], output: Path) -> dict[Path, Path]:
 
     Args:
         arguments: files, and folders that stand for all pictures in them and their sub-folders. Links to folders are
-            followed, each folder is searched once. Hidden files, system folders (`images.is_hidden`) and files named
+            followed, each folder is searched once. Hidden files, system folders (`files.is_hidden`) and files named
             like results (`*.alpha.png`, ...) are not searched. Results of earlier runs among the files, as a shell's
             `*` adds them, are skipped with a warning, unless all files are results.
         output: folder for the results.

@@ -1,4 +1,4 @@
-"""`python -m hairseg models` as a user runs it."""
+"""`hairseg models` as a user runs it."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from hairseg.repository import BUNDLED, ModelRepository
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder called models, with a repository, a broken one, and a photo."""
+    """A folder named "models" that holds a repository, a broken repository and a photo."""
     models = tmp_path_factory.mktemp("work") / "models"
     write_repository(models / "drawn")
     (models / "broken").mkdir()
@@ -31,7 +31,7 @@ def run(folder, *words, rc: int) -> subprocess.CompletedProcess:
     return done
 
 
-def test_a_folder_of_runs_is_listed_and_measured(folder):
+def test_a_folder_of_repositories_is_listed_and_measured(folder):
     done = run(folder, "models", "models", "--json", rc=1)
     assert done.stderr == (
         "error: models/broken/config.json does not describe a HairSeg model: expected architecture 'DeepLabV3'.\n"
@@ -51,14 +51,13 @@ def test_without_a_folder_the_bundled_pair_is_listed():
     )
 
 
-def test_photos_in_a_folder_of_that_name_are_reached(folder):
+def test_a_folder_named_like_the_verb_is_reached_by_a_path(folder):
     run(folder, "./models", "--output", "out", rc=0)
     with Image.open(folder / "out" / "selfie.alpha.png") as alpha:
         assert alpha.size == (96, 96)
 
 
-def test_a_mistake_is_one_line():
-    said = run_here("-m", "hairseg", "models", "nowhere", rc=2).stderr
-    assert said.startswith("error: nowhere holds no model repository") and said.count("\n") == 1
+def test_mistakes_end_with_one_line():
+    error = run_here("-m", "hairseg", "models", "nowhere", rc=2).stderr
+    assert error.startswith("error: nowhere holds no model repository") and error.count("\n") == 1
     assert "models --help" in run_here("-m", "hairseg", "models", "--fast", rc=2).stderr
-    assert "./models" in run_here("-m", "hairseg", "--help").stdout

@@ -7,8 +7,7 @@ from hub.fake_hub import READER
 from hub.helpers import REPO, assert_fails, publish
 from huggingface_hub import SpaceCard
 
-from hairseg.cli import hub as hub_command
-from hairseg.cli.common import run
+from hairseg.cli import main
 from hairseg.hub import space as deploying
 from hairseg.hub.publish import push
 from hairseg.hub.space import DeployedSpace, space
@@ -97,11 +96,11 @@ def test_space_metadata(server, one, project):
 def test_a_space_of_several_models(server, both, project, monkeypatch, capsys):
     first, second = f"{REPO}@{publish(server, both)[:8]}", "ada/darker"
     push(both, second, private=True)
-    monkeypatch.setattr(sys, "argv", ["hub", "space", "ada/page", "--repo", first, second, REPO])
+    monkeypatch.setattr(sys, "argv", ["hairseg", "hub", "space", "ada/page", "--repo", first, second, REPO])
     with pytest.raises(SystemExit) as end:
-        run(hub_command.main)
-    assert end.value.code is None
-    assert "ada/darker is private" in (output := capsys.readouterr().out) and f"{REPO} is private" not in output
+        main()
+    assert end.value.code == 0
+    assert "ada/darker is private" in (said := capsys.readouterr().out) and f"{REPO} is private" not in said
     made = server.repo("ada/page", "spaces")
     monkeypatch.setenv("HAIRSEG_REPO", made.variables["HAIRSEG_REPO"]["value"])
     models, notices = find_models()
@@ -117,15 +116,15 @@ def test_hardware_and_secrets_are_passed_on(server, one, project, monkeypatch, c
     push(one, REPO, private=True)
 
     def command(*options: str) -> int | None:
-        monkeypatch.setattr(sys, "argv", ["hub", "space", "ada/page", "--repo", REPO, *options])
+        monkeypatch.setattr(sys, "argv", ["hairseg", "hub", "space", "ada/page", "--repo", REPO, *options])
         with pytest.raises(SystemExit) as end:
-            run(hub_command.main)
+            main()
         return end.value.code
 
-    assert command() is None and "HF_TOKEN" in capsys.readouterr().out
+    assert command() == 0 and "HF_TOKEN" in capsys.readouterr().out
     assert "preload_from_hub" not in server.files("ada/page", kind="spaces")["README.md"].decode()
     monkeypatch.setenv("GREETING", "hello")
-    assert command("--hardware", "t4-small", "--secret", "HF_TOKEN=hf_x", "--secret", "GREETING") is None
+    assert command("--hardware", "t4-small", "--secret", "HF_TOKEN=hf_x", "--secret", "GREETING") == 0
     made = server.repo("ada/page", "spaces")
     assert made.hardware == "t4-small" and made.secrets == {"HF_TOKEN": "hf_x", "GREETING": "hello"}
     assert "HF_TOKEN" not in capsys.readouterr().out

@@ -1,0 +1,73 @@
+"""`hairseg evaluate`: score a model repository on a data set."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from hairseg.errors import InputError, raise_if_unknown
+
+
+def evaluate(
+    data: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the data set.")],
+    dataset: Annotated[str, typer.Option(metavar="LAYOUT", help="Layout of the data set; auto: detect it.")] = "auto",
+    scenes: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FOLDER...",
+            help="Folders of photos without people. With them, framing and photos without hair are scored, too.",
+        ),
+    ] = None,
+    include_hairless: Annotated[
+        bool, typer.Option("--include-hairless", help="Include people without a hair mask, as empty masks.")
+    ] = False,
+    split: Annotated[Literal["test", "val", "train", "all"], typer.Option(help="Which photos to score.")] = "test",
+    repo: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REPO", help="Folder or Hub id of the model; by default HAIRSEG_REPO, or the bundled one."
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Threads that decode photos.", show_default="one per core")] = (
+        os.cpu_count() or 1
+    ),
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of metrics.json and figures.")] = Path(
+        "runs/evaluation"
+    ),
+) -> None:
+    """Score a model repository on a data set.
+
+    \b
+    Examples:
+      hairseg evaluate --data CelebAMask-HQ
+      hairseg evaluate --data Figaro1k --repo runs/resnet101-paper --output runs/figaro1k
+    """
+    from hairseg.data.datasets import LAYOUTS, find_pairs, find_scenes, load_scenes
+    from hairseg.data.decoded import load_arrays
+    from hairseg.evaluation.evaluate import evaluate as score
+    from hairseg.evaluation.report import table
+    from hairseg.hub.resolve import default_repo, resolve
+    from hairseg.inference.predictor import HairPredictor
+    from hairseg.networks.devices import select_device
+    from hairseg.repository import ModelRepository
+
+    torch_device = select_device(device)
+    raise_if_unknown("--dataset", dataset, ["auto", *LAYOUTS])
+    name, pairs = find_pairs(data, dataset, include_hairless)
+    pairs = [pair for pair in pairs if split in (pair.split, "all")]
+    if not pairs:
+        raise InputError(f"{data} has no photos in the {split} split.", remedy="Try --split all.")
+    scene_pairs = [pair for pair in find_scenes(*(scenes or [])) if split in (pair.split, "all")]
+    if scenes and not scene_pairs:
+        folders = " and ".join(map(str, scenes))
+        raise InputError(f"{folders} has no scenes in the {split} split.", remedy="Add scenes, or try --split all.")
+    backdrops = load_scenes(scene_pairs)
+    predictor = HairPredictor(resolve(repo or default_repo()).folder, device=torch_device)
+    arrays = load_arrays({name: pairs}, predictor.config.preprocessing, workers)
+    repository = ModelRepository(output)
+    metrics = score(predictor, name, split, pairs, arrays, backdrops, repository)
+    repository.save_metrics(metrics)
+    print(table(metrics))
+    print(f"written: metrics.json, figures and worst.png in {output}")

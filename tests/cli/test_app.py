@@ -1,0 +1,245 @@
+"""The arguments of `hairseg`, its help and its exit codes."""
+
+import shlex
+import signal
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT, run_here
+
+from hairseg import __version__
+from hairseg.cli.app import invoke
+from hairseg.environment import env
+from hairseg.errors import InputError
+from hairseg.recolouring.settings import RecolourSettings
+from hairseg.training.options import TrainOptions
+
+VERBS = ("predict", "serve", "train", "evaluate", "models", "hub")
+
+
+@pytest.fixture
+def train_options(monkeypatch):
+    """A function that parses `hairseg train` and returns the options, without training."""
+    parsed = []
+    monkeypatch.setattr("hairseg.training.train.train", parsed.append)
+
+    def parse(*words: str) -> TrainOptions:
+        assert invoke(["train", *words]) == 0
+        return parsed.pop()
+
+    return parse
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """A function that parses `hairseg serve` and returns what the page would be started with."""
+    calls = []
+    monkeypatch.setattr("hairseg.cli.serve._run_page", lambda *arguments: calls.append(arguments))
+    for name in ("HAIRSEG_REPO", "HAIRSEG_AUTH", "HAIRSEG_MEMORY", "GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+
+    def parse(*words: str) -> tuple:
+        assert invoke(["serve", *words]) == 0
+        return calls.pop()
+
+    return parse
+
+
+def test_help_lists_the_verbs_and_examples(capsys):
+    for words in ([], ["--help"]):
+        assert invoke(words) == 0
+        shown = capsys.readouterr().out
+        assert all(f"\n  {verb} " in shown for verb in VERBS)
+        assert "\n    hairseg selfie.jpg --colour copper --output out\n" in shown and "./NAME" in shown
+    for verb in VERBS[:-1]:
+        assert invoke([verb, "--help"]) == 0
+        shown = capsys.readouterr().out
+        assert f"Usage: hairseg {verb}" in shown and f"\n    hairseg {verb}" in shown
+    assert invoke(["--version"]) == 0 and capsys.readouterr().out == f"hairseg {__version__}\n"
+
+
+def test_settings_are_documented_by_their_dataclasses(capsys):
+    invoke(["predict", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    for setting in fields(RecolourSettings):
+        assert f"--{setting.name.replace('_', '-')} " in shown
+        assert setting.metadata["help"].rstrip(".") in shown
+        assert setting.default is None or f"[default: {setting.default}]" in shown
+    assert "from -1 to 1" in shown and "ombre|streaks" in shown
+    invoke(["train", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    for option in fields(TrainOptions):
+        assert f"--{option.name.replace('_', '-')} " in shown and option.metadata["help"] in shown
+    assert "--no-" not in shown
+
+
+def test_defaults_of_train_are_those_of_its_dataclass(train_options):
+    assert train_options("--data", "a") == TrainOptions(data=[Path("a")])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--data a b --scenes c d --weights a=2 b=0.5 --variants random",
+        "--data a --data b --scenes c --scenes d --weights a=2 --weights b=0.5 --variants random",
+        "--data=a b --scenes c --scenes=d --weights a=2 b=0.5 --variants=random",
+    ],
+)
+def test_options_take_several_values(train_options, words):
+    options = train_options(*shlex.split(words), "--resume", "--seed", "-3")
+    assert options.data == [Path("a"), Path("b")] and options.scenes == [Path("c"), Path("d")]
+    assert options.weights == ["a=2", "b=0.5"] and options.variants == ["random"]
+    assert options.resume and options.seed == -3
+
+
+def test_the_command_of_a_training_repeats_it(train_options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "start").mkdir()
+    options = train_options(
+        *(
+            "--data",
+            str(tmp_path / "faces"),
+            "street",
+            "--weights",
+            "street/hats=2",
+            "--start",
+            str(tmp_path / "start"),
+        ),
+        *("--learning-rate", "1e-4", "--onnx", "--resume", "--push-to", "ada/hair"),
+    )
+    command = (
+        "hairseg train --data faces street --weights street/hats=2 --start start --learning-rate 0.0001 "
+        "--push-to ada/hair --onnx"
+    )
+    assert options.command() == command
+    repeated = train_options(*shlex.split(command)[2:])
+    assert repeated.command() == command and repeated.learning_rate == 1e-4
+
+
+@pytest.mark.parametrize("words", ["a.jpg b --output out", "--output out a.jpg b", "predict a.jpg b --output out"])
+def test_predict_is_the_default_verb(monkeypatch, words):
+    found = []
+
+    def find_photos(paths, output):
+        found.append(([*paths], output))
+        return {}
+
+    monkeypatch.setattr("hairseg.cli.predict.find_photos", find_photos)
+    assert invoke(words.split()) == 0
+    assert found == [([Path("a.jpg"), Path("b")], Path("out"))]
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ("train", "Missing option '--data'. See hairseg train --help."),
+        ("train --data x --sede 1", "See hairseg train --help."),
+        ("train --data x --seed one", "'--seed'"),
+        ("evaluate --data x --split holdout", "'holdout' is not one of 'test', 'val', 'train', 'all'"),
+        ("--nonsense", "--nonsense"),
+        ("hub", "Missing command. See hairseg hub --help."),
+        ("hub pusch", "Did you mean 'push'?"),
+        ("hub space ada/page", "Missing option '--repo'. See hairseg hub space --help."),
+        ("hub space ada/page --repo a/b --secret NO_SUCH_VARIABLE", "The secret 'NO_SUCH_VARIABLE' has no value."),
+        ("a.jpg --strength 2", "strength is 2"),
+        ("a.jpg --colour mauve-ish", "'mauve-ish' is not a colour"),
+    ],
+)
+def test_wrong_arguments_end_with_one_line(words, message):
+    done = run_here("-m", "hairseg", *words.split(), rc=2)
+    assert done.stdout == "" and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train"], ["serve", "--port", "0"], ["hub", "pusch"]])
+def test_help_and_wrong_arguments_do_not_import_torch(words):
+    code = (
+        "import sys; from hairseg.cli.app import invoke; from hairseg.errors import InputError\n"
+        "try: invoke(sys.argv[1:])\nexcept InputError: pass\n"
+        "sys.exit(f\"{ {'torch', 'gradio', 'huggingface_hub'} & sys.modules.keys() }\")"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], cwd=PROJECT, capture_output=True, text=True)
+    assert done.stderr == "set()\n"
+
+
+@pytest.mark.parametrize("module", ["hairseg.cli.common", "numpy", "torch.nn"])
+def test_ctrl_c_while_importing_ends_with_one_line(module, tmp_path):
+    """Interrupts the command just after it has imported a module."""
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "train.py", "--data", str(tmp_path)],
+        cwd=PROJECT,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # otherwise ignored when the tests run in the background
+    assert process.stderr
+    assert any(line.split("|")[-1].strip() == module for line in process.stderr)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert [line for line in errors.splitlines() if not line.startswith("import time:")] == ["interrupted"]
+
+
+def test_shell_completion_knows_verbs_options_and_backbones():
+    def complete(line: str) -> str:
+        code = "from hairseg.cli import main; main()"
+        environment = {"_HAIRSEG_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=300
+        )
+        return done.stdout
+
+    assert complete("hairseg ev").split() == ["evaluate"]
+    assert complete("hairseg train --back").split() == ["--backbone"]
+    assert "efficientnet_lite0" in complete("hairseg train --backbone eff")
+
+
+def test_serve_without_arguments_shows_the_bundled_pair(served):
+    repos, megabytes, auth, device, address = served()
+    assert (repos, megabytes, auth, device) == ([], 1000, None, "auto")
+    assert address == {"server_name": "127.0.0.1", "server_port": 7860, "share": False, "mcp_server": False}
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+def test_blank_environment_variables_count_as_unset(served, monkeypatch, blank):
+    defaults = served()
+    for name in ("HAIRSEG_AUTH", "HAIRSEG_MEMORY", "GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT"):
+        monkeypatch.setenv(name, blank)
+        assert env(name) is None
+    assert served() == defaults
+
+
+def test_environment_variables_are_the_defaults_of_options(served, monkeypatch):
+    monkeypatch.setenv("HAIRSEG_AUTH", "ada:secret")
+    monkeypatch.setenv("HAIRSEG_MEMORY", "20.5")
+    monkeypatch.setenv("GRADIO_SERVER_NAME", "0.0.0.0")
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "8000")
+    _, megabytes, auth, _, address = served()
+    assert (megabytes, auth, address["server_name"], address["server_port"]) == (20.5, "ada:secret", "0.0.0.0", 8000)
+    repos, megabytes, auth, _, address = served(
+        *("--repo", "a", "b/c", "--memory", "3", "--host", "::1", "--port", "80", "--auth", "eve:x", "--share")
+    )
+    assert (repos, megabytes, auth) == (["a", "b/c"], 3, "eve:x")
+    assert address["server_name"] == "[::1]" and address["server_port"] == 80 and address["share"]
+
+
+@pytest.mark.parametrize(
+    "words, environment, message",
+    [
+        ("--port 99999", {}, "Port '99999' is out of range. Choose a --port from 1 to 65535."),
+        ("", {"GRADIO_SERVER_PORT": "abc"}, "Port 'abc' is out of range."),
+        ("--memory 0", {}, "--memory is '0'. Give a number of megabytes above 0."),
+        ("--memory nan", {}, "--memory is 'nan'."),
+        ("", {"HAIRSEG_MEMORY": "much"}, "--memory is 'much'."),
+        ("--auth nobody", {}, "--auth is malformed. Give USER:PASSWORD."),
+        ("--mcp --auth ada:secret", {}, "--mcp tools do not ask for a password."),
+    ],
+)
+def test_wrong_options_of_serve_are_named(served, monkeypatch, words, environment, message):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=message.replace(".", r"\.")):
+        served(*words.split())
