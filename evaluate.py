@@ -12,7 +12,7 @@ from hairseg.data.datasets import LAYOUTS, find_pairs, find_scenes, load_scenes
 from hairseg.data.decoded import load_arrays
 from hairseg.errors import InputError
 from hairseg.evaluation.evaluate import evaluate
-from hairseg.evaluation.report import table
+from hairseg.evaluation.report import format_report
 from hairseg.hub.resolve import default_repo, resolve
 from hairseg.inference.predictor import HairPredictor
 from hairseg.networks.devices import select_device
@@ -63,7 +63,7 @@ def main() -> None:
     output = ModelRepository(args.output)
     metrics = evaluate(predictor, dataset, args.split, pairs, arrays, backdrops, output)
     output.save_metrics(metrics)
-    print(table(metrics))
+    print(format_report(metrics))
     print(f"written: metrics.json, figures and worst.png in {args.output}")
 
 

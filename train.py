@@ -23,7 +23,7 @@ from hairseg.data.decoded import PhotoArrays
 from hairseg.errors import InputError, raise_if_any
 from hairseg.evaluation.evaluate import evaluate
 from hairseg.evaluation.figures import draw_history
-from hairseg.evaluation.report import table
+from hairseg.evaluation.report import format_report
 from hairseg.hub.card import render_card
 from hairseg.hub.publish import check_push, push
 from hairseg.hub.resolve import resolve
@@ -34,7 +34,7 @@ from hairseg.networks.preprocessing import Preprocessing
 from hairseg.paper import VARIANTS
 from hairseg.repository.config import Config
 from hairseg.repository.export import check_packages, export_onnx
-from hairseg.repository.repository import CONFIG, ModelRepository
+from hairseg.repository.repository import CONFIG_FILE, ModelRepository
 from hairseg.training.batches import serving_size
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import train_variant
@@ -172,7 +172,7 @@ def main() -> None:
             draw_history(figure, trained.history, f"{variant}, {args.backbone}", trained.best_epoch)
     accelerator.end_training()
     if accelerator.is_main_process:
-        repository.save_config(Config.of(args.backbone, Preprocessing(serving_size(recipe)), entries))
+        repository.save_config(Config.from_training(args.backbone, Preprocessing(serving_size(recipe)), entries))
         predictor = HairPredictor(output, device=accelerator.device)
         finish(repository, predictor, photos, tests, backdrops, args.push_to)
         # renamed first: a half-removed folder would be taken up by --resume
@@ -214,7 +214,7 @@ def started_repository(args: Namespace) -> ModelRepository | None:
 
 def check_output(output: Path, checkpoints: Path, resume: bool) -> None:
     """Raise InputError where something trained before would be overwritten."""
-    is_finished = (output / CONFIG).exists()
+    is_finished = (output / CONFIG_FILE).exists()
     if resume and is_finished and not checkpoints.exists():
         raise InputError(f"{output} is finished: there is nothing to resume", None, "train into another --output")
     if not resume and (checkpoints.exists() or is_finished):
@@ -243,10 +243,10 @@ def finish(
         for dataset, pairs in photos.pairs["test"].items()
         if pairs
     )
-    metrics["others"] = others
+    metrics = metrics.model_copy(update={"others": others})
     repository.save_metrics(metrics)
     repository.save_card(render_card(predictor.config, metrics, name or "USER/NAME"))
-    print("\n\n".join(table(of_dataset) for of_dataset in (metrics, *others)))
+    print(format_report(metrics))
 
 
 def publish(output: Path, args: Namespace) -> None:

@@ -24,14 +24,14 @@ from trained import record_in, trained_weights
 
 from hairseg.cli.common import run
 from hairseg.data.datasets import find_pairs
-from hairseg.evaluation.full_resolution import full_resolution_scores
+from hairseg.evaluation.full_resolution import score_full_resolution
 from hairseg.files import write_json
 from hairseg.inference.predictor import HairPredictor
 from hairseg.networks.backbones import BACKBONES, build_model, default_init
 from hairseg.networks.devices import autocast, prepare_for_inference, select_device
 from hairseg.networks.preprocessing import Preprocessing
 from hairseg.repository import ModelRepository
-from hairseg.repository.config import Config
+from hairseg.repository.config import Config, VariantConfig
 from hairseg.training.checkpoints import Settings
 from hairseg.training.recipes import MODERN
 
@@ -75,14 +75,14 @@ def scores_of(weights: dict, backbone: str, size: int, found: dict, device: torc
     with tempfile.TemporaryDirectory() as folder:
         repository = ModelRepository(folder)
         repository.save_weights("pretrained", backbone, weights)
-        repository.save_config(Config.of(backbone, Preprocessing(size), {"pretrained": {}}))
+        repository.save_config(Config.from_training(backbone, Preprocessing(size), {"pretrained": VariantConfig()}))
         predictor = HairPredictor(folder, ["pretrained"], device)
         scores = {
-            dataset: full_resolution_scores(predictor, dataset, [pair for pair in pairs if pair.split == "val"])
+            dataset: score_full_resolution(predictor, dataset, [pair for pair in pairs if pair.split == "val"])
             for dataset, pairs in found.items()
         }
     return {
-        dataset: {name: round(of_dataset.variants["pretrained"][name], 4) for name in SCORES}
+        dataset: {name: round(getattr(of_dataset.variants["pretrained"], name), 4) for name in SCORES}
         for dataset, of_dataset in scores.items()
     }
 

@@ -18,8 +18,8 @@ from common import parser_of, report
 from hairseg.cli.common import run
 from hairseg.data.datasets import find_pairs
 from hairseg.errors import InputError
-from hairseg.evaluation.full_resolution import pair_at_size_of_photo
-from hairseg.evaluation.metrics import MaskScores
+from hairseg.evaluation.full_resolution import load_full_resolution
+from hairseg.evaluation.metrics import MaskCounts
 from hairseg.hub.resolve import default_repo, resolve
 from hairseg.inference.predictor import HairPredictor
 from hairseg.inference.refinement import refine_alpha
@@ -59,13 +59,13 @@ def main() -> None:
         ),
         "closed form": closed_form,
     }
-    scores = {method: MaskScores() for method in methods}
+    scores = {method: MaskCounts() for method in methods}
     errors, seconds = ({method: [] for method in methods} for _ in range(2))
     chosen = [pair for pair in pairs if pair.split == args.split][: args.limit]
     if not chosen:
         raise InputError(f"{args.data} has no photos in the {args.split} split", "train, val or test with some")
     for pair in chosen:
-        photo, mask = pair_at_size_of_photo(pair, dataset)
+        photo, mask = load_full_resolution(pair, dataset)
         alpha = predictor.alphas(photo, refined=False)["pretrained"]
         for method, sharpen in methods.items():
             began = time.perf_counter()
@@ -79,7 +79,11 @@ def main() -> None:
         "split": args.split,
         "photos": len(errors["network"]),
         "ways": {
-            method: {name: round(score, 4) for name, score in scores[method].scores().items() if score is not None}
+            method: {
+                name: round(score, 4)
+                for name, score in scores[method].scores()
+                if score is not None
+            }
             | {
                 "mse": round(statistics.mean(errors[method]), 5),
                 "time": round(statistics.median(seconds[method]) / unit, 2),

@@ -56,12 +56,12 @@ def record_of(repository: ModelRepository, others: Sequence[ModelRepository] = (
     return {
         "backbone": config.backbone,
         "image_size": config.image_size,
-        "dataset": metrics["dataset"],
-        "test_photos": metrics["images"],
+        "dataset": metrics.dataset,
+        "test_photos": metrics.images,
         "variants": {
             variant: {
-                "settings": {name: entry[name] for name in SETTINGS},
-                "test": {name: metrics["variants"][variant][name] for name in SCORES},
+                "settings": {name: getattr(entry, name) for name in SETTINGS},
+                "test": {name: getattr(metrics.variants[variant], name) for name in SCORES},
                 "history": repository.history(variant),
                 "seeds": [seed_of(trained, variant) for trained in (repository, *others)],
             }
@@ -73,8 +73,8 @@ def record_of(repository: ModelRepository, others: Sequence[ModelRepository] = (
 def seed_of(repository: ModelRepository, variant: str) -> dict:
     """What a training came to: its seed, the epoch kept, and that epoch's scores as they were during training."""
     entry = repository.config.variants[variant]
-    kept = repository.history(variant)[entry["best_epoch"] - 1]
-    return {"seed": entry["seed"], "kept": kept}
+    kept = repository.history(variant)[(entry.best_epoch or 1) - 1]
+    return {"seed": entry.seed, "kept": kept}
 
 
 def page_of(record: dict) -> str:

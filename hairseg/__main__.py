@@ -170,8 +170,7 @@ def list_models(words: Sequence[str]) -> int:
     from hairseg.inference.predictor import HairPredictor
     from hairseg.inference.speed import measure_latency
     from hairseg.repository import BUNDLED, ModelRepository
-    from hairseg.repository.leaderboard import find_repositories, read_row
-    from hairseg.repository.table import as_json, table
+    from hairseg.repository.leaderboard import find_repositories, format_leaderboard, read_row, rows_to_json
 
     device = select_device(args.device)
     rows, failed = [], False
@@ -184,7 +183,7 @@ def list_models(words: Sequence[str]) -> int:
         except InputError as error:
             report(str(error))
             failed = True
-    print(json.dumps(as_json(rows), indent=2) if args.json else table(rows))
+    print(json.dumps(rows_to_json(rows), indent=2) if args.json else format_leaderboard(rows))
     return 1 if failed else 0
 
 

@@ -13,6 +13,8 @@ from huggingface_hub import constants
 from hairseg.errors import InputError
 from hairseg.hub import card
 from hairseg.repository import ModelRepository
+from hairseg.repository.config import VariantConfig
+from hairseg.repository.metrics import Metrics
 
 REPO = "ada/hair"
 
@@ -26,8 +28,8 @@ SHORT = 0.4  # seconds the client waits for an answer where none will come
 NOT_HANGING = 60  # seconds; far more than any of these calls needs, far less than for ever
 
 
-def training_entry(init: str) -> dict:
-    return {
+def training_entry(init: str) -> VariantConfig:
+    return VariantConfig(**{
         "init": init,
         "recipe": "paper",
         "loss": "mse",
@@ -46,7 +48,7 @@ def training_entry(init: str) -> dict:
         "device": "cpu, 2 threads",
         "command": "python train.py --data CelebAMask-HQ",
         "versions": {"python": "3.11.7", "torch": "2.15.0"},
-    }
+    })
 
 
 METRICS = {
@@ -79,7 +81,7 @@ def write_pushable(folder: Path, variants: tuple[str, ...] = ("pretrained", "ran
     repository = ModelRepository(write_repository(folder, variants))
     entries = {variant: training_entry("imagenet" if variant == "pretrained" else "random") for variant in variants}
     repository.save_config(replace(repository.config, variants=entries))
-    metrics = METRICS | {"variants": {variant: METRICS["variants"][variant] for variant in variants}}
+    metrics = Metrics(**METRICS | {"variants": {variant: METRICS["variants"][variant] for variant in variants}})
     repository.save_metrics(metrics)
     for name in ("figure3", "figure4"):
         repository.figure(name).parent.mkdir(exist_ok=True)

@@ -29,7 +29,7 @@ def test_the_results_table_is_the_bundled_metrics():
 
 
 def test_the_bundled_card_is_rendered_from_its_config_and_metrics():
-    assert (BUNDLED / "README.md").read_text() == render_card(ModelRepository(BUNDLED).config, METRICS)
+    assert (BUNDLED / "README.md").read_text() == render_card(ModelRepository(BUNDLED).config, ModelRepository(BUNDLED).metrics())
 
 
 def figures_of(scores: dict) -> list[float]:
@@ -43,7 +43,7 @@ def row(label: str) -> list[float]:
 def test_the_tables_of_what_users_get_are_the_bundled_metrics():
     assert len(METRICS["others"]) == 3
     for part in (METRICS, *METRICS["others"]):
-        name, full_resolution = dataset_name(part["dataset"]), part["own_size"]
+        name, full_resolution = dataset_name(part["dataset"]), part["full_resolution"]
         assert row(f"{name}, {part['images']} photos") == figures_of(full_resolution)
         if name in ("CelebAMask-HQ", "Figaro1k"):
             unrefined = {variant: scores["unrefined"] for variant, scores in full_resolution.items()}

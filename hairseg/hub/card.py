@@ -9,10 +9,12 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData, constants
 
 from hairseg.paper import PAPER_AUROC
 from hairseg.repository.config import Config
+from hairseg.repository.leaderboard import format_percentage, format_score
+from hairseg.repository.metrics import Metrics, Transfer
 
 TEMPLATE = "model_card.md"
 
-METRICS = {
+METRIC_NAMES = {
     "auroc": "AUROC",
     "f1": "F1",
     "iou": "IoU",
@@ -51,7 +53,7 @@ WATTS_PER_THREAD = 10  # of a CPU: a server of 64 threads draws about 600
 MARK = re.compile(r"\n<!-- hairseg: ([0-9a-f]{64}) -->\n\Z")
 
 
-def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME", onnx_variants: Sequence[str] = ()) -> str:
+def render_card(config: Config, metrics: Metrics, repo_id: str = "USER/NAME", onnx_variants: Sequence[str] = ()) -> str:
     """README.md of a model repository, from the template model_card.md.
 
     Args:
@@ -63,8 +65,8 @@ def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME", onnx_
     Returns:
         The card's text, closed by a checksum by which a later push knows whether its owner has edited it.
     """
-    datasets = list(dict.fromkeys(name for entry in config.variants.values() for name in entry["datasets"]))
-    started = [(config.backbone, entry["init"]) for entry in config.variants.values()]
+    datasets = list(dict.fromkeys(name for entry in config.variants.values() for name in entry.datasets))
+    started = [(config.backbone, entry.init) for entry in config.variants.values()]
     bases = sorted(BASES[start] for start in started if start in BASES)
     results = _eval_results(metrics)
     data = ModelCardData(
@@ -88,16 +90,16 @@ def render_card(config: Config, metrics: dict, repo_id: str = "USER/NAME", onnx_
         repo_id=repo_id,
         onnx_variants=onnx_variants,
         hub=constants.ENDPOINT,
-        metric_names=METRICS,
+        metric_names=METRIC_NAMES,
         paper_auroc=PAPER_AUROC,
-        dataset_name=dataset_name(metrics.get("dataset", "")),
+        dataset_name=dataset_name(metrics.dataset or ""),
         dataset_names=DATASETS,
         trained_on=[dataset_name(name) for name in datasets],
         on_hub={dataset_name(name): HUB_DATASETS[name] for name in datasets if name in HUB_DATASETS},
-        score=_score,
+        score=format_score,
+        percentage=format_percentage,
         power=power,
         photos_saved=photos_saved,
-        stages=stages,
     )
     text = card.content.rstrip("\n") + "\n"
     return f"{text}\n<!-- hairseg: {_checksum(text)} -->\n"
@@ -136,18 +138,7 @@ def power(device: str) -> int | None:
     return each and each * int(processes or 1)
 
 
-def stages(entry: dict) -> list[dict]:
-    """The trainings that made a variant, the first one first, each as an entry of config.json.
-
-    Example:
-        >>> [stage["recipe"] for stage in stages({"recipe": "further", "started_from": {"recipe": "modern"}})]
-        ['modern', 'further']
-    """
-    before = entry.get("started_from")
-    return [*(stages(before) if before else []), entry]
-
-
-def photos_saved(transfer: dict) -> str:
+def photos_saved(transfer: Transfer) -> str:
     """What the curve over numbers of photos says, in a sentence.
 
     Args:
@@ -155,13 +146,13 @@ def photos_saved(transfer: dict) -> str:
             share of the photos with which the pretrained variant is as good as the random one with all of them.
 
     Example:
-        >>> photos_saved({"f1": {"random": {"50": 0.5, "800": 0.8}, "pretrained": {}}, "photos_saved": 0.25})
+        >>> photos_saved(Transfer(f1={"random": {"50": 0.5, "800": 0.8}}, photos_saved=0.25))
         'Pretrained, 200 photos do what 800 do from random weights.'
     """
-    numbers = sorted(map(int, transfer["f1"]["random"]))
-    if transfer["photos_saved"] is None:
+    numbers = sorted(map(int, transfer.f1["random"]))
+    if transfer.photos_saved is None:
         return f"From random weights, {numbers[-1]} photos do more than all do pretrained."
-    enough = round(transfer["photos_saved"] * numbers[-1])
+    enough = round(transfer.photos_saved * numbers[-1])
     if enough <= numbers[0]:
         return f"Pretrained, as few as {numbers[0]} photos do more than {numbers[-1]} do from random weights."
     return f"Pretrained, {enough} photos do what {numbers[-1]} do from random weights."
@@ -171,24 +162,20 @@ def _checksum(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _score(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
-def _eval_results(metrics: dict) -> list[EvalResult]:
-    dataset = metrics.get("dataset", "")
+def _eval_results(metrics: Metrics) -> list[EvalResult]:
+    dataset = metrics.dataset or ""
     return [
         EvalResult(
             task_type="image-segmentation",
             task_name="Hair segmentation",
             dataset_type=HUB_DATASETS.get(dataset) or dataset,
             dataset_name=dataset_name(dataset),
-            dataset_split=metrics["split"],
+            dataset_split=metrics.split,
             metric_type=name,
-            metric_name=f"{METRICS[metric]} ({variant})",
-            metric_value=scores[metric],
+            metric_name=f"{METRIC_NAMES[metric]} ({variant})",
+            metric_value=getattr(scores, metric),
         )
-        for variant, scores in metrics.get("variants", {}).items()
+        for variant, scores in metrics.variants.items()
         for metric, name in INDEXED.items()
-        if scores.get(metric) is not None
+        if getattr(scores, metric) is not None
     ]

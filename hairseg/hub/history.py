@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -15,12 +15,8 @@ from hairseg.hub.errors import FAILURES, explain, retry_once
 from hairseg.hub.snapshots import parse_id
 from hairseg.hub.timeouts import deadline
 from hairseg.repository.config import Config
-from hairseg.repository.metrics import TOLERANCE
-from hairseg.repository.repository import CONFIG, METRICS
-
-SAME_DATA = ("dataset", "split", "images", "image_size")  # what must agree before two scores are compared
-
-COMPARED = ("auroc", "f1")
+from hairseg.repository.metrics import COMPARED, Metrics
+from hairseg.repository.repository import CONFIG_FILE, METRICS_FILE
 
 
 @dataclass(frozen=True)
@@ -31,17 +27,16 @@ class Release:
     commit: str
     date: datetime
     config: Config | None  # None: none that this version can read
-    metrics: dict = field(default_factory=dict)
+    metrics: Metrics
 
     def __str__(self) -> str:
         words = [self.tag, f"{self.date:%Y-%m-%d}"]
         if self.config:
-            recipes = {str(entry.get("recipe", "-")) for entry in self.config.variants.values()}
+            recipes = {entry.recipe or "-" for entry in self.config.variants.values()}
             words += [self.config.backbone, ", ".join(sorted(recipes))]
-        words += [
-            f"{variant}: " + ", ".join(f"{name.upper()} {scores[name]:.4f}" for name in COMPARED if name in scores)
-            for variant, scores in scores_of(self.metrics).items()
-        ]
+        for variant, scores in self.metrics.variants.items():
+            known = {name: score for name in COMPARED if (score := getattr(scores, name)) is not None}
+            words.append(f"{variant}: " + ", ".join(f"{name.upper()} {score:.4f}" for name, score in known.items()))
         return printable("  ".join(words))
 
 
@@ -69,42 +64,11 @@ def releases(api: HfApi, repo_id: str) -> Iterator[Release]:
     for tag in sorted(ours, key=lambda tag: (dates[tag.target_commit], tag.name), reverse=True):
         commit = tag.target_commit
         try:
-            config = Config.from_json(_json(api, repo_id, CONFIG, commit), CONFIG)
+            config = Config.from_json(_json(api, repo_id, CONFIG_FILE, commit), CONFIG_FILE)
         except InputError:
             config = None
-        metrics = _json(api, repo_id, METRICS, commit)
-        yield Release(tag.name, commit, dates[commit], config, metrics if isinstance(metrics, dict) else {})
-
-
-def regressions(metrics: dict, former: dict) -> list[str]:
-    """Where scores are worse than former ones on the same data, a clause each; none where the data differ.
-
-    Example:
-        >>> data = {"dataset": "figaro1k", "split": "test", "images": 210, "image_size": 256}
-        >>> regressions(data | {"variants": {"random": {"f1": 0.8}}}, data | {"variants": {"random": {"f1": 0.9}}})
-        ['F1 of random is 0.8000, not 0.9000']
-    """
-    if any(metrics.get(name) is None or metrics.get(name) != former.get(name) for name in SAME_DATA):
-        return []
-    before = scores_of(former)
-    return [
-        f"{name.upper()} of {variant} is {scores[name]:.4f}, not {before[variant][name]:.4f}"
-        for variant, scores in scores_of(metrics).items()
-        for name in COMPARED
-        if name in scores and scores[name] < before.get(variant, {}).get(name, -1) - TOLERANCE
-    ]
-
-
-def scores_of(metrics: dict) -> dict[str, dict[str, float]]:
-    """The scores of each variant that are numbers: strangers' files hold anything."""
-    variants = metrics.get("variants")
-    if not isinstance(variants, dict):
-        return {}
-    return {
-        variant: {name: float(scores[name]) for name in COMPARED if isinstance(scores.get(name), float)}
-        for variant, scores in variants.items()
-        if isinstance(scores, dict)
-    }
+        metrics = Metrics.from_json(_json(api, repo_id, METRICS_FILE, commit))
+        yield Release(tag.name, commit, dates[commit], config, metrics)
 
 
 def read_remote(api: HfApi, repo_id: str, name: str, revision: str = "main") -> bytes | None:

@@ -10,10 +10,10 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, co
 from hairseg.errors import InputError, quote
 from hairseg.hub.card import is_as_rendered, render_card
 from hairseg.hub.errors import FAILURES, LOG_IN, HubError, explain, retry_once
-from hairseg.hub.history import read_remote, regressions, releases
+from hairseg.hub.history import read_remote, releases
 from hairseg.hub.snapshots import parse_id
 from hairseg.hub.timeouts import deadline
-from hairseg.repository.repository import CARD, ModelRepository, is_known
+from hairseg.repository.repository import CARD_FILE, ModelRepository, is_repository_file
 
 UPLOAD_PATIENCE = 3  # times the patience of a download: the Hub checks what it is given before it answers
 
@@ -73,7 +73,7 @@ def check_rights(api: HfApi, repo_id: str, private: bool, kind: str = "model", s
             "change it in its settings, or choose another name",
         )
     # Asking how a file would have to be uploaded changes nothing and needs the right to write.
-    probe = [CommitOperationAdd(CARD, b"may I write?")]
+    probe = [CommitOperationAdd(CARD_FILE, b"may I write?")]
     retry_once(lambda: api.preupload_lfs_files(repo_id, probe, repo_type=kind))
 
 
@@ -127,7 +127,7 @@ def push(
 
 def _check_scores(api: HfApi, repository: ModelRepository, repo_id: str) -> None:
     last = next(releases(api, repo_id), None)
-    worse = regressions(repository.metrics(), last.metrics) if last else []
+    worse = repository.metrics().regressions_against(last.metrics) if last else []
     if last and worse:
         raise InputError(
             f"{repository.folder} scores worse than {repo_id}@{last.tag} ({'; '.join(worse)})",
@@ -149,11 +149,11 @@ def _push(api: HfApi, repository: ModelRepository, repo_id: str, overwrite_card:
     files: dict[str, Path | bytes] = {path: repository.folder / path for path in repository.files()}
     card = _addressed_card(repository, repo_id)
     remote = {sibling.rfilename for sibling in retry_once(lambda: api.model_info(repo_id)).siblings or []}
-    card_kept = CARD in remote and not overwrite_card and _card_is_edited(api, repo_id, card)
-    files[CARD] = card
+    card_kept = CARD_FILE in remote and not overwrite_card and _card_is_edited(api, repo_id, card)
+    files[CARD_FILE] = card
     if card_kept:
-        del files[CARD]
-    ours = {path for path in remote if is_known(path) and path != CARD}
+        del files[CARD_FILE]
+    ours = {path for path in remote if is_repository_file(path) and path != CARD_FILE}
     commit = commit_files(api, repo_id, files, ours - files.keys(), "Push from HairSeg")
     tag = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
     try:
@@ -174,7 +174,7 @@ def _addressed_card(repository: ModelRepository, repo_id: str) -> bytes:
 
 
 def _card_is_edited(api: HfApi, repo_id: str, card: bytes) -> bool:
-    there = read_remote(api, repo_id, CARD)
+    there = read_remote(api, repo_id, CARD_FILE)
     return there is not None and there != card and not is_as_rendered(there.decode("utf-8", "replace"))
 
 

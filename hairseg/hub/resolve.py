@@ -13,7 +13,7 @@ from hairseg.files import atomic_write
 from hairseg.hub.errors import FAILURES, HubError, explain, retry_once
 from hairseg.hub.snapshots import COMMIT, cached, download, parse_id, remember
 from hairseg.hub.timeouts import deadline
-from hairseg.repository.repository import ALL, BUNDLED, NEEDED, ModelRepository
+from hairseg.repository.repository import BUNDLED, FILE_PATTERNS, SERVING_FILES, ModelRepository
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def resolve(repo: str, everything: bool = False) -> ResolvedRepo:
     if repo and Path(repo).is_dir():
         return ResolvedRepo(Path(repo))
     repo_id, revision = parse_id(repo)
-    files = ALL if everything else NEEDED
+    files = FILE_PATTERNS if everything else SERVING_FILES
     try:
         with deadline():
             commit = revision if COMMIT.fullmatch(revision) else _commit_of(repo_id, revision)

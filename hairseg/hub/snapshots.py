@@ -16,7 +16,7 @@ from huggingface_hub.utils import WeakFileLock, validate_repo_id
 from hairseg.errors import InputError, quote
 from hairseg.files import FULL
 from hairseg.hub.errors import ChecksumError, NoRoomError
-from hairseg.repository.repository import CONFIG, ModelRepository
+from hairseg.repository.repository import CONFIG_FILE, ModelRepository
 
 COMMIT = re.compile("[0-9a-f]{40}")
 
@@ -89,7 +89,7 @@ def cached(repo_id: str, revision: str, files: list[str]) -> Path | None:
 
 def _check(folder: Path, name: str) -> None:
     if not folder.is_dir():  # none of the files is there
-        raise InputError(f"{name} is no HairSeg model repository: {CONFIG} is missing", "what train.py writes")
+        raise InputError(f"{name} is no HairSeg model repository: {CONFIG_FILE} is missing", "what train.py writes")
     files = [path for path in folder.rglob("*") if path.is_file()]
     _remove_damaged([path for path in files if path.suffix == ".safetensors"])
     try:

@@ -11,7 +11,7 @@ from hairseg.hub.errors import FAILURES, explain, retry_once
 from hairseg.hub.publish import UPLOAD_PATIENCE, check_id, check_rights, commit_files
 from hairseg.hub.snapshots import parse_id
 from hairseg.hub.timeouts import deadline
-from hairseg.repository.repository import CARD, NEEDED
+from hairseg.repository.repository import CARD_FILE, SERVING_FILES
 
 PROJECT = Path(__file__).parents[2]
 
@@ -19,7 +19,7 @@ SUGGESTED_HARDWARE = "cpu-basic"  # 2 cores and 16 GB, on which the page answers
 
 PREVIEW = "assets/page.jpg"
 
-SPACE = [CARD, "LICENSE", "requirements.txt", "app.py", "assets/**/*", "hairseg/**/*"]
+SPACE = [CARD_FILE, "LICENSE", "requirements.txt", "app.py", "assets/**/*", "hairseg/**/*"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def space(
     check_id(space_id)
     ids = [parse_id(repo) for repo in repos]
     files: dict[str, Path | bytes] = {**space_files()}
-    for name in (CARD, "requirements.txt", "app.py"):
+    for name in (CARD_FILE, "requirements.txt", "app.py"):
         if name not in files:
             raise InputError(
                 f"{PROJECT / name} is missing", "HairSeg's own folder", "run this from a checkout of the project"
@@ -68,7 +68,7 @@ def space(
                 info = retry_once(lambda name=subject, at=revision: api.model_info(name, revision=at))
                 models.append((subject, revision, info))
             subject, revision = space_id, "main"
-            files[CARD] = _space_card(space_id, models)
+            files[CARD_FILE] = _space_card(space_id, models)
             check_rights(api, space_id, private, "space", "gradio")
             remote = {sibling.rfilename for sibling in retry_once(lambda: api.space_info(space_id)).siblings or []}
             surplus = {path for path in remote if path.startswith("hairseg/")} - files.keys()
@@ -102,7 +102,7 @@ def _space_card(space_id: str, models: Sequence[tuple[str, str, ModelInfo]]) -> 
     Args:
         models: id, revision and what the Hub says of each.
     """
-    card = SpaceCard((PROJECT / CARD).read_text(encoding="utf-8"), ignore_metadata_errors=False)
+    card = SpaceCard((PROJECT / CARD_FILE).read_text(encoding="utf-8"), ignore_metadata_errors=False)
     settings = {
         "models": list(dict.fromkeys(repo_id for repo_id, _, _ in models)),
         "suggested_hardware": SUGGESTED_HARDWARE,
@@ -116,5 +116,5 @@ def _space_card(space_id: str, models: Sequence[tuple[str, str, ModelInfo]]) -> 
 
 
 def _preload(repo_id: str, revision: str, model: ModelInfo) -> str:
-    needed = sorted({sibling.rfilename for sibling in model.siblings or []} & set(NEEDED))
+    needed = sorted({sibling.rfilename for sibling in model.siblings or []} & set(SERVING_FILES))
     return " ".join([repo_id, ",".join(needed), *([model.sha or revision] if revision != "main" else [])])

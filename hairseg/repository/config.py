@@ -15,6 +15,8 @@ FORMAT = 1
 
 ARCHITECTURE = "DeepLabV3"
 
+SplitSize = Annotated[int, Field(strict=True, ge=0, lt=10**9)]
+
 Std = Annotated[float, Field(strict=True, ge=0.01, le=10)]
 
 
@@ -25,10 +27,10 @@ def _rename_recipe(recipe: object) -> object:
 class SplitSizes(Record):
     """Number of photos in each split; `scenes` counts training photos without people."""
 
-    train: Count | None = None
-    val: Annotated[int, Field(strict=True, ge=0)] | None = None
-    test: Annotated[int, Field(strict=True, ge=0)] | None = None
-    scenes: Count | None = None
+    train: SplitSize | None = None
+    val: SplitSize | None = None
+    test: SplitSize | None = None
+    scenes: SplitSize | None = None
 
 
 class TestedEpoch(Record):
@@ -60,14 +62,14 @@ class VariantConfig(Record):
     ema_decay: Fraction | None = None
     low_res_fraction: Fraction | None = None
     serve_scale: Number | None = None
-    augmentation: dict[str, JsonValue] | None = None
+    augmentation: dict[str, object] | None = None
     final_phase_fraction: Fraction | None = None
-    final_augmentation: dict[str, JsonValue] | None = None
+    final_augmentation: dict[str, object] | None = None
     init_blend: Fraction | None = None
     seed: int | None = None
-    datasets: list[Name] = []
-    weights: dict[str, Number] = {}
-    images: SplitSizes = SplitSizes()
+    datasets: list[Name] = Field(default_factory=list)
+    weights: dict[str, Number] = Field(default_factory=dict)
+    images: SplitSizes = Field(default_factory=SplitSizes)
     split: str | None = None
     best_epoch: Count | None = None
     selected_by: str | None = None
@@ -75,7 +77,7 @@ class VariantConfig(Record):
     seconds: Number | None = None
     device: str | None = None
     command: str | None = None
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
     started_from: "VariantConfig | None" = None
 
     def stages(self) -> "list[VariantConfig]":
@@ -116,9 +118,7 @@ class Config:
     architecture: str = ARCHITECTURE
 
     @classmethod
-    def from_training(
-        cls, backbone: str, preprocessing: Preprocessing, variants: dict[str, VariantConfig]
-    ) -> "Config":
+    def from_training(cls, backbone: str, preprocessing: Preprocessing, variants: dict[str, VariantConfig]) -> "Config":
         """Build the config of newly trained variants, with a threshold of 0.5.
 
         Example:

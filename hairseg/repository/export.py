@@ -51,9 +51,7 @@ def check_packages() -> None:
     """
     missing = [package for package in PACKAGES if find_spec(package) is None]
     if missing:
-        raise InputError(
-            f"Exporting needs {', '.join(missing)}.", remedy=f"Run `pip install {' '.join(missing)}`."
-        )
+        raise InputError(f"Exporting needs {', '.join(missing)}.", remedy=f"Run `pip install {' '.join(missing)}`.")
     version = torch.__version__  # TorchVersion, which compares by number
     if version < MIN_PYTORCH:
         raise InputError(

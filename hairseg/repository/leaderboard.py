@@ -4,8 +4,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pydantic import JsonValue
-
 from hairseg.errors import InputError
 from hairseg.paper import VARIANTS
 from hairseg.repository.metrics import TOLERANCE, Metrics, ScoredPhotos
@@ -200,7 +198,7 @@ def format_leaderboard(rows: Iterable[Row]) -> str:
     return "\n\n".join(parts)
 
 
-def rows_to_json(rows: Iterable[Row]) -> list[dict[str, JsonValue]]:
+def rows_to_json(rows: Iterable[Row]) -> list[dict[str, object]]:
     """Convert rows to JSON, each with the names it is compared with, and the scores where it is the best."""
     return [
         asdict(row)
@@ -241,3 +239,13 @@ def format_table(columns: Sequence[str], lines: Iterable[Sequence[str]], numeric
 def format_score(score: float | None) -> str:
     """Format a score with four digits, a missing one as a hyphen."""
     return "-" if score is None else f"{score:.4f}"
+
+
+def format_percentage(fraction: float | None) -> str:
+    """Format a fraction as a percentage with two digits, a missing one as a hyphen.
+
+    Example:
+        >>> format_percentage(0.0123), format_percentage(None)
+        ('1.23 %', '-')
+    """
+    return "-" if fraction is None else f"{100 * fraction:.2f} %"

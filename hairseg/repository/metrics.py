@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, TypedDict
+from typing import Annotated, NotRequired
 
 from pydantic import Field
-from typing_extensions import NotRequired
+from typing_extensions import TypedDict
 
 from hairseg.paper import VARIANTS
 from hairseg.repository.records import MAX_ENTRIES, ByName, Count, Fraction, Name, Record
@@ -40,19 +40,24 @@ class MaskScores(Record):
     false_hair: Fraction | None = None
 
 
-class FullResolutionScores(MaskScores):
-    """Scores of the alphas that a user gets; `unrefined` holds those without guided-filter refinement."""
+class AlphaScores(MaskScores):
+    """Scores of alphas at full resolution."""
 
     auroc: Fraction | None = None
     calibration_error: Fraction | None = None
-    unrefined: "FullResolutionScores | None" = None
+
+
+class FullResolutionScores(AlphaScores):
+    """Scores of the alphas that a user gets; `unrefined` holds those without guided-filter refinement."""
+
+    unrefined: AlphaScores = Field(default_factory=AlphaScores)
 
 
 class GroupScores(Record):
     """Scores of the photos of one group."""
 
     images: Count | None = None
-    variants: ByName[MaskScores] = {}
+    variants: ByName[MaskScores] = Field(default_factory=dict)
 
 
 class FalseHair(Record):
@@ -62,19 +67,24 @@ class FalseHair(Record):
     worst: Fraction | None = None
 
 
-class HairlessScores(Record):
-    """Scores on photos without people, and by what they show."""
+class HairlessType(Record):
+    """Scores on one type of photo without people."""
 
     images: Count | None = None
-    variants: ByName[FalseHair] = {}
-    kinds: "ByName[HairlessScores]" = {}
+    variants: ByName[FalseHair] = Field(default_factory=dict)
+
+
+class HairlessScores(HairlessType):
+    """Scores on all photos without people, and by type in `kinds`."""
+
+    kinds: ByName[HairlessType] = Field(default_factory=dict)
 
 
 class RocCurve(Record):
     """Points of a ROC curve, from the highest threshold downwards."""
 
-    false_positive_rate: Annotated[list[Fraction], Field(max_length=MAX_ENTRIES)] = []
-    true_positive_rate: Annotated[list[Fraction], Field(max_length=MAX_ENTRIES)] = []
+    false_positive_rate: Annotated[list[Fraction], Field(max_length=MAX_ENTRIES)] = Field(default_factory=list)
+    true_positive_rate: Annotated[list[Fraction], Field(max_length=MAX_ENTRIES)] = Field(default_factory=list)
 
 
 class Transfer(Record):
@@ -84,10 +94,10 @@ class Transfer(Record):
     all of them; None where it never is.
     """
 
-    f1: ByName[ByName[Fraction | None]] = {}
+    f1: ByName[ByName[Fraction | None]] = Field(default_factory=dict)
     photos_saved: Fraction | None = None
     image_size: Count | None = None
-    datasets: list[Name] = []
+    datasets: list[Name] = Field(default_factory=list)
     test_photos: Count | None = None
     frames: Count | None = None
 
@@ -148,14 +158,19 @@ class PhotoType:
         return ", ".join(part for part in (self.name, self.dataset, images) if part)
 
     @property
+    def is_scored(self) -> bool:
+        """Whether any score is known."""
+        return any(score is not None for score in (*self.f1.values(), *self.false_hair.values()))
+
+    @property
     def rank(self) -> tuple[float, ...]:
         """Sorts by the F1 of the first variant, photos without hair last, the most false hair first."""
         f1 = next((score for score in self.f1.values() if score is not None), None)
         return (0, f1) if f1 is not None else (1, *(-(fraction or 0) for fraction in self.false_hair.values()))
 
 
-class Metrics(Record):
-    """metrics.json: the scores of a model repository on one data set.
+class DatasetMetrics(Record):
+    """Scores of a model repository on one data set.
 
     Attributes:
         variants: scores at the networks' input size, as in the paper.
@@ -164,23 +179,20 @@ class Metrics(Record):
         groups: by what else photos show, the worst first.
         framing: by size of the photo in a larger scene, such as "1/3", then by variant.
         framing_photos: number of photos scored for each framing.
-        others: scores on other data sets.
     """
 
     dataset: Name | None = None
     split: Name | None = None
     images: Count | None = None
     image_size: Count | None = None
-    variants: ByName[VariantScores] = {}
-    roc: ByName[RocCurve] = {}
-    full_resolution: ByName[FullResolutionScores] = {}
-    hair_types: ByName[GroupScores] = {}
-    groups: ByName[GroupScores] = {}
+    variants: ByName[VariantScores] = Field(default_factory=dict)
+    roc: ByName[RocCurve] = Field(default_factory=dict)
+    full_resolution: ByName[FullResolutionScores] = Field(default_factory=dict)
+    hair_types: ByName[GroupScores] = Field(default_factory=dict)
+    groups: ByName[GroupScores] = Field(default_factory=dict)
     framing_photos: Count | None = None
-    framing: ByName[ByName[MaskScores]] = {}
+    framing: ByName[ByName[MaskScores]] = Field(default_factory=dict)
     hairless: HairlessScores | None = None
-    others: "Annotated[list[Metrics], Field(max_length=MAX_ENTRIES)]" = []
-    transfer: Transfer | None = None
 
     @property
     def photos(self) -> ScoredPhotos | None:
@@ -188,6 +200,30 @@ class Metrics(Record):
         if self.dataset and self.split and self.images and self.image_size:
             return ScoredPhotos(self.dataset, self.split, self.images, self.image_size)
         return None
+
+    def photo_types(self) -> Iterator[PhotoType]:
+        """Yield the scores by type of photo."""
+        framing = {
+            f"photo {size} of a scene": GroupScores(images=self.framing_photos, variants=scores)
+            for size, scores in self.framing.items()
+        }
+        hair_types = {f"hair: {name}": scores for name, scores in self.hair_types.items()}
+        for name, group in (framing | hair_types | self.groups).items():
+            scores = {variant: group.variants[variant] for variant in VARIANTS if variant in group.variants}
+            f1 = {variant: found.f1 for variant, found in scores.items()}
+            false_hair = {variant: found.false_hair for variant, found in scores.items()}
+            yield PhotoType(name, self.dataset, group.images, f1, false_hair)
+        if self.hairless:
+            for name, hairless in self.hairless.kinds.items():
+                false_hair = {variant: found.mean for variant, found in hairless.variants.items()}
+                yield PhotoType(f"no people: {name}", None, hairless.images, dict.fromkeys(false_hair), false_hair)
+
+
+class Metrics(DatasetMetrics):
+    """metrics.json: scores on the first data set, on others, and by number of training photos."""
+
+    others: Annotated[list[DatasetMetrics], Field(max_length=MAX_ENTRIES)] = Field(default_factory=list)
+    transfer: Transfer | None = None
 
     def regressions_against(self, former: "Metrics") -> list[str]:
         """Describe each score that is worse than a former one on the same photos; none where the photos differ.
@@ -216,24 +252,5 @@ class Metrics(Record):
 
         Photos without hair come last: they have no F1, only false hair.
         """
-        found = [photo_type for metrics in (self, *self.others) for photo_type in metrics._photo_types()]
-        if self.hairless:
-            for name, scores in self.hairless.kinds.items():
-                false_hair = {variant: found.mean for variant, found in scores.variants.items()}
-                none = dict.fromkeys(false_hair)
-                found.append(PhotoType(f"no people: {name}", None, scores.images, none, false_hair))
-        return sorted(found, key=lambda photo_type: photo_type.rank)
-
-    def _photo_types(self) -> "Iterator[PhotoType]":
-        """Those with people, of this data set alone."""
-        framing = {
-            f"photo {size} of a scene": GroupScores(images=self.framing_photos, variants=scores)
-            for size, scores in self.framing.items()
-        }
-        hair_types = {f"hair: {name}": scores for name, scores in self.hair_types.items()}
-        for name, group in (framing | hair_types | self.groups).items():
-            scores = {variant: group.variants[variant] for variant in VARIANTS if variant in group.variants}
-            f1 = {variant: score.f1 for variant, score in scores.items()}
-            false_hair = {variant: score.false_hair for variant, score in scores.items()}
-            if any(value is not None for value in (*f1.values(), *false_hair.values())):
-                yield PhotoType(name, self.dataset, group.images, f1, false_hair)
+        found = [photo_type for metrics in (self, *self.others) for photo_type in metrics.photo_types()]
+        return sorted((photo_type for photo_type in found if photo_type.is_scored), key=lambda found: found.rank)

@@ -62,7 +62,7 @@ class Record(BaseModel):
 
     @classmethod
     def from_json(cls, content: object) -> Self:
-        """Read JSON that a stranger may have written. A malformed field gets its default.
+        """Read JSON that a stranger may have written. Malformed fields and entries are left out.
 
         Args:
             content: as `json.load` returns it.
@@ -85,10 +85,14 @@ class Record(BaseModel):
     def _replace_malformed(cls, value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
         try:
             return validate(value)
-        except ValidationError:
+        except ValidationError as error:
             if info.context != LENIENT or info.field_name is None:
                 raise
-            return cls.model_fields[info.field_name].get_default(call_default_factory=True)
+            malformed = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
+            default = cls.model_fields[info.field_name].get_default(call_default_factory=True)
+        if not isinstance(value, dict) or not malformed:
+            return default
+        return validate({key: entry for key, entry in value.items() if key not in malformed})
 
 
 def describe(error: ValidationError, name: str) -> InputError:

@@ -16,8 +16,7 @@ from tqdm import tqdm
 from hairseg.data.decoded import PhotoArrays
 from hairseg.data.rendering import Batch, render
 from hairseg.errors import InputError
-from hairseg.evaluation.metrics import PixelCounts
-from hairseg.evaluation.scoring import score
+from hairseg.evaluation.metrics import PixelCounts, score
 from hairseg.networks.preprocessing import Preprocessing
 from hairseg.training.batches import batch_size_of, epoch_frames, epoch_length, epoch_seed, image_size_of
 from hairseg.training.checkpoints import Settings

@@ -17,6 +17,7 @@ from hairseg.data.datasets import split_rule
 from hairseg.data.decoded import PhotoArrays
 from hairseg.hub.card import DATASETS
 from hairseg.networks.backbones import INITS
+from hairseg.repository.config import VariantConfig
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import TrainingResult
 from hairseg.training.photos import TrainingPhotos
@@ -29,8 +30,8 @@ def describe_variant(
     photos: TrainingPhotos,
     splits: dict[str, PhotoArrays],
     accelerator: Accelerator,
-    started_from: dict | None = None,
-) -> dict:
+    started_from: VariantConfig | None = None,
+) -> VariantConfig:
     """The entry of a trained variant in config.json.
 
     Args:
@@ -41,7 +42,7 @@ def describe_variant(
     datasets = list(photos.pairs["train"])
     init = settings.init if settings.init in INITS else Path(settings.init).name
     entry = {
-        "init": started_from["init"] if started_from else init,
+        "init": started_from.init if started_from else init,
         "recipe": recipe,
         **asdict(settings.recipe),
         "seed": settings.seed,
@@ -61,7 +62,7 @@ def describe_variant(
             "numpy": numpy.__version__,
         },
     }
-    return entry | {"started_from": started_from} if started_from else entry
+    return VariantConfig(**entry | {"started_from": started_from} if started_from else entry)
 
 
 def _summary(history: list[dict], best_epoch: int) -> dict:

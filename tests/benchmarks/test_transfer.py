@@ -66,8 +66,8 @@ def test_the_curve_goes_into_a_repository_and_its_card(tmp_path):
     }  # fmt: skip
     add_to(tmp_path / "repository", {"f1": f1, "settings": settings, "photos_saved": photos_saved(f1)})
     repository = ModelRepository(tmp_path / "repository")
-    assert repository.metrics()["transfer"]["f1"] == f1
-    assert repository.metrics()["own_size"] == ModelRepository(BUNDLED).metrics()["own_size"]
+    assert repository.metrics().transfer.f1 == f1
+    assert repository.metrics().full_resolution == ModelRepository(BUNDLED).metrics().full_resolution
     card = repository.card.read_text()
     assert "| 50 | 0.8000 | 0.5000 |\n| 200 | 0.9000 | 0.8500 |" in card
     assert "Pretrained, 100 photos do what 200 do from random weights." in card, "midway in the logarithm"

@@ -45,7 +45,7 @@ def test_upload_shows_the_papers_figure_3_and_recolours(page):
         caption = page.locator(f"#{name}-mask figcaption").inner_text()
         share = 100 * (HairPredictor(BUNDLED).alphas(photo)[name] >= 0.5).mean()
         assert caption.startswith(beginning) and f"calls {share:.0f} % of this picture hair" in caption
-    auroc = ModelRepository(BUNDLED).metrics()["variants"]["pretrained"]["auroc"]
+    auroc = ModelRepository(BUNDLED).metrics().variants["pretrained"].auroc
     assert f"AUROC {auroc:.4f} " in page.locator("#pretrained-mask figcaption").inner_text()
 
     assert nearly(recoloured[pretrained == 0], photo[pretrained == 0])

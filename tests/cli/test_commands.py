@@ -38,14 +38,14 @@ def test_training_leaves_a_whole_repository(trained):
     output, done = trained
     config = ModelRepository(output).validate()
     entry = config.variants["random"]
-    assert entry["images"] == {"train": 9, "val": 1, "test": 3, "scenes": 0} and entry["datasets"] == ["celebamask-hq"]
-    assert (entry["epochs"], entry["batch_size"], entry["learning_rate"], entry["loss"]) == (2, 4, 2e-3, "mse")
+    assert entry.images == SplitSizes(train=9, val=1, test=3, scenes=0) and entry.datasets == ["celebamask-hq"]
+    assert (entry.epochs, entry.batch_size, entry.learning_rate, entry.loss) == (2, 4, 2e-3, "mse")
     history = json.loads((output / "random" / "history.json").read_text())
     assert [record["epoch"] for record in history] == [1, 2]
     best = max(history, key=lambda record: record["test"]["auroc"])
-    assert entry["best_test_epoch"] == {"epoch": best["epoch"], "auroc": best["test"]["auroc"]}
+    assert entry.best_test_epoch == TestedEpoch(epoch=best["epoch"], auroc=best["test"]["auroc"])
     chosen = max(reversed(history), key=lambda record: record["val"]["auroc"])
-    assert entry["best_epoch"] == chosen["epoch"] and entry["selected_by"] == "auroc on val"
+    assert entry.best_epoch == chosen["epoch"] and entry.selected_by == "auroc on val"
     assert str(output.parent) not in (output / "config.json").read_text()
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["images"] == 3 and metrics["split"] == "test" and metrics["image_size"] == 64
@@ -90,9 +90,9 @@ def test_the_modern_recipe_on_two_data_sets_and_scenes(portraits, tmp_path):
     )
     done = run_here(*words, "--output", output)
     entry = ModelRepository(output).validate().variants["random"]
-    assert entry["datasets"] == ["celebamask-hq", "figaro1k"] and entry["images"]["train"] >= 9 + 2
-    assert entry["images"]["test"] == entry["images"]["scenes"] == 3
-    assert (entry["loss"], entry["optimiser"], entry["schedule"], entry["augmentation"]["far"]) == (
+    assert entry.datasets == ["celebamask-hq", "figaro1k"] and entry.images.train >= 9 + 2
+    assert entry.images.test == entry.images.scenes == 3
+    assert (entry.loss, entry.optimiser, entry.schedule, entry.augmentation["far"]) == (
         "bce-dice",
         "adamw",
         "one-cycle",
@@ -104,7 +104,7 @@ def test_the_modern_recipe_on_two_data_sets_and_scenes(portraits, tmp_path):
     assert metrics["others"][0]["hair_types"]["kinky"]["images"] == 2
     card = (output / "README.md").read_text()
     assert (
-        f"{metrics['own_size']['random']['boundary_iou']:.4f}" in card and "| kinky | 2 |" in card and "| 1/5 |" in card
+        f"{metrics['full_resolution']['random']['boundary_iou']:.4f}" in card and "| hair: kinky, figaro1k, 2 photos |" in card and "| photo 1/5 of a scene, " in card
     )
     assert "figaro1k, split test, 2 photos" in done.stdout and "scenes without people" in done.stdout
     assert "is celebamask-hq once more" in mistake(
@@ -135,10 +135,10 @@ def test_training_goes_on_from_a_repository_to_photos_of_ones_own(trained, tmp_p
     assert "street/hats; name animals, rooms, street, street/body," in mistake(*words, "street/hats=2")
     run_here(*words, "street/head=0.5", "animals=2")
     entry = ModelRepository(tmp_path / "run").validate().variants["random"]
-    assert entry["init"] == "random" and entry["weights"] == {"street/head": 0.5, "animals": 2.0}
-    assert entry["command"].endswith("--output run --weights street/head=0.5 animals=2")
+    assert entry.init == "random" and entry.weights == {"street/head": 0.5, "animals": 2.0}
+    assert entry.command.endswith("--output run --weights street/head=0.5 animals=2")
     assert (
-        entry["started_from"] == ModelRepository(start).validate().variants["random"] and entry["images"]["train"] > 10
+        entry.started_from == ModelRepository(start).validate().variants["random"] and entry.images.train > 10
     )
     before, after = (
         ModelRepository(folder).load_network("random").state_dict() for folder in (start, tmp_path / "run")

@@ -18,7 +18,7 @@ from hairseg.hub.publish import check_push
 from hairseg.hub.resolve import pull, resolve
 from hairseg.inference.predictor import HairPredictor
 from hairseg.page.listed import find_models
-from hairseg.repository.repository import NEEDED
+from hairseg.repository.repository import SERVING_FILES
 
 
 def test_no_such_repository(server):
@@ -72,7 +72,7 @@ def test_a_full_disk_is_named_and_the_cached_copy_served(server, one, monkeypatc
         raise error
 
     old = publish(server, one)
-    room = format_bytes(sum(len(content) for name, content in contents(one).items() if name in NEEDED))
+    room = format_bytes(sum(len(content) for name, content in contents(one).items() if name in SERVING_FILES))
     with monkeypatch.context() as patch:
         patch.setattr("huggingface_hub.file_download.http_get", full)
         fails(lambda: resolve(REPO), "cache has no room (", f"expected {room} for {REPO}", "HF_HOME", error=HubError)

@@ -10,14 +10,15 @@ from huggingface_hub import HfApi, constants
 from hairseg.hub.errors import HubError
 from hairseg.hub.publish import push
 from hairseg.hub.resolve import pull, resolve
-from hairseg.repository.repository import NEEDED, ModelRepository
+from hairseg.repository.metrics import Metrics
+from hairseg.repository.repository import SERVING_FILES, ModelRepository
 
 
 def test_only_known_and_needed_files_are_pulled(server, both):
     publish(server, both)
     server.put(REPO, {"model.pkl": b"never", "pretrained/pytorch_model.bin": b"never", "figures/deep/a.txt": b"no"})
     pulled = contents(resolve(REPO).folder)
-    assert sorted(pulled) == sorted(NEEDED)
+    assert sorted(pulled) == sorted(SERVING_FILES)
     pulled = contents(pull(REPO).folder)
     assert pulled == contents(both)
 
@@ -37,7 +38,7 @@ def test_a_new_state_is_fetched_and_an_old_one_can_be_named(server, one):
     old = publish(server, one)
     assert resolve(REPO).commit == old
     new = server.put(REPO, {"metrics.json": b"{}"})
-    assert resolve(REPO).commit == new and ModelRepository(resolve(REPO).folder).metrics() == {}
+    assert resolve(REPO).commit == new and ModelRepository(resolve(REPO).folder).metrics() == Metrics()
     assert resolve(f"{REPO}@{old}").commit == old
     assert "metrics" not in str(resolve(REPO)) and str(resolve(REPO)) == f"{REPO} at {new[:7]}"
 
