@@ -79,11 +79,7 @@ def main() -> None:
         "split": args.split,
         "photos": len(errors["network"]),
         "ways": {
-            method: {
-                name: round(score, 4)
-                for name, score in scores[method].scores()
-                if score is not None
-            }
+            method: {name: round(score, 4) for name, score in scores[method].scores() if score is not None}
             | {
                 "mse": round(statistics.mean(errors[method]), 5),
                 "time": round(statistics.median(seconds[method]) / unit, 2),

@@ -60,7 +60,7 @@ def record_of(repository: ModelRepository, others: Sequence[ModelRepository] = (
         "test_photos": metrics.images,
         "variants": {
             variant: {
-                "settings": {name: getattr(entry, name) for name in SETTINGS},
+                "settings": {name: entry.to_json()[name] for name in SETTINGS},
                 "test": {name: getattr(metrics.variants[variant], name) for name in SCORES},
                 "history": repository.history(variant),
                 "seeds": [seed_of(trained, variant) for trained in (repository, *others)],

@@ -28,7 +28,7 @@ class WriteError(InputError):
 
 
 @contextmanager
-def atomic_write(path: str | Path, room: int, remedy: str = "make room and try again") -> Iterator[Path]:
+def atomic_write(path: str | Path, room: int = 0, remedy: str = "make room and try again") -> Iterator[Path]:
     """A place to write a file or a folder to, hidden beside `path`, whose parents are made.
 
     What was written takes the name `path` when the block ends; an older file of that name stays until then. It is

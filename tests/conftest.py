@@ -97,9 +97,8 @@ def write_repository(folder: Path, variants: tuple[str, ...] = VARIANTS, seed: i
         repository.save_weights(variant, "efficientnet_lite0", build_model("efficientnet_lite0").state_dict())
         repository.save_history(variant, [])
     repository.save_metrics(Metrics())
-    repository.save_config(
-        Config.from_training("efficientnet_lite0", Preprocessing(64), {variant: VariantConfig(init="random") for variant in variants})
-    )
+    entries = {variant: VariantConfig(init="random") for variant in variants}
+    repository.save_config(Config.from_training("efficientnet_lite0", Preprocessing(64), entries))
     return folder
 
 

@@ -29,26 +29,28 @@ NOT_HANGING = 60  # seconds; far more than any of these calls needs, far less th
 
 
 def training_entry(init: str) -> VariantConfig:
-    return VariantConfig(**{
-        "init": init,
-        "recipe": "paper",
-        "loss": "mse",
-        "optimiser": "adam",
-        "learning_rate": 0.0001,
-        "epochs": 15,
-        "batch_size": 6,
-        "seed": 0,
-        "datasets": ["celebamask-hq"],
-        "images": {"train": 621, "val": 69, "test": 205},
-        "split": "per image by SHA-256 of its id",
-        "best_epoch": 12,
-        "selected_by": "auroc on val",
-        "best_test_epoch": {"epoch": 13, "auroc": 0.9812},
-        "seconds": 1234.5,
-        "device": "cpu, 2 threads",
-        "command": "python train.py --data CelebAMask-HQ",
-        "versions": {"python": "3.11.7", "torch": "2.15.0"},
-    })
+    return VariantConfig(
+        **{
+            "init": init,
+            "recipe": "paper",
+            "loss": "mse",
+            "optimiser": "adam",
+            "learning_rate": 0.0001,
+            "epochs": 15,
+            "batch_size": 6,
+            "seed": 0,
+            "datasets": ["celebamask-hq"],
+            "images": {"train": 621, "val": 69, "test": 205},
+            "split": "per image by SHA-256 of its id",
+            "best_epoch": 12,
+            "selected_by": "auroc on val",
+            "best_test_epoch": {"epoch": 13, "auroc": 0.9812},
+            "seconds": 1234.5,
+            "device": "cpu, 2 threads",
+            "command": "python train.py --data CelebAMask-HQ",
+            "versions": {"python": "3.11.7", "torch": "2.15.0"},
+        }
+    )
 
 
 METRICS = {

@@ -29,7 +29,8 @@ def test_the_results_table_is_the_bundled_metrics():
 
 
 def test_the_bundled_card_is_rendered_from_its_config_and_metrics():
-    assert (BUNDLED / "README.md").read_text() == render_card(ModelRepository(BUNDLED).config, ModelRepository(BUNDLED).metrics())
+    bundled = ModelRepository(BUNDLED)
+    assert bundled.card.read_text() == render_card(bundled.config, bundled.metrics())
 
 
 def figures_of(scores: dict) -> list[float]:

@@ -1,5 +1,6 @@
 """Base of the typed records in config.json and metrics.json: strict when built, lenient when read from a file."""
 
+from itertools import islice
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
@@ -85,14 +86,21 @@ class Record(BaseModel):
     def _replace_malformed(cls, value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
         try:
             return validate(value)
-        except ValidationError as error:
+        except ValidationError:
             if info.context != LENIENT or info.field_name is None:
                 raise
-            malformed = {problem["loc"][0] for problem in error.errors() if problem["loc"]}
-            default = cls.model_fields[info.field_name].get_default(call_default_factory=True)
-        if not isinstance(value, dict) or not malformed:
-            return default
-        return validate({key: entry for key, entry in value.items() if key not in malformed})
+        first = islice(value.items(), MAX_ENTRIES) if isinstance(value, dict) else ()
+        entries = {key: entry for key, entry in first if _is_valid(validate, {key: entry})}
+        default = cls.model_fields[info.field_name].get_default(call_default_factory=True)
+        return validate(entries) if entries else default
+
+
+def _is_valid(validate: ValidatorFunctionWrapHandler, value: object) -> bool:
+    try:
+        validate(value)
+    except ValidationError:
+        return False
+    return True
 
 
 def describe(error: ValidationError, name: str) -> InputError:

@@ -20,9 +20,9 @@ def test_the_page_gives_every_epoch_and_the_paper_beside_it():
     page = page_of(record)
     for variant, auroc in PAPER_AUROC.items():
         (row,) = re.findall(rf"^\| {variant} \| {auroc:.6f} \|(.*)\|$", page, re.MULTILINE)
-        scores = repository.metrics()["variants"][variant]
+        scores = repository.metrics().variants[variant]
         assert [float(cell) for cell in row.split("|")[:4]] == [
-            round(scores[name], 4) for name in ("auroc", "f1", "iou", "mse")
+            round(getattr(scores, name), 4) for name in ("auroc", "f1", "iou", "mse")
         ]
         history = repository.history(variant)
         part = page.split(f"\n## {variant}\n")[1].split("\n## ")[0]
@@ -43,9 +43,9 @@ def test_trainings_with_other_seeds_are_on_the_page():
     repository = ModelRepository(BUNDLED)
     page = page_of(record_of(repository, [repository]))
     for variant, entry in repository.config.variants.items():
-        kept = repository.history(variant)[entry["best_epoch"] - 1]
+        kept = repository.history(variant)[entry.best_epoch - 1]
         scores = f"{kept['val']['auroc']:.4f} | {kept['test']['auroc']:.4f} | {kept['test']['f1']:.4f}"
-        assert page.count(f"| {entry['seed']} | {kept['epoch']} | {scores} |\n") >= 2, variant
+        assert page.count(f"| {entry.seed} | {kept['epoch']} | {scores} |\n") >= 2, variant
 
 
 def test_the_page_is_made_from_its_results():

@@ -12,6 +12,7 @@ from PIL import Image
 
 from hairseg.data.augmentation import Augmentation
 from hairseg.repository import ModelRepository
+from hairseg.repository.config import SplitSizes, TestedEpoch
 
 
 def mistake(*words, run=run_here) -> str:
@@ -104,7 +105,9 @@ def test_the_modern_recipe_on_two_data_sets_and_scenes(portraits, tmp_path):
     assert metrics["others"][0]["hair_types"]["kinky"]["images"] == 2
     card = (output / "README.md").read_text()
     assert (
-        f"{metrics['full_resolution']['random']['boundary_iou']:.4f}" in card and "| hair: kinky, figaro1k, 2 photos |" in card and "| photo 1/5 of a scene, " in card
+        f"{metrics['full_resolution']['random']['boundary_iou']:.4f}" in card
+        and "| hair: kinky, figaro1k, 2 photos |" in card
+        and "| photo 1/5 of a scene, " in card
     )
     assert "figaro1k, split test, 2 photos" in done.stdout and "scenes without people" in done.stdout
     assert "is celebamask-hq once more" in mistake(
@@ -137,9 +140,7 @@ def test_training_goes_on_from_a_repository_to_photos_of_ones_own(trained, tmp_p
     entry = ModelRepository(tmp_path / "run").validate().variants["random"]
     assert entry.init == "random" and entry.weights == {"street/head": 0.5, "animals": 2.0}
     assert entry.command.endswith("--output run --weights street/head=0.5 animals=2")
-    assert (
-        entry.started_from == ModelRepository(start).validate().variants["random"] and entry.images.train > 10
-    )
+    assert entry.started_from == ModelRepository(start).validate().variants["random"] and entry.images.train > 10
     before, after = (
         ModelRepository(folder).load_network("random").state_dict() for folder in (start, tmp_path / "run")
     )

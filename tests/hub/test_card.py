@@ -69,7 +69,11 @@ def test_data_sets_without_a_hub_id_are_named_in_words_alone(both):
     entry = config.variants["random"]
 
     def card_of(*datasets: str) -> ModelCard:
-        return ModelCard(card.render_card(replace(config, variants={"random": entry.model_copy(update={"datasets": [*datasets]})}), Metrics()))
+        return ModelCard(
+            card.render_card(
+                replace(config, variants={"random": entry.model_copy(update={"datasets": [*datasets]})}), Metrics()
+            )
+        )
 
     mixed, own = card_of("figaro1k", "celebamask-hq", "street"), card_of("street")
     assert mixed.data.datasets == ["liusq/CelebAMask-HQ"] and own.data.datasets is None

@@ -37,27 +37,31 @@ def test_the_table_is_the_bundled_metrics_beside_the_papers():
         cells = [float(cell) for cell in row.split("|")[2:8]]
         names = ("auroc", "f1", "iou", "mse", "boundary_iou")
         assert cells == [*(round(scores[name], 4) for name in names), PAPER_AUROC[variant]]
-    assert aurocs_of(BUNDLED_METRICS) == {variant: f"{scores['auroc']:.4f}" for variant, scores in METRICS["variants"].items()}
+    assert aurocs_of(BUNDLED_METRICS) == {
+        variant: f"{scores['auroc']:.4f}" for variant, scores in METRICS["variants"].items()
+    }
 
 
 def test_groups_are_those_of_every_data_set_that_was_scored_the_worst_first():
     types = {"kinky": {"images": 3, "variants": {"pretrained": {"f1": 0.5, "false_hair": 0.012}}}}
-    metrics = Metrics.from_json({
-        "dataset": "celebamask-hq",
-        "framing": {"1/2": {"pretrained": {"f1": 0.91}, "random": {"f1": 0.82}}},
-        "hairless": {
-            "kinds": {
-                "animals": {"variants": {"pretrained": {"mean": 0.0}, "random": {"mean": 0.25}}},
-                "flowers": {"variants": {"pretrained": {"mean": 0.001}, "random": {"mean": 0.0}}},
-            }
-        },
-        "others": [{"dataset": "figaro1k", "hair_types": types}],
-        "groups": {
-            "hats": {"images": 2, "variants": {"random": {"f1": 0.25}}},
-            "bare": {"images": 1, "variants": {"pretrained": {"f1": None, "false_hair": 0.5}}},
-            "none": {"images": 1, "variants": {}},
-        },
-    })
+    metrics = Metrics.from_json(
+        {
+            "dataset": "celebamask-hq",
+            "framing": {"1/2": {"pretrained": {"f1": 0.91}, "random": {"f1": 0.82}}},
+            "hairless": {
+                "kinds": {
+                    "animals": {"variants": {"pretrained": {"mean": 0.0}, "random": {"mean": 0.25}}},
+                    "flowers": {"variants": {"pretrained": {"mean": 0.001}, "random": {"mean": 0.0}}},
+                }
+            },
+            "others": [{"dataset": "figaro1k", "hair_types": types}],
+            "groups": {
+                "hats": {"images": 2, "variants": {"random": {"f1": 0.25}}},
+                "bare": {"images": 1, "variants": {"pretrained": {"f1": None, "false_hair": 0.5}}},
+                "none": {"images": 1, "variants": {}},
+            },
+        }
+    )
     assert groups_of(metrics).partition("\n")[0].endswith("false hair: pixels wrongly called hair.")
     assert groups_of(metrics).splitlines()[4:] == [
         "| hats, celebamask-hq, 2 photos |  | 0.2500 |  |  |",

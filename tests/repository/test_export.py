@@ -1,4 +1,4 @@
-"""The exported file computes what PyTorch does, in a process that has no PyTorch."""
+"""The exported ONNX file computes the same as PyTorch, in a process without PyTorch."""
 
 import hashlib
 import re
@@ -34,14 +34,14 @@ def exported(tmp_path_factory):
 
 
 class Redness(torch.nn.Module):
-    """A network whose logits are easily known: the normalised red channel."""
+    """A network whose logit is the normalised red channel."""
 
     def forward(self, photos: torch.Tensor) -> torch.Tensor:
         return photos[:, :1]
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (640, 480), (333, 1000), (20, 47), (1, 5), (500, 3)])
-def test_preprocessing_inside_is_that_of_the_preset(shape):
+def test_model_includes_preprocessing(shape):
     preprocessing = Preprocessing(64, (0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
     noise = np.random.default_rng(1).integers(0, 256, (8, 8, 3), np.uint8)
     photo = cv2.resize(noise, shape[::-1], interpolation=cv2.INTER_CUBIC)
@@ -66,7 +66,7 @@ def test_unseen_photos_of_any_size(exported):
         np.testing.assert_allclose(alpha, expected, atol=1e-3)
 
 
-def test_the_cards_example_runs_without_pytorch(exported, server, tmp_path):
+def test_card_example_runs_without_pytorch(exported, server, tmp_path):
     push(exported, REPO)
     text = server.files(REPO)["README.md"].decode()
     code = next(found for found in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "onnxruntime" in found)
@@ -97,7 +97,7 @@ def npm_folder(tmp_path_factory):
     return folder
 
 
-def test_the_cards_example_for_browsers_runs_under_node(exported, server, npm_folder):
+def test_card_example_for_browsers_runs_under_node(exported, server, npm_folder):
     push(exported, REPO)
     code = re.search(r"```js\n(.*?)```", server.files(REPO)["README.md"].decode(), re.DOTALL)
     assert code
@@ -118,7 +118,7 @@ def test_the_cards_example_for_browsers_runs_under_node(exported, server, npm_fo
     np.testing.assert_allclose(in_node, alpha, atol=1e-3)
 
 
-def test_a_cut_download_of_the_file_is_named_and_leaves_nothing(exported, server, tmp_path):
+def test_truncated_download_is_reported_and_removed(exported, server, tmp_path):
     push(exported, REPO)
     content = ModelRepository(exported).onnx("random").read_bytes()
     server.faults.add("cut", path=hashlib.sha256(content).hexdigest(), at=100_000)
@@ -145,7 +145,7 @@ UPLOAD_FAULTS = {
 
 
 @pytest.mark.parametrize("name", UPLOAD_FAULTS)
-def test_a_refused_upload_of_the_file_leaves_hub_and_folder_as_they_were(exported, server, misbehave, name):
+def test_failed_upload_changes_neither_hub_nor_folder(exported, server, misbehave, name):
     fault, words = UPLOAD_FAULTS[name]
     begin, end = misbehave
     server.put(REPO, {"README.md": b"former", "random/model.onnx": b"former"})
@@ -162,7 +162,7 @@ def test_a_refused_upload_of_the_file_leaves_hub_and_folder_as_they_were(exporte
     assert server.files(REPO)["random/model.onnx"] == content and server.repo(REPO).tags == {pushed.tag: pushed.commit}
 
 
-def test_a_push_without_the_file_removes_it_from_the_hub(exported, one, server):
+def test_push_without_the_file_removes_it_from_the_hub(exported, one, server):
     push(exported, REPO)
     assert "random/model.onnx" in server.files(REPO)
     push(one, REPO)
@@ -170,7 +170,7 @@ def test_a_push_without_the_file_removes_it_from_the_hub(exported, one, server):
     assert "onnxruntime" not in server.files(REPO)["README.md"].decode()
 
 
-def test_a_file_that_computes_something_else_is_not_kept(one, monkeypatch):
+def test_file_with_a_different_output_is_not_kept(one, monkeypatch):
     monkeypatch.setattr("torch.onnx.export", lambda model, inputs, path, **_: Path(path).write_bytes(b"half"))
     monkeypatch.setattr(export, "_difference", lambda *_: float("nan"))
     fails(lambda: export_onnx(one), "model.onnx gives alphas that differ by nan")
@@ -179,9 +179,9 @@ def test_a_file_that_computes_something_else_is_not_kept(one, monkeypatch):
 
 def test_missing_packages_are_named(one, monkeypatch):
     monkeypatch.setattr(export, "PACKAGES", ("onnx", "not_there"))
-    fails(lambda: export_onnx(one), "not_there cannot be imported", "pip install not_there")
+    fails(lambda: export_onnx(one), "Exporting needs not_there.", "Run `pip install not_there`.")
 
 
-def test_a_pytorch_that_is_too_old_is_named(one, monkeypatch):
-    monkeypatch.setattr(export, "OLDEST_PYTORCH", "99.0")
-    fails(lambda: export_onnx(one), "too old for exporting", "99.0 or later", "pip install -U torch")
+def test_old_pytorch_is_named(one, monkeypatch):
+    monkeypatch.setattr(export, "MIN_PYTORCH", "99.0")
+    fails(lambda: export_onnx(one), "too old for exporting", "Install PyTorch 99.0 or later.")
