@@ -154,7 +154,7 @@ class PhotoType:
     @property
     def label(self) -> str:
         """Name, data set and number of photos, for a table."""
-        images = f"{self.images} photos" if self.images else None
+        images = f"{self.images} photo{'s' * (self.images > 1)}" if self.images else None
         return ", ".join(part for part in (self.name, self.dataset, images) if part)
 
     @property

@@ -67,7 +67,7 @@ def test_groups_are_those_of_every_data_set_that_was_scored_the_worst_first():
         "| hats, celebamask-hq, 2 photos |  | 0.2500 |  |  |",
         "| hair: kinky, figaro1k, 3 photos | 0.5000 |  | 1.20 % |  |",
         "| photo 1/2 of a scene, celebamask-hq | 0.9100 | 0.8200 |  |  |",
-        "| bare, celebamask-hq, 1 photos |  |  | 50.00 % |  |",
+        "| bare, celebamask-hq, 1 photo |  |  | 50.00 % |  |",
         "| no people: flowers |  |  | 0.10 % | 0.00 % |",
         "| no people: animals |  |  | 0.00 % | 25.00 % |",
     ]

@@ -82,7 +82,7 @@ def test_photo_types_of_every_data_set_are_listed_the_worst_first():
         "hats, celebamask-hq, 2 photos",
         "hair: kinky, figaro1k, 3 photos",
         "photo 1/2 of a scene, celebamask-hq, 7 photos",
-        "bald, celebamask-hq, 1 photos",
+        "bald, celebamask-hq, 1 photo",
         "no people: flowers",
         "no people: animals, 4 photos",
     ]
