@@ -66,7 +66,7 @@ def render_card(config: Config, metrics: Metrics, repo_id: str = "USER/NAME", on
         The card's text, closed by a checksum by which a later push knows whether its owner has edited it.
     """
     datasets = list(dict.fromkeys(name for entry in config.variants.values() for name in entry.datasets))
-    started = [(config.backbone, entry.init) for entry in config.variants.values()]
+    started = [(config.backbone, entry.init or "") for entry in config.variants.values()]
     bases = sorted(BASES[start] for start in started if start in BASES)
     results = _eval_results(metrics)
     data = ModelCardData(

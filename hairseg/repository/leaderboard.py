@@ -1,6 +1,6 @@
 """Model repositories side by side, from their own files: as rows, as a text table and as JSON."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -198,7 +198,7 @@ def format_leaderboard(rows: Iterable[Row]) -> str:
     return "\n\n".join(parts)
 
 
-def rows_to_json(rows: Iterable[Row]) -> list[dict[str, object]]:
+def rows_to_json(rows: Iterable[Row]) -> Sequence[Mapping[str, object]]:
     """Convert rows to JSON, each with the names it is compared with, and the scores where it is the best."""
     return [
         asdict(row)

@@ -62,7 +62,7 @@ def describe_variant(
             "numpy": numpy.__version__,
         },
     }
-    return VariantConfig(**entry | {"started_from": started_from} if started_from else entry)
+    return VariantConfig.model_validate(entry | {"started_from": started_from} if started_from else entry)
 
 
 def _summary(history: list[dict], best_epoch: int) -> dict:
