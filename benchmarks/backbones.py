@@ -23,14 +23,14 @@ from common import create_parser, run, time_alternately, wall_and_cpu_seconds
 from short_training import read_or_create_record, train_weights
 
 from hairseg.data.datasets import Pair, find_pairs
-from hairseg.evaluation.full_resolution import full_resolution_scores
+from hairseg.evaluation.full_resolution import score_full_resolution
 from hairseg.files import write_json
 from hairseg.inference.predictor import HairPredictor
 from hairseg.networks.backbones import BACKBONES, build_model, default_init
 from hairseg.networks.devices import autocast, prepare_for_inference, select_device
 from hairseg.networks.preprocessing import Preprocessing
 from hairseg.repository import ModelRepository
-from hairseg.repository.config import Config
+from hairseg.repository.config import Config, VariantConfig
 from hairseg.training.checkpoints import Settings
 from hairseg.training.recipes import MODERN
 
@@ -78,14 +78,14 @@ def score_model(
     with tempfile.TemporaryDirectory() as folder:
         repository = ModelRepository(folder)
         repository.save_weights("pretrained", backbone, weights)
-        repository.save_config(Config.of(backbone, Preprocessing(size), {"pretrained": {}}))
+        repository.save_config(Config.from_training(backbone, Preprocessing(size), {"pretrained": VariantConfig()}))
         predictor = HairPredictor(folder, ["pretrained"], device)
         scores = {
-            dataset: full_resolution_scores(predictor, dataset, [pair for pair in pairs if pair.split == "val"])
+            dataset: score_full_resolution(predictor, dataset, [pair for pair in pairs if pair.split == "val"])
             for dataset, pairs in datasets.items()
         }
     return {
-        dataset: {name: round(score.variants["pretrained"][name], 4) for name in SCORES}
+        dataset: {name: round(getattr(score.variants["pretrained"], name), 4) for name in SCORES}
         for dataset, score in scores.items()
     }
 

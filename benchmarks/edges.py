@@ -17,8 +17,7 @@ from common import create_parser, report, run
 
 from hairseg.data.datasets import find_pairs
 from hairseg.errors import InputError
-from hairseg.evaluation.full_resolution import pair_at_size_of_photo
-from hairseg.evaluation.metrics import MaskScores
+from hairseg.evaluation.metrics import MaskCounts
 from hairseg.hub.resolve import default_repo, resolve
 from hairseg.inference.predictor import HairPredictor
 from hairseg.inference.refinement import refine_alpha
@@ -59,10 +58,10 @@ def main() -> None:
     chosen = [pair for pair in pairs if pair.split == args.split][: args.limit]
     if not chosen:
         raise InputError(f"{args.data} has no photos in the {args.split} split.", remedy="Choose another --split.")
-    scores = {method: MaskScores() for method in methods}
+    scores = {method: MaskCounts() for method in methods}
     errors, seconds = ({method: [] for method in methods} for _ in range(2))
     for pair in chosen:
-        photo, mask = pair_at_size_of_photo(pair, dataset)
+        photo, mask = load_full_resolution(pair, dataset)
         alpha = predictor.submit(photo)["pretrained"].result().alpha(photo, refined=False)
         for method, sharpen in methods.items():
             began = time.perf_counter()
@@ -72,7 +71,7 @@ def main() -> None:
             errors[method].append(float(np.square(sharpened - (mask == 1))[mask != IGNORE].mean()))
     reference = statistics.median(seconds["guided filter"])
     results = {
-        method: {name: round(score, 4) for name, score in scores[method].scores().items() if score is not None}
+        method: {name: round(score, 4) for name, score in scores[method].scores() if score is not None}
         | {
             "mse": round(statistics.mean(errors[method]), 5),
             "time": round(statistics.median(seconds[method]) / reference, 2),

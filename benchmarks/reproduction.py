@@ -57,12 +57,12 @@ def create_record(repository: ModelRepository, others: Sequence[ModelRepository]
     return {
         "backbone": config.backbone,
         "image_size": config.image_size,
-        "dataset": metrics["dataset"],
-        "test_photos": metrics["images"],
+        "dataset": metrics.dataset,
+        "test_photos": metrics.images,
         "variants": {
             variant: {
-                "settings": {name: entry[name] for name in SETTINGS},
-                "test": {name: metrics["variants"][variant][name] for name in SCORES},
+                "settings": {name: entry.to_json()[name] for name in SETTINGS},
+                "test": {name: getattr(metrics.variants[variant], name) for name in SCORES},
                 "history": repository.history(variant),
                 "seeds": [record_seed(one, variant) for one in (repository, *others)],
             }
@@ -74,8 +74,8 @@ def create_record(repository: ModelRepository, others: Sequence[ModelRepository]
 def record_seed(repository: ModelRepository, variant: str) -> dict[str, Any]:
     """Record the seed and the kept epoch with its scores."""
     entry = repository.config.variants[variant]
-    kept = repository.history(variant)[entry["best_epoch"] - 1]
-    return {"seed": entry["seed"], "kept": kept}
+    kept = repository.history(variant)[(entry.best_epoch or 1) - 1]
+    return {"seed": entry.seed, "kept": kept}
 
 
 def render_page(record: dict[str, Any]) -> str:

@@ -23,8 +23,7 @@ from short_training import read_or_create_record, train_weights
 from hairseg.data.datasets import Pair, find_pairs, hash_fraction
 from hairseg.data.decoded import PhotoArrays, load_arrays
 from hairseg.errors import InputError
-from hairseg.evaluation.metrics import PixelCounts
-from hairseg.evaluation.scoring import score
+from hairseg.evaluation.metrics import PixelCounts, score
 from hairseg.files import write_json
 from hairseg.hub.card import render_card
 from hairseg.networks.backbones import BACKBONES, build_model, default_init
@@ -32,6 +31,7 @@ from hairseg.networks.devices import select_device
 from hairseg.networks.preprocessing import Preprocessing
 from hairseg.paper import VARIANT_COLOURS, VARIANTS
 from hairseg.repository import ModelRepository
+from hairseg.repository.metrics import Transfer
 from hairseg.training.checkpoints import Settings
 from hairseg.training.recipes import MODERN, Recipe
 
@@ -72,14 +72,13 @@ def add_to_repository(folder: Path, record: dict[str, Any]) -> None:
     """Add the curve to metrics.json of a model repository, as "transfer", and to its card."""
     repository = ModelRepository(folder)
     settings = record["settings"]
-    metrics = repository.metrics() | {
-        "transfer": {
-            "f1": record["f1"],
-            "photos_saved": record["photos_saved"],
-            "image_size": settings["recipe"]["image_size"],
-            **{name: settings[name] for name in ("datasets", "test_photos", "frames")},
-        }
-    }
+    transfer = Transfer(
+        f1=record["f1"],
+        photos_saved=record["photos_saved"],
+        image_size=settings["recipe"]["image_size"],
+        **{name: settings[name] for name in ("datasets", "test_photos", "frames")},
+    )
+    metrics = repository.metrics().model_copy(update={"transfer": transfer})
     repository.save_metrics(metrics)
     repository.save_card(render_card(repository.config, metrics, onnx_variants=repository.onnx_variants()))
 

@@ -23,7 +23,8 @@ from hairseg.networks.backbones import build_model
 from hairseg.networks.preprocessing import Preprocessing
 from hairseg.paper import VARIANTS
 from hairseg.repository import ModelRepository
-from hairseg.repository.config import Config
+from hairseg.repository.config import Config, VariantConfig
+from hairseg.repository.metrics import Metrics
 
 PROJECT = Path(__file__).parent.parent
 DATA = PROJECT.parent / "shared" / "data"
@@ -109,10 +110,9 @@ def write_repository(folder: Path, variants: tuple[str, ...] = VARIANTS, seed: i
     for variant in variants:
         repository.save_weights(variant, "efficientnet_lite0", build_model("efficientnet_lite0").state_dict())
         repository.save_history(variant, [])
-    repository.save_metrics({})
-    repository.save_config(
-        Config.of("efficientnet_lite0", Preprocessing(64), {variant: {"init": "random"} for variant in variants})
-    )
+    repository.save_metrics(Metrics())
+    entries = {variant: VariantConfig(init="random") for variant in variants}
+    repository.save_config(Config.from_training("efficientnet_lite0", Preprocessing(64), entries))
     return folder
 
 

@@ -66,7 +66,7 @@ def tiff_of_strips(strips: int, order: str = "<", big: bool = False) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("file", "reason"),
+    "file, reason",
     [
         (jpeg_of_scans(800), "has 8.. scans"),
         (jpeg_of_scans(800).replace(b"\xff\xda", b"\xff\x01\xff\xda"), "has 8.. scans"),  # markers without a length

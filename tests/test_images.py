@@ -12,6 +12,7 @@ from PIL import Image, ImageCms
 
 from hairseg import images
 from hairseg.errors import InputError
+from hairseg.files import is_hidden
 from hairseg.images import FORMATS, alpha_to_grey, as_alpha, as_photo, encode_png, load_photo
 
 
@@ -35,7 +36,7 @@ def quadrants() -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("orientation", "stored"),
+    "orientation, stored",
     [
         (1, lambda photo: photo),
         (2, lambda photo: photo[:, ::-1]),
@@ -67,7 +68,7 @@ def test_a_transparent_palette_colour_becomes_white():
 
 
 @pytest.mark.parametrize(
-    ("mode", "colour", "expected"),
+    "mode, colour, expected",
     [
         ("L", 77, (77, 77, 77)),
         ("1", 1, (255, 255, 255)),
@@ -162,7 +163,7 @@ def test_a_picture_beyond_the_limit_is_refused_before_it_is_decoded(monkeypatch,
 
 
 @pytest.mark.parametrize(
-    ("tag", "kind", "value"),
+    "tag, kind, value",
     [(282, 2, b"abc\0"), (282, 9, b"\xff\xff\xff\xff"), (0x8298, 12, struct.pack("<I", 38)), (0xA005, 2, b"x\0\0\0")],
     ids=["text for a ratio", "below zero", "double for a text", "text for a directory"],
 )
@@ -373,7 +374,7 @@ GREY_PHOTO = np.repeat(PHOTO[..., :1], 3, axis=2)
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    "given, expected",
     [
         (PHOTO / 255, PHOTO),
         ((PHOTO / 255).astype(np.float16), PHOTO),
@@ -421,7 +422,7 @@ ALPHA = np.float32([[0, 0.2, 0.4], [0.6, 0.8, 1]])
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    "given, expected",
     [
         (ALPHA.astype(np.float64), ALPHA),
         (ALPHA.astype(np.float16), ALPHA),

@@ -43,8 +43,7 @@ def models(
     from hairseg.inference.speed import measure_latency
     from hairseg.networks.devices import select_device
     from hairseg.repository import BUNDLED, ModelRepository
-    from hairseg.repository.leaderboard import find_repositories, read_row
-    from hairseg.repository.table import as_json, table
+    from hairseg.repository.leaderboard import find_repositories, format_leaderboard, read_row, rows_to_json
 
     torch_device = select_device(device)
     rows, has_failed = [], False
@@ -57,5 +56,5 @@ def models(
         except InputError as error:
             print(f"error: {printable(error)}", file=sys.stderr)
             has_failed = True
-    print(json.dumps(as_json(rows), indent=2) if json_output else table(rows))
+    print(json.dumps(rows_to_json(rows), indent=2) if json_output else format_leaderboard(rows))
     return 1 if has_failed else 0

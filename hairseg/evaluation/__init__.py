@@ -1,0 +1,1 @@
+"""Scores of a model repository on a data set, and the figures of its card."""

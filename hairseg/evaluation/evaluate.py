@@ -1,16 +1,16 @@
-"""Score a model repository on the photos of a data set: what metrics.json holds, figure 3, curves, and its failures."""
+"""Score a model repository on a data set: the contents of metrics.json, figure 3, curves, and the worst photos."""
 
 import numpy as np
 
 from hairseg.data.datasets import Pair
 from hairseg.data.decoded import PhotoArrays
 from hairseg.evaluation.figures import draw_comparison, draw_precision_recall, draw_reliability, draw_roc, draw_worst
-from hairseg.evaluation.framing import framing_scores, hairless_scores
-from hairseg.evaluation.full_resolution import full_resolution_scores
-from hairseg.evaluation.metrics import BoundaryScores, PixelCounts, PixelScores
-from hairseg.evaluation.scoring import score
+from hairseg.evaluation.framing import score_framing, score_hairless
+from hairseg.evaluation.full_resolution import score_full_resolution
+from hairseg.evaluation.metrics import BoundaryScores, PixelCounts, PixelScores, score
 from hairseg.inference.predictor import HairPredictor
 from hairseg.repository import ModelRepository
+from hairseg.repository.metrics import Metrics, VariantScores
 
 
 def evaluate(
@@ -21,72 +21,78 @@ def evaluate(
     arrays: PhotoArrays,
     scenes: dict[str, list[np.ndarray]] | None = None,
     output: ModelRepository | None = None,
-) -> dict:
+) -> Metrics:
     """Score every variant.
 
     Args:
-        dataset, split: what the scores are called.
-        pairs: the photos scored.
-        arrays: the same photos as `load_arrays` gives them.
-        scenes: photos without people, as `load_scenes` gives them; with them, framing and hair-free photos are scored,
-            too.
-        output: where to draw figures and the worst photos; nowhere by default.
+        predictor: the variants.
+        dataset: the name that `find_pairs` returned.
+        split: name of the split.
+        pairs: the photos.
+        arrays: the same photos, as `load_arrays` returns them.
+        scenes: photos without people, as `load_scenes` returns them. With them, framing and hairless photos are scored.
+        output: where to draw figures and the worst photos; by default they are not drawn.
 
     Returns:
-        The contents of metrics.json. Scores of what has no hair, or nothing but hair, are None where they say nothing.
+        The contents of metrics.json. A score is None where it is undefined, as without true hair.
     """
-    scores, pixels = network_scores(predictor, arrays)
-    metrics = {
-        "dataset": dataset,
-        "split": split,
-        "images": len(pairs),
-        "image_size": predictor.config.image_size,
-        "variants": scores,
-    }
-    with_both_classes = {variant: of_variant for variant, of_variant in pixels.items() if of_variant.has_both_classes}
-    metrics["roc"] = {variant: of_variant.roc_points() for variant, of_variant in with_both_classes.items()}
-    full_resolution = full_resolution_scores(predictor, dataset, pairs)
-    metrics["own_size"] = full_resolution.variants
-    if full_resolution.hair_types:
-        metrics["hair_types"] = full_resolution.hair_types
-    metrics["groups"] = full_resolution.groups
+    pixels: dict[str, PixelScores] = {}
+    scores: dict[str, VariantScores] = {}
+    for variant in predictor.networks:
+        scores[variant], pixels[variant] = score_network(predictor, variant, arrays)
+    curves = {variant: found for variant, found in pixels.items() if found.has_both_classes}
+    full_resolution = score_full_resolution(predictor, dataset, pairs)
+    metrics = Metrics(
+        dataset=dataset,
+        split=split,
+        images=len(pairs),
+        image_size=predictor.config.image_size,
+        variants=scores,
+        roc={variant: found.roc_curve() for variant, found in curves.items()},
+        full_resolution=full_resolution.variants,
+        hair_types=full_resolution.hair_types,
+        groups=full_resolution.groups,
+    )
     if scenes:
         backdrops = [photo for photos in scenes.values() for photo in photos]
-        metrics["framing_photos"] = len(pairs)
-        metrics["framing"] = framing_scores(predictor, dataset, pairs, backdrops)
-        metrics["hairless"] = hairless_scores(predictor, scenes)
+        metrics = metrics.model_copy(
+            update={
+                "framing_photos": len(pairs),
+                "framing": score_framing(predictor, dataset, pairs, backdrops),
+                "hairless": score_hairless(predictor, scenes),
+            }
+        )
     if output:
-        if with_both_classes:
-            draw_roc(output.figure("roc"), with_both_classes)
-            draw_precision_recall(output.figure("precision_recall"), with_both_classes, predictor.config.threshold)
-            draw_reliability(output.figure("reliability"), with_both_classes)
-        if full_resolution.gallery.comparisons:
-            draw_comparison(output.figure("figure3"), full_resolution.gallery.comparisons)
-        if full_resolution.gallery.worst:
-            draw_worst(output.worst, full_resolution.gallery.worst_first())
+        gallery = full_resolution.gallery
+        if curves:
+            draw_roc(output.figure("roc"), curves)
+            draw_precision_recall(output.figure("precision_recall"), curves, predictor.config.threshold)
+            draw_reliability(output.figure("reliability"), curves)
+        if gallery.comparisons:
+            draw_comparison(output.figure("figure3"), gallery.comparisons)
+        if worst := gallery.worst_first():
+            draw_worst(output.worst_photos, worst)
     return metrics
 
 
-def network_scores(
-    predictor: HairPredictor, arrays: PhotoArrays
-) -> tuple[dict[str, dict[str, float | None]], dict[str, PixelScores]]:
-    """Score the networks as the paper does: pixels of all images pooled, at the network's input size, one look at each.
+def score_network(predictor: HairPredictor, variant: str, arrays: PhotoArrays) -> tuple[VariantScores, PixelScores]:
+    """Score a network as the paper does: one forward pass per photo at the input size, all pixels pooled.
 
     Returns:
-        Scores per variant, and the pixels that they come from.
+        The scores, and the pixels behind them.
     """
-    threshold, scores, pixels = predictor.config.threshold, {}, {}
-    for variant, network in predictor.networks.items():
-        counts, boundaries = PixelCounts(predictor.device), BoundaryScores(threshold)
-        score(network, arrays.photos, arrays.masks, predictor.config.preprocessing, [counts, boundaries])
-        of_variant = pixels[variant] = counts.scores()
-        f1 = of_variant.f1(threshold)
-        scores[variant] = {
-            "auroc": of_variant.auroc,
-            "f1": f1,
-            "iou": of_variant.iou(threshold),
-            "mse": of_variant.mse,
-            "boundary_iou": None if f1 is None else boundaries.mean,
-            "calibration_error": of_variant.calibration_error,
-        }
+    threshold = predictor.config.threshold
+    counts, boundaries = PixelCounts(predictor.device), BoundaryScores(threshold)
+    network, preprocessing = predictor.networks[variant], predictor.config.preprocessing
+    score(network, arrays.photos, arrays.masks, preprocessing, [counts, boundaries])
+    pixels = counts.scores()
+    f1 = pixels.f1(threshold)
+    scores = VariantScores(
+        auroc=pixels.auroc,
+        f1=f1,
+        iou=pixels.iou(threshold),
+        mse=pixels.mse,
+        boundary_iou=None if f1 is None else boundaries.mean,
+        calibration_error=pixels.calibration_error,
+    )
     return scores, pixels

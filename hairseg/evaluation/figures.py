@@ -1,5 +1,7 @@
-"""The paper's figures 3, 4 and 5, and ROC and precision-recall curves, as PNG files."""
+"""The paper's figures 3, 4 and 5, curves over pixels, and the worst photos, as PNG files."""
 
+import math
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -11,18 +13,22 @@ from matplotlib.ticker import MaxNLocator
 from hairseg.evaluation.metrics import PixelScores
 from hairseg.files import write_bytes
 from hairseg.paper import VARIANT_COLOURS
+from hairseg.repository.metrics import EpochRecord
 
 matplotlib.use("Agg")
 
-COLUMNS = 4  # of worst.png
+WORST_COLUMNS = 4
 
-CURVE_POINTS = 2000
+MAX_CURVE_POINTS = 2000
+
+SPLIT_COLOURS = {"train": "#1d4ed8", "test": "#c2410c"}
 
 
-def draw_comparison(path: Path, rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> None:
-    """Figure 3: random mask, photo, pretrained mask; one row per photo.
+def draw_comparison(path: Path, rows: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> None:
+    """Draw figure 3: random mask, photo, pretrained mask, one row per photo.
 
     Args:
+        path: of the PNG file.
         rows: (random alpha, photo, pretrained alpha); alphas float in [0, 1], (height, width), photos uint8 RGB.
     """
     figure = Figure(figsize=(6, 2.05 * len(rows)), layout="constrained")
@@ -36,11 +42,13 @@ def draw_comparison(path: Path, rows: list[tuple[np.ndarray, np.ndarray, np.ndar
     _save(figure, path)
 
 
-def draw_history(path: Path, history: list[dict], title: str, chosen_epoch: int) -> None:
-    """Figures 4 and 5: loss, F1 and AUROC per epoch, on training and test photos.
+def draw_history(path: Path, history: Sequence[EpochRecord], title: str, chosen_epoch: int) -> None:
+    """Draw figure 4 or 5: loss, F1 and AUROC per epoch, on training and test photos.
 
     Args:
-        history: records of history.json.
+        path: of the PNG file.
+        history: one record per epoch.
+        title: of the figure.
         chosen_epoch: the epoch whose weights are kept, marked by a line.
     """
     figure = Figure(figsize=(10, 3), layout="constrained")
@@ -48,8 +56,9 @@ def draw_history(path: Path, history: list[dict], title: str, chosen_epoch: int)
     epochs = [record["epoch"] for record in history]
     labels = {"loss": "loss (MSE)", "f1": "F1", "auroc": "AUROC"}
     for axis, (score, label) in zip(figure.subplots(1, 3), labels.items(), strict=True):
-        for split, colour in (("train", "#1d4ed8"), ("test", "#c2410c")):
-            values = [np.nan if record[split][score] is None else record[split][score] for record in history]
+        for split, colour in SPLIT_COLOURS.items():
+            scores = [record[split][score] for record in history]
+            values = [np.nan if value is None else value for value in scores]
             axis.plot(epochs, values, marker="o", markersize=3, color=colour, label=split)
         axis.axvline(chosen_epoch, color="0.6", linestyle=":", label="kept")
         axis.set(xlabel="epoch", title=label)
@@ -60,7 +69,7 @@ def draw_history(path: Path, history: list[dict], title: str, chosen_epoch: int)
 
 
 def draw_roc(path: Path, scores: dict[str, PixelScores]) -> None:
-    """ROC curve of each variant, pooled over pixels."""
+    """Draw the ROC curve of each variant, pooled over pixels."""
     figure = Figure(figsize=(4.5, 4.2), layout="constrained")
     axis = figure.subplots()
     for variant, pixels in scores.items():
@@ -72,7 +81,7 @@ def draw_roc(path: Path, scores: dict[str, PixelScores]) -> None:
 
 
 def draw_precision_recall(path: Path, scores: dict[str, PixelScores], threshold: float) -> None:
-    """Precision-recall curve of each variant, pooled over pixels, with its F1 at that threshold of alpha."""
+    """Draw the precision-recall curve of each variant, pooled over pixels, with its F1 at a threshold of alpha."""
     figure = Figure(figsize=(4.5, 4.2), layout="constrained")
     axis = figure.subplots()
     for variant, pixels in scores.items():
@@ -84,11 +93,11 @@ def draw_precision_recall(path: Path, scores: dict[str, PixelScores], threshold:
 
 
 def draw_reliability(path: Path, scores: dict[str, PixelScores]) -> None:
-    """Share of hair among the pixels of an alpha, and share of pixels that have that alpha."""
+    """Draw the fraction of hair by alpha, and the fraction of pixels with that alpha."""
     figure = Figure(figsize=(4.5, 4.8), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     for variant, pixels in scores.items():
-        alpha, hair, share = pixels.reliability()
+        alpha, hair, fraction = pixels.reliability()
         upper.plot(
             alpha,
             hair,
@@ -97,28 +106,29 @@ def draw_reliability(path: Path, scores: dict[str, PixelScores]) -> None:
             color=VARIANT_COLOURS[variant],
             label=f"{variant}, ECE {pixels.calibration_error:.4f}",
         )
-        lower.plot(alpha, share, marker="o", markersize=3, color=VARIANT_COLOURS[variant])
+        lower.plot(alpha, fraction, marker="o", markersize=3, color=VARIANT_COLOURS[variant])
     upper.plot([0, 1], [0, 1], color="0.7", linestyle=":")
-    upper.set(ylabel="share of hair", title="Reliability of alpha")
+    upper.set(ylabel="fraction of hair", title="Reliability of alpha")
     upper.legend(loc="upper left", fontsize=9)
-    lower.set(xlabel="alpha", ylabel="share of pixels", yscale="log")
+    lower.set(xlabel="alpha", ylabel="fraction of pixels", yscale="log")
     _save(figure, path)
 
 
-def draw_worst(path: Path, rows: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]) -> None:
-    """Photos with the true hair's contour in white and the found hair's in magenta.
+def draw_worst(path: Path, rows: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]]) -> None:
+    """Draw photos with the contours of true hair in white and of predicted hair in magenta.
 
     Args:
-        rows: (title, uint8 RGB photo, true mask, found mask), the last three of one height and width.
+        path: of the PNG file.
+        rows: (title, uint8 RGB photo, true mask, predicted mask), all of one height and width.
     """
-    lines = -(-len(rows) // COLUMNS)
-    figure = Figure(figsize=(2.6 * COLUMNS, 2.8 * lines), layout="constrained")
-    figure.suptitle("white: true hair, magenta: found", fontsize=10)
-    for axis in figure.subplots(lines, COLUMNS, squeeze=False).flat:
+    lines = math.ceil(len(rows) / WORST_COLUMNS)
+    figure = Figure(figsize=(2.6 * WORST_COLUMNS, 2.8 * lines), layout="constrained")
+    figure.suptitle("white: true hair, magenta: predicted", fontsize=10)
+    for axis in figure.subplots(lines, WORST_COLUMNS, squeeze=False).flat:
         axis.set_axis_off()
-    for axis, (title, photo, mask, found) in zip(figure.axes, rows, strict=False):
+    for axis, (title, photo, mask, prediction) in zip(figure.axes, rows, strict=False):
         axis.imshow(photo)
-        for region, colour in ((mask, "white"), (found, "magenta")):
+        for region, colour in ((mask, "white"), (prediction, "magenta")):
             if region.any() and not region.all():
                 axis.contour(region, [0.5], colors=colour, linewidths=1)
         axis.set_title(title, fontsize=8)
@@ -126,8 +136,8 @@ def draw_worst(path: Path, rows: list[tuple[str, np.ndarray, np.ndarray, np.ndar
 
 
 def _thin(*curves: np.ndarray) -> tuple[np.ndarray, ...]:
-    """At most `CURVE_POINTS` of each curve, evenly along it, both ends kept."""
-    kept = np.unique(np.linspace(0, len(curves[0]) - 1, CURVE_POINTS).astype(int))
+    """Keep at most `MAX_CURVE_POINTS` of each curve, evenly spaced, both ends included."""
+    kept = np.unique(np.linspace(0, len(curves[0]) - 1, MAX_CURVE_POINTS).astype(int))
     return tuple(curve[kept] for curve in curves)
 
 

@@ -1,40 +1,62 @@
-"""Score photos as small parts of scenes, and scenes without anybody."""
+"""Score photos pasted into larger scenes, and scenes without people."""
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
 from hairseg.data.datasets import Pair, hash_fraction
-from hairseg.evaluation.full_resolution import pair_at_size_of_photo
-from hairseg.evaluation.metrics import MaskScores
+from hairseg.evaluation.full_resolution import load_full_resolution
+from hairseg.evaluation.metrics import MaskCounts
 from hairseg.inference.predictor import HairPredictor
 from hairseg.networks.preprocessing import resize_mask
+from hairseg.repository.metrics import FalseHair, HairlessScores, HairlessType, MaskScores
 
-FRAMINGS = (1, 2, 3, 5)  # sides of the canvas in longer sides of the photo
+DIVISORS = (1, 2, 3, 5)
 
-CANVAS_SIDE = 1024  # pixels
+CANVAS_SIDE = 1024
 
 
-def framing_scores(
+def score_framing(
     predictor: HairPredictor, dataset: str, pairs: list[Pair], scenes: list[np.ndarray]
-) -> dict[str, dict]:
-    """Score the photos when their longer sides are a whole, a half, a third and a fifth of a scene around them."""
+) -> dict[str, dict[str, MaskScores]]:
+    """Score photos whose longer side is all, a half, a third and a fifth of a larger scene.
+
+    Args:
+        predictor: all its variants are scored.
+        dataset: the name that `find_pairs` returned.
+        pairs: the photos.
+        scenes: backdrops, uint8 RGB (height, width, 3), used in turn.
+
+    Returns:
+        Scores by framing ("1/3"), then by variant.
+    """
     results = {}
-    for divisor in FRAMINGS:
-        scores = {variant: MaskScores() for variant in predictor.networks}
+    for divisor in DIVISORS:
+        counts = {variant: MaskCounts() for variant in predictor.networks}
         for index, pair in enumerate(tqdm(pairs, f"framing 1/{divisor}", unit="photo", leave=False)):
-            photo, mask = pair_at_size_of_photo(pair, dataset)
-            canvas, canvas_mask = in_scene(photo, mask, scenes[index % len(scenes)], divisor, pair.id)
+            photo, mask = load_full_resolution(pair, dataset)
+            canvas, canvas_mask = paste_into_scene(photo, mask, scenes[index % len(scenes)], divisor, pair.id)
             for variant, alpha in predictor.alphas(canvas).items():
-                scores[variant].add(alpha >= predictor.config.threshold, canvas_mask)
-        results[f"1/{divisor}"] = {variant: of_variant.scores() for variant, of_variant in scores.items()}
+                counts[variant].add(alpha >= predictor.config.threshold, canvas_mask)
+        results[f"1/{divisor}"] = {variant: found.scores() for variant, found in counts.items()}
     return results
 
 
-def in_scene(
+def paste_into_scene(
     photo: np.ndarray, mask: np.ndarray, scene: np.ndarray, divisor: int, key: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Put a photo and its mask into a scene's square, the longer side `CANVAS_SIDE / divisor`, at a place by `key`."""
+    """Paste a photo and its mask into the central square of a scene, scaled to `CANVAS_SIDE`.
+
+    Args:
+        photo: uint8 RGB (height, width, 3).
+        mask: uint8 (height, width) of {0, 1, IGNORE}.
+        scene: uint8 RGB of any size.
+        divisor: canvas side in longer sides of the pasted photo.
+        key: determines the place.
+
+    Returns:
+        Canvas and mask, (CANVAS_SIDE, CANVAS_SIDE, 3) and (CANVAS_SIDE, CANVAS_SIDE).
+    """
     side = min(scene.shape[:2])
     top, left = (scene.shape[0] - side) // 2, (scene.shape[1] - side) // 2
     canvas = cv2.resize(
@@ -42,10 +64,8 @@ def in_scene(
     )
     scale = CANVAS_SIDE / divisor / max(mask.shape)
     height, width = (max(1, round(length * scale)) for length in mask.shape)
-    top, left = (
-        int(hash_fraction(f"{key}/{axis}") * (CANVAS_SIDE - length + 1))
-        for axis, length in zip("yx", (height, width), strict=True)
-    )
+    top = int(hash_fraction(f"{key}/y") * (CANVAS_SIDE - height + 1))
+    left = int(hash_fraction(f"{key}/x") * (CANVAS_SIDE - width + 1))
     window = slice(top, top + height), slice(left, left + width)
     canvas[window] = cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     canvas_mask = np.zeros((CANVAS_SIDE, CANVAS_SIDE), np.uint8)
@@ -53,25 +73,30 @@ def in_scene(
     return canvas, canvas_mask
 
 
-def hairless_scores(predictor: HairPredictor, scenes: dict[str, list[np.ndarray]]) -> dict:
-    """Share of pixels called hair in photos without people: the mean, and of the worst photo; over all and per kind."""
-    by_kind = {}
-    for kind, photos in scenes.items():
-        shares = by_kind[kind] = {variant: [] for variant in predictor.networks}
-        for photo in tqdm(photos, f"hairless, {kind}", unit="photo", leave=False):
+def score_hairless(predictor: HairPredictor, scenes: dict[str, list[np.ndarray]]) -> HairlessScores:
+    """Score photos without people by the fraction of pixels called hair, over all and by type, the worst type first.
+
+    Args:
+        predictor: all its variants are scored; types are ranked by the first one.
+        scenes: photos by what they show, uint8 RGB (height, width, 3).
+    """
+    by_type: dict[str, dict[str, list[float]]] = {}
+    for name, photos in scenes.items():
+        fractions = by_type[name] = {variant: [] for variant in predictor.networks}
+        for photo in tqdm(photos, f"hairless, {name}", unit="photo", leave=False):
             for variant, alpha in predictor.alphas(photo).items():
-                shares[variant].append(float(np.mean(alpha >= predictor.config.threshold)))
+                fractions[variant].append(float(np.mean(alpha >= predictor.config.threshold)))
     first = next(iter(predictor.networks))
-    summaries = {kind: _summary([shares]) for kind, shares in by_kind.items()}
-    worst_first = sorted(summaries, key=lambda kind: -summaries[kind]["variants"][first]["mean"])
-    return _summary(list(by_kind.values())) | {"kinds": {kind: summaries[kind] for kind in worst_first}}
+    ranked = sorted(by_type, key=lambda name: -float(np.mean(by_type[name][first])))
+    kinds = {name: _summarise(by_type[name]) for name in ranked}
+    pooled = {variant: [f for found in by_type.values() for f in found[variant]] for variant in predictor.networks}
+    return HairlessScores(**dict(_summarise(pooled)), kinds=kinds)
 
 
-def _summary(kinds: list[dict[str, list[float]]]) -> dict:
-    pooled = {variant: [share for shares in kinds for share in shares[variant]] for variant in kinds[0]}
-    return {
-        "images": len(next(iter(pooled.values()))),
-        "variants": {
-            variant: {"mean": float(np.mean(shares)), "worst": max(shares)} for variant, shares in pooled.items()
+def _summarise(fractions: dict[str, list[float]]) -> HairlessType:
+    return HairlessType(
+        images=len(next(iter(fractions.values()))),
+        variants={
+            variant: FalseHair(mean=float(np.mean(found)), worst=max(found)) for variant, found in fractions.items()
         },
-    }
+    )

@@ -1,5 +1,6 @@
-"""Counts first, then scores: AUROC, F1, IoU, MSE, Boundary IoU, and the curves behind them."""
+"""Streaming metrics: AUROC, F1, IoU, MSE, calibration error, Boundary IoU, and the curves behind them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -7,19 +8,23 @@ import cv2
 import numpy as np
 import torch
 from sklearn.metrics import auc, precision_recall_curve, roc_curve
+from torch import nn
 
-from hairseg.networks.preprocessing import IGNORE
+from hairseg.networks.devices import autocast
+from hairseg.networks.preprocessing import IGNORE, Preprocessing
+from hairseg.repository.metrics import MaskScores, RocCurve
 
-# Magnitudes of logits from 2^-16 to 2^8, each octave in 2^14 bins; in float32 an octave is 2^23 consecutive integers.
-LOWEST, HIGHEST, FINENESS = (127 - 16) << 23, ((127 + 8) << 23) - 1, 9
+# Bins hold logits of magnitude 2^-16 to 2^8, 2^14 bins to an octave. Bounds are bit patterns of float32, where an
+# octave is 2^23 consecutive integers; shifting by 9 bits leaves the bin.
+MIN_MAGNITUDE_BITS, MAX_MAGNITUDE_BITS, BIN_SHIFT = (127 - 16) << 23, ((127 + 8) << 23) - 1, 9
 
 BINS = 2 * (24 << 14)
 
-BOUNDARY_SHARE = 0.02  # of the picture's diagonal
+BOUNDARY_FRACTION = 0.02
 
 RELIABILITY_BINS = 15
 
-ROC_POINTS = 200  # of the curve that metrics.json holds
+MAX_ROC_POINTS = 200
 
 
 def f1_and_iou(true_positives: int, false_positives: int, false_negatives: int) -> tuple[float | None, float | None]:
@@ -39,10 +44,13 @@ def f1_and_iou(true_positives: int, false_positives: int, false_negatives: int) 
 
 @dataclass
 class PixelCounts:
-    """Histogram of logits per class, pooled over any number of pixels in 13 MB, from which every score follows.
+    """Histogram of logits per class, in 13 MB for any number of pixels.
 
-    It lies on one device and is added to without waiting for it, so that a GPU never idles over its scores. Curves and
-    AUROC differ from those of the single pixels by the ties within a bin, less than 1e-4 in AUROC.
+    Updates do not synchronise with the device, so a GPU never waits for them. Logits within a bin count as ties, which
+    changes AUROC by less than 1e-4.
+
+    Args:
+        device: where the histogram lies.
 
     Example:
         >>> counts = PixelCounts()
@@ -52,15 +60,20 @@ class PixelCounts:
     """
 
     device: torch.device | str = "cpu"
-    histogram: torch.Tensor = field(init=False)  # int64 (2, BINS): not hair, hair
-    squared_error: torch.Tensor = field(init=False)  # float64, sum over pixels of (sigmoid(logit) - mask)^2
+    histogram: torch.Tensor = field(init=False)
+    squared_error: torch.Tensor = field(init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.histogram = torch.zeros(2, BINS, dtype=torch.int64, device=self.device)
         self.squared_error = torch.zeros((), dtype=torch.float64, device=self.device)
 
     def update(self, logits: torch.Tensor, masks: torch.Tensor) -> None:
-        """Add pixels: float logits and {0, 1, IGNORE} masks, both of any one shape and on the counts' device."""
+        """Add pixels.
+
+        Args:
+            logits: float, of any shape, on the histogram's device.
+            masks: of {0, 1, IGNORE}, the same shape and device.
+        """
         keep = masks != IGNORE
         hair = (masks == 1).long()
         self.histogram.view(-1).scatter_add_(0, (_bin_of(logits) + hair * BINS).flatten(), keep.long().flatten())
@@ -68,7 +81,7 @@ class PixelCounts:
         self.squared_error += error.square().sum(dtype=torch.float64)
 
     def scores(self) -> "PixelScores":
-        """The scores of all pixels so far, computed on the CPU."""
+        """Return the scores of all pixels so far."""
         histogram = self.histogram.cpu().numpy()
         truth, bins = np.nonzero(histogram)
         return PixelScores(truth == 1, _logits_of(bins), histogram[truth, bins], float(self.squared_error))
@@ -76,15 +89,23 @@ class PixelCounts:
 
 @dataclass(frozen=True)
 class PixelScores:
-    """Scores and curves of pooled pixels; all arrays are of one length, the number of occupied bins."""
+    """Scores and curves of pooled pixels.
 
-    truth: np.ndarray  # bool: are the bin's pixels hair?
-    logits: np.ndarray  # float64: in the middle of the bin
-    counts: np.ndarray  # int64: pixels in the bin
+    Attributes:
+        truth: bool (occupied bins,), whether a bin's pixels are hair.
+        logits: float64 (occupied bins,), the middle of each bin.
+        counts: int64 (occupied bins,), pixels in each bin.
+        squared_error: sum over pixels of (sigmoid(logit) - truth)^2.
+    """
+
+    truth: np.ndarray
+    logits: np.ndarray
+    counts: np.ndarray
     squared_error: float
 
     @property
     def pixels(self) -> int:
+        """Number of labelled pixels."""
         return int(self.counts.sum())
 
     @property
@@ -94,22 +115,25 @@ class PixelScores:
 
     @property
     def has_both_classes(self) -> bool:
+        """Whether there is both hair and something else."""
         return bool(self.truth.any() and not self.truth.all())
 
     def f1(self, threshold: float = 0.5) -> float | None:
-        """F1 when alpha >= threshold is hair; None without hair."""
+        """Return F1 where alpha >= threshold is hair; None without true hair."""
         return f1_and_iou(*self._confusion(threshold))[0]
 
     def iou(self, threshold: float = 0.5) -> float | None:
-        """Intersection over union when alpha >= threshold is hair; None without hair."""
+        """Return intersection over union where alpha >= threshold is hair; None without true hair."""
         return f1_and_iou(*self._confusion(threshold))[1]
 
     def _confusion(self, threshold: float) -> tuple[int, int, int]:
+        """True positives, false positives, false negatives."""
         found = self.logits >= np.log(threshold / (1 - threshold))
-        hits, false_alarms, misses = (
-            int(self.counts[where].sum()) for where in (self.truth & found, ~self.truth & found, self.truth & ~found)
+        return (
+            int(self.counts[self.truth & found].sum()),
+            int(self.counts[~self.truth & found].sum()),
+            int(self.counts[self.truth & ~found].sum()),
         )
-        return hits, false_alarms, misses
 
     @cached_property
     def roc(self) -> tuple[np.ndarray, np.ndarray]:
@@ -118,16 +142,18 @@ class PixelScores:
 
     @property
     def auroc(self) -> float | None:
-        """Area under the ROC curve, ties counted half; None unless there are both hair and other pixels."""
+        """Area under the ROC curve; ties count half. None unless both classes are present."""
         return float(auc(*self.roc)) if self.has_both_classes else None
 
-    def roc_points(self) -> dict[str, list[float]]:
-        """At most `ROC_POINTS` of the ROC curve, evenly spaced along it, with both ends; rates rounded to 1e-5."""
+    def roc_curve(self) -> RocCurve:
+        """Return at most `MAX_ROC_POINTS` of the ROC curve, evenly spaced along it, rates rounded to 1e-5."""
         rates = np.stack(self.roc)
         length = np.concatenate([[0], np.abs(np.diff(rates)).sum(0).cumsum()])
-        chosen = np.unique(np.searchsorted(length, np.linspace(0, length[-1], ROC_POINTS)).clip(max=len(length) - 1))
-        names = "false_positive_rate", "true_positive_rate"
-        return dict(zip(names, rates[:, chosen].round(5).tolist(), strict=True))
+        spaced = np.searchsorted(length, np.linspace(0, length[-1], MAX_ROC_POINTS))
+        false_positive_rate, true_positive_rate = rates[:, np.unique(spaced.clip(max=len(length) - 1))].round(5)
+        return RocCurve(
+            false_positive_rate=false_positive_rate.tolist(), true_positive_rate=true_positive_rate.tolist()
+        )
 
     @cached_property
     def precision_recall(self) -> tuple[np.ndarray, np.ndarray]:
@@ -135,10 +161,10 @@ class PixelScores:
         return precision_recall_curve(self.truth, self.logits, sample_weight=self.counts)[:2]
 
     def reliability(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """How often pixels of an alpha are hair, for `RELIABILITY_BINS` equal ranges of alpha.
+        """Return how often pixels are hair, for `RELIABILITY_BINS` equal ranges of alpha.
 
         Returns:
-            Mean alpha, share of hair, and share of all pixels, of each range that is not empty: float64 (ranges,).
+            Mean alpha, fraction of hair, and fraction of all pixels, of each occupied range: float64 (ranges,).
         """
         alphas = 1 / (1 + np.exp(-self.logits))
         ranges = np.minimum((alphas * RELIABILITY_BINS).astype(int), RELIABILITY_BINS - 1)
@@ -157,14 +183,14 @@ class PixelScores:
         """
         if not self.pixels:
             return None
-        alpha, hair, share = self.reliability()
-        return float(np.sum(share * np.abs(alpha - hair)))
+        alpha, hair, fraction = self.reliability()
+        return float(np.sum(fraction * np.abs(alpha - hair)))
 
 
 def _bin_of(logits: torch.Tensor) -> torch.Tensor:
-    """Order-preserving bin of each logit, relatively 6e-5 wide; zero is the lower edge of bin BINS / 2."""
-    magnitude = (logits.float().contiguous().view(torch.int32) & 0x7FFFFFFF).clamp(LOWEST, HIGHEST)
-    offset = (magnitude - LOWEST) >> FINENESS
+    """Order-preserving bin of each logit, with a relative width of 6e-5; bin BINS / 2 starts at zero."""
+    bits = (logits.float().contiguous().view(torch.int32) & 0x7FFFFFFF).clamp(MIN_MAGNITUDE_BITS, MAX_MAGNITUDE_BITS)
+    offset = (bits - MIN_MAGNITUDE_BITS) >> BIN_SHIFT
     return torch.where(logits < 0, BINS // 2 - 1 - offset, BINS // 2 + offset)
 
 
@@ -172,30 +198,38 @@ def _logits_of(bins: np.ndarray) -> np.ndarray:
     """Logit in the middle of each bin of `_bin_of`, float64."""
     is_positive = bins >= BINS // 2
     offset = np.where(is_positive, bins - BINS // 2, BINS // 2 - 1 - bins)
-    magnitude = (LOWEST + (offset << FINENESS) + (1 << (FINENESS - 1))).astype(np.int32).view(np.float32)
+    bits = MIN_MAGNITUDE_BITS + (offset << BIN_SHIFT) + (1 << (BIN_SHIFT - 1))
+    magnitude = bits.astype(np.int32).view(np.float32)
     return np.where(is_positive, magnitude, -magnitude).astype(np.float64)
 
 
-def boundary_iou(prediction: np.ndarray, mask: np.ndarray, share: float = BOUNDARY_SHARE) -> float:
-    """Boundary IoU of two bool masks (height, width); 1 when both are empty.
+def boundary_iou(prediction: np.ndarray, mask: np.ndarray, fraction: float = BOUNDARY_FRACTION) -> float:
+    """Boundary IoU of two masks: the IoU of their pixels near their own contours.
 
-    IoU of the pixels of each mask that lie within `share` of the diagonal of its contour, from inside.
-    B. Cheng et al., "Boundary IoU", CVPR 2021, equation 2; the picture's border counts as contour as in their code.
+    B. Cheng et al., "Boundary IoU", CVPR 2021, equation 2. As in their code, the image border counts as contour.
+
+    Args:
+        prediction: bool (height, width).
+        mask: bool (height, width).
+        fraction: width of the band inside the contour, in image diagonals.
+
+    Returns:
+        From 0 to 1; 1 where both masks are empty.
     """
-    distance = max(1, round(share * np.hypot(*mask.shape)))
+    distance = max(1, round(fraction * np.hypot(*mask.shape)))
 
     def boundary(region: np.ndarray) -> np.ndarray:
-        region = cv2.copyMakeBorder(region.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-        eroded = cv2.erode(region, np.ones((3, 3), np.uint8), iterations=distance)
-        return (region - eroded)[1:-1, 1:-1].astype(bool)
+        padded = cv2.copyMakeBorder(region.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+        eroded = cv2.erode(padded, np.ones((3, 3), np.uint8), iterations=distance)
+        return (padded - eroded)[1:-1, 1:-1].astype(bool)
 
-    ours, theirs = boundary(prediction), boundary(mask)
-    union = np.count_nonzero(ours | theirs)
-    return np.count_nonzero(ours & theirs) / union if union else 1.0
+    predicted, true = boundary(prediction), boundary(mask)
+    union = np.count_nonzero(predicted | true)
+    return np.count_nonzero(predicted & true) / union if union else 1.0
 
 
-def _labelled_region(prediction: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Bool prediction and mask (height, width) without what is not labelled: cut off around, and no hair within."""
+def _crop_to_labels(prediction: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Crop a prediction and its mask to the labelled pixels; unlabelled ones within become no hair. Both are bool."""
     labelled = mask != IGNORE
     rows, columns = np.flatnonzero(labelled.any(1)), np.flatnonzero(labelled.any(0))
     if not len(rows):
@@ -205,64 +239,100 @@ def _labelled_region(prediction: np.ndarray, mask: np.ndarray) -> tuple[np.ndarr
 
 
 @dataclass
-class MaskScores:
-    """Scores of masks at the photos' own sizes: F1 and IoU pooled over pixels, Boundary IoU the mean over images."""
+class MaskCounts:
+    """Counts of masks at full resolution. F1 and IoU pool all pixels, Boundary IoU is the mean over photos."""
 
     true_positives: int = 0
     false_positives: int = 0
     false_negatives: int = 0
-    pixels: int = 0  # labelled ones
-    boundaries: list[float] = field(default_factory=list)
-    per_photo: list[float] = field(default_factory=list)  # F1 of the photos with hair
+    pixels: int = 0
+    boundary_ious: list[float] = field(default_factory=list)
+    f1_per_photo: list[float] = field(default_factory=list)
 
     def add(self, prediction: np.ndarray, mask: np.ndarray) -> float | None:
-        """Add an image.
+        """Add a photo.
 
         Args:
             prediction: bool (height, width).
             mask: the same size, bool or of {0, 1, IGNORE}.
 
         Returns:
-            Its own F1, None without hair.
+            The photo's own F1; None without true hair.
         """
         self.pixels += int(np.count_nonzero(mask != IGNORE))
-        prediction, mask = _labelled_region(prediction, mask)
-        counts = [int(np.count_nonzero(both)) for both in (prediction & mask, prediction & ~mask, ~prediction & mask)]
-        self.true_positives += counts[0]
-        self.false_positives += counts[1]
-        self.false_negatives += counts[2]
-        self.boundaries.append(boundary_iou(prediction, mask))
-        f1, _ = f1_and_iou(*counts)
+        prediction, mask = _crop_to_labels(prediction, mask)
+        true_positives = int(np.count_nonzero(prediction & mask))
+        false_positives = int(np.count_nonzero(prediction & ~mask))
+        false_negatives = int(np.count_nonzero(~prediction & mask))
+        self.true_positives += true_positives
+        self.false_positives += false_positives
+        self.false_negatives += false_negatives
+        self.boundary_ious.append(boundary_iou(prediction, mask))
+        f1, _ = f1_and_iou(true_positives, false_positives, false_negatives)
         if f1 is not None:
-            self.per_photo.append(f1)
+            self.f1_per_photo.append(f1)
         return f1
 
-    def scores(self) -> dict[str, float | None]:
-        """F1, IoU, Boundary IoU, and the median of the photos' F1, None where no photo has hair; and the share of all
-        labelled pixels that is wrongly called hair."""
+    def scores(self) -> MaskScores:
+        """Return the scores of all photos so far; those that need true hair are None without any."""
         f1, iou = f1_and_iou(self.true_positives, self.false_positives, self.false_negatives)
-        return {
-            "f1": f1,
-            "iou": iou,
-            "boundary_iou": None if f1 is None else float(np.mean(self.boundaries)),
-            "median_f1": float(np.median(self.per_photo)) if self.per_photo else None,
-            "false_hair": self.false_positives / max(1, self.pixels),
-        }
+        return MaskScores(
+            f1=f1,
+            iou=iou,
+            boundary_iou=None if f1 is None else float(np.mean(self.boundary_ious)),
+            median_f1=float(np.median(self.f1_per_photo)) if self.f1_per_photo else None,
+            false_hair=self.false_positives / max(1, self.pixels),
+        )
 
 
 @dataclass
 class BoundaryScores:
-    """Boundary IoU of each image at the network's input size, padding cut off."""
+    """Boundary IoU of each photo at the network's input size, without the padding.
+
+    Args:
+        threshold: alpha from which a pixel is hair.
+    """
 
     threshold: float = 0.5
     scores: list[float] = field(default_factory=list)
 
     def update(self, logits: torch.Tensor, masks: torch.Tensor) -> None:
-        """Add images: float logits and {0, 1, IGNORE} masks, both (batch, height, width)."""
+        """Add photos: float logits and masks of {0, 1, IGNORE}, both (batch, height, width)."""
         for alpha, mask in zip(torch.sigmoid(logits).cpu(), masks.cpu(), strict=True):
-            self.scores.append(boundary_iou(*_labelled_region((alpha >= self.threshold).numpy(), mask.numpy())))
+            self.scores.append(boundary_iou(*_crop_to_labels((alpha >= self.threshold).numpy(), mask.numpy())))
 
     @property
     def mean(self) -> float | None:
-        """The mean over images; None without any."""
+        """Mean over photos; None without any."""
         return float(np.mean(self.scores)) if self.scores else None
+
+
+@torch.inference_mode()
+def score(
+    network: nn.Module,
+    photos: torch.Tensor,
+    masks: torch.Tensor,
+    preprocessing: Preprocessing,
+    metrics: Sequence[PixelCounts | BoundaryScores],
+    batch_size: int = 16,
+    precision: str = "mixed",
+) -> None:
+    """Run a network over photos and update metrics with its logits.
+
+    Args:
+        network: switched to evaluation mode.
+        photos: uint8 (photos, height, width, 3), as `load_arrays` returns them.
+        masks: of {0, 1, IGNORE}, (photos, height, width).
+        preprocessing: of the network.
+        metrics: all of them are updated with every batch.
+        batch_size: photos in a forward pass.
+        precision: as for `autocast`.
+    """
+    network.eval()
+    device = next(network.parameters()).device
+    for start in range(0, len(photos), batch_size):
+        batch = photos[start : start + batch_size].to(device)
+        with autocast(device, precision):
+            logits = network(preprocessing.normalise(batch))[:, 0].float()
+        for metric in metrics:
+            metric.update(logits, masks[start : start + batch_size].to(device))

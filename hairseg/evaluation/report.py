@@ -1,57 +1,57 @@
-"""The scores of a repository as lines of text."""
+"""The scores of a repository as text."""
 
 from hairseg.paper import PAPER_AUROC
+from hairseg.repository.leaderboard import format_percentage, format_score, format_table
+from hairseg.repository.metrics import DatasetMetrics, Metrics, PhotoType
 
-SCORES = ("f1", "iou", "boundary_iou")
+VARIANT_COLUMNS = ("variant", "AUROC", "paper", "F1", "IoU", "MSE", "Boundary IoU", "ECE")
+
+FULL_RESOLUTION_COLUMNS = ("full resolution", "variant", "F1", "IoU", "Boundary IoU")
 
 
-def table(metrics: dict) -> str:
-    """The scores of metrics.json as lines of text, the paper's AUROC beside ours."""
-    size = metrics["image_size"]
-    lines = [
-        f"{metrics['dataset']}, split {metrics['split']}, {metrics['images']} photos at {size} x {size}",
-        f"{'variant':<12}{'AUROC':>8}{'paper':>8}{'F1':>8}{'IoU':>8}{'MSE':>8}{'Boundary IoU':>14}{'ECE':>8}",
-    ]
-    for variant, scores in metrics["variants"].items():
-        values = scores["auroc"], PAPER_AUROC[variant], scores["f1"], scores["iou"], scores["mse"]
-        lines.append(
-            f"{variant:<12}{''.join(map(_cell, values))}{_cell(scores['boundary_iou'], 14)}"
-            f"{_cell(scores['calibration_error'])}"
-        )
-    lines.append("paper: AUROC on its own 600 test photos of CelebAMask-HQ, DeepLabV3-ResNet101")
-
-    groups = {
-        "own size": metrics["own_size"],
-        "own size, edges not refined": {
-            variant: scores["unrefined"] for variant, scores in metrics["own_size"].items()
-        },
-    }
-    groups |= {
-        f"{kind}, {of_type['images']} photos": of_type["variants"]
-        for kind, of_type in metrics.get("hair_types", {}).items()
-    }
-    groups |= {
-        f"{group}, {of_group['images']} photos": of_group["variants"]
-        for group, of_group in metrics.get("groups", {}).items()
-    }
-    groups |= {f"photo {share} of a scene": variants for share, variants in metrics.get("framing", {}).items()}
-    lines += ["", f"{'':<28}{'variant':<12}{'F1':>8}{'IoU':>8}{'Boundary IoU':>14}"]
-    for title, variants in groups.items():
-        for variant, scores in variants.items():
-            f1, iou, boundary_iou = (scores[name] for name in SCORES)
-            lines.append(f"{title:<28}{variant:<12}{_cell(f1)}{_cell(iou)}{_cell(boundary_iou, 14)}")
-            title = ""
-    if "hairless" in metrics:
-        lines += ["", f"called hair in {metrics['hairless']['images']} scenes without people:"]
-        lines += [
-            f"{variant:<12}{shares['mean']:.3%} of the pixels, {shares['worst']:.1%} in the worst scene"
-            for variant, shares in metrics["hairless"]["variants"].items()
+def format_report(metrics: Metrics) -> str:
+    """Format the scores on every data set as text, the paper's AUROC beside ours."""
+    parts = [_format_dataset(scored) for scored in (metrics, *metrics.others)]
+    if photo_types := metrics.by_photo_type():
+        parts.append(_format_photo_types(photo_types, list(metrics.variants)))
+    if metrics.hairless:
+        false_hair = [
+            f"{variant} {format_percentage(found.mean)}, in the worst {format_percentage(found.worst)}"
+            for variant, found in metrics.hairless.variants.items()
         ]
-        for kind, of_kind in metrics["hairless"].get("kinds", {}).items():
-            shares = ", ".join(f"{variant} {shares['mean']:.3%}" for variant, shares in of_kind["variants"].items())
-            lines.append(f"{kind}, {of_kind['images']}: {shares}")
-    return "\n".join(lines)
+        parts.append(f"pixels called hair in {metrics.hairless.images} photos without people: {'; '.join(false_hair)}")
+    return "\n\n".join(parts)
 
 
-def _cell(score: float | None, width: int = 8) -> str:
-    return f"{'-' if score is None else format(score, '.4f'):>{width}}"
+def _format_dataset(metrics: DatasetMetrics) -> str:
+    variants = []
+    for variant, found in metrics.variants.items():
+        scores = (found.auroc, PAPER_AUROC[variant], found.f1, found.iou, found.mse)
+        variants.append([variant, *map(format_score, (*scores, found.boundary_iou, found.calibration_error))])
+    full_resolution = [
+        [title, variant, *map(format_score, (found.f1, found.iou, found.boundary_iou))]
+        for variant, scores in metrics.full_resolution.items()
+        for title, found in (("refined", scores), ("not refined", scores.unrefined))
+    ]
+    return "\n".join(
+        (
+            str(metrics.photos),
+            format_table(VARIANT_COLUMNS, variants, VARIANT_COLUMNS[1:]),
+            "paper: AUROC on its own 600 test photos of CelebAMask-HQ, DeepLabV3-ResNet101",
+            "",
+            format_table(FULL_RESOLUTION_COLUMNS, full_resolution, FULL_RESOLUTION_COLUMNS[2:]),
+        )
+    )
+
+
+def _format_photo_types(photo_types: list[PhotoType], variants: list[str]) -> str:
+    columns = [f"{score}, {variant}" for score in ("F1", "false hair") for variant in variants]
+    lines = [
+        [
+            found.label,
+            *(format_score(found.f1.get(variant)) for variant in variants),
+            *(format_percentage(found.false_hair.get(variant)) for variant in variants),
+        ]
+        for found in photo_types
+    ]
+    return format_table(("type of photo, the worst first", *columns), lines, columns)

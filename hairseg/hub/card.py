@@ -2,15 +2,16 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData, constants
 
 from hairseg.paper import PAPER_AUROC
 from hairseg.repository.config import Config
 from hairseg.repository.dataset_names import dataset_name
+from hairseg.repository.leaderboard import format_percentage, format_score
+from hairseg.repository.metrics import Metrics, Transfer
 
 TEMPLATE = "model_card.md"
 
@@ -40,9 +41,7 @@ BASE_MODELS = {
 CHECKSUM_COMMENT = re.compile(r"\n<!-- hairseg: ([0-9a-f]{64}) -->\n\Z")
 
 
-def render_card(
-    config: Config, metrics: Mapping[str, Any], repo_id: str = "USER/NAME", onnx_variants: Sequence[str] = ()
-) -> str:
+def render_card(config: Config, metrics: Metrics, repo_id: str = "USER/NAME", onnx_variants: Sequence[str] = ()) -> str:
     """Render README.md of a model repository from the template model_card.md.
 
     Args:
@@ -54,8 +53,8 @@ def render_card(
     Returns:
         The card. It ends with a checksum, by which a later push recognises whether it was edited.
     """
-    datasets = list(dict.fromkeys(name for entry in config.variants.values() for name in entry["datasets"]))
-    inits = [(config.backbone, entry["init"]) for entry in config.variants.values()]
+    datasets = list(dict.fromkeys(name for entry in config.variants.values() for name in entry.datasets))
+    inits = [(config.backbone, entry.init or "") for entry in config.variants.values()]
     base_models = sorted(BASE_MODELS[init] for init in inits if init in BASE_MODELS)
     results = _eval_results(metrics)
     data = ModelCardData(
@@ -84,9 +83,9 @@ def render_card(
         dataset_name=dataset_name,
         training_datasets=[dataset_name(name) for name in datasets],
         hub_datasets={dataset_name(name): HUB_DATASETS[name] for name in datasets if name in HUB_DATASETS},
-        score=_format_score,
+        score=format_score,
+        percentage=format_percentage,
         summarise_transfer=summarise_transfer,
-        training_stages=training_stages,
     )
     text = card.content.rstrip("\n") + "\n"
     return f"{text}\n<!-- hairseg: {_checksum(text)} -->\n"
@@ -98,21 +97,7 @@ def is_unedited(card: str) -> bool:
     return comment is not None and _checksum(card[: comment.start()]) == comment[1]
 
 
-def training_stages(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """List the training runs that led to a variant, the first run first.
-
-    Args:
-        entry: the variant's entry in config.json.
-
-    Example:
-        >>> [stage["recipe"] for stage in training_stages({"recipe": "finetune", "started_from": {"recipe": "modern"}})]
-        ['modern', 'finetune']
-    """
-    previous = entry.get("started_from")
-    return [*(training_stages(previous) if previous else []), entry]
-
-
-def summarise_transfer(transfer: Mapping[str, Any]) -> str:
+def summarise_transfer(transfer: Transfer) -> str:
     """Say in a sentence how many training photos pretraining saves.
 
     Args:
@@ -120,13 +105,13 @@ def summarise_transfer(transfer: Mapping[str, Any]) -> str:
             and the fraction of the photos with which the pretrained variant matches the random one on all of them.
 
     Example:
-        >>> summarise_transfer({"f1": {"random": {"50": 0.5, "800": 0.8}, "pretrained": {}}, "photos_saved": 0.25})
+        >>> summarise_transfer(Transfer(f1={"random": {"50": 0.5, "800": 0.8}}, photos_saved=0.25))
         'Pretrained, 200 photos do what 800 do from random weights.'
     """
-    counts = sorted(map(int, transfer["f1"]["random"]))
-    if transfer["photos_saved"] is None:
+    counts = sorted(map(int, transfer.f1["random"]))
+    if transfer.photos_saved is None:
         return f"From random weights, {counts[-1]} photos do more than all do pretrained."
-    sufficient = round(transfer["photos_saved"] * counts[-1])
+    sufficient = round(transfer.photos_saved * counts[-1])
     if sufficient <= counts[0]:
         return f"Pretrained, as few as {counts[0]} photos do more than {counts[-1]} do from random weights."
     return f"Pretrained, {sufficient} photos do what {counts[-1]} do from random weights."
@@ -142,24 +127,20 @@ def _checksum(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _format_score(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
-def _eval_results(metrics: Mapping[str, Any]) -> list[EvalResult]:
-    dataset = metrics.get("dataset", "")
+def _eval_results(metrics: Metrics) -> list[EvalResult]:
+    dataset = metrics.dataset or ""
     return [
         EvalResult(
             task_type="image-segmentation",
             task_name="Hair segmentation",
             dataset_type=HUB_DATASETS.get(dataset) or dataset,
             dataset_name=dataset_name(dataset),
-            dataset_split=metrics["split"],
+            dataset_split=metrics.split,
             metric_type=hub_name,
             metric_name=f"{METRIC_LABELS[metric]} ({variant})",
-            metric_value=scores[metric],
+            metric_value=getattr(scores, metric),
         )
-        for variant, scores in metrics.get("variants", {}).items()
+        for variant, scores in metrics.variants.items()
         for metric, hub_name in HUB_METRICS.items()
-        if scores.get(metric) is not None
+        if getattr(scores, metric) is not None
     ]

@@ -1,11 +1,10 @@
 """The tags of a repository on the Hub, with recipes and scores, and the comparison of scores before a push."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import HfApi
 from huggingface_hub.errors import EntryNotFoundError
@@ -14,13 +13,8 @@ from hairseg.errors import InputError, printable
 from hairseg.hub.errors import retry_once, stop_when_silent, translate_errors
 from hairseg.hub.resolve import parse_repo_id
 from hairseg.repository.config import Config
-from hairseg.repository.metrics import TOLERANCE
-from hairseg.repository.repository import CONFIG, METRICS
-
-# Scores are comparable if these entries of metrics.json agree.
-TEST_DATA_KEYS = ("dataset", "split", "images", "image_size")
-
-COMPARED_SCORES = ("auroc", "f1")
+from hairseg.repository.metrics import COMPARED, Metrics
+from hairseg.repository.repository import CONFIG_FILE, METRICS_FILE
 
 
 @dataclass(frozen=True)
@@ -39,15 +33,16 @@ class Release:
     commit: str
     date: datetime
     config: Config | None
-    metrics: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Metrics
 
     def __str__(self) -> str:
         words = [self.tag, f"{self.date:%Y-%m-%d}"]
         if self.config:
-            recipes = {str(entry.get("recipe", "-")) for entry in self.config.variants.values()}
+            recipes = {entry.recipe or "-" for entry in self.config.variants.values()}
             words += [self.config.backbone, ", ".join(sorted(recipes))]
-        for variant, scores in scores_by_variant(self.metrics).items():
-            words.append(f"{variant}: " + ", ".join(f"{name.upper()} {score:.4f}" for name, score in scores.items()))
+        for variant, scores in self.metrics.variants.items():
+            known = {name: score for name in COMPARED if (score := getattr(scores, name)) is not None}
+            words.append(f"{variant}: " + ", ".join(f"{name.upper()} {score:.4f}" for name, score in known.items()))
         return printable("  ".join(words))
 
 
@@ -85,50 +80,11 @@ def releases(api: HfApi, repo_id: str) -> Iterator[Release]:
     for tag in sorted(tags_on_main, key=lambda tag: (dates[tag.target_commit], tag.name), reverse=True):
         commit = tag.target_commit
         try:
-            config = Config.from_json(_read_json(api, repo_id, CONFIG, commit), CONFIG)
+            config = Config.from_json(_read_json(api, repo_id, CONFIG_FILE, commit), CONFIG_FILE)
         except InputError:
             config = None
-        metrics = _read_json(api, repo_id, METRICS, commit)
-        yield Release(tag.name, commit, dates[commit], config, metrics if isinstance(metrics, dict) else {})
-
-
-def find_regressions(metrics: Mapping[str, Any], previous: Mapping[str, Any]) -> list[str]:
-    """Describe scores that are lower than previous ones on the same data.
-
-    Args:
-        metrics: a metrics.json.
-        previous: the metrics.json to compare it with.
-
-    Returns:
-        A clause per score; nothing if the data differ.
-
-    Example:
-        >>> data = {"dataset": "figaro1k", "split": "test", "images": 210, "image_size": 256}
-        >>> new, old = {"variants": {"random": {"f1": 0.8}}}, {"variants": {"random": {"f1": 0.9}}}
-        >>> find_regressions(data | new, data | old)
-        ['F1 of random is 0.8000, not 0.9000']
-    """
-    if any(metrics.get(key) is None or metrics.get(key) != previous.get(key) for key in TEST_DATA_KEYS):
-        return []
-    before = scores_by_variant(previous)
-    return [
-        f"{name.upper()} of {variant} is {score:.4f}, not {before[variant][name]:.4f}"
-        for variant, scores in scores_by_variant(metrics).items()
-        for name, score in scores.items()
-        if score < before.get(variant, {}).get(name, -1) - TOLERANCE
-    ]
-
-
-def scores_by_variant(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Return the compared scores of each variant; values of other types are skipped, as files may hold anything."""
-    variants = metrics.get("variants")
-    if not isinstance(variants, dict):
-        return {}
-    return {
-        variant: {name: scores[name] for name in COMPARED_SCORES if isinstance(scores.get(name), float)}
-        for variant, scores in variants.items()
-        if isinstance(scores, dict)
-    }
+        metrics = Metrics.from_json(_read_json(api, repo_id, METRICS_FILE, commit))
+        yield Release(tag.name, commit, dates[commit], config, metrics)
 
 
 def read_remote(api: HfApi, repo_id: str, name: str, commit: str) -> bytes | None:

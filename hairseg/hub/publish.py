@@ -18,9 +18,9 @@ from hairseg.hub.errors import (
     stop_when_silent,
     translate_errors,
 )
-from hairseg.hub.history import find_regressions, read_remote, releases
+from hairseg.hub.history import read_remote, releases
 from hairseg.hub.resolve import parse_repo_id
-from hairseg.repository.repository import CARD, ModelRepository, is_known
+from hairseg.repository.repository import CARD_FILE, ModelRepository, is_repository_file
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def check_rights(
     if private and retry_once(api.repo_info, repo_id, repo_type=repo_type).private is False:
         raise InputError(f"{repo_id} is public.", remedy="Make it private in its settings, or choose another name.")
     # Asking how to upload a file requires the right to write and changes nothing.
-    probe = [CommitOperationAdd(CARD, b"probe")]
+    probe = [CommitOperationAdd(CARD_FILE, b"probe")]
     retry_once(api.preupload_lfs_files, repo_id, probe, repo_type=repo_type)
 
 
@@ -141,10 +141,10 @@ def _push(
     remote_files, card_kept = stop_when_silent(lambda _: _inspect_remote(api, repo_id, card))
     card_kept = card_kept and not overwrite_card
     files: dict[str, Path | bytes] = {name: repository.folder / name for name in repository.files()}
-    files[CARD] = card
+    files[CARD_FILE] = card
     if card_kept:
-        del files[CARD]
-    stale_files = {name for name in remote_files if is_known(name) and name != CARD} - files.keys()
+        del files[CARD_FILE]
+    stale_files = {name for name in remote_files if is_repository_file(name) and name != CARD_FILE} - files.keys()
     commit = commit_files(api, repo_id, files, stale_files, "Push from HairSeg")
     tag = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
     try:
@@ -166,7 +166,7 @@ def _check_links(repository: ModelRepository) -> None:
 
 def _check_scores(api: HfApi, repository: ModelRepository, repo_id: str) -> None:
     last = next(releases(api, repo_id), None)
-    regressions = find_regressions(repository.metrics(), last.metrics) if last else []
+    regressions = repository.metrics().regressions_against(last.metrics) if last else []
     if last and regressions:
         raise InputError(
             f"{repository.folder} scores worse than {repo_id}@{last.tag} ({'; '.join(regressions)}).",
@@ -186,7 +186,7 @@ def _inspect_remote(api: HfApi, repo_id: str, card: bytes) -> tuple[set[str], bo
     """Return the names of the files on main, and whether the card there was edited."""
     info = retry_once(api.model_info, repo_id, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT)
     names = {file.rfilename for file in info.siblings or []}
-    remote_card = read_remote(api, repo_id, CARD, info.sha or "main") if CARD in names else None
+    remote_card = read_remote(api, repo_id, CARD_FILE, info.sha or "main") if CARD_FILE in names else None
     is_edited = remote_card not in (None, card) and not is_unedited((remote_card or b"").decode("utf-8", "replace"))
     return names, is_edited
 

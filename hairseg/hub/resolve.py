@@ -19,7 +19,7 @@ from huggingface_hub.utils import tqdm, validate_repo_id
 from hairseg.errors import InputError, quote
 from hairseg.files import atomic_write
 from hairseg.hub.errors import CLIENT_ERRORS, HubError, retry_once, stop_when_silent, translate_errors
-from hairseg.repository.repository import ALL, BUNDLED, CONFIG, NEEDED, ModelRepository
+from hairseg.repository.repository import BUNDLED, CONFIG_FILE, FILE_PATTERNS, SERVING_FILES, ModelRepository
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def resolve(
         return ResolvedRepo(Path(repo))
     hub_repo = _HubRepo(*parse_repo_id(repo, revision), token, cache_dir)
     repo_id, reason = hub_repo.repo_id, None
-    patterns = ALL if include_card else NEEDED
+    patterns = FILE_PATTERNS if include_card else SERVING_FILES
     try:
         with translate_errors(repo_id, hub_repo.revision):
             if local_files_only:
@@ -212,9 +212,9 @@ class _HubRepo:
             for file in info.siblings or []
             if any(_matches(file.rfilename, pattern) for pattern in patterns)
         }
-        if CONFIG not in files:
+        if CONFIG_FILE not in files:
             raise InputError(
-                f"{self.repo_id}@{commit[:7]} has no {CONFIG}, so it is not a HairSeg model repository.",
+                f"{self.repo_id}@{commit[:7]} has no {CONFIG_FILE}, so it is not a HairSeg model repository.",
                 remedy="Choose a repository that train.py wrote.",
             )
 
@@ -241,13 +241,13 @@ class _HubRepo:
             if not _has_checksum(path, file) and not _has_checksum(fetch(name, commit, force=True), file):
                 raise OSError(f"{name} does not match its checksum")
             report_progress()
-        folder = fetch(CONFIG, commit).parent
+        folder = fetch(CONFIG_FILE, commit).parent
         self._validate(folder)
         if not self._is_cached_as(commit):
             # A request by branch or tag makes the client store the commit that it refers to. Sent last, an interrupted
             # download leaves the previous copy available offline.
             with suppress(*CLIENT_ERRORS):
-                fetch(CONFIG, self.revision)
+                fetch(CONFIG_FILE, self.revision)
         return folder
 
     def _request_info(self) -> ModelInfo:
@@ -260,7 +260,7 @@ class _HubRepo:
             self.repo_id,
             revision=self.revision,
             cache_dir=self.cache_dir,
-            allow_patterns=CONFIG,
+            allow_patterns=CONFIG_FILE,
             local_files_only=True,
         )
         return Path(folder)

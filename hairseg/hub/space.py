@@ -10,7 +10,7 @@ from hairseg.errors import InputError, quote
 from hairseg.hub.errors import retry_once, stop_when_silent, translate_errors
 from hairseg.hub.publish import check_id, check_rights, commit_files
 from hairseg.hub.resolve import parse_repo_id
-from hairseg.repository.repository import CARD, NEEDED
+from hairseg.repository.repository import CARD_FILE, SERVING_FILES
 
 PROJECT = Path(__file__).parents[2]
 
@@ -19,7 +19,7 @@ SUGGESTED_HARDWARE = "cpu-basic"
 
 PREVIEW = "assets/page.jpg"
 
-SPACE_FILES = [CARD, "LICENSE", "requirements.txt", "app.py", "assets/**/*", "hairseg/**/*"]
+SPACE_FILES = [CARD_FILE, "LICENSE", "requirements.txt", "app.py", "assets/**/*", "hairseg/**/*"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def space(
     check_id(space_id)
     ids = [parse_repo_id(repo) for repo in repos]
     files: dict[str, Path | bytes] = {**space_files()}
-    for name in (CARD, "requirements.txt", "app.py"):
+    for name in (CARD_FILE, "requirements.txt", "app.py"):
         if name not in files:
             raise InputError(f"{PROJECT / name} is missing.", remedy="Run this from a checkout of the project.")
     hardware_names = [item.value for item in SpaceHardware]
@@ -69,7 +69,7 @@ def space(
         raise InputError(f"Hardware {quote(hardware)} is unknown.", remedy=f"Choose from {', '.join(hardware_names)}.")
     api, secrets = HfApi(token=token), secrets or {}
     models = [(repo_id, revision, _model_info(api, repo_id, revision)) for repo_id, revision in ids]
-    files[CARD] = _render_space_card(space_id, models)
+    files[CARD_FILE] = _render_space_card(space_id, models)
     with translate_errors(space_id):
         stop_when_silent(lambda _: check_rights(api, space_id, private, "space", "gradio"))
         remote_files = {file.rfilename for file in api.space_info(space_id).siblings or []}
@@ -107,7 +107,7 @@ def _render_space_card(space_id: str, models: Sequence[tuple[str, str, ModelInfo
         space_id: "user/name" of the Space.
         models: id, revision and the Hub's information of each model repository.
     """
-    card = SpaceCard((PROJECT / CARD).read_text(encoding="utf-8"), ignore_metadata_errors=False)
+    card = SpaceCard((PROJECT / CARD_FILE).read_text(encoding="utf-8"), ignore_metadata_errors=False)
     metadata = {
         "models": list(dict.fromkeys(repo_id for repo_id, _, _ in models)),
         "suggested_hardware": SUGGESTED_HARDWARE,
@@ -122,6 +122,6 @@ def _render_space_card(space_id: str, models: Sequence[tuple[str, str, ModelInfo
 
 
 def _preload_entry(repo_id: str, revision: str, info: ModelInfo) -> str:
-    files = sorted({file.rfilename for file in info.siblings or []} & set(NEEDED))
+    files = sorted({file.rfilename for file in info.siblings or []} & set(SERVING_FILES))
     entry = f"{repo_id} {','.join(files)}"
     return entry if revision == "main" else f"{entry} {info.sha or revision}"

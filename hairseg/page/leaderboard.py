@@ -12,7 +12,7 @@ from hairseg.page.speeds import Speeds
 from hairseg.paper import VARIANTS
 
 if TYPE_CHECKING:  # they take PyTorch along, which the page starts without
-    from hairseg.repository.leaderboard import Group, Row
+    from hairseg.repository.leaderboard import ComparisonGroup, Row
 
 BEST = '<span class="best">★</span><span class="visually-hidden"> the best of these</span>'
 
@@ -44,14 +44,14 @@ def leaderboard() -> gr.HTML:
 
 def html_of(models: Models, speeds: Speeds, chosen: str) -> str:
     """The table, a row for each model; where there are several, each but the chosen one has a button to choose it."""
-    from hairseg.repository.leaderboard import groups_of, read_row
+    from hairseg.repository.leaderboard import comparison_groups, read_row
 
     commits = {model.name: ((model.source and model.source.commit) or "")[:7] or None for model in models}
     rows = [
         replace(read_row(model.repository, model.name, commits[model.name]), milliseconds=speeds.of(model.name))
         for model in models
     ]
-    groups = groups_of(rows)
+    groups = comparison_groups(rows)
     bodies = "".join(_body(group, groups, chosen if len(rows) > 1 else None) for group in groups)
     return f"<table>{_head()}{bodies}</table><p>{LEGEND}</p>"
 
@@ -65,15 +65,14 @@ def _head() -> str:
     return f"<thead><tr>{known}{variants}{costs}</tr><tr>{scores}</tr></thead>"
 
 
-def _body(group: "Group", groups: "list[Group]", chosen: str | None) -> str:
-    from hairseg.repository.table import heading
-
-    columns, title = len(KNOWN) + len(SCORES) * len(VARIANTS) + len(COSTS), escape(heading(group, groups, "★"))
+def _body(group: "ComparisonGroup", groups: "list[ComparisonGroup]", chosen: str | None) -> str:
+    columns = len(KNOWN) + len(SCORES) * len(VARIANTS) + len(COSTS)
+    title = escape(group.heading("★", sum(other.photos is not None for other in groups) == 1))
     rows = "".join(_row(row, group, chosen) for row in group.rows)
     return f'<tbody><tr class="group"><th colspan="{columns}" scope="rowgroup">{title}</th></tr>{rows}</tbody>'
 
 
-def _row(row: "Row", group: "Group", chosen: str | None) -> str:
+def _row(row: "Row", group: "ComparisonGroup", chosen: str | None) -> str:
     name = f"<b>{escape(row.name)}</b>" + (f" <small>{row.revision}</small>" if row.revision else "")
     if chosen == row.name:
         name += ' <span class="in-use">in use</span>'
@@ -99,7 +98,7 @@ def _row(row: "Row", group: "Group", chosen: str | None) -> str:
     )
 
 
-def _score(row: "Row", group: "Group", variant: str, score: str) -> str:
+def _score(row: "Row", group: "ComparisonGroup", variant: str, score: str) -> str:
     known = row.variants.get(variant)
     value = known and getattr(known, score)
     if known is None or value is None:

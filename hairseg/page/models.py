@@ -32,7 +32,7 @@ class Model:
     @cached_property
     def weight(self) -> int:
         """Bytes of both networks' files; in memory as many where the hardware is made for bfloat16, else twice that."""
-        return self.repository.bytes_of_weights()
+        return self.repository.weight_bytes()
 
     def __str__(self) -> str:
         """Where it comes from, in Markdown; paths of the server stay its own."""

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -15,6 +14,7 @@ from hairseg.paper import PAPER_AUROC, VARIANT_COLOURS, VARIANTS
 
 if TYPE_CHECKING:  # it takes PyTorch along, which the page starts without
     from hairseg.repository import ModelRepository
+    from hairseg.repository.metrics import Metrics
 
 COLUMNS = {"auroc": "AUROC", "f1": "F1", "iou": "IoU", "mse": "MSE", "boundary_iou": "Boundary IoU"}
 
@@ -31,25 +31,15 @@ HISTORY_COLOURS = {  # of curves; what was trained on is lighter, of the same hu
     "random, train": "#e69f00",
 }
 
-LONGEST, MOST = 80, 1000  # characters of a name, and entries of a list, that are shown of a stranger's file
-
 LONGEST_CARD = 200_000  # characters
 
-MARKUP = "<>[]|`&\\"
-
-MALFORMED = "The scores of this repository cannot be shown: its metrics.json is not what `python evaluate.py` writes."
+MAX_EPOCHS = 1000
 
 WHAT_SCORES_ARE = (
     "AUROC is how often a pixel of hair gets a higher value than another pixel: 0.5 is chance, 1 never wrong. F1 and "
     "IoU compare the masks with those drawn by hand, Boundary IoU along their edges alone: 1 is the same mask. MSE is "
     "the mean squared error of the values: 0 is none."
 )
-
-GROUPS = {  # key of metrics.json: what goes before the names of its groups
-    "framing": "head in a scene, ",
-    "hair_types": "hair ",
-    "groups": "",
-}
 
 
 def how_good() -> list[gr.components.Component]:
@@ -108,106 +98,73 @@ def line_plot(name: str, title: str, x: str, y: str, color_title: str = "variant
     )
 
 
-def metrics_of(repository: "ModelRepository") -> dict:
-    """The repository's scores, `harmless`; none where it has no metrics.json."""
-    metrics = read_or(lambda: harmless(repository.metrics()), {})
-    return metrics if isinstance(metrics, dict) else {}
+def metrics_of(repository: "ModelRepository") -> "Metrics":
+    """The repository's scores; none where its metrics.json cannot be read."""
+    from hairseg.repository.metrics import Metrics
+
+    return read_or(repository.metrics, Metrics())
 
 
-def harmless(value: Any) -> Any:
-    """What a stranger's JSON holds, without what a browser would take for markup or could not be told.
-
-    Example:
-        >>> harmless({"<img>": ["a|b" * 100, 10**30, None]}) == {"img": [("ab" * 100)[:LONGEST], None, None]}
-        True
-    """
-    if isinstance(value, str):
-        shown = (letter for letter in value[: 4 * LONGEST] if letter.isprintable() and letter not in MARKUP)
-        return "".join(shown)[:LONGEST]
-    if isinstance(value, dict):
-        return {harmless(key): harmless(of_key) for key, of_key in islice(value.items(), MOST)}
-    if isinstance(value, list):
-        return [harmless(of_list) for of_list in value[:: -(-len(value) // MOST) or 1]]
-    return None if isinstance(value, int) and abs(value) > 2**53 else value
-
-
-def scores_of(repository: "ModelRepository", metrics: dict) -> list[Any]:
+def scores_of(repository: "ModelRepository", metrics: "Metrics") -> list[Any]:
     """What the tab shows of a model repository and its scores: values for the components of `how_good`."""
     history = read_or(lambda: history_of(repository), history_table([]))
-    roc, transfer = read_or(lambda: roc_of(metrics), roc_of({})), read_or(lambda: transfer_of(metrics), transfer_of({}))
-    worst = read_or(lambda: save_file("worst.jpg", encode_jpeg(USUAL.load(repository.worst))), None)
+    roc, transfer = roc_of(metrics), transfer_of(metrics)
+    worst = read_or(lambda: save_file("worst.jpg", encode_jpeg(USUAL.load(repository.worst_photos))), None)
     return [
-        read_or(lambda: tables_of(metrics), MALFORMED),
+        tables_of(metrics),
         *([history] * len(HISTORIES)),
         gr.LinePlot(roc, visible=not roc.empty),
         gr.Image(worst, visible=worst is not None),
         gr.LinePlot(transfer, visible=not transfer.empty),
-        read_or(lambda: groups_of(metrics), ""),
+        groups_of(metrics),
         read_or(lambda: card_of(repository), "The card of this repository is no text."),
     ]
 
 
-def aurocs_of(metrics: dict) -> dict[str, str]:
+def aurocs_of(metrics: "Metrics") -> dict[str, str]:
     """AUROC on test photos by variant, for captions."""
-    scores = metrics.get("variants", {})
-    return read_or(
-        lambda: {name: f"{scores[name]['auroc']:.4f}" for name in VARIANTS if scores.get(name, {}).get("auroc")}, {}
-    )
+    return {
+        name: f"{scores.auroc:.4f}" for name, scores in metrics.variants.items() if name in VARIANTS and scores.auroc
+    }
 
 
-def tables_of(metrics: dict) -> str:
+def tables_of(metrics: "Metrics") -> str:
     """Markdown: the scores beside the paper's."""
-    if not metrics.get("variants"):
+    if not metrics.variants or not metrics.photos:
         return "This repository has no scores: `python evaluate.py` makes them."
     head = ["variant", *COLUMNS.values(), "AUROC in the paper"]
     rows = [
-        [variant, *(number(scores.get(name)) for name in COLUMNS), f"{PAPER_AUROC[variant]:.6f}"]
-        for variant, scores in metrics["variants"].items()
+        [variant, *(number(getattr(scores, name)) for name in COLUMNS), f"{PAPER_AUROC[variant]:.6f}"]
+        for variant, scores in metrics.variants.items()
+        if variant in VARIANTS
     ]
     parts = [
-        f"On the {metrics['images']} photos of {metrics['dataset']}'s {metrics['split']} split, which neither network "
-        f"learnt from, at {metrics['image_size']} x {metrics['image_size']}, all pixels pooled:",
+        f"On the {metrics.images} photos of {metrics.dataset}'s {metrics.split} split, which neither network "
+        f"learnt from, at {metrics.image_size} x {metrics.image_size}, all pixels pooled:",
         markdown_table(head, rows),
         WHAT_SCORES_ARE,
         "The paper's figures are those of B. Cesnik, *Segmentation of human hair* (2019/20), on its own test photos.",
     ]
-    if metrics.get("hairless"):
-        shares = metrics["hairless"]["variants"]
-        called = ", ".join(f"{percent(share['mean'])} ({variant})" for variant, share in shares.items())
-        scenes = metrics["hairless"]["images"]
-        parts.append(f"In {scenes} scenes without people, {called} of the pixels are called hair.")
+    if metrics.hairless:
+        shares = metrics.hairless.variants
+        called = ", ".join(f"{percent(share.mean)} ({variant})" for variant, share in shares.items())
+        parts.append(f"In {metrics.hairless.images} scenes without people, {called} of the pixels are called hair.")
     return "\n\n".join(parts)
 
 
-def groups_of(metrics: dict) -> str:
-    """Markdown: every kind of photo that the repository has been scored by, the worst of the pretrained variant first.
-
-    Photos without any hair come last: they have no F1, only hair that was found where there is none.
-    """
-    kinds = []  # each: its name, with its data set, and scores by variant
-    for scored in (metrics, *metrics.get("others", [])):
-        for key, prefix in GROUPS.items():
-            for name, group in (scored.get(key) or {}).items():
-                kinds.append((f"{prefix}{name} ({scored['dataset']})", group.get("variants", group)))
-    for folder, group in metrics.get("hairless", {}).get("kinds", {}).items():
-        shares = {variant: {"false_hair": share["mean"]} for variant, share in group["variants"].items()}
-        kinds.append((f"nobody: {folder}", shares))
-
-    def scores(kind: tuple, score: str) -> list[float | None]:
-        return [kind[1].get(variant, {}).get(score) for variant in VARIANTS]
-
-    def badness(kind: tuple) -> tuple:
-        f1 = [value for value in scores(kind, "f1") if value is not None]
-        return (0, f1[0]) if f1 else (1, *(-(value or 0) for value in scores(kind, "false_hair")))
-
+def groups_of(metrics: "Metrics") -> str:
+    """Markdown: every type of photo that the repository has been scored by, the worst first."""
     rows = [
-        [kind[0], *map(number, scores(kind, "f1")), *map(percent, scores(kind, "false_hair"))]
-        for kind in sorted(kinds, key=badness)
-        if any(value is not None for score in ("f1", "false_hair") for value in scores(kind, score))
+        [
+            found.label,
+            *(number(found.f1.get(variant)) for variant in VARIANTS),
+            *(percent(found.false_hair.get(variant)) for variant in VARIANTS),
+        ]
+        for found in metrics.by_photo_type()
     ]
     if not rows:
         return ""
-    title = "**By kind of photo**, the worst first, at the photos' own sizes; false hair: pixels wrongly called hair."
+    title = "**By type of photo**, the worst first, at full resolution; false hair: pixels wrongly called hair."
     head = ["photos", *(f"{score}, {variant}" for score in ("F1", "false hair") for variant in VARIANTS)]
     return f"{title}\n\n{markdown_table(head, rows)}"
 
@@ -218,12 +175,11 @@ def history_of(repository: "ModelRepository") -> pd.DataFrame:
         {
             "curve": f"{variant}, {split}",
             "epoch": epoch["epoch"],
-            **{name: epoch[split].get(name) for name in HISTORIES},
+            **{name: epoch[split][name] for name in HISTORIES},
         }
         for variant in VARIANTS
-        for epoch in read_or(lambda variant=variant: harmless(repository.history(variant)), [])
+        for epoch in read_or(lambda variant=variant: repository.history(variant), [])[:MAX_EPOCHS]
         for split in ("train", "test")
-        if epoch.get(split)
     ]
     return history_table(rows)
 
@@ -235,21 +191,24 @@ def history_table(rows: list[dict]) -> pd.DataFrame:
     return table.assign(epoch=[f"{epoch:.0f}" for epoch in epochs]) if max(epochs, default=0) in FEW_EPOCHS else table
 
 
-def roc_of(metrics: dict) -> pd.DataFrame:
-    columns = {"false_positive_rate": "false positive rate", "true_positive_rate": "true positive rate"}
+def roc_of(metrics: "Metrics") -> pd.DataFrame:
+    columns = ["false positive rate", "true positive rate"]
     curves = [
-        pd.DataFrame({columns[name]: values for name, values in points.items()}, dtype=float).assign(curve=variant)
-        for variant, points in metrics.get("roc", {}).items()
+        pd.DataFrame(zip(roc.false_positive_rate, roc.true_positive_rate, strict=False), columns=columns).assign(
+            curve=variant
+        )
+        for variant, roc in metrics.roc.items()
     ]
-    return pd.concat(curves) if curves else pd.DataFrame(columns=[*columns.values(), "curve"])
+    return pd.concat(curves) if curves else pd.DataFrame(columns=[*columns, "curve"])
 
 
-def transfer_of(metrics: dict) -> pd.DataFrame:
+def transfer_of(metrics: "Metrics") -> pd.DataFrame:
     """A row per variant and number of training photos."""
     rows = [
-        {"training photos": harmless(int(photos)), "F1": None if f1 is None else float(f1), "curve": variant}
-        for variant, scores in metrics.get("transfer", {}).get("f1", {}).items()
+        {"training photos": int(photos), "F1": f1, "curve": variant}
+        for variant, scores in (metrics.transfer.f1 if metrics.transfer else {}).items()
         for photos, f1 in scores.items()
+        if photos.isdecimal() and len(photos) < 10
     ]
     return pd.DataFrame(rows, columns=["training photos", "F1", "curve"])
 

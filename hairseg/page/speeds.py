@@ -64,5 +64,5 @@ class Speeds:
             return True
         if predictor is None:
             return False
-        self._milliseconds[name] = measure_latency(predictor, self._wait)
+        self._milliseconds[name] = measure_latency(predictor)
         return True

@@ -1,4 +1,4 @@
-"""The model repository on disk: its files, config.json, metrics.json, and several side by side."""
+"""The model repository on disk: its files, their typed contents, and several repositories side by side."""
 
 from hairseg.repository.repository import BUNDLED, ModelRepository
 

@@ -1,4 +1,4 @@
-"""A variant as one ONNX file, for use without PyTorch and without the code of this project."""
+"""Export of a variant as one ONNX file, for use without PyTorch and without HairSeg."""
 
 import logging
 import warnings
@@ -18,9 +18,9 @@ from hairseg.repository import ModelRepository
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
-OLDEST_PYTORCH = "2.8"  # 2.6 exported with none of the versions of onnxscript that were tried
+MIN_PYTORCH = "2.8"  # PyTorch 2.6 failed with every version of onnxscript that was tried.
 
-LARGEST_DIFFERENCE = 1e-3  # of alpha, between PyTorch and ONNX Runtime
+MAX_ALPHA_DIFFERENCE = 1e-3
 
 OPSET = 18
 
@@ -28,15 +28,15 @@ OPSET = 18
 def export_onnx(folder: str | Path) -> list[Path]:
     """Write VARIANT/model.onnx into a model repository, for every variant.
 
-    The file takes `photo`, uint8 RGB (height, width, 3) of any size, upright, and gives `alpha`, float32 of the same
-    height and width, in [0, 1]: `hairseg.networks.onnx.PhotoToAlpha`. Each is compared with PyTorch on three
-    photos before it gets its name.
+    The model takes `photo`, an upright uint8 RGB image (height, width, 3) of any size, and returns `alpha`, float32
+    (height, width) in [0, 1]; see `hairseg.networks.onnx.PhotoToAlpha`. Before a file gets its name, its output is
+    compared with PyTorch's on three photos.
 
     Returns:
-        The files.
+        The files written.
 
     Raises:
-        InputError: a package is missing, the repository is not valid, or the file does not compute the same.
+        InputError: a package is missing or too old, the repository is not valid, or an output differs.
     """
     check_packages()
     repository = ModelRepository(folder)
@@ -44,33 +44,31 @@ def export_onnx(folder: str | Path) -> list[Path]:
 
 
 def check_packages() -> None:
-    """Raises InputError when what exporting needs is not installed, or too old."""
+    """Check that the packages for exporting are installed.
+
+    Raises:
+        InputError: a package is missing, or PyTorch is too old.
+    """
     missing = [package for package in PACKAGES if find_spec(package) is None]
     if missing:
+        raise InputError(f"Exporting needs {', '.join(missing)}.", remedy=f"Run `pip install {' '.join(missing)}`.")
+    version = torch.__version__  # TorchVersion, which compares by number
+    if version < MIN_PYTORCH:
         raise InputError(
-            f"{', '.join(missing)} cannot be imported",
-            f"what exporting needs: {', '.join(PACKAGES)}",
-            f"pip install {' '.join(missing)}",
-        )
-    version = torch.__version__  # it compares by number
-    if version < OLDEST_PYTORCH:
-        raise InputError(
-            f"PyTorch {version} is too old for exporting", f"{OLDEST_PYTORCH} or later", "pip install -U torch"
+            f"PyTorch {version} is too old for exporting.", remedy=f"Install PyTorch {MIN_PYTORCH} or later."
         )
 
 
 def _export(repository: ModelRepository, variant: str) -> Path:
-    network = repository.load_network(variant)
-    model = PhotoToAlpha(network, repository.config.preprocessing).eval()
+    model = PhotoToAlpha(repository.load_network(variant), repository.config.preprocessing).eval()
+    photos = _test_photos()
     path = repository.onnx(variant)
-    photos = _photos()
-    room = sum(tensor.nbytes for tensor in network.state_dict().values())
-    with atomic_write(path, room) as beside:
-        with _quietly(), torch.no_grad():
+    with atomic_write(path) as temporary:
+        with _silence_exporter(), torch.no_grad():
             torch.onnx.export(
                 model,
                 (torch.from_numpy(photos[0]),),
-                str(beside),
+                str(temporary),
                 input_names=["photo"],
                 output_names=["alpha"],
                 dynamic_shapes={"photo": {0: torch.export.Dim("height"), 1: torch.export.Dim("width")}},
@@ -79,18 +77,18 @@ def _export(repository: ModelRepository, variant: str) -> Path:
                 external_data=False,
                 verbose=False,
             )
-        difference = max(_difference(model, beside, photo) for photo in photos)
-        if not difference <= LARGEST_DIFFERENCE:
+        difference = max(_difference(model, temporary, photo) for photo in photos)
+        if not difference <= MAX_ALPHA_DIFFERENCE:
             raise InputError(
-                f"{path} gives alphas that differ by {difference:.1e} from PyTorch's",
-                f"at most {LARGEST_DIFFERENCE}",
-                "try other versions of torch and onnxruntime",
+                f"{path} gives alphas that differ by {difference:.1e} from PyTorch's.",
+                remedy="Try other versions of torch and onnxruntime.",
             )
     return path
 
 
 @torch.inference_mode()
 def _difference(model: PhotoToAlpha, path: Path, photo: np.ndarray) -> float:
+    """Largest difference of alpha between ONNX Runtime and PyTorch; infinite where the shapes differ."""
     from onnxruntime import InferenceSession
 
     alpha = np.asarray(InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"photo": photo})[0])
@@ -98,8 +96,8 @@ def _difference(model: PhotoToAlpha, path: Path, photo: np.ndarray) -> float:
     return float(np.abs(alpha - expected).max()) if alpha.shape == expected.shape else float("inf")
 
 
-def _photos() -> list[np.ndarray]:
-    """An upright photo, a lying one, and a small one: seeded noise, enlarged, so that they are smooth as photos are."""
+def _test_photos() -> list[np.ndarray]:
+    """Enlarge seeded noise to an upright, a wide and a small picture, smooth as photos are."""
     noise = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
     return [
         np.asarray(Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC))
@@ -108,8 +106,8 @@ def _photos() -> list[np.ndarray]:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
-    """The exporter tells about its own deprecated parts, which a user can do nothing about."""
+def _silence_exporter() -> Iterator[None]:
+    """Hide warnings about the exporter's own deprecated parts, which a user cannot act on."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,91 +1,121 @@
-"""Model repositories side by side, by what their own files hold: a row each, compared where that means something."""
+"""Model repositories side by side, from their own files: as rows, as a text table and as JSON."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hairseg.errors import InputError
 from hairseg.paper import VARIANTS
-from hairseg.repository.metrics import TOLERANCE
-from hairseg.repository.repository import CONFIG, ModelRepository
+from hairseg.repository.metrics import TOLERANCE, Metrics, ScoredPhotos
+from hairseg.repository.repository import CONFIG_FILE, ModelRepository
 
-COMPARED = ("auroc", "f1", "worst_f1")
+SCORES = ("auroc", "f1", "worst_f1")
 
-KINDS = ("groups", "hair_types")  # of photos, in metrics.json
+NUMERIC_COLUMNS = ("photos", "AUROC", "F1", "worst", "MB", "ms")
 
-LONGEST = 80  # characters of a name
-
-
-@dataclass(frozen=True)
-class Photos:
-    """What was scored. Scores are compared where all of it is the same."""
-
-    dataset: str
-    split: str
-    images: int
-    image_size: int  # side of the networks' square input, in pixels
-
-    def __str__(self) -> str:
-        return f"{self.dataset}, split {self.split}, {self.images} photos at {self.image_size} x {self.image_size}"
+COLUMNS = (
+    "model", "revision", "backbone", "variant", "recipe", "photos", "AUROC", "F1", "worst", "group, photos", "MB", "ms"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class VariantRow:
-    """What is known of one variant. None: its files do not say."""
+    """One variant of a model repository. A field is None where the repository's files do not hold it.
+
+    Attributes:
+        recipe: name of the training recipe.
+        trained_on: number of training photos.
+        auroc: at the network's input size.
+        f1: at the network's input size.
+        worst_f1: F1 of the group of photos where it is lowest, at full resolution.
+        worst_group: name of that group.
+        worst_images: number of photos in that group.
+    """
 
     recipe: str | None
-    trained_on: int | None  # photos
+    trained_on: int | None
     auroc: float | None
     f1: float | None
-    worst_f1: float | None  # of the kind of photos on which it is lowest, at their own sizes
-    worst_group: str | None  # that kind
-    worst_images: int | None  # how many photos of it there are
+    worst_f1: float | None
+    worst_group: str | None
+    worst_images: int | None
 
 
 @dataclass(frozen=True)
 class Row:
-    """One model repository."""
+    """One model repository.
+
+    Attributes:
+        name: how people call it.
+        revision: commit on the Hub.
+        backbone: of both variants.
+        variants: by name.
+        photos: what the scores are of; None without scores.
+        megabytes: size of all variants' weight files.
+        milliseconds: latency of both masks of a photo on this machine; None where it was not measured.
+    """
 
     name: str
-    revision: str | None  # on the Hub
+    revision: str | None
     backbone: str
     variants: dict[str, VariantRow]
-    photos: Photos | None  # that the scores are of; None: there are no scores
-    megabytes: float  # of weights, both variants
-    milliseconds: float | None = None  # that both masks of a photo take on this machine
+    photos: ScoredPhotos | None
+    megabytes: float
+    milliseconds: float | None = None
+
+    def score(self, variant: str, score: str) -> float | None:
+        """Return one of `SCORES` of a variant; None where it is missing."""
+        return getattr(self.variants[variant], score) if variant in self.variants else None
+
+    @property
+    def rank(self) -> tuple[float, ...]:
+        """Sorts by AUROC, the pretrained variant's first, the best first."""
+        return tuple(-(self.score(variant, "auroc") or 0) for variant in VARIANTS)
 
 
 @dataclass(frozen=True)
-class Group:
-    """Rows whose scores are of the same photos, the best first; or those without scores."""
+class ComparisonGroup:
+    """Rows whose scores are of the same photos, the best first; or rows without scores."""
 
-    photos: Photos | None
+    photos: ScoredPhotos | None
     rows: list[Row]
 
     @property
     def is_compared(self) -> bool:
+        """Whether several rows have scores of the same photos."""
         return self.photos is not None and len(self.rows) > 1
 
     def is_best(self, row: Row, variant: str, score: str) -> bool:
-        """Whether no row of the group has a better score, and another one has that score, too.
+        """Return whether a row has the best score, and another row has that score too.
 
         Args:
-            variant, score: which one, of `VARIANTS` and of `COMPARED`.
+            row: of this group.
+            variant: one of `VARIANTS`.
+            score: one of `SCORES`.
         """
-        known = [value for other in self.rows if (value := score_of(other, variant, score)) is not None]
-        own = score_of(row, variant, score)
+        known = [value for other in self.rows if (value := other.score(variant, score)) is not None]
+        own = row.score(variant, score)
         return self.is_compared and len(known) > 1 and own is not None and own >= max(known) - TOLERANCE
 
+    def heading(self, mark: str, is_only_group: bool) -> str:
+        """Describe what was scored, and whether the rows can be compared.
 
-def score_of(row: Row, variant: str, score: str) -> float | None:
-    return getattr(row.variants[variant], score) if variant in row.variants else None
+        Args:
+            mark: what stands beside the best score.
+            is_only_group: whether no other group has scores.
+        """
+        if self.photos is None:
+            return "no scores: run `hairseg evaluate`"
+        if self.is_compared:
+            return f"{self.photos}; {mark} marks the best"
+        return str(self.photos) if is_only_group else f"not comparable with the others: {self.photos}"
 
 
 def read_row(repository: ModelRepository, name: str, revision: str | None = None) -> Row:
-    """What the files of a repository say of it. Of strangers' files, what is not as expected is left out.
+    """Read a row from a repository's files. Malformed scores are left out.
 
     Raises:
-        InputError: its config.json is missing or malformed.
+        InputError: config.json is missing or malformed.
 
     Example:
         >>> from hairseg.repository import BUNDLED
@@ -97,87 +127,125 @@ def read_row(repository: ModelRepository, name: str, revision: str | None = None
     try:
         metrics = repository.metrics()
     except InputError:
-        metrics = {}
-    variants = {
-        variant: VariantRow(
-            _text(entry.get("recipe")),
-            _whole(_entry(entry, "images", "train")),
-            _score(_entry(metrics, "variants", variant, "auroc")),
-            _score(_entry(metrics, "variants", variant, "f1")),
-            *_worst(metrics, variant),
-        )
-        for variant, entry in config.variants.items()
-    }
-    megabytes = repository.bytes_of_weights() / 1e6
-    return Row(name, revision, config.backbone, variants, _photos(metrics), megabytes)
+        metrics = Metrics()
+    variants = {}
+    for variant, entry in config.variants.items():
+        scores = metrics.variants.get(variant)
+        auroc, f1 = (scores.auroc, scores.f1) if scores else (None, None)
+        worst_f1, group, images = _worst_group(metrics, variant)
+        variants[variant] = VariantRow(entry.recipe, entry.images.train, auroc, f1, worst_f1, group, images)
+    return Row(name, revision, config.backbone, variants, metrics.photos, repository.weight_bytes() / 1e6)
 
 
-def groups_of(rows: Iterable[Row]) -> list[Group]:
-    """Rows by what they were scored on: the largest group first, those that cannot be compared last.
+def _worst_group(metrics: Metrics, variant: str) -> tuple[float | None, str | None, int | None]:
+    """F1, name and number of photos of the group with the lowest F1."""
+    groups = [
+        (f1, name, group.images)
+        for name, group in (metrics.groups | metrics.hair_types).items()
+        if variant in group.variants and (f1 := group.variants[variant].f1) is not None
+    ]
+    return min(groups, key=lambda group: group[0], default=(None, None, None))
 
-    Rows of a group are sorted by the AUROC of the pretrained variant, else of the random one.
-    """
-    groups: dict[Photos | None, list[Row]] = {}
+
+def comparison_groups(rows: Iterable[Row]) -> list[ComparisonGroup]:
+    """Group rows by what was scored: the largest group first, rows without scores last."""
+    by_photos: dict[ScoredPhotos | None, list[Row]] = {}
     for row in rows:
-        groups.setdefault(row.photos, []).append(row)
-    found = [Group(photos, sorted(of_photos, key=_rank)) for photos, of_photos in groups.items()]
-    return sorted(found, key=lambda group: (group.photos is None, -len(group.rows)))
-
-
-def _rank(row: Row) -> tuple[float, ...]:
-    return tuple(-(score_of(row, variant, "auroc") or 0) for variant in VARIANTS)
+        by_photos.setdefault(row.photos, []).append(row)
+    groups = [ComparisonGroup(photos, sorted(found, key=lambda row: row.rank)) for photos, found in by_photos.items()]
+    return sorted(groups, key=lambda group: (group.photos is None, -len(group.rows)))
 
 
 def find_repositories(folders: Iterable[Path]) -> list[Path]:
-    """The model repositories that are meant: folders themselves, or those in them, sorted.
+    """Find model repositories: folders themselves, or else their direct subfolders, sorted.
 
     Raises:
-        InputError: a folder that is none and holds none.
+        InputError: a folder is no repository and holds none.
     """
     found = []
     for folder in folders:
-        below = sorted(path.parent for path in folder.glob(f"*/{CONFIG}")) if folder.is_dir() else []
-        here = [folder] if (folder / CONFIG).is_file() else below
-        if not here:
+        below = sorted(path.parent for path in folder.glob(f"*/{CONFIG_FILE}")) if folder.is_dir() else []
+        repositories = [folder] if (folder / CONFIG_FILE).is_file() else below
+        if not repositories:
             raise InputError(
-                f"{folder} holds no model repository", "a folder that train.py has written, or one of several"
+                f"{folder} holds no model repository.",
+                remedy="Give a folder written by train.py, or the parent of several.",
             )
-        found += here
+        found += repositories
     return list(dict.fromkeys(found))
 
 
-def _photos(metrics: object) -> Photos | None:
-    dataset, split = _text(_entry(metrics, "dataset")), _text(_entry(metrics, "split"))
-    images, image_size = _whole(_entry(metrics, "images")), _whole(_entry(metrics, "image_size"))
-    return Photos(dataset, split, images, image_size) if dataset and split and images and image_size else None
+def format_leaderboard(rows: Iterable[Row]) -> str:
+    """Format rows as text, one line for each variant, with a star before the best scores of a group."""
+    groups = comparison_groups(rows)
+    scored = [group for group in groups if group.photos]
+    parts = []
+    for group in groups:
+        lines = []
+        for row in group.rows:
+            repository = [row.name, row.revision or "-", row.backbone]
+            size, latency = f"{row.megabytes:.1f}", "-" if row.milliseconds is None else f"{row.milliseconds:.0f}"
+            for variant, known in row.variants.items():
+                scores = [
+                    ("*" if group.is_best(row, variant, score) else "") + format_score(row.score(variant, score))
+                    for score in SCORES
+                ]
+                worst = f"{known.worst_group}, {known.worst_images or '?'}" if known.worst_group else "-"
+                training = [variant, known.recipe or "-", str(known.trained_on or "-")]
+                lines.append([*repository, *training, *scores, worst, size, latency])
+                repository, size, latency = ["", "", ""], "", ""
+        parts.append(f"{group.heading('*', len(scored) == 1)}\n{format_table(COLUMNS, lines, NUMERIC_COLUMNS)}")
+    return "\n\n".join(parts)
 
 
-def _worst(metrics: object, variant: str) -> tuple[float | None, str | None, int | None]:
-    """F1, name and number of photos of the kind of photos with the lowest F1."""
-    kinds = [
-        (f1, _text(name), _whole(_entry(kind, "images")))
-        for key in KINDS
-        if isinstance(of_key := _entry(metrics, key), dict)
-        for name, kind in of_key.items()
-        if (f1 := _score(_entry(kind, "variants", variant, "f1"))) is not None
+def rows_to_json(rows: Iterable[Row]) -> Sequence[Mapping[str, object]]:
+    """Convert rows to JSON, each with the names it is compared with, and the scores where it is the best."""
+    return [
+        asdict(row)
+        | {
+            "compared_with": [other.name for other in group.rows if group.is_compared and other is not row],
+            "best": [
+                f"{variant}.{score}"
+                for variant in row.variants
+                for score in SCORES
+                if group.is_best(row, variant, score)
+            ],
+        }
+        for group in comparison_groups(rows)
+        for row in group.rows
     ]
-    return min(kinds, key=lambda kind: kind[0], default=(None, None, None))
 
 
-def _entry(content: object, *keys: str) -> object:
-    for key in keys:
-        content = content.get(key) if isinstance(content, dict) else None
-    return content
+def format_table(columns: Sequence[str], lines: Iterable[Sequence[str]], numeric: Collection[str]) -> str:
+    """Align cells under the titles of their columns, numeric ones on the right.
+
+    Example:
+        >>> print(format_table(("photos", "F1"), [("hats", "0.9"), ("heads", "0.95")], ("F1",)))
+        photos    F1
+        hats     0.9
+        heads   0.95
+    """
+    table = [columns, *lines]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if title in numeric else cell.ljust(width)
+            for cell, width, title in zip(line, widths, columns, strict=True)
+        ).rstrip()
+        for line in table
+    )
 
 
-def _score(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and 0 <= value <= 1 else None
+def format_score(score: float | None) -> str:
+    """Format a score with four digits, a missing one as a hyphen."""
+    return "-" if score is None else f"{score:.4f}"
 
 
-def _whole(value: object) -> int | None:
-    return value if type(value) is int and 0 < value < 10**9 else None
+def format_percentage(fraction: float | None) -> str:
+    """Format a fraction as a percentage with two digits, a missing one as a hyphen.
 
-
-def _text(value: object) -> str | None:
-    """At most `LONGEST` characters that a terminal shows."""
-    return "".join(filter(str.isprintable, value))[:LONGEST] if isinstance(value, str) else None
+    Example:
+        >>> format_percentage(0.0123), format_percentage(None)
+        ('1.23 %', '-')
+    """
+    return "-" if fraction is None else f"{100 * fraction:.2f} %"

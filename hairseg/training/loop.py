@@ -17,8 +17,7 @@ from tqdm import tqdm
 from hairseg.data.decoded import PhotoArrays
 from hairseg.data.rendering import RenderBatch, render
 from hairseg.errors import InputError
-from hairseg.evaluation.metrics import PixelCounts
-from hairseg.evaluation.scoring import score
+from hairseg.evaluation.metrics import PixelCounts, score
 from hairseg.networks.preprocessing import Preprocessing
 from hairseg.training.batches import effective_batch_size, epoch_length, epoch_loader, epoch_seed
 from hairseg.training.checkpoints import EpochRecord, EpochScores, Settings

@@ -16,6 +16,7 @@ from hairseg import __version__
 from hairseg.data.datasets import layout_of
 from hairseg.data.decoded import PhotoArrays
 from hairseg.networks.backbones import INITS
+from hairseg.repository.config import VariantConfig
 from hairseg.repository.dataset_names import dataset_name
 from hairseg.training.checkpoints import EpochRecord, Settings
 from hairseg.training.loop import TrainingResult
@@ -29,8 +30,8 @@ def describe_variant(
     photos: TrainingPhotos,
     splits: dict[str, PhotoArrays],
     accelerator: Accelerator,
-    started_from: dict[str, object] | None = None,
-) -> dict[str, object]:
+    started_from: VariantConfig | None = None,
+) -> VariantConfig:
     """Describe how a variant was trained.
 
     Args:
@@ -45,7 +46,7 @@ def describe_variant(
     datasets = list(photos.pairs["train"])
     init = settings.init if settings.init in INITS else Path(settings.init).name
     entry: dict[str, object] = {
-        "init": started_from["init"] if started_from else init,
+        "init": started_from.init if started_from else init,
         "recipe": recipe,
         **asdict(settings.recipe),
         "seed": settings.seed,
@@ -65,7 +66,7 @@ def describe_variant(
             "numpy": numpy.__version__,
         },
     }
-    return entry | {"started_from": started_from} if started_from else entry
+    return VariantConfig.model_validate(entry | {"started_from": started_from} if started_from else entry)
 
 
 def _summarise(history: list[EpochRecord], best_epoch: int) -> dict[str, object]:

@@ -24,7 +24,6 @@ from hairseg.paper import VARIANTS
 from hairseg.repository.config import Config
 from hairseg.repository.export import check_packages, export_onnx
 from hairseg.repository.repository import CONFIG, ModelRepository
-from hairseg.training.batches import serving_size
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import train_variant
 from hairseg.training.options import TrainOptions
@@ -99,7 +98,7 @@ def train(options: TrainOptions) -> Path:
     entries = {variant: _train_variant(run, variant) for variant in dict.fromkeys(options.variants)}
     accelerator.end_training()
     if accelerator.is_main_process:
-        repository.save_config(Config.of(options.backbone, Preprocessing(serving_size(recipe)), entries))
+        repository.save_config(Config.from_training(options.backbone, Preprocessing(recipe.serving_size), entries))
         _score(run, tests, backdrops)
         # Renamed first, so that --resume never finds a partly removed folder.
         shutil.rmtree(run.checkpoints.rename(repository.folder / "finished"))

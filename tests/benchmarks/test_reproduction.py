@@ -20,9 +20,9 @@ def test_page_has_every_epoch_and_the_papers_auroc():
     page = render_page(record)
     for variant, auroc in PAPER_AUROC.items():
         (row,) = re.findall(rf"^\| {variant} \| {auroc:.6f} \|(.*)\|$", page, re.MULTILINE)
-        scores = repository.metrics()["variants"][variant]
+        scores = repository.metrics().variants[variant]
         assert [float(cell) for cell in row.split("|")[:4]] == [
-            round(scores[name], 4) for name in ("auroc", "f1", "iou", "mse")
+            round(getattr(scores, name), 4) for name in ("auroc", "f1", "iou", "mse")
         ]
         history = repository.history(variant)
         part = page.split(f"\n## {variant}\n")[1].split("\n## ")[0]
@@ -43,9 +43,9 @@ def test_page_has_other_seeds():
     repository = ModelRepository(BUNDLED)
     page = render_page(create_record(repository, [repository]))
     for variant, entry in repository.config.variants.items():
-        kept = repository.history(variant)[entry["best_epoch"] - 1]
+        kept = repository.history(variant)[entry.best_epoch - 1]
         scores = f"{kept['val']['auroc']:.4f} | {kept['test']['auroc']:.4f} | {kept['test']['f1']:.4f}"
-        assert page.count(f"| {entry['seed']} | {kept['epoch']} | {scores} |\n") >= 2, variant
+        assert page.count(f"| {entry.seed} | {kept['epoch']} | {scores} |\n") >= 2, variant
 
 
 def test_page_is_up_to_date():

@@ -69,8 +69,8 @@ def test_curve_is_added_to_repository_and_card(tmp_path):
         tmp_path / "repository", {"f1": f1, "settings": settings, "photos_saved": compute_photos_saved(f1)}
     )
     repository = ModelRepository(tmp_path / "repository")
-    assert repository.metrics()["transfer"]["f1"] == f1
-    assert repository.metrics()["own_size"] == ModelRepository(BUNDLED).metrics()["own_size"]
+    assert repository.metrics().transfer.f1 == f1
+    assert repository.metrics().full_resolution == ModelRepository(BUNDLED).metrics().full_resolution
     card = repository.card.read_text()
     assert "| 50 | 0.8000 | 0.5000 |\n| 200 | 0.9000 | 0.8500 |" in card
     assert "Pretrained, 100 photos do what 200 do from random weights." in card, "midway in the logarithm"

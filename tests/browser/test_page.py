@@ -45,7 +45,7 @@ def test_upload_shows_the_papers_figure_3_and_recolours(page):
         caption = page.locator(f"#{name}-mask figcaption").inner_text()
         share = 100 * (HairPredictor(BUNDLED).alphas(photo)[name] >= 0.5).mean()
         assert caption.startswith(beginning) and f"calls {share:.0f} % of this picture hair" in caption
-    auroc = ModelRepository(BUNDLED).metrics()["variants"]["pretrained"]["auroc"]
+    auroc = ModelRepository(BUNDLED).metrics().variants["pretrained"].auroc
     assert f"AUROC {auroc:.4f} " in page.locator("#pretrained-mask figcaption").inner_text()
 
     assert nearly(recoloured[pretrained == 0], photo[pretrained == 0])
@@ -144,7 +144,7 @@ def test_a_phones_screen_keeps_the_colours_and_the_picture_in_sight(page):
     page.locator("#swatch-emerald").scroll_into_view_if_needed()
     page.click("#swatch-emerald")
     recoloured, swatch = (page.locator(name).bounding_box() for name in ("#recoloured", "#swatch-emerald"))
-    assert 0 <= recoloured["y"] and recoloured["y"] + recoloured["height"] <= swatch["y"] <= 844
+    assert recoloured["y"] >= 0 and recoloured["y"] + recoloured["height"] <= swatch["y"] <= 844
     assert recoloured["height"] == pytest.approx(0.36 * 844, abs=3)
     assert swatch["height"] >= 40
     page.locator("#random-mask .picture").click()
@@ -231,7 +231,7 @@ def test_on_a_phone_that_lies_the_picture_stays_beside_what_is_chosen(page):
         assert wide <= shown, name
     page.locator("#card-button").scroll_into_view_if_needed()
     box = page.locator("#recoloured").bounding_box()
-    assert 0 <= box["y"] and box["y"] + box["height"] <= 390
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 390
 
 
 def test_words_beside_a_narrow_picture_do_not_lie_over_one_another(page, tmp_path):

@@ -284,7 +284,7 @@ def test_scenes_are_photos_without_hair(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("frame", "expected"),
+    "frame, expected",
     [
         ("Frame00001", "straight"),
         ("Frame00150", "straight"),
@@ -308,7 +308,7 @@ def test_figaro1k_frame_numbers_give_the_hair_type(frame, expected):
 
 @pytest.mark.skipif(not DATA.exists(), reason="the real photos are not on this machine")
 @pytest.mark.parametrize(
-    ("folder", "name", "images"), [("CelebAMask-HQ-mini", "celebamask-hq", 895), ("Figaro1k", "figaro1k", 853)]
+    "folder, name, images", [("CelebAMask-HQ-mini", "celebamask-hq", 895), ("Figaro1k", "figaro1k", 853)]
 )
 def test_real_data_sets_are_read(folder, name, images):
     dataset, pairs = find_pairs(DATA / folder)

@@ -34,7 +34,7 @@ def grey(hair: np.ndarray, value: int) -> Image.Image:
 
 
 @pytest.mark.parametrize(
-    ("write", "message"),
+    "write, message",
     [
         (lambda hair: grey(hair, 1), r"00001_hair.png has the maximum value 1; 00002_hair.png"),
         (lambda hair: grey(hair, 40), "has the maximum value 40"),

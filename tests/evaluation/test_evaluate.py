@@ -11,15 +11,24 @@ from sklearn.metrics import f1_score, jaccard_score, mean_squared_error, roc_auc
 from hairseg.data.datasets import find_pairs, find_scenes, load_pair, load_scenes
 from hairseg.data.decoded import load_arrays
 from hairseg.evaluation.evaluate import evaluate
-from hairseg.evaluation.framing import hairless_scores, in_scene
-from hairseg.evaluation.full_resolution import full_resolution_scores
+from hairseg.evaluation.framing import paste_into_scene, score_hairless
+from hairseg.evaluation.full_resolution import score_full_resolution
 from hairseg.evaluation.metrics import boundary_iou
-from hairseg.evaluation.report import table
+from hairseg.evaluation.report import format_report
 from hairseg.inference.predictor import HairPredictor
 from hairseg.repository import ModelRepository
+from hairseg.repository.metrics import (
+    AlphaScores,
+    FalseHair,
+    FullResolutionScores,
+    HairlessScores,
+    HairlessType,
+    Metrics,
+    VariantScores,
+)
 
 
-def test_scores_are_those_of_the_single_pixels(small_repository, portraits, accept_all_components):
+def test_scores_match_scikit_learn(small_repository, portraits, accept_all_components):
     predictor = HairPredictor(small_repository)
     dataset, pairs = find_pairs(portraits)
     arrays = load_arrays({dataset: pairs}, predictor.config.preprocessing, workers=1)
@@ -32,41 +41,39 @@ def test_scores_are_those_of_the_single_pixels(small_repository, portraits, acce
         alphas.append(predictor.submit(square)["random"].result().alpha(square, refined=False).ravel())
         truth.append(predictor.config.preprocessing.fit_mask(mask).ravel())
     truth, alphas = np.concatenate(truth), np.concatenate(alphas)
-    scores = metrics["variants"]["random"]
-    assert scores["auroc"] == pytest.approx(roc_auc_score(truth, alphas), abs=1e-4)
-    assert scores["f1"] == pytest.approx(f1_score(truth, alphas >= 0.5), abs=1e-3)
-    assert scores["iou"] == pytest.approx(jaccard_score(truth, alphas >= 0.5), abs=1e-3)
-    assert scores["mse"] == pytest.approx(mean_squared_error(truth, alphas), abs=1e-5)
-    assert 0 <= scores["boundary_iou"] <= 1
+    scores = metrics.variants["random"]
+    assert scores.auroc == pytest.approx(roc_auc_score(truth, alphas), abs=1e-4)
+    assert scores.f1 == pytest.approx(f1_score(truth, alphas >= 0.5), abs=1e-3)
+    assert scores.iou == pytest.approx(jaccard_score(truth, alphas >= 0.5), abs=1e-3)
+    assert scores.mse == pytest.approx(mean_squared_error(truth, alphas), abs=1e-5)
+    assert 0 <= scores.boundary_iou <= 1
     bins = np.digitize(alphas, np.linspace(0, 1, 16)[1:-1])
     gaps = [abs(alphas[bins == b].mean() - truth[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)]
-    assert scores["calibration_error"] == pytest.approx(sum(gaps), abs=1e-3)
-    json.dumps(metrics)
-    assert metrics["images"] == len(pairs) and metrics["image_size"] == 64
+    assert scores.calibration_error == pytest.approx(sum(gaps), abs=1e-3)
+    json.dumps(metrics.to_json())
+    assert metrics.images == len(pairs) and metrics.image_size == 64
 
 
-def test_own_size_scores_are_those_of_the_alphas_a_user_gets(small_repository, portraits):
+def test_full_resolution_scores_match_the_predicted_alphas(small_repository, portraits):
     predictor = HairPredictor(small_repository)
     dataset, pairs = find_pairs(portraits)
-    full_resolution = full_resolution_scores(predictor, dataset, pairs)
+    full_resolution = score_full_resolution(predictor, dataset, pairs)
     scores = full_resolution.variants
     loaded = [load_pair(pair, dataset) for pair in pairs]
-    for refined, found in ((True, scores["random"]), (False, scores["random"]["unrefined"])):
+    for refined, found in ((True, scores["random"]), (False, scores["random"].unrefined)):
         predictions = [predictor.alphas(photo, refined)["random"] >= 0.5 for photo, _ in loaded]
         masks = [mask for _, mask in loaded]
         alphas = np.concatenate([predictor.alphas(photo, refined)["random"] for photo, _ in loaded], axis=None)
-        assert found["auroc"] == pytest.approx(roc_auc_score(np.concatenate(masks, axis=None), alphas), abs=1e-4)
+        assert found.auroc == pytest.approx(roc_auc_score(np.concatenate(masks, axis=None), alphas), abs=1e-4)
         false_hair = np.mean(np.concatenate(predictions, axis=None) & ~np.concatenate(masks, axis=None))
-        assert found["false_hair"] == pytest.approx(false_hair)
+        assert found.false_hair == pytest.approx(false_hair)
         one, other = np.concatenate(masks, axis=None), np.concatenate(predictions, axis=None)
-        assert found["f1"] == pytest.approx(f1_score(one, other)) and found["iou"] == pytest.approx(
-            jaccard_score(one, other)
-        )
-        assert found["boundary_iou"] == pytest.approx(
+        assert found.f1 == pytest.approx(f1_score(one, other)) and found.iou == pytest.approx(jaccard_score(one, other))
+        assert found.boundary_iou == pytest.approx(
             np.mean([boundary_iou(p, m) for p, m in zip(predictions, masks, strict=True)])
         )
         f1 = [f1_score(mask.ravel(), found.ravel()) for found, mask in zip(predictions, masks, strict=True)]
-        assert found["median_f1"] == pytest.approx(np.median(f1))
+        assert found.median_f1 == pytest.approx(np.median(f1))
     assert full_resolution.hair_types == full_resolution.groups == {}  # all of them heads
     of_first = [predictor.alphas(photo)["pretrained"] >= 0.5 for photo, _ in loaded]
     f1 = [f1_score(mask.ravel(), found.ravel()) for found, (_, mask) in zip(of_first, loaded, strict=True)]
@@ -80,12 +87,12 @@ def test_own_size_scores_are_those_of_the_alphas_a_user_gets(small_repository, p
 
 
 def test_every_network_runs_once_per_photo(small_repository, portraits):
-    """With and without refined edges, for the scores and for the figures."""
+    """Refinement and figures reuse the same forward pass."""
     predictor = HairPredictor(small_repository)
     dataset, pairs = find_pairs(portraits)
     preprocessing, seen = predictor.config.preprocessing, []
     predictor.networks["random"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][0].clone()))
-    full_resolution_scores(predictor, dataset, pairs[:3])
+    score_full_resolution(predictor, dataset, pairs[:3])
     squares = [torch.from_numpy(preprocessing.fit_photo(load_pair(pair, dataset)[0])) for pair in pairs[:3]]
     assert [
         sum(torch.equal(square, preprocessing.normalise(photo[None])[0]) for square in seen) for photo in squares
@@ -93,23 +100,23 @@ def test_every_network_runs_once_per_photo(small_repository, portraits):
 
 
 @pytest.mark.parametrize("divisor", [1, 2, 3, 5])
-def test_a_photo_in_a_scene_fills_its_share_of_it(divisor):
+def test_pasted_photo_fills_its_fraction_of_the_scene(divisor):
     photo, mask = draw_portrait(3)
     scene = np.full((60, 90, 3), (0, 255, 0), np.uint8)
-    canvas, canvas_mask = in_scene(photo[:64], mask[:64], scene, divisor, "3")
+    canvas, canvas_mask = paste_into_scene(photo[:64], mask[:64], scene, divisor, "3")
     assert canvas.shape == (1024, 1024, 3) and canvas_mask.shape == (1024, 1024)
     rows, columns = np.nonzero((canvas != (0, 255, 0)).any(2))
     assert columns.max() - columns.min() + 1 == round(1024 / divisor)
     assert rows.max() - rows.min() + 1 == pytest.approx(1024 / divisor * 64 / 96, abs=1)
     assert canvas_mask.sum() == pytest.approx(mask[:64].sum() * (1024 / divisor / 96) ** 2, rel=0.02)
-    assert np.array_equal(in_scene(photo[:64], mask[:64], scene, divisor, "3")[0], canvas)
+    assert np.array_equal(paste_into_scene(photo[:64], mask[:64], scene, divisor, "3")[0], canvas)
 
 
-def test_scenes_add_framing_and_hair_free_photos(small_repository, portraits, tmp_path):
+def test_scenes_add_framing_and_hairless_scores(small_repository, portraits, tmp_path):
     for name in "ab":
         Image.new("RGB", (48, 32), "green").save(tmp_path / f"{name}.jpg")
     predictor = HairPredictor(small_repository, ["random"])
-    predictor.networks["random"].classifier[-1].bias.data.fill_(-20)  # sure that there is no hair anywhere
+    predictor.networks["random"].classifier[-1].bias.data.fill_(-20)  # no hair anywhere
     dataset, pairs = find_pairs(portraits)
     arrays = load_arrays({dataset: pairs[:2]}, predictor.config.preprocessing, workers=1)
     metrics = evaluate(
@@ -121,16 +128,17 @@ def test_scenes_add_framing_and_hair_free_photos(small_repository, portraits, tm
         load_scenes(find_scenes(tmp_path)),
         ModelRepository(tmp_path / "out"),
     )
-    nothing = {"images": 2, "variants": {"random": {"mean": 0.0, "worst": 0.0}}}
-    assert metrics["hairless"] == nothing | {"kinds": {tmp_path.name: nothing}}
-    assert metrics["framing"].keys() == {"1/1", "1/2", "1/3", "1/5"} and metrics["framing"]["1/5"]["random"]["f1"] == 0
+    nothing = {"random": FalseHair(mean=0.0, worst=0.0)}
+    kinds = {tmp_path.name: HairlessType(images=2, variants=nothing)}
+    assert metrics.hairless == HairlessScores(images=2, variants=nothing, kinds=kinds)
+    assert metrics.framing.keys() == {"1/1", "1/2", "1/3", "1/5"} and metrics.framing["1/5"]["random"].f1 == 0
     for name in ("worst", "figures/reliability", "figures/roc", "figures/precision_recall"):
         with Image.open(tmp_path / "out" / f"{name}.png") as figure:
             figure.verify()
-    assert "photo 1/3 of a scene" in table(metrics) and "scenes without people" in table(metrics)
+    assert "photo 1/3 of a scene" in format_report(metrics) and "2 photos without people" in format_report(metrics)
 
 
-def test_kinds_of_scenes_are_scored_apart_and_the_worst_is_first():
+def test_types_of_scenes_are_scored_apart_the_worst_first():
     class Predictor:
         networks, config = ("one",), SimpleNamespace(threshold=0.5)
 
@@ -138,17 +146,15 @@ def test_kinds_of_scenes_are_scored_apart_and_the_worst_is_first():
             return {"one": photo[..., 0] / 255}
 
     dark, light = np.zeros((4, 4, 3)), np.full((4, 4, 3), 255)
-    scores = hairless_scores(Predictor(), {"rooms": [dark, dark], "animals": [dark, light, light]})
-    assert scores["images"] == 5 and scores["variants"]["one"] == {"mean": 0.4, "worst": 1.0}
-    assert list(scores["kinds"]) == ["animals", "rooms"]
-    assert scores["kinds"]["animals"] == {
-        "images": 3,
-        "variants": {"one": {"mean": pytest.approx(2 / 3), "worst": 1.0}},
-    }
+    scores = score_hairless(Predictor(), {"rooms": [dark, dark], "animals": [dark, light, light]})
+    assert scores.images == 5 and scores.variants["one"] == FalseHair(mean=0.4, worst=1.0)
+    assert list(scores.kinds) == ["animals", "rooms"]
+    assert scores.kinds["animals"].images == 3 and scores.kinds["animals"].variants["one"].worst == 1.0
+    assert scores.kinds["animals"].variants["one"].mean == pytest.approx(2 / 3)
 
 
-def test_groups_are_scored_apart_and_the_worst_is_first(small_repository, tmp_path):
-    """Hats, the hairless, and how near a person is; what is not labelled does not count."""
+def test_groups_are_scored_apart_the_worst_first(small_repository, tmp_path):
+    """Hats, hairless heads and framings; unlabelled pixels are ignored."""
     photo, hair = draw_portrait(1)
     small = np.zeros((96, 96), bool)
     small[:20, :20] = True
@@ -162,48 +168,49 @@ def test_groups_are_scored_apart_and_the_worst_is_first(small_repository, tmp_pa
         Image.fromarray(labels).save(tmp_path / "mine" / "masks" / f"{name}.png")
     predictor = HairPredictor(small_repository, ["random"])
     dataset, pairs = find_pairs(tmp_path / "mine")
-    full_resolution = full_resolution_scores(predictor, dataset, pairs)
+    full_resolution = score_full_resolution(predictor, dataset, pairs)
     groups = full_resolution.groups
-    assert {group: scores["images"] for group, scores in groups.items()} == {
+    assert {group: scores.images for group, scores in groups.items()} == {
         "hats": 1, "hairless": 1, "head": 2, "whole person": 1
     }  # fmt: skip
     found = predictor.alphas(photo)["random"][:, :60] >= 0.5
-    assert groups["hairless"]["variants"]["random"]["false_hair"] == pytest.approx(found.mean())
-    assert groups["hats"]["variants"]["random"]["f1"] == pytest.approx(f1_score(hair[:, :60].ravel(), found.ravel()))
-    assert groups["hairless"]["variants"]["random"]["f1"] is None
+    assert groups["hairless"].variants["random"].false_hair == pytest.approx(found.mean())
+    assert groups["hats"].variants["random"].f1 == pytest.approx(f1_score(hair[:, :60].ravel(), found.ravel()))
+    assert groups["hairless"].variants["random"].f1 is None
     ranks = [
-        1 - scores["variants"]["random"]["false_hair"] if group == "hairless" else scores["variants"]["random"]["f1"]
+        1 - scores.variants["random"].false_hair if group == "hairless" else scores.variants["random"].f1
         for group, scores in groups.items()
     ]
     assert ranks == sorted(ranks)
     f1 = [f1_score(mask[:, :60].ravel(), found.ravel()) for name, mask in masks.items() if name != "bare-1"]
-    assert full_resolution.variants["random"]["median_f1"] == pytest.approx(np.median(f1))
+    assert full_resolution.variants["random"].median_f1 == pytest.approx(np.median(f1))
 
 
 def test_hair_types_are_scored_apart(small_repository, tmp_path):
     draw_figaro1k(tmp_path, [], [1, 460, 461])
     predictor = HairPredictor(small_repository, ["random"])
     dataset, pairs = find_pairs(tmp_path)
-    hair_types = full_resolution_scores(predictor, dataset, pairs).hair_types
-    assert {kind: scores["images"] for kind, scores in hair_types.items()} == {"straight": 1, "kinky": 2}
+    hair_types = score_full_resolution(predictor, dataset, pairs).hair_types
+    assert {hair_type: scores.images for hair_type, scores in hair_types.items()} == {"straight": 1, "kinky": 2}
     photo, mask = load_pair(pairs[0], dataset)
     found = predictor.alphas(photo)["random"] >= 0.5
-    assert hair_types["straight"]["variants"]["random"]["f1"] == pytest.approx(f1_score(mask.ravel(), found.ravel()))
+    assert hair_types["straight"].variants["random"].f1 == pytest.approx(f1_score(mask.ravel(), found.ravel()))
 
 
-def test_table_shows_the_papers_figures_beside_ours():
-    scores = {"auroc": 0.98765, "f1": 0.9, "iou": 0.8, "mse": 0.05, "boundary_iou": 0.5, "calibration_error": 0.012}
-    own = {"f1": 0.9, "iou": 0.8, "boundary_iou": 0.6}
-    lines = table(
-        {
-            "dataset": "celebamask-hq",
-            "split": "test",
-            "images": 205,
-            "image_size": 256,
-            "variants": {"pretrained": scores, "random": {**scores, "auroc": None}},
-            "own_size": {"pretrained": own | {"unrefined": own}},
-        }
-    ).splitlines()
-    assert lines[0] == "celebamask-hq, split test, 205 photos at 256 x 256"
-    assert lines[2].split() == ["pretrained", "0.9877", "0.9816", "0.9000", "0.8000", "0.0500", "0.5000", "0.0120"]
-    assert lines[3].split()[:3] == ["random", "-", "0.9683"]
+def test_report_shows_the_paper_beside_ours():
+    scores = VariantScores(auroc=0.98765, f1=0.9, iou=0.8, mse=0.05, boundary_iou=0.5, calibration_error=0.012)
+    refined, unrefined = {"f1": 0.9, "iou": 0.8, "boundary_iou": 0.6}, AlphaScores(f1=0.85, iou=0.75, boundary_iou=0.4)
+    metrics = Metrics(
+        dataset="celebamask-hq",
+        split="test",
+        images=205,
+        image_size=256,
+        variants={"pretrained": scores, "random": scores.model_copy(update={"auroc": None})},
+        full_resolution={"pretrained": FullResolutionScores(**refined, unrefined=unrefined)},
+    )
+    lines = [line.split() for line in format_report(metrics).splitlines()]
+    assert " ".join(lines[0]) == "celebamask-hq, split test, 205 photos at 256 x 256"
+    assert lines[2] == ["pretrained", "0.9877", "0.9816", "0.9000", "0.8000", "0.0500", "0.5000", "0.0120"]
+    assert lines[3][:3] == ["random", "-", "0.9683"]
+    assert ["refined", "pretrained", "0.9000", "0.8000", "0.6000"] in lines
+    assert ["not", "refined", "pretrained", "0.8500", "0.7500", "0.4000"] in lines

@@ -12,9 +12,9 @@ from sklearn.metrics import (
 )
 from torch import nn
 
-from hairseg.evaluation.metrics import BoundaryScores, MaskScores, PixelCounts, PixelScores, boundary_iou
-from hairseg.evaluation.scoring import score
+from hairseg.evaluation.metrics import BoundaryScores, MaskCounts, PixelCounts, PixelScores, boundary_iou, score
 from hairseg.networks.preprocessing import IGNORE, Preprocessing
+from hairseg.repository.metrics import MaskScores
 
 
 def sample(scale: float, offset: float, pixels: int = 200_000) -> tuple[torch.Tensor, torch.Tensor]:
@@ -54,7 +54,7 @@ def test_another_threshold():
     assert scores_of(logits, masks).f1(0.8) == pytest.approx(expected, abs=1e-4)
 
 
-def test_curves_are_those_of_the_single_pixels():
+def test_curves_match_scikit_learn():
     logits, masks = sample(2, 0)
     scores = scores_of(logits, masks)
     at = np.linspace(0, 1, 101)
@@ -93,13 +93,13 @@ def test_hand_worked_counts():
     assert scores.f1() == pytest.approx(4 / 6) and scores.iou() == pytest.approx(2 / 4)
 
 
-def test_where_there_is_no_hair_nothing_is_scored_but_errors():
+def test_without_hair_only_errors_are_scored():
     scores = scores_of(torch.tensor([-20.0, -20.0]), torch.tensor([0, 0]))
     assert scores.auroc is None and scores.f1() is None and scores.iou() is None
     assert scores.mse == pytest.approx(0, abs=1e-9) and scores.calibration_error == pytest.approx(0, abs=1e-6)
-    masks = MaskScores()
+    masks = MaskCounts()
     assert masks.add(np.zeros((4, 4), bool), np.zeros((4, 4), bool)) is None
-    assert masks.scores() == {"f1": None, "iou": None, "boundary_iou": None, "median_f1": None, "false_hair": 0}
+    assert masks.scores() == MaskScores(f1=None, iou=None, boundary_iou=None, median_f1=None, false_hair=0)
 
 
 def test_without_pixels_there_are_no_scores():
@@ -125,7 +125,7 @@ def test_boundary_iou_of_shifted_squares_by_hand():
     assert boundary_iou(np.zeros((100, 100), bool), mask) == 0
 
 
-def test_boundary_iou_counts_the_pictures_border_as_contour():
+def test_image_border_counts_as_contour():
     full, inner = np.ones((100, 100), bool), np.zeros((100, 100), bool)
     inner[3:97, 3:97] = True  # just the band of the full mask is missing
     distance = cv2.distanceTransform(np.pad(full, 1).astype(np.uint8), cv2.DIST_C, 3)[1:-1, 1:-1]
@@ -144,7 +144,7 @@ class Brightness(nn.Module):
         return photos[:, :1] * self.gain
 
 
-def test_score_runs_over_all_batches_and_cuts_padding_off():
+def test_score_runs_all_batches_and_ignores_padding():
     preprocessing = Preprocessing(64)
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in ((64, 64, 3), (32, 64, 3), (64, 20, 3))]
@@ -163,8 +163,8 @@ def test_roc_points_are_few_and_on_the_curve():
     truth = rng.random(20_000) < 0.3
     logits = rng.normal(truth * 1.5, 1).astype(np.float32)
     scores = scores_of(torch.from_numpy(logits), torch.from_numpy(truth.astype(np.uint8)))
-    points = scores.roc_points()
-    false, true = points["false_positive_rate"], points["true_positive_rate"]
+    points = scores.roc_curve()
+    false, true = points.false_positive_rate, points.true_positive_rate
     assert 150 < len(false) == len(true) <= 200 and (false[0], true[0], false[-1], true[-1]) == (0, 0, 1, 1)
     expected_false, expected_true, _ = roc_curve(truth, logits)
     np.testing.assert_allclose(true, np.interp(false, expected_false, expected_true), atol=6e-3)
@@ -172,7 +172,7 @@ def test_roc_points_are_few_and_on_the_curve():
     assert np.hypot(np.diff(false), np.diff(true)).max() < 0.02
 
 
-def test_what_is_not_labelled_is_not_scored():
+def test_unlabelled_pixels_are_ignored():
     """Cut off around and inside, as if the photo ended there."""
     rng = np.random.default_rng(0)
     prediction, truth = rng.random((30, 40)) < 0.5, rng.random((30, 40)) < 0.5
@@ -180,15 +180,15 @@ def test_what_is_not_labelled_is_not_scored():
     mask[5:35, 10:50] = truth
     around = rng.random((50, 60)) < 0.5
     around[5:35, 10:50] = prediction
-    whole, part = MaskScores(), MaskScores()
+    whole, part = MaskCounts(), MaskCounts()
     assert whole.add(around, mask) == part.add(prediction, truth)
     assert whole == part and part.pixels == 30 * 40
     mask[20, 20:30] = IGNORE
-    whole = MaskScores()
+    whole = MaskCounts()
     whole.add(around, mask)
     assert whole.pixels == 30 * 40 - 10
     counted = (mask != IGNORE) & around & (mask == 0)
-    assert whole.scores()["false_hair"] == pytest.approx(counted.sum() / whole.pixels)
-    nothing = MaskScores()
+    assert whole.scores().false_hair == pytest.approx(counted.sum() / whole.pixels)
+    nothing = MaskCounts()
     nothing.add(around, np.full((50, 60), IGNORE, np.uint8))
-    assert nothing.pixels == 0 and nothing.scores()["median_f1"] is None
+    assert nothing.pixels == 0 and nothing.scores().median_f1 is None

@@ -85,9 +85,8 @@ def caller(small_repository, tmp_path_factory):
     secret = tmp_path_factory.mktemp("secret") / "secret.png"
     for path, seed in ((uploads / "photo.png", 1), (secret, 2)):
         Image.fromarray(draw_portrait(seed, 64)[0]).save(path)
-    with served(page) as url:
-        with urllib.request.urlopen(f"{url}config") as config:
-            yield Caller(url, json.load(config), uploads / "photo.png", secret)
+    with served(page) as url, urllib.request.urlopen(f"{url}config") as config:
+        yield Caller(url, json.load(config), uploads / "photo.png", secret)
     shutil.rmtree(uploads)
 
 

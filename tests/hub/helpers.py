@@ -13,6 +13,8 @@ from huggingface_hub import constants
 from hairseg.errors import InputError
 from hairseg.hub import card
 from hairseg.repository import ModelRepository
+from hairseg.repository.config import VariantConfig
+from hairseg.repository.metrics import Metrics
 
 REPO = "ada/hair"
 
@@ -23,27 +25,29 @@ SHORT_TIMEOUT_S = 0.4
 MAX_SECONDS = 60
 
 
-def training_entry(init: str) -> dict:
-    return {
-        "init": init,
-        "recipe": "paper",
-        "loss": "mse",
-        "optimiser": "adam",
-        "learning_rate": 0.0001,
-        "epochs": 15,
-        "batch_size": 6,
-        "seed": 0,
-        "datasets": ["celebamask-hq"],
-        "images": {"train": 621, "val": 69, "test": 205},
-        "split": "per image by SHA-256 of its id",
-        "best_epoch": 12,
-        "selected_by": "auroc on val",
-        "best_test_epoch": {"epoch": 13, "auroc": 0.9812},
-        "seconds": 1234.5,
-        "device": "cpu, 2 threads",
-        "command": "python train.py --data CelebAMask-HQ",
-        "versions": {"python": "3.11.7", "torch": "2.15.0"},
-    }
+def training_entry(init: str) -> VariantConfig:
+    return VariantConfig(
+        **{
+            "init": init,
+            "recipe": "paper",
+            "loss": "mse",
+            "optimiser": "adam",
+            "learning_rate": 0.0001,
+            "epochs": 15,
+            "batch_size": 6,
+            "seed": 0,
+            "datasets": ["celebamask-hq"],
+            "images": {"train": 621, "val": 69, "test": 205},
+            "split": "per image by SHA-256 of its id",
+            "best_epoch": 12,
+            "selected_by": "auroc on val",
+            "best_test_epoch": {"epoch": 13, "auroc": 0.9812},
+            "seconds": 1234.5,
+            "device": "cpu, 2 threads",
+            "command": "python train.py --data CelebAMask-HQ",
+            "versions": {"python": "3.11.7", "torch": "2.15.0"},
+        }
+    )
 
 
 METRICS = {
@@ -76,7 +80,7 @@ def write_pushable(folder: Path, variants: tuple[str, ...] = ("pretrained", "ran
     repository = ModelRepository(write_repository(folder, variants))
     entries = {variant: training_entry("imagenet" if variant == "pretrained" else "random") for variant in variants}
     repository.save_config(replace(repository.config, variants=entries))
-    metrics = METRICS | {"variants": {variant: METRICS["variants"][variant] for variant in variants}}
+    metrics = Metrics(**METRICS | {"variants": {variant: METRICS["variants"][variant] for variant in variants}})
     repository.save_metrics(metrics)
     for name in ("figure3", "figure4"):
         repository.figure(name).parent.mkdir(exist_ok=True)

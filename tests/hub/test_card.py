@@ -8,6 +8,7 @@ from huggingface_hub import ModelCard, get_session
 
 from hairseg.hub import card
 from hairseg.repository import ModelRepository
+from hairseg.repository.metrics import Metrics
 
 
 def test_card_contains_scores_and_settings(server, both):
@@ -17,7 +18,7 @@ def test_card_contains_scores_and_settings(server, both):
         assert f"| {variant} | {row} | {card.PAPER_AUROC[variant]} |" in text
     entry = training_entry("imagenet")
     for fact in (
-        entry["command"],
+        entry.command,
         "torch 2.15.0",
         "621 photos for training",
         "learning rate 0.0001",
@@ -63,7 +64,11 @@ def test_data_sets_without_a_hub_id(both):
     entry = config.variants["random"]
 
     def card_of(*datasets: str) -> ModelCard:
-        return ModelCard(card.render_card(replace(config, variants={"random": entry | {"datasets": [*datasets]}}), {}))
+        return ModelCard(
+            card.render_card(
+                replace(config, variants={"random": entry.model_copy(update={"datasets": [*datasets]})}), Metrics()
+            )
+        )
 
     mixed, own = card_of("figaro1k", "celebamask-hq", "street"), card_of("street")
     assert mixed.data.datasets == ["liusq/CelebAMask-HQ"] and own.data.datasets is None
@@ -75,16 +80,17 @@ def test_data_sets_without_a_hub_id(both):
 
 def test_card_without_scores(both):
     config = ModelRepository(both).config
-    assert "Not evaluated yet" in card.render_card(config, {})
+    assert "Not evaluated yet" in card.render_card(config, Metrics())
     nothing = {name: None for name in METRICS["variants"]["random"]}
-    text = card.render_card(config, METRICS | {"variants": {"pretrained": nothing, "random": nothing}})
+    text = card.render_card(config, Metrics(**METRICS | {"variants": {"pretrained": nothing, "random": nothing}}))
     assert "| random | - | - | - | - | - |" in text and "model-index" not in text
 
 
 def test_card_by_hair_type(both):
-    parts = {"curly": {"images": 15, "variants": METRICS["variants"]}}
-    text = card.render_card(ModelRepository(both).config, METRICS | {"hair_types": parts})
-    assert "| curly | 15 | 0.9123 | 0.8388 | 0.8523 | 0.7423 |" in text
+    scores = {"pretrained": {"f1": 0.91234, "false_hair": 0.01}, "random": {"f1": 0.85234, "false_hair": 0.02}}
+    parts = {"curly": {"images": 15, "variants": scores}}
+    text = card.render_card(ModelRepository(both).config, Metrics(**METRICS | {"hair_types": parts}))
+    assert "| hair: curly, celebamask-hq, 15 photos | 0.9123 | 0.8523 | 1.00 % | 2.00 % |" in text
 
 
 def test_card_example_runs(server, both, monkeypatch, tmp_path):

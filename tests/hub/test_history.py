@@ -11,6 +11,7 @@ from hairseg.hub.errors import HubError
 from hairseg.hub.history import log
 from hairseg.hub.publish import push
 from hairseg.repository import ModelRepository
+from hairseg.repository.metrics import Metrics
 
 
 @pytest.fixture
@@ -36,8 +37,9 @@ def tags(monkeypatch):
     monkeypatch.setattr(publishing, "datetime", Clock)
 
 
-def with_scores(**scores: float) -> dict:
-    return METRICS | {"variants": {"pretrained": METRICS["variants"]["pretrained"] | scores}}
+def with_scores(change: dict | None = None, **scores: float) -> Metrics:
+    variants = {"pretrained": METRICS["variants"]["pretrained"] | scores}
+    return Metrics(**METRICS | {"variants": variants} | (change or {}))
 
 
 def test_every_push_is_listed_with_recipe_and_scores(server, copy, tags):
@@ -74,7 +76,7 @@ def test_worse_scores_are_not_pushed(server, copy, tags):
 @pytest.mark.parametrize("change", [{"split": "val"}, {"dataset": "figaro1k"}, {"images": 204}, {"image_size": 96}])
 def test_scores_on_other_data_are_not_compared(server, copy, tags, change):
     push(copy.folder, REPO)
-    copy.save_metrics(with_scores(f1=0.1) | change)
+    copy.save_metrics(with_scores(change, f1=0.1))
     push(copy.folder, REPO)
     assert len(log(REPO)) == 2
 

@@ -74,7 +74,7 @@ def iou(one, other) -> float:
     return (one & other).sum() / (one | other).sum()
 
 
-@pytest.mark.parametrize(("height", "width"), [(96, 96), (50, 200), (300, 40), (1, 1), (1, 700)])
+@pytest.mark.parametrize("height, width", [(96, 96), (50, 200), (300, 40), (1, 1), (1, 700)])
 def test_alphas_have_the_photo_s_size(predictor, height, width):
     photo = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     alphas = predictor.alphas(photo)
@@ -124,7 +124,7 @@ def test_padding_a_photo_does_not_change_its_alpha(predictor, accept_all_compone
 
 
 @pytest.mark.parametrize(
-    ("height", "width", "disc"),
+    "height, width, disc",
     [
         (800, 800, (200, 600, 70)),
         (600, 1200, (500, 1100, 60)),

@@ -44,7 +44,7 @@ def test_normalisation_is_folded_into_the_convolutions(backbone, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("backbone", "stride"),
+    "backbone, stride",
     [
         ("resnet101", 8),
         ("resnet50", 8),

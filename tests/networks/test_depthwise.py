@@ -6,7 +6,7 @@ from hairseg.networks.depthwise import DepthwiseConv2d
 
 
 @pytest.mark.parametrize("side", [9, 16])
-@pytest.mark.parametrize(("kernel", "stride", "dilation"), [(3, 1, 1), (3, 2, 1), (5, 2, 1), (5, 1, 2), (3, 1, 2)])
+@pytest.mark.parametrize("kernel, stride, dilation", [(3, 1, 1), (3, 2, 1), (5, 2, 1), (5, 1, 2), (3, 1, 2)])
 def test_gradients_equal_those_of_nn_conv2d(side, kernel, stride, dilation):
     torch.manual_seed(0)
     geometry = dict(

@@ -14,7 +14,7 @@ def test_a_square_photo_fills_the_square():
 
 
 @pytest.mark.parametrize(
-    ("height", "width", "rows", "columns"),
+    "height, width, rows, columns",
     [
         (100, 200, slice(16, 48), slice(0, 64)),
         (200, 100, slice(0, 64), slice(16, 48)),
@@ -33,9 +33,7 @@ def test_aspect_ratio_is_kept_and_the_rest_is_padded(height, width, rows, column
     assert (mask[padding] == IGNORE).all()
 
 
-@pytest.mark.parametrize(
-    ("height", "width"), [(640, 512), (641, 513), (512, 1030), (65, 64), (64, 66), (30, 63), (2, 900)]
-)
+@pytest.mark.parametrize("height, width", [(640, 512), (641, 513), (512, 1030), (65, 64), (64, 66), (30, 63), (2, 900)])
 def test_photos_are_scaled_as_opencv_scales_them(height, width):
     photo = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
     square = SMALL.fit_photo(photo)
@@ -45,7 +43,7 @@ def test_photos_are_scaled_as_opencv_scales_them(height, width):
     np.testing.assert_array_equal(square[window], cv2.resize(photo, shape[::-1], interpolation=scaling))
 
 
-@pytest.mark.parametrize(("height", "width"), [(640, 512), (641, 513), (512, 1030)])
+@pytest.mark.parametrize("height, width", [(640, 512), (641, 513), (512, 1030)])
 def test_scaling_does_not_shift_the_photo(height, width):
     down, right = np.mgrid[:height, :width] / max(height, width)
     photo = np.stack([255 * down, 255 * right, 255 * right], axis=2).astype(np.uint8)

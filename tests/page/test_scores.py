@@ -24,59 +24,65 @@ from hairseg.page.scores import (
 )
 from hairseg.paper import PAPER_AUROC
 from hairseg.repository import BUNDLED, ModelRepository
+from hairseg.repository.metrics import Metrics
 
 METRICS = json.loads((BUNDLED / "metrics.json").read_text())
+BUNDLED_METRICS = ModelRepository(BUNDLED).metrics()
 
 
 def test_the_table_is_the_bundled_metrics_beside_the_papers():
-    table = tables_of(METRICS)
+    table = tables_of(BUNDLED_METRICS)
     for variant, scores in METRICS["variants"].items():
         (row,) = (line for line in table.splitlines() if line.startswith(f"| {variant} |"))
         cells = [float(cell) for cell in row.split("|")[2:8]]
         names = ("auroc", "f1", "iou", "mse", "boundary_iou")
         assert cells == [*(round(scores[name], 4) for name in names), PAPER_AUROC[variant]]
-    assert aurocs_of(METRICS) == {variant: f"{scores['auroc']:.4f}" for variant, scores in METRICS["variants"].items()}
+    assert aurocs_of(BUNDLED_METRICS) == {
+        variant: f"{scores['auroc']:.4f}" for variant, scores in METRICS["variants"].items()
+    }
 
 
 def test_groups_are_those_of_every_data_set_that_was_scored_the_worst_first():
     types = {"kinky": {"images": 3, "variants": {"pretrained": {"f1": 0.5, "false_hair": 0.012}}}}
-    metrics = {
-        "dataset": "celebamask-hq",
-        "framing": {"1/2": {"pretrained": {"f1": 0.91}, "random": {"f1": 0.82}}},
-        "hairless": {
-            "kinds": {
-                "animals": {"variants": {"pretrained": {"mean": 0.0}, "random": {"mean": 0.25}}},
-                "flowers": {"variants": {"pretrained": {"mean": 0.001}, "random": {"mean": 0.0}}},
-            }
-        },
-        "others": [{"dataset": "figaro1k", "hair_types": types}],
-        "groups": {
-            "hats": {"images": 2, "variants": {"random": {"f1": 0.25}}},
-            "bare": {"images": 1, "variants": {"pretrained": {"f1": None, "false_hair": 0.5}}},
-            "none": {"images": 1, "variants": {}},
-        },
-    }
+    metrics = Metrics.from_json(
+        {
+            "dataset": "celebamask-hq",
+            "framing": {"1/2": {"pretrained": {"f1": 0.91}, "random": {"f1": 0.82}}},
+            "hairless": {
+                "kinds": {
+                    "animals": {"variants": {"pretrained": {"mean": 0.0}, "random": {"mean": 0.25}}},
+                    "flowers": {"variants": {"pretrained": {"mean": 0.001}, "random": {"mean": 0.0}}},
+                }
+            },
+            "others": [{"dataset": "figaro1k", "hair_types": types}],
+            "groups": {
+                "hats": {"images": 2, "variants": {"random": {"f1": 0.25}}},
+                "bare": {"images": 1, "variants": {"pretrained": {"f1": None, "false_hair": 0.5}}},
+                "none": {"images": 1, "variants": {}},
+            },
+        }
+    )
     assert groups_of(metrics).partition("\n")[0].endswith("false hair: pixels wrongly called hair.")
     assert groups_of(metrics).splitlines()[4:] == [
-        "| hats (celebamask-hq) |  | 0.2500 |  |  |",
-        "| hair kinky (figaro1k) | 0.5000 |  | 1.20 % |  |",
-        "| head in a scene, 1/2 (celebamask-hq) | 0.9100 | 0.8200 |  |  |",
-        "| bare (celebamask-hq) |  |  | 50.00 % |  |",
-        "| nobody: flowers |  |  | 0.10 % | 0.00 % |",
-        "| nobody: animals |  |  | 0.00 % | 25.00 % |",
+        "| hats, celebamask-hq, 2 photos |  | 0.2500 |  |  |",
+        "| hair: kinky, figaro1k, 3 photos | 0.5000 |  | 1.20 % |  |",
+        "| photo 1/2 of a scene, celebamask-hq | 0.9100 | 0.8200 |  |  |",
+        "| bare, celebamask-hq, 1 photo |  |  | 50.00 % |  |",
+        "| no people: flowers |  |  | 0.10 % | 0.00 % |",
+        "| no people: animals |  |  | 0.00 % | 25.00 % |",
     ]
-    assert groups_of({"dataset": "x"}) == ""
+    assert groups_of(Metrics(dataset="x")) == ""
 
 
 def test_the_curve_over_photos_is_shown_where_there_is_one():
     f1 = {"pretrained": {"50": 0.8, "200": 0.9}, "random": {"50": 0.5, "200": 0.85}}
-    curve = transfer_of({"transfer": {"f1": f1}})
+    curve = transfer_of(Metrics(transfer={"f1": f1}))
     assert curve.to_dict("list") == {
         "training photos": [50, 200, 50, 200],
         "F1": [0.8, 0.9, 0.5, 0.85],
         "curve": ["pretrained", "pretrained", "random", "random"],
     }
-    assert transfer_of({}).empty
+    assert transfer_of(Metrics()).empty
 
 
 def test_curves_are_the_histories():
@@ -89,7 +95,7 @@ def test_curves_are_the_histories():
             assert list(rows["auroc"]) == [epoch[split]["auroc"] for epoch in history]
 
 
-@pytest.mark.parametrize(("epochs", "kind"), [(4, "nominal"), (30, "quantitative")])
+@pytest.mark.parametrize("epochs, kind", [(4, "nominal"), (30, "quantitative")])
 def test_few_epochs_are_named_and_many_are_numbers(epochs, kind):
     """Else a plot would mark fractions of the few, and put 10 of the many before 2."""
     scores = dict.fromkeys(("auroc", "f1", "loss"), 0.5)
@@ -103,9 +109,9 @@ def test_few_epochs_are_named_and_many_are_numbers(epochs, kind):
 
 def test_points_of_the_roc_curve_are_drawn_where_they_are_stored():
     points = {"false_positive_rate": [0, 0.1, 1], "true_positive_rate": [0, 0.9, 1]}
-    roc = roc_of({"roc": {"pretrained": points, "random": points}})
+    roc = roc_of(Metrics(roc={"pretrained": points, "random": points}))
     assert list(roc[roc["curve"] == "random"]["true positive rate"]) == [0, 0.9, 1] and len(roc) == 6
-    assert roc_of({}).empty
+    assert roc_of(Metrics()).empty
 
 
 @pytest.mark.parametrize(
@@ -173,7 +179,7 @@ def test_a_strangers_repository_brings_no_markup_and_nothing_a_browser_stumbles_
     found = metrics_of(repository)
     with gr.Blocks():
         table, history, *_, worst, _, groups, card = scores_of(repository, found)
-    assert aurocs_of(found) == aurocs_of(METRICS)
+    assert aurocs_of(found) == aurocs_of(BUNDLED_METRICS)
     for text in (table, groups, card):
         text.encode()
         assert "![" not in text and "<img" not in text and "<form" not in text and "mermaid" not in text

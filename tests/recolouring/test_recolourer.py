@@ -36,7 +36,7 @@ def ciede2000(one, other):
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "published"),
+    "one, other, published",
     [
         ((50, 2.6772, -79.7751), (50, 0, -82.7485), 2.0425),
         ((50, 2.49, -0.001), (50, -2.49, 0.0011), 7.2195),
@@ -162,7 +162,7 @@ def real_photos():
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="needs the development data beside the project")
-@pytest.mark.parametrize(("photo_path", "mask_path"), real_photos(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("photo_path, mask_path", real_photos(), ids=lambda path: path.stem)
 def test_recolouring_of_photographed_hair_is_plausible(photo_path, mask_path):
     photo = np.array(Image.open(photo_path).convert("RGB"))
     alpha = np.array(Image.open(mask_path).convert("L").filter(ImageFilter.GaussianBlur(1)), np.float32) / 255

@@ -1,4 +1,4 @@
-"""Rows hold what the files hold, and only scores of the same photos are compared."""
+"""Rows match the files, and only scores of the same photos are compared."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,14 @@ import pytest
 
 from hairseg.errors import InputError
 from hairseg.repository import BUNDLED, ModelRepository
-from hairseg.repository.leaderboard import Photos, find_repositories, groups_of, read_row
-from hairseg.repository.table import as_json, table
+from hairseg.repository.leaderboard import (
+    comparison_groups,
+    find_repositories,
+    format_leaderboard,
+    read_row,
+    rows_to_json,
+)
+from hairseg.repository.metrics import ScoredPhotos
 
 CONFIG = json.loads((BUNDLED / "config.json").read_text())
 
@@ -16,7 +22,7 @@ TEST = {"dataset": "celebamask-hq", "split": "test", "images": 214, "image_size"
 
 
 def write(folder: Path, metrics: object = None, kilobytes: int = 10, **variants: dict) -> ModelRepository:
-    """A repository of which only a row is wanted: its weights are none."""
+    """A repository with placeholder weights."""
     entries = variants or {"pretrained": {"recipe": "modern", "images": {"train": 1000}}}
     for variant in entries:
         (folder / variant).mkdir(parents=True)
@@ -29,11 +35,11 @@ def write(folder: Path, metrics: object = None, kilobytes: int = 10, **variants:
 
 def scored(photos: dict = TEST, groups: dict | None = None, **variants: tuple[float, float]) -> dict:
     scores = {variant: {"auroc": auroc, "f1": f1} for variant, (auroc, f1) in variants.items()}
-    kinds = {
+    by_group = {
         name: {"images": images, "variants": {variant: {"f1": f1} for variant in variants}}
         for name, (images, f1) in (groups or {}).items()
     }
-    return photos | {"variants": scores, "groups": kinds}
+    return photos | {"variants": scores, "groups": by_group}
 
 
 @pytest.fixture
@@ -49,11 +55,11 @@ def rows(tmp_path):
     return {name: read_row(write(tmp_path / name, content), name) for name, content in metrics.items()}
 
 
-def test_a_row_is_what_the_bundled_files_hold():
+def test_row_matches_the_bundled_files():
     metrics = json.loads((BUNDLED / "metrics.json").read_text())
     row = read_row(ModelRepository(BUNDLED), "bundled", "0123456")
     assert (row.name, row.revision, row.backbone) == ("bundled", "0123456", CONFIG["backbone"])
-    assert row.photos == Photos(**{name: metrics[name] for name in ("dataset", "split", "images", "image_size")})
+    assert row.photos == ScoredPhotos(**{name: metrics[name] for name in ("dataset", "split", "images", "image_size")})
     files = [(BUNDLED / variant / "model.safetensors").stat().st_size for variant in ("pretrained", "random")]
     assert row.megabytes == sum(files) / 1e6 and row.milliseconds is None
     for variant, entry in CONFIG["variants"].items():
@@ -66,7 +72,7 @@ def test_a_row_is_what_the_bundled_files_hold():
 
 
 def test_only_scores_of_the_same_photos_are_compared(rows):
-    groups = groups_of(rows.values())
+    groups = comparison_groups(rows.values())
     assert [[row.name for row in group.rows] for group in groups] == [["bob", "ada", "cid"], ["dan"], ["eve"]]
     assert [group.is_compared for group in groups] == [True, False, False]
     best = {
@@ -84,11 +90,11 @@ def test_only_scores_of_the_same_photos_are_compared(rows):
     }
 
 
-def test_scores_that_print_alike_are_both_the_best(tmp_path):
+def test_scores_that_print_alike_tie(tmp_path):
     both = {"pretrained": {}, "random": {}}
     one = read_row(write(tmp_path / "one", scored(random=(0.9, 0.80001)), **both), "one")
     two = read_row(write(tmp_path / "two", scored(random=(0.91, 0.80002)), **both), "two")
-    (group,) = groups_of([one, two])
+    (group,) = comparison_groups([one, two])
     assert group.is_best(one, "random", "f1") and group.is_best(two, "random", "f1")
     assert not group.is_best(one, "random", "auroc") and group.is_best(two, "random", "auroc")
     assert not group.is_best(one, "pretrained", "auroc")  # nobody has one
@@ -97,30 +103,33 @@ def test_scores_that_print_alike_are_both_the_best(tmp_path):
 @pytest.mark.parametrize(
     "differs", [{"dataset": "figaro1k"}, {"split": "val"}, {"images": 213}, {"image_size": 256}], ids=str
 )
-def test_data_set_split_and_size_must_agree(tmp_path, differs):
+def test_only_equal_data_sets_splits_and_sizes_are_compared(tmp_path, differs):
     one = read_row(write(tmp_path / "one", scored(pretrained=(0.9, 0.8))), "one")
     two = read_row(write(tmp_path / "two", scored(TEST | differs, pretrained=(0.91, 0.7))), "two")
-    assert [group.is_compared for group in groups_of([one, two])] == [False, False]
-    assert table([one, two]).count("not comparable with the others: ") == 2 and "*" not in table([one, two])
-    assert "not comparable" not in table([two]) and [row["compared_with"] for row in as_json([one, two])] == [[], []]
+    assert [group.is_compared for group in comparison_groups([one, two])] == [False, False]
+    text = format_leaderboard([one, two])
+    assert text.count("not comparable with the others: ") == 2 and "*" not in text
+    assert "not comparable" not in format_leaderboard([two]) and [
+        row["compared_with"] for row in rows_to_json([one, two])
+    ] == [[], []]
 
 
-def test_the_table_has_a_line_for_each_variant_and_stars(rows):
-    text = table(rows.values())
+def test_table_has_a_line_per_variant_and_stars(rows):
+    text = format_leaderboard(rows.values())
     parts = text.split("\n\n")
     assert [part.splitlines()[0] for part in parts] == [
-        "celebamask-hq, split test, 214 photos at 320 x 320; * the best of them",
+        "celebamask-hq, split test, 214 photos at 320 x 320; * marks the best",
         "not comparable with the others: celebamask-hq, split test, 214 photos at 256 x 256",
-        "no scores: evaluate.py makes them",
+        "no scores: run `hairseg evaluate`",
     ]
     bob, ada, cid = (line.split() for line in parts[0].splitlines()[2:])
-    assert bob == ["bob", "-", "efficientnet_lite0", "pretrained", "modern", "1000", "0.9900*", "0.9100", "0.4000",
+    assert bob == ["bob", "-", "efficientnet_lite0", "pretrained", "modern", "1000", "*0.9900", "0.9100", "0.4000",
                    "head,", "200", "0.0", "-"]  # fmt: skip
-    assert ada[6:11] == ["0.9800", "0.9100", "0.5000*", "hats,", "8"] and cid[6:10] == ["0.9700", "0.9200*", "-", "-"]
+    assert ada[6:11] == ["0.9800", "0.9100", "*0.5000", "hats,", "8"] and cid[6:10] == ["0.9700", "*0.9200", "-", "-"]
 
 
-def test_json_says_what_is_compared_and_what_is_best(rows):
-    content = json.loads(json.dumps(as_json(rows.values())))
+def test_json_names_compared_rows_and_best_scores(rows):
+    content = json.loads(json.dumps(rows_to_json(rows.values())))
     assert [row["name"] for row in content] == ["bob", "ada", "cid", "dan", "eve"]
     assert [row["compared_with"] for row in content] == [["ada", "cid"], ["bob", "cid"], ["bob", "ada"], [], []]
     assert [row["best"] for row in content[:4]] == [
@@ -136,7 +145,7 @@ STRANGE = [None, "x", [], {}, True, -1, 2, 10**400, "\x1b[2J\ud800", "9" * 9999,
 
 
 @pytest.mark.parametrize("value", STRANGE, ids=range(len(STRANGE)))
-def test_whatever_strangers_files_hold_a_row_comes_of_it(tmp_path, value):
+def test_malformed_files_still_give_a_row(tmp_path, value):
     metrics = scored(groups={"hats": (8, 0.5)}, pretrained=(0.98, 0.91))
     changed = [value]
     changed += [metrics | {key: value} for key in metrics]
@@ -147,12 +156,12 @@ def test_whatever_strangers_files_hold_a_row_comes_of_it(tmp_path, value):
         read_row(write(tmp_path / str(index), content, pretrained=entries[index % 2]), "x")
         for index, content in enumerate(changed)
     ]
-    text = table(rows)
+    text = format_leaderboard(rows)
     assert "\x1b" not in text and text.encode() and max(map(len, text.splitlines())) < 500
-    assert json.dumps(as_json(rows), allow_nan=False)
+    assert json.dumps(rows_to_json(rows), allow_nan=False)
 
 
-def test_folders_are_repositories_or_hold_some(tmp_path):
+def test_folders_are_repositories_or_contain_them(tmp_path):
     for name in ("b", "a"):
         write(tmp_path / name)
     (tmp_path / "unfinished" / "checkpoints").mkdir(parents=True)

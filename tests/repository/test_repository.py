@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import write_repository
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
 from hairseg.errors import InputError
@@ -12,6 +13,8 @@ from hairseg.evaluation.figures import draw_history
 from hairseg.files import WriteError, free_bytes
 from hairseg.networks.backbones import build_model
 from hairseg.repository import BUNDLED, ModelRepository
+from hairseg.repository.config import Config, VariantConfig
+from hairseg.repository.metrics import EpochRecord, EpochScores, GroupScores, Metrics
 
 
 @pytest.fixture
@@ -56,14 +59,14 @@ def test_round_trip_keeps_normalisation_exactly_and_convolutions_to_half_precisi
     assert kinds["backbone.net.bn1.running_var"] == torch.float32
 
 
-def test_a_whole_repository_is_valid(small_repository):
+def test_complete_repository_is_valid(small_repository):
     config = ModelRepository(small_repository).validate()
     assert config.backbone == "efficientnet_lite0" and config.preprocessing.image_size == 64
     assert config.variants.keys() == {"pretrained", "random"}
 
 
 @pytest.mark.parametrize("name", ["config.json", "metrics.json", "random/history.json", "random/model.safetensors"])
-def test_a_missing_file_is_named(repository, name):
+def test_missing_file_is_named(repository, name):
     (repository / name).unlink()
     with pytest.raises(InputError, match=f"{name.split('/')[-1]} is missing"):
         ModelRepository(repository).validate()
@@ -72,19 +75,19 @@ def test_a_missing_file_is_named(repository, name):
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"format": 2}, "has format 2: expected 1"),
+        ({"format": 2}, "has format 2; this version reads format 1"),
         ({"architecture": "U-Net"}, "does not describe a HairSeg model"),
-        ({"backbone": "vgg16"}, "has the backbone 'vgg16': expected one of resnet101"),
-        ({"output_stride": 8}, "has the output stride 8: expected 16"),
-        ({"colour": "red"}, "missing or unknown settings \\('colour'\\)"),
-        ({"mean": [0.5]}, "has the mean \\[0.5\\]: expected three numbers from 0 to 1"),
-        ({"threshold": 3}, "has the threshold 3"),
-        ({"image_size": "big"}, "has the image size 'big'"),
-        ({"image_size": 100}, "the image size 100 does not fit"),
-        ({"variants": {"other": {}}}, "expected pretrained or random"),
+        ({"backbone": "vgg16"}, "has the backbone 'vgg16'. This version has resnet101"),
+        ({"output_stride": 8}, "has the output stride 8. With efficientnet_lite0 it must be 16"),
+        ({"colour": "red"}, "has the unknown setting 'colour'"),
+        ({"mean": [0.5]}, "lacks the setting 'mean.1'"),
+        ({"threshold": 3}, "has the threshold 3. Input should be less than 1."),
+        ({"image_size": "big"}, "has the image_size 'big'"),
+        ({"image_size": 100}, "image size 100"),
+        ({"variants": {"other": {}}}, "has the variants \\['other'\\]. They must be pretrained or random"),
     ],
 )
-def test_a_wrong_setting_is_named(repository, changes, message):
+def test_wrong_setting_is_named(repository, changes, message):
     edit_config(repository, **changes)
     with pytest.raises(InputError, match=message):
         assert ModelRepository(repository).config
@@ -103,11 +106,11 @@ def test_broken_json_is_named(repository):
         (lambda state: state.update(extra=torch.zeros(1)), "has the unknown tensor 'extra'"),
         (
             lambda state: state.update({"classifier.4.weight": torch.zeros(21, 256, 1, 1)}),
-            r"'classifier.4.weight' of shape \[21, 256, 1, 1\]: expected \[1, 256, 1, 1\]",
+            r"'classifier.4.weight' of shape \[21, 256, 1, 1\]. With efficientnet_lite0 it must be \[1, 256, 1, 1\]",
         ),
     ],
 )
-def test_a_wrong_tensor_is_named(repository, change, message):
+def test_wrong_tensor_is_named(repository, change, message):
     edit_weights(repository, change)
     by_check, by_loading = (lambda model: model.check(["random"])), (lambda model: model.load_network("random"))
     for read in (ModelRepository.validate, by_check, by_loading):
@@ -115,50 +118,50 @@ def test_a_wrong_tensor_is_named(repository, change, message):
             read(ModelRepository(repository))
 
 
-def test_what_cannot_be_served_shows_without_the_tensors(repository):
+def test_check_finds_broken_weights_from_headers_alone(repository):
     model = ModelRepository(repository)
     model.check(["random"])
     with pytest.raises(InputError, match="has no 'pretrained' variant"):
         model.check(["pretrained"])
     model.weights("random").write_bytes(model.weights("random").read_bytes()[:-1])
-    with pytest.raises(InputError, match="is no whole safetensors file"):
+    with pytest.raises(InputError, match="is not a complete safetensors file"):
         model.check(["random"])
     model.weights("random").unlink()
     with pytest.raises(InputError, match=r"random/model\.safetensors is missing"):
         model.check(["random"])
 
 
-def test_loading_is_strict_even_if_the_check_before_it_were_to_miss_a_tensor(repository, monkeypatch):
+def test_loading_is_strict_without_the_header_check(repository, monkeypatch):
     edit_weights(repository, lambda state: state.pop("classifier.4.weight"))
     monkeypatch.setattr("hairseg.repository.repository._check_tensors", lambda *_: None)
     with pytest.raises(RuntimeError, match=r"Missing key.*classifier\.4\.weight"):
         ModelRepository(repository).load_network("random")
 
 
-def test_a_cut_off_file_and_a_pickle_are_refused(repository, tmp_path):
+def test_truncated_file_and_pickle_are_refused(repository, tmp_path):
     path = ModelRepository(repository).weights("random")
     whole = path.read_bytes()
     for content in (whole[: len(whole) // 2], pickle.dumps({"a": 1}), b""):
         path.write_bytes(content)
-        with pytest.raises(InputError, match="is no whole safetensors file"):
+        with pytest.raises(InputError, match="is not a complete safetensors file"):
             ModelRepository(repository).load_network("random")
 
 
-def test_a_variant_that_is_not_there_is_named(repository):
-    with pytest.raises(InputError, match="has no 'pretrained' variant: expected one of random"):
+def test_missing_variant_is_named(repository):
+    with pytest.raises(InputError, match=r"has no 'pretrained' variant\. It has random\."):
         ModelRepository(repository).load_network("pretrained")
 
 
-def test_the_bundled_repository_is_whole_and_small():
+def test_bundled_repository_is_complete_and_small():
     config = ModelRepository(BUNDLED).validate()
     assert config.variants.keys() == {"pretrained", "random"}
-    assert config.variants["random"]["init"] == "random" != config.variants["pretrained"]["init"]
+    assert config.variants["random"].init == "random" != config.variants["pretrained"].init
     assert sum(path.stat().st_size for path in BUNDLED.rglob("*") if path.is_file()) < 40e6
     assert all(path.suffix in {".json", ".md", ".png", ".safetensors"} for path in BUNDLED.rglob("*") if path.is_file())
 
 
-def test_a_disk_without_room_is_named_for_every_file_and_what_was_there_stays(tmp_path, repository, small_disk):
-    """Guards against weights, JSON, a card or a figure that are cut off under their names."""
+def test_full_disk_keeps_every_older_file(repository, small_disk):
+    """No weights, JSON, card or figure is truncated."""
     model = ModelRepository(small_disk / "repo")
     written = {path.relative_to(repository): path for path in repository.rglob("*") if path.is_file()}
     older = {}
@@ -166,21 +169,89 @@ def test_a_disk_without_room_is_named_for_every_file_and_what_was_there_stays(tm
         (model.folder / name).parent.mkdir(parents=True, exist_ok=True)
         older[name] = written[name].read_bytes()
         (model.folder / name).write_bytes(older[name])
-    long = [{"epoch": 1, "note": "x" * 300_000}]
     state = build_model("efficientnet_lite0").state_dict()
-    history = [{"epoch": 1, **{split: {"loss": 0.1, "f1": 0.9, "auroc": 0.9} for split in ("train", "test")}}]
+    scores: EpochScores = {"loss": 0.1, "f1": 0.9, "auroc": 0.9}
+    history: list[EpochRecord] = [{"epoch": 1, "train": scores, "test": scores}]
+    metrics = Metrics(groups={f"{index:080}": GroupScores(images=index + 1) for index in range(1000)})
     filler = small_disk / "filler"
-    for name, room, write in (
-        ("random/model.safetensors", r"1\d\.\d MB", lambda: model.save_weights("random", "efficientnet_lite0", state)),
-        ("random/history.json", "301 kB", lambda: model.save_history("random", long)),
-        ("metrics.json", "301 kB", lambda: model.save_metrics({"x": long})),
-        ("README.md", "300 kB", lambda: model.save_card("x" * 300_000)),
-        ("figures/figure4.png", r"\d\d kB", lambda: draw_history(model.figure("figure4"), history, "random", 1)),
+    filler.write_bytes(bytes(free_bytes(small_disk) - 3 * 4096))
+    for name, write in (
+        ("random/model.safetensors", lambda: model.save_weights("random", "efficientnet_lite0", state)),
+        ("random/history.json", lambda: model.save_history("random", 1000 * history)),
+        ("metrics.json", lambda: model.save_metrics(metrics)),
+        ("README.md", lambda: model.save_card("x" * 300_000)),
+        ("figures/figure4.png", lambda: draw_history(model.figure("figure4"), history, "random", 1)),
     ):
-        if name.endswith(".png"):
-            filler.write_bytes(bytes(free_bytes(small_disk) - 3 * 4096))
-        with pytest.raises(WriteError, match=rf"{name} cannot be written because the disk .*: expected {room} of room"):
+        with pytest.raises(WriteError, match=rf"{name} cannot be written because the disk"):
             write()
     filler.unlink()
     assert {path.relative_to(model.folder) for path in model.folder.rglob("*") if path.is_file()} == older.keys()
     assert all((model.folder / name).read_bytes() == content for name, content in older.items())
+
+
+OLD_ENTRY = {
+    "recipe": "further",
+    "averaging": 0.995,
+    "early_share": 0.5,
+    "final_share": 0.3,
+    "start_share": 0.3,
+    "served_share": 0.9,
+    "started_from": {"recipe": "modern", "small_share": 0.6, "closing_share": 0.25, "closing": {"far": 0.25}},
+}
+
+
+def test_keys_of_older_versions_are_read(repository):
+    edit_config(repository, variants={"random": OLD_ENTRY})
+    assert ModelRepository(repository).config.variants["random"].to_json() == {
+        "recipe": "finetune",
+        "ema_decay": 0.995,
+        "low_res_fraction": 0.5,
+        "final_phase_fraction": 0.3,
+        "init_blend": 0.3,
+        "serve_scale": 0.9,
+        "started_from": {
+            "recipe": "modern",
+            "low_res_fraction": 0.6,
+            "final_phase_fraction": 0.25,
+            "final_augmentation": {"far": 0.25},
+        },
+    }
+    (repository / "metrics.json").write_text(
+        json.dumps({"own_size": {"random": {"f1": 0.5, "unrefined": {"f1": 0.4}}}})
+    )
+    scores = ModelRepository(repository).metrics().full_resolution["random"]
+    assert (scores.f1, scores.unrefined.f1) == (0.5, 0.4)
+
+
+def test_bundled_records_survive_reading_and_writing(tmp_path):
+    bundled, copy = ModelRepository(BUNDLED), ModelRepository(tmp_path)
+    copy.save_config(bundled.config)
+    copy.save_metrics(bundled.metrics())
+    names = ["config.json", "metrics.json"]
+    for variant in bundled.config.variants:
+        copy.save_history(variant, bundled.history(variant))
+        names.append(f"{variant}/history.json")
+    for name in names:
+        assert json.loads((tmp_path / name).read_text()) == json.loads((BUNDLED / name).read_text()), name
+
+
+def test_malformed_training_record_is_left_out(repository):
+    entry = {"recipe": 5, "images": {"train": "many", "val": 3}, "seconds": "long", "unknown": [1]}
+    edit_config(repository, variants={"random": entry})
+    found = ModelRepository(repository).config.variants["random"]
+    assert (found.recipe, found.images.train, found.images.val, found.seconds) == (None, None, 3, None)
+
+
+def test_what_this_version_writes_is_checked():
+    with pytest.raises(ValidationError):
+        VariantConfig(epochs="many")
+    with pytest.raises(ValidationError):
+        GroupScores(images=True)
+    with pytest.raises(ValidationError):
+        Config("resnet101", 8, 256, (0.5, 0.5, 2.0), (0.5, 0.5, 0.5), 0.5, {})
+
+
+def test_malformed_history_is_refused(repository):
+    (repository / "random" / "history.json").write_text('[{"epoch": "first"}]')
+    with pytest.raises(InputError, match=r"history\.json has the 0\.epoch 'first'\. Input should be a valid integer"):
+        ModelRepository(repository).history("random")

@@ -175,7 +175,7 @@ def test_training_resumes_after_a_full_disk(splits, small_disk, tmp_path_factory
 
 
 @pytest.mark.parametrize(
-    ("change", "named"),
+    "change, named",
     [
         ({"seed": 5}, "seed 0, not 5"),
         ({"backbone": "resnet50"}, "backbone 'efficientnet_lite0', not 'resnet50'"),
