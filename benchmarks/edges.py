@@ -17,6 +17,7 @@ from common import create_parser, report, run
 
 from hairseg.data.datasets import find_pairs
 from hairseg.errors import InputError
+from hairseg.evaluation.full_resolution import load_full_resolution
 from hairseg.evaluation.metrics import MaskCounts
 from hairseg.hub.resolve import default_repo, resolve
 from hairseg.inference.predictor import HairPredictor

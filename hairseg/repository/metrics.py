@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, NotRequired
+from typing import Annotated
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -115,9 +115,9 @@ class EpochRecord(TypedDict):
 
     epoch: int
     train: EpochScores
+    val: EpochScores
     test: EpochScores
-    val: NotRequired[EpochScores]
-    seconds: NotRequired[float]
+    seconds: float
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import torch
 
 from hairseg.errors import InputError
 from hairseg.files import WriteError, atomic_write
+from hairseg.repository.metrics import EpochRecord
 from hairseg.training.recipes import Recipe
 
 
@@ -30,24 +31,6 @@ class Settings:
     recipe: Recipe
     seed: int
     data: str
-
-
-class EpochScores(TypedDict):
-    """Scores of one epoch on one split; None where a split is empty or has only one class."""
-
-    loss: float | None
-    f1: float | None
-    auroc: float | None
-
-
-class EpochRecord(TypedDict):
-    """One epoch in history.json."""
-
-    epoch: int
-    train: EpochScores
-    val: EpochScores
-    test: EpochScores
-    seconds: float
 
 
 class BestEpoch(TypedDict):

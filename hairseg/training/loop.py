@@ -19,8 +19,9 @@ from hairseg.data.rendering import RenderBatch, render
 from hairseg.errors import InputError
 from hairseg.evaluation.metrics import PixelCounts, score
 from hairseg.networks.preprocessing import Preprocessing
+from hairseg.repository.metrics import EpochRecord, EpochScores
 from hairseg.training.batches import effective_batch_size, epoch_length, epoch_loader, epoch_seed
-from hairseg.training.checkpoints import EpochRecord, EpochScores, Settings
+from hairseg.training.checkpoints import Settings
 from hairseg.training.recipes import Recipe
 from hairseg.training.state import TrainingState
 from hairseg.training.step import TrainingStep

@@ -1,8 +1,6 @@
 """Provenance of a variant, for its entry in config.json."""
 
 import platform
-import shlex
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,7 +16,8 @@ from hairseg.data.decoded import PhotoArrays
 from hairseg.networks.backbones import INITS
 from hairseg.repository.config import VariantConfig
 from hairseg.repository.dataset_names import dataset_name
-from hairseg.training.checkpoints import EpochRecord, Settings
+from hairseg.repository.metrics import EpochRecord
+from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import TrainingResult
 from hairseg.training.photos import TrainingPhotos
 
@@ -26,6 +25,7 @@ from hairseg.training.photos import TrainingPhotos
 def describe_variant(
     settings: Settings,
     recipe: str,
+    command: str,
     result: TrainingResult,
     photos: TrainingPhotos,
     splits: dict[str, PhotoArrays],
@@ -37,6 +37,7 @@ def describe_variant(
     Args:
         settings: what it was trained with.
         recipe: name of the recipe.
+        command: the command line that repeats this training.
         result: what `train_variant` returned.
         photos: the photos found.
         splits: the photos as `train_variant` takes them.
@@ -56,7 +57,7 @@ def describe_variant(
         "split": "; ".join(f"{dataset_name(dataset)}: {layout_of(dataset).split_rule}" for dataset in datasets),
         **_summarise(result.history, result.best_epoch),
         "device": _device_name(accelerator),
-        "command": _command_line(),
+        "command": command,
         "versions": {
             "hairseg": __version__,
             "python": platform.python_version(),
@@ -89,21 +90,3 @@ def _device_name(accelerator: Accelerator) -> str:
     device, processes = accelerator.device, accelerator.num_processes
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
     return name if processes == 1 else f"{processes} x {name}"
-
-
-def _command_line() -> str:
-    """Return the command that repeats this training from the start, without the folders of paths."""
-    return shlex.join(["python", *(_strip_folders(word) for word in sys.argv if word != "--resume")])
-
-
-def _strip_folders(word: str) -> str:
-    """Reduce a path in a word of a command line to its name; Hub ids stay as they are.
-
-    Example:
-        >>> _strip_folders("--output=/home/ada/runs/hair"), _strip_folders("ada/hair@v1")
-        ('--output=hair', 'ada/hair@v1')
-    """
-    option, equals, value = word.rpartition("=")
-    path = Path(value)
-    is_path = value and (path.is_absolute() or path.exists())
-    return f"{option}{equals}{path.resolve().name if is_path else value}"

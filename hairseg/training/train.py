@@ -12,7 +12,7 @@ from hairseg.data.decoded import PhotoArrays
 from hairseg.errors import InputError, quote, raise_if_any, raise_if_unknown
 from hairseg.evaluation.evaluate import evaluate
 from hairseg.evaluation.figures import draw_history
-from hairseg.evaluation.report import table
+from hairseg.evaluation.report import format_report
 from hairseg.hub.card import render_card
 from hairseg.hub.publish import check_push, push
 from hairseg.hub.resolve import resolve
@@ -21,9 +21,9 @@ from hairseg.networks.backbones import BACKBONES, default_init
 from hairseg.networks.devices import select_device
 from hairseg.networks.preprocessing import Preprocessing
 from hairseg.paper import VARIANTS
-from hairseg.repository.config import Config
+from hairseg.repository.config import Config, VariantConfig
 from hairseg.repository.export import check_packages, export_onnx
-from hairseg.repository.repository import CONFIG, ModelRepository
+from hairseg.repository.repository import CONFIG_FILE, ModelRepository
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import train_variant
 from hairseg.training.options import TrainOptions
@@ -178,7 +178,7 @@ def check_output(output: Path, resume: bool) -> None:
     Raises:
         InputError: the folder holds a finished or, without `resume`, an interrupted training.
     """
-    is_finished, has_checkpoints = (output / CONFIG).exists(), (output / "checkpoints").exists()
+    is_finished, has_checkpoints = (output / CONFIG_FILE).exists(), (output / "checkpoints").exists()
     if resume and is_finished and not has_checkpoints:
         raise InputError(f"{output} is finished, so there is nothing to resume.", remedy="Choose another --output.")
     if not resume and (has_checkpoints or is_finished):
@@ -186,7 +186,7 @@ def check_output(output: Path, resume: bool) -> None:
         raise InputError(f"{output} holds an earlier training.", remedy=remedy)
 
 
-def _train_variant(run: _Run, variant: str) -> dict:
+def _train_variant(run: _Run, variant: str) -> VariantConfig:
     """Train a variant, write its weights, history and figure, and return its entry in config.json."""
     options, recipe, start = run.options, run.recipes[variant], run.start
     init = "random" if variant == "random" else options.init or default_init(options.backbone)
@@ -205,8 +205,16 @@ def _train_variant(run: _Run, variant: str) -> dict:
         figure = run.repository.figure(HISTORY_FIGURES[variant])
         draw_history(figure, trained.history, f"{variant}, {options.backbone}", trained.best_epoch)
     started_from = start.config.variants[variant] if start else None
-    entry = describe_variant(settings, options.recipe, trained, run.photos, run.splits, run.accelerator, started_from)
-    return entry | {"command": options.command()}
+    return describe_variant(
+        settings,
+        options.recipe,
+        options.command(),
+        trained,
+        run.photos,
+        run.splits,
+        run.accelerator,
+        started_from,
+    )
 
 
 def _score(run: _Run, tests: dict[str, PhotoArrays], backdrops: dict[str, list[np.ndarray]]) -> None:
@@ -225,10 +233,10 @@ def _score(run: _Run, tests: dict[str, PhotoArrays], backdrops: dict[str, list[n
         for dataset, pairs in run.photos.pairs["test"].items()
         if pairs
     )
-    metrics["others"] = others
+    metrics.others = others
     run.repository.save_metrics(metrics)
     run.repository.save_card(render_card(predictor.config, metrics, run.options.push_to or "USER/NAME"))
-    print("\n\n".join(table(of_dataset) for of_dataset in (metrics, *others)))
+    print(format_report(metrics))
 
 
 def _publish(options: TrainOptions, output: Path) -> None:
