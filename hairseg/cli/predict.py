@@ -2,54 +2,19 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 import typer
 from tqdm import tqdm
 
 from hairseg.cli.options import expand_dataclasses
 from hairseg.errors import InputError, printable
-from hairseg.files import WriteError
-from hairseg.images import alpha_to_grey, load_photo
-from hairseg.inference.folder import find_photos, result_path, write_picture
-from hairseg.memory import return_large_arrays_to_system
-from hairseg.recolouring.collages import contact_sheet
+from hairseg.inference.folder import PhotoResult, find_photos, process_photos, result_path
 from hairseg.recolouring.palette import parse_colour
-from hairseg.recolouring.recolourer import HairRecolourer
 from hairseg.recolouring.settings import RecolourSettings
 
 MAX_PHOTOS_WITHOUT_PROGRESS_BAR = 3
-
-MAX_PIXELS_IN_PROGRESS = 48_000_000
-"""Bounds memory to about 4 GB: a cut-out takes some 80 bytes per pixel while it is made."""
-
-
-@dataclass(frozen=True)
-class _Results:
-    """Which results are written for each photo, and how."""
-
-    variant: str
-    colour: str | None
-    settings: RecolourSettings
-    contact_sheet: bool
-
-    @property
-    def names(self) -> list[str]:
-        recoloured = ["recoloured"] if self.colour else []
-        return ["alpha", "cutout", *recoloured, *(["sheet"] if self.contact_sheet else [])]
-
-    def draw(self, photo: np.ndarray, alpha: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield the name and picture of each result."""
-        recolourer = HairRecolourer(photo, alpha)
-        yield "alpha", alpha_to_grey(alpha)
-        yield "cutout", recolourer.cutout()
-        if self.colour:
-            yield "recoloured", recolourer.recolour(self.colour, self.settings)
-        if self.contact_sheet:
-            yield "sheet", contact_sheet(photo, alpha, self.settings)
 
 
 @expand_dataclasses()
@@ -94,58 +59,44 @@ def predict(
     if "" in photos:
         raise InputError("A PHOTO is empty.", remedy="Name a file or a folder.")
     found = find_photos(map(Path, photos), output)
-    results = _Results(variant, colour, settings, contact_sheet)
-    todo = [
-        target
-        for target in found
-        if not (skip_existing and all(result_path(target, name).exists() for name in results.names))
-    ]
-    done = _process(found, todo, results, repo, device) if todo else 0
-    failed = len(todo) - done
+    kinds = ["alpha", "cutout", *(["recoloured"] if colour else []), *(["sheet"] if contact_sheet else [])]
+    todo = {
+        target: photo
+        for target, photo in found.items()
+        if not (skip_existing and all(result_path(target, kind).exists() for kind in kinds))
+    }
+    failed = 0
+    if todo:
+        # These imports load PyTorch, which the checks above need not wait for.
+        from hairseg.hub.resolve import default_repo, resolve
+        from hairseg.inference.predictor import HairPredictor
+        from hairseg.networks.devices import select_device
+
+        folder = resolve(repo or default_repo()).folder
+        predictor = HairPredictor(folder, [variant], select_device(device))
+        results = process_photos(todo, predictor, variant, kinds, colour, settings, max_threads=len(found))
+        failed = sum(not _report(result) for result in _show_progress(results, len(todo)))
     if len(found) > 1:
-        print(f"{done} photos done, {len(found) - len(todo)} skipped, {failed} unreadable", file=sys.stderr)
+        done, skipped = len(todo) - failed, len(found) - len(todo)
+        print(f"{done} photos done, {skipped} skipped, {failed} unreadable", file=sys.stderr)
     return 1 if failed else 0
 
 
-def _process(found: dict[Path, Path], todo: list[Path], results: _Results, repo: str | None, device: str) -> int:
-    """Write the results of the photos `todo` with one thread per core, and return how many succeeded."""
-    from hairseg.hub.resolve import default_repo, resolve
-    from hairseg.inference.predictor import HairPredictor
-    from hairseg.inference.workers import PixelBudget, in_threads, share_cores
-    from hairseg.networks.devices import select_device
-
-    predictor = HairPredictor(resolve(repo or default_repo()).folder, [results.variant], select_device(device))
-    threads = share_cores(len(found))
-    return_large_arrays_to_system()
-    budget = PixelBudget(MAX_PIXELS_IN_PROGRESS)
-
-    def process(target: Path) -> bool:
-        try:
-            photo = load_photo(found[target], str(found[target]))
-            with budget.reserve(photo.shape[0] * photo.shape[1]):
-                alpha = predictor.alphas(photo)[results.variant]
-                for name, picture in results.draw(photo, alpha):
-                    write_picture(result_path(target, name), picture)
-        except (WriteError, OSError):  # a full disk, for example, affects the other photos too
-            raise
-        except InputError as error:
-            _report(str(error))
-        except Exception as error:  # one photo must not cost the results of the others
-            _report(f"{found[target]} cannot be processed ({type(error).__name__}: {error}).")
-        else:
-            return True
-        return False
-
-    return sum(
+def _show_progress(results: Iterator[PhotoResult], total: int) -> Iterator[PhotoResult]:
+    """Show a progress bar for more than a few photos."""
+    return iter(
         tqdm(
-            in_threads(process, todo, threads),
-            total=len(todo),
+            results,
+            total=total,
             unit="photo",
-            disable=len(todo) <= MAX_PHOTOS_WITHOUT_PROGRESS_BAR,
+            disable=total <= MAX_PHOTOS_WITHOUT_PROGRESS_BAR,
             mininterval=0.1 if sys.stderr.isatty() else 30,
         )
     )
 
 
-def _report(error: str) -> None:
-    tqdm.write(f"error: {printable(error)}", file=sys.stderr)
+def _report(result: PhotoResult) -> bool:
+    """Print the error of a photo, if any; return whether it succeeded."""
+    if result.error:
+        tqdm.write(f"error: {printable(result.error)}", file=sys.stderr)
+    return result.error is None

@@ -61,9 +61,10 @@ def test_full_resolution_scores_match_the_predicted_alphas(small_repository, por
     scores = full_resolution.variants
     loaded = [load_pair(pair, dataset) for pair in pairs]
     for refined, found in ((True, scores["random"]), (False, scores["random"].unrefined)):
-        predictions = [predictor.alphas(photo, refined)["random"] >= 0.5 for photo, _ in loaded]
+        found_alphas = [predictor.submit(photo)["random"].result().alpha(photo, refined) for photo, _ in loaded]
+        predictions = [alpha >= 0.5 for alpha in found_alphas]
         masks = [mask for _, mask in loaded]
-        alphas = np.concatenate([predictor.alphas(photo, refined)["random"] for photo, _ in loaded], axis=None)
+        alphas = np.concatenate(found_alphas, axis=None)
         assert found.auroc == pytest.approx(roc_auc_score(np.concatenate(masks, axis=None), alphas), abs=1e-4)
         false_hair = np.mean(np.concatenate(predictions, axis=None) & ~np.concatenate(masks, axis=None))
         assert found.false_hair == pytest.approx(false_hair)

@@ -6,9 +6,8 @@ import sys
 
 import pytest
 from conftest import PROJECT
-from hub_api import WRITER
-from hub_server import HubServer
-from hub_testing import NOT_HANGING, REPO, contents, publish
+from hub.fake_hub import WRITER, FakeHub
+from hub.helpers import MAX_SECONDS, REPO, contents, publish
 
 from hairseg.cli import main
 from hairseg.cli.app import invoke
@@ -35,7 +34,7 @@ def test_push_and_pull(server, one, tmp_path, monkeypatch, capsys):
 
 
 def test_a_hub_that_never_answers_ends_with_one_line(tmp_path):
-    with HubServer(tmp_path / "hub") as silent:
+    with FakeHub(tmp_path / "hub") as silent:
         silent.faults.add("stall")
         environment = {
             "HF_ENDPOINT": silent.url,
@@ -48,7 +47,7 @@ def test_a_hub_that_never_answers_ends_with_one_line(tmp_path):
             [sys.executable, "-m", "hairseg", "hub", "pull", REPO],
             cwd=PROJECT,
             text=True,
-            timeout=NOT_HANGING,
+            timeout=MAX_SECONDS,
             capture_output=True,
             env={**os.environ, **environment},
         )

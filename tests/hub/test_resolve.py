@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT
 from hub.fake_hub import READER, STRANGER
-from hub.helpers import FAULTS, MAX_SECONDS, REPO, WEIGHTS_FILE, assert_fails, contents, invert_last_bit, publish
+from hub.helpers import FAULTS, MAX_SECONDS, REPO, WEIGHTS, assert_fails, contents, invert_last_bit, publish
 from huggingface_hub import HfApi, constants
 
 from hairseg.hub.errors import HubError
@@ -104,17 +104,17 @@ def test_fault_without_and_with_a_cached_copy(server, one, faulty, name):
     assert resolve(REPO).reason is None
 
     config = json.dumps(json.loads((one / "config.json").read_text()) | {"threshold": 0.4}).encode()
-    weights = (one / WEIGHTS_FILE).read_bytes()
-    new = server.put(REPO, {"config.json": config, WEIGHTS_FILE: invert_last_bit(weights)})
+    weights = (one / WEIGHTS).read_bytes()
+    new = server.put(REPO, {"config.json": config, WEIGHTS: invert_last_bit(weights)})
     start(fault)
     for _ in range(2):  # a failed download does not hide the cached copy
         found = resolve(REPO)
         assert found.commit == old and words in found.reason and "cached copy" in str(found)
-        assert contents(found.folder)[WEIGHTS_FILE] == weights
+        assert contents(found.folder)[WEIGHTS] == weights
     end(fault)
     found = resolve(REPO)
     assert found.commit == new and found.reason is None
-    assert contents(found.folder)[WEIGHTS_FILE] == invert_last_bit(weights)
+    assert contents(found.folder)[WEIGHTS] == invert_last_bit(weights)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_transient_fault_is_retried(server, one, fault):
     publish(server, one)
     server.faults.add(**fault)
     found = resolve(REPO)
-    assert found.reason is None and contents(found.folder)[WEIGHTS_FILE] == (one / WEIGHTS_FILE).read_bytes()
+    assert found.reason is None and contents(found.folder)[WEIGHTS] == (one / WEIGHTS).read_bytes()
 
 
 def test_hub_killed_during_a_download(server, one):
@@ -165,9 +165,9 @@ def test_offline_mode(server, one, monkeypatch):
 
 def test_a_damaged_cache_is_repaired_online(server, one):
     publish(server, one)
-    weights = resolve(REPO).folder / WEIGHTS_FILE
+    weights = resolve(REPO).folder / WEIGHTS
     weights.resolve().write_bytes(invert_last_bit(weights.read_bytes()))
-    assert contents(resolve(REPO).folder)[WEIGHTS_FILE] == (one / WEIGHTS_FILE).read_bytes()
+    assert contents(resolve(REPO).folder)[WEIGHTS] == (one / WEIGHTS).read_bytes()
 
 
 def test_a_deleted_revision_or_file_is_not_served_from_the_cache(server, one):
@@ -178,9 +178,9 @@ def test_a_deleted_revision_or_file_is_not_served_from_the_cache(server, one):
     assert_fails(lambda: resolve(f"{REPO}@v1"), "no revision 'v1'", error=HubError)
 
     resolve(REPO)
-    server.put(REPO, {WEIGHTS_FILE: invert_last_bit((one / WEIGHTS_FILE).read_bytes())})
-    server.faults.add("status", status=404, code="EntryNotFound", path=f"/{WEIGHTS_FILE}", method="HEAD")
-    assert_fails(lambda: resolve(REPO), f"{REPO} has no file {WEIGHTS_FILE} at main", error=HubError)
+    server.put(REPO, {WEIGHTS: invert_last_bit((one / WEIGHTS).read_bytes())})
+    server.faults.add("status", status=404, code="EntryNotFound", path=f"/{WEIGHTS}", method="HEAD")
+    assert_fails(lambda: resolve(REPO), f"{REPO} has no file {WEIGHTS} at main", error=HubError)
 
 
 def test_missing_repository(server, monkeypatch):
@@ -222,8 +222,8 @@ def test_not_a_hairseg_repository(server, files):
 def test_weights_that_are_missing_or_do_not_fit(server, one, setting, words):
     publish(server, one)
     config = json.loads((one / "config.json").read_text()) | setting
-    commit = server.put(REPO, {"config.json": json.dumps(config).encode()} if setting else {WEIGHTS_FILE: None})
-    assert_fails(lambda: resolve(REPO), f"{REPO}@{commit[:7]} is not a valid model repository", WEIGHTS_FILE, words)
+    commit = server.put(REPO, {"config.json": json.dumps(config).encode()} if setting else {WEIGHTS: None})
+    assert_fails(lambda: resolve(REPO), f"{REPO}@{commit[:7]} is not a valid model repository", WEIGHTS, words)
 
 
 def test_a_cache_that_cannot_be_written(server, one, monkeypatch, tmp_path):
@@ -257,7 +257,7 @@ def test_full_disk_without_and_with_a_cached_copy(server, one, monkeypatch, erro
 def test_a_disk_that_is_too_small(server, one, small_disk):
     publish(server, one)
     assert_fails(lambda: resolve(REPO, cache_dir=small_disk / "hub"), "The disk is full", error=HubError)
-    assert not any(path.name == WEIGHTS_FILE for path in small_disk.rglob("*"))
+    assert not any(path.name == WEIGHTS for path in small_disk.rglob("*"))
 
 
 def test_a_full_disk_leaves_no_partial_copy(server, one, monkeypatch, tmp_path):
