@@ -52,6 +52,14 @@ SETTINGS = ("colour", "variant", "strength", "vividness", "lightness", "natural_
 LABELS = {"strength": "Strength", "vividness": "Vividness", "lightness": "Brightness", "natural_roots": "Natural roots"}
 
 
+class HairPage(Page):
+    """The page; `launch` adds what does not depend on where it is served."""
+
+    def launch(self, *args: Any, **options: Any) -> Any:
+        replace_parser_and_state_holder()
+        return super().launch(*args, **{**launch_options(), **options})
+
+
 def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Sequence[str] = ()) -> gr.Blocks:
     """Build the page.
 
@@ -62,7 +70,7 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
     if not isinstance(photos, PhotoStore):
         photos = PhotoStore(photos if isinstance(photos, ModelRegistry) else ModelRegistry.from_predictor(photos))
     models, workers, modules = photos.models, Workers(), modules_address()
-    with Page(title=TITLE, analytics_enabled=False, fill_width=True) as page:
+    with HairPage(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         gr.Markdown(
             f"# {TITLE}\nSee two networks find your hair: one that started from scratch, one that had seen photos "
             "before. Then change its colour.",
@@ -84,8 +92,7 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
             with gr.Tab("Use it elsewhere", id="elsewhere"):
                 code = build_elsewhere(models)
         gr.Markdown(
-            "Photos stay on the machine that serves this page and are deleted after an hour; your browser keeps nothing "
-            "of them.",
+            "Photos stay on the machine that serves this page and are deleted after an hour; your browser keeps none.",
             elem_id="about",
         )
         add_endpoints(photos, workers)
@@ -193,7 +200,6 @@ async def serve_module(request: Request) -> FileResponse:
 
 def launch_options() -> dict[str, Any]:
     """Return the arguments of `gr.Blocks.launch` that do not depend on where the page is served."""
-    replace_parser_and_state_holder()
     preload = "".join(
         f'<link rel="modulepreload" href="{modules_address()}/{name}">'
         for name in module_files()
@@ -212,7 +218,7 @@ def launch_options() -> dict[str, Any]:
         "theme": theme(),
         "app_kwargs": {
             "routes": [Route(f"/{modules_address()}/{{name:path}}", serve_module)],
-            "middleware": [Middleware(LinkPreview), Middleware(AllowedAddresses), Middleware(BoundedRequests)],
+            "middleware": [Middleware(AllowedAddresses), Middleware(BoundedRequests), Middleware(LinkPreview)],
             "exception_handlers": EXCEPTION_HANDLERS,
         },
     }

@@ -54,7 +54,7 @@ def launch(
     models = ModelRegistry(found, lambda model: load(model, device), megabytes)
     photos = PhotoStore(models)
     with temporary_folder(photos.evict_older_than):
-        from hairseg.page.app import build_page, launch_options
+        from hairseg.page.app import build_page
         from hairseg.page.security import Login
 
         login = Login(credentials) if credentials else None
@@ -68,7 +68,6 @@ def launch(
                 mcp_server=mcp,
                 prevent_thread_lock=True,
                 inbrowser=has_desktop(),
-                **launch_options(),
             )
         except OSError:
             raise InputError(f"{host}:{port} cannot be used.", remedy="Choose another --port.") from None

@@ -41,9 +41,9 @@ def describe_models(models: ModelRegistry, chosen: str | None) -> str:
                 for variant in VARIANTS
                 for score in ("f1", "auroc")
             ]
-            lines.append([*_facts(row), *scores, f"{row.megabytes:.1f}", str(row.photos or UNKNOWN)])
+            lines.append([*_facts(row), *scores, f"{row.megabytes:.1f}", sanitise(str(row.photos or UNKNOWN))])
     model = models.find(chosen)
-    return f"{markdown_table(head, lines)}\n\n{LEGEND}\n\n### Files of {sanitise(model.name)}\n\n{_files(model)}"
+    return f"{markdown_table(head, lines)}\n\n{LEGEND}\n\n### In use: {model}\n\n{_files(model)}"
 
 
 def _headings() -> list[str]:

@@ -17,7 +17,9 @@ PICTURE = Path(__file__).parent / "preview.jpg"
 
 PICTURE_SIZE = (1200, 630)  # width and height in pixels
 
-PICTURE_TEXT = "A woman in a beanie between two masks: only the one from scratch calls the beanie hair. Beside it her hair in violet."
+PICTURE_TEXT = (
+    "A photo between two masks: only the network from scratch calls the beanie hair. Below, her hair in violet."
+)
 
 GRADIO_TAGS = re.compile(rb"""\s*<meta\s+(?:property|name)="(?:og|twitter):[^>]*>""")
 

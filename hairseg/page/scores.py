@@ -33,7 +33,7 @@ NO_SCORES = "This model has no scores yet: `hairseg evaluate` writes them."
 
 WHOLE_PERSON = "whole person"
 
-GROUP_KEYS = ("groups", "hair_types")  # of metrics.json
+GROUPS = {"groups": "", "hair_types": "", "framing": "head at scale "}  # key of metrics.json: prefix of its entries
 
 DATASETS = {
     "celebamask-hq": "portraits of celebrities",
@@ -49,8 +49,8 @@ FIGURES = {
 }
 
 EXPLANATION = (
-    "**F1** compares a mask with one drawn by hand: 100 % is the same mask. **False alarms** are pixels called hair that "
-    "are none. **AUROC** is how often a pixel of hair gets a higher value than another pixel; 50 % is chance."
+    "**F1** compares a mask with one drawn by hand: 100 % is the same mask. **False alarms** are pixels wrongly called "
+    "hair. **AUROC** is how often a pixel of hair gets a higher value than another pixel; 50 % is chance."
 )
 
 
@@ -184,8 +184,8 @@ def transfer_of(metrics: Mapping[str, Any], step: int) -> str:
     about = metrics["transfer"]
     return (
         f"**Trained on {photos:,} photos:**\n\n{markdown_table(['network', 'F1'], rows)}\n\n"
-        f"A short experiment of its own: every network saw {about['frames']:,} pictures of {about['image_size']} pixels "
-        "during training, fewer than the served ones. So its F1 is lower than in the table below."
+        f"A short experiment of its own: every network saw {about['frames']:,} pictures of {about['image_size']} "
+        "pixels during training, fewer than the served ones. So its F1 is lower than in the table below."
     )
 
 
@@ -209,17 +209,17 @@ def table_of(metrics: Mapping[str, Any]) -> str:
             f"### On {metrics['images']} test photos: {dataset}",
             markdown_table(head, rows),
             EXPLANATION,
-            "Neither network was trained on these photos. The paper is B. Cesnik, *Segmentation of human hair* (2019/20).",
+            "Neither network was trained on these photos. The paper: B. Cesnik, *Segmentation of human hair* (2019/20).",
         ]
     )
 
 
 def groups_of(metrics: Mapping[str, Any]) -> str:
-    """Return the scores by type of photo in Markdown, the pretrained network's worst first, photos without hair last."""
+    """Return the scores by type of photo in Markdown, the hardest first, photos without hair last."""
     rows: list[tuple[tuple[int, float], list[str]]] = []
     for scored in (metrics, *metrics.get("others", [])):
         dataset = DATASETS.get(scored["dataset"], scored["dataset"])
-        for key in GROUP_KEYS:
+        for key, prefix in GROUPS.items():
             for name, group in (scored.get(key) or {}).items():
                 variants = group.get("variants", group)
                 f1 = {variant: variants.get(variant, {}).get("f1") for variant in VARIANTS}
@@ -228,7 +228,7 @@ def groups_of(metrics: Mapping[str, Any]) -> str:
                     continue
                 order = (0, f1["pretrained"]) if f1["pretrained"] is not None else (1, -(false["pretrained"] or 0))
                 count = group.get("images")
-                label = f"{name}, {dataset}" + (f" ({count} photos)" if count else "")
+                label = f"{prefix}{name}, {dataset}" + (f" ({count} photos)" if count else "")
                 rows.append(
                     (order, [label, *(percent(f1[v], 1) for v in VARIANTS), *(percent(false[v], 1) for v in VARIANTS)])
                 )

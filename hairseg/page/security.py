@@ -19,8 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hairseg.errors import InputError, printable, summarise
 
-# The page itself, gradio_client, curl and MCP need these. Gradio's other addresses keep recordings, fetch what strangers
-# name, render icons of any size, show statistics.
+# The page itself, gradio_client, curl and MCP need these. Gradio's other addresses keep recordings, fetch URLs, render
+# icons of any size, show statistics.
 ALLOWED = re.compile(
     r"(/(config/?|theme\.css|favicon\.ico|preview\.jpg|robots\.txt|manifest\.json|pwa_icon/(192|512)/?|login/?|logout"
     rf"|(assets|static|svelte|modules)/.*|{API_PREFIX[1:]}/(info/?|openapi\.json|startup-events|theme\.css|user/?"

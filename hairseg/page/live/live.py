@@ -1,7 +1,7 @@
 """The tab "Live": camera frames go to the server and come back recoloured, one at a time, for a minute.
 
-Frames are part of requests and answers and stay in memory. One thread of low priority works on them. A stream is a secret
-name that a visitor gets from `begin`; it ends by itself.
+Frames are part of requests and answers and stay in memory. One thread of low priority works on them. A stream is
+identified by a secret name that a visitor gets from `begin`; it ends by itself.
 """
 
 import asyncio

@@ -89,7 +89,8 @@ def apply_strokes(photo: np.ndarray, alpha: np.ndarray, strokes: Sequence[Stroke
 
     Example:
         >>> eraser = Stroke(adds=False, radius=0.2, points=((0.5, 0.5),))
-        >>> apply_strokes(np.zeros((11, 11, 3), np.uint8), np.ones((11, 11), np.float32), [eraser])[5, [0, 5, 10]].tolist()
+        >>> photo, alpha = np.zeros((11, 11, 3), np.uint8), np.ones((11, 11), np.float32)
+        >>> apply_strokes(photo, alpha, [eraser])[5, [0, 5, 10]].tolist()
         [1.0, 0.0, 1.0]
     """
     if not strokes:

@@ -1,7 +1,7 @@
 """The studio: photo, both masks, before and after, brush and downloads, in one component with its own markup.
 
-The browser calls the functions of `Studio` with Gradio's `server_functions` and gets the answer of its own call. What an
-answer belongs to is known only in the browser (studio.js), which drops answers to a photo or setting that has changed.
+The browser calls the functions of `StudioService` by Gradio's `server_functions`; every call gets its own answer. The
+browser alone (studio.js) knows what an answer belongs to, and drops answers to a photo or setting that has changed.
 """
 
 import base64
@@ -215,9 +215,7 @@ class StudioService:
             left, top, right, bottom = read_window(window)
             chosen = self._photos.full_size(request.path, request.variant, request.strokes, request.model)
             height, width = chosen.alpha.shape
-            box = np.s_[
-                int(top * height) : max(1, round(bottom * height)), int(left * width) : max(1, round(right * width))
-            ]
+            box = box_of((left, top, right, bottom), (height, width))
             pictures: dict[str, np.ndarray] = {
                 "photo": chosen.photo[box],
                 "recoloured": chosen.recolour(request.colour, request.settings)[box],
@@ -266,10 +264,11 @@ class StudioService:
         photo = self._photos.photo(request.path, request.model)
         recolourer = self._photos.recolourer(request.path, request.variant, request.strokes, request.model)
         recoloured = recolourer.recolour(request.colour, request.settings)
-        alphas = {variant: photo.alpha(variant) for variant in VARIANTS}
-        return draw_share_card(
-            photo.photo, alphas, recoloured, colour_name(request.colour), link, FORMATS[ratio or "4:5"]
-        )
+        focus = find_focus(recolourer.alpha >= photo.threshold) or (0, 0, 1, 1)
+        box = box_of(focus, photo.photo.shape[:2])
+        alphas = {variant: photo.alpha(variant)[box] for variant in VARIANTS}
+        size = FORMATS[ratio or "4:5"]
+        return draw_share_card(photo.photo[box], alphas, recoloured[box], colour_name(request.colour), link, size)
 
     async def example(self, name: Any) -> dict[str, Any]:
         """Path of an example photo, as if it had been uploaded."""
@@ -305,6 +304,19 @@ def crop_to_head(photo: np.ndarray, alpha: np.ndarray, threshold: float) -> tupl
     box = np.s_[y : y + side, x : x + side]
     photo, alpha = np.ascontiguousarray(photo[box]), np.ascontiguousarray(alpha[box])
     return scale_down(photo, THUMBNAIL_SIDE), scale_down(alpha, THUMBNAIL_SIDE)
+
+
+def box_of(window: tuple[float, float, float, float], shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Return the rows and columns of a window (left, top, right, bottom), at least one pixel.
+
+    Example:
+        >>> box_of((0.25, 0, 0.5, 1), (10, 8))
+        (slice(0, 10, None), slice(2, 4, None))
+    """
+    height, width = shape
+    left, top, right, bottom = window
+    rows, columns = int(top * height), int(left * width)
+    return slice(rows, max(rows + 1, round(bottom * height))), slice(columns, max(columns + 1, round(right * width)))
 
 
 def read_window(window: Any) -> tuple[float, float, float, float]:
@@ -345,7 +357,8 @@ def studio_component(service: StudioService, models: list[str], modules: str) ->
         html_template=read_template(modules),
         js_on_load=(
             f"import(new URL('{modules}/studio/studio.js', document.baseURI))"
-            f".then(module => module.start(element, {{props, trigger, server, upload, watch}}, {json.dumps(constants)}))"
+            ".then(module => module.start(element, {props, trigger, server, upload, watch}, "
+            f"{json.dumps(constants)}))"
             "; 'push'"  # Gradio offers the events whose names stand in this script
         ),
         server_functions=service.functions(),

@@ -17,28 +17,24 @@ from gradio.utils import get_upload_folder
 
 from hairseg.images import encode_png
 from hairseg.inference.predictor import HairPredictor
-from hairseg.page.components import NOT_UPLOADED
-from hairseg.page.events import UNEXPECTED
-from hairseg.page.layout import build_page, names_addresses
-from hairseg.page.login import Login
-from hairseg.page.models import Model, Models
-from hairseg.page.request_size import BoundedRequests
-from hairseg.page.routes import NOT_HERE, NOT_SENT_BY_BROWSERS
-from hairseg.page.style import look
+from hairseg.page.app import build_page
+from hairseg.page.registry import ModelRegistry, ServedModel
+from hairseg.page.security import MALFORMED, NOT_FOUND, NOT_UPLOADED, UNEXPECTED, BoundedRequests, Login
+from hairseg.page.workarounds import contains_url
 
 UPLOADED = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\nabc\r\n--x--\r\n'
 
 
 @pytest.fixture(scope="module")
 def address(small_repository):
-    with served(build_page(HairPredictor(small_repository)), **look()) as url:
+    with served(build_page(HairPredictor(small_repository))) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def with_password(small_repository):
     """The address of a page with a password, and the cookies of a visitor who has logged in."""
-    with served(build_page(HairPredictor(small_repository)), auth=Login("ada:secret").admits, **look()) as url:
+    with served(build_page(HairPredictor(small_repository)), auth=Login("ada:secret").check) as url:
         cookies = HTTPCookieProcessor()
         urllib.request.build_opener(cookies).open(f"{url}login", b"username=ada&password=secret").close()
         yield url, "; ".join(f"{each.name}={each.value}" for each in cookies.cookiejar)
@@ -77,16 +73,19 @@ def asked(address: str, path: str, content: bytes | None = None, **headers: str)
         "gradio_api/token",
         "gradio_api/vibe-code",
         "monitoring/x",
+        "gradio_api/queue/status",
+        "gradio_api/reset",
+        "gradio_api/upload_progress?upload_id=x",
         "no-such-address",
     ],
 )
 def test_what_the_page_has_no_use_for_is_closed(address, path):
-    assert asked(address, path) == (404, json.dumps({"error": NOT_HERE}, separators=(",", ":")))
+    assert asked(address, path) == (404, json.dumps({"error": NOT_FOUND}, separators=(",", ":")))
 
 
 def test_recordings_are_not_kept(address, tmp_path):
     status, said = asked(address, "gradio_api/process_recording", b"x" * 100)
-    assert (status, json.loads(said)) == (404, {"error": NOT_HERE})
+    assert (status, json.loads(said)) == (404, {"error": NOT_FOUND})
 
 
 def test_what_the_page_uses_is_open(address):
@@ -140,7 +139,7 @@ def test_what_gradio_stumbles_over_is_one_sentence_and_one_line_in_the_log(addre
     status, said = asked(
         address, f"gradio_api/{path}", json.dumps(body).encode(), **{"Content-Type": "application/json"}
     )
-    assert (status, json.loads(said)) == (400, {"error": NOT_SENT_BY_BROWSERS})
+    assert (status, json.loads(said)) == (400, {"error": MALFORMED})
     (line,) = logged().splitlines()
     assert line.startswith(f"note: POST /gradio_api/{path}: ")
 
@@ -175,30 +174,30 @@ def test_what_the_browser_does_alone_is_not_asked_of_the_server(address, logged)
     for event in alone:
         body = json.dumps({"data": [None, None, None], "fn_index": event, "session_hash": "x"}).encode()
         _, said = asked(address, "gradio_api/run/predict", body, **{"Content-Type": "application/json"})
-        assert json.loads(said)["error"] == NOT_SENT_BY_BROWSERS
+        assert json.loads(said)["error"] == MALFORMED
     assert "Traceback" not in logged()
 
 
-def test_those_who_cannot_be_told_their_rank_do_not_end_the_queue(small_repository):
+def test_a_session_without_a_message_queue_does_not_end_the_queue(small_repository):
+    """Guards `Page.queue`: Gradio looks up a session whose messages it has evicted, or that has no name."""
     gate, predictor = threading.Event(), HairPredictor(small_repository)
     photo = save_bytes_to_cache(encode_png(draw_portrait(0, 64)[0]), "a.png", get_upload_folder())
-    page = build_page(Models([Model("drawn")], load=lambda model: gate.wait(60) and predictor))
-    event = next(number for number, block_fn in page.fns.items() if block_fn.name == "show_masks")
+    page = build_page(ModelRegistry([ServedModel("drawn")], load=lambda model: gate.wait(60) and predictor))
+    event = next(number for number, block_fn in page.fns.items() if block_fn.name == "segment")
 
-    def join(address: str, session: str, look: int) -> int:
-        values = [{"path": photo, "look": look, "edit": 0, "strokes": [], "model": None}, "Mask"]
-        body = json.dumps({"data": values, "fn_index": event, "session_hash": session}).encode()
+    def join(address: str, session: str) -> int:
+        body = json.dumps({"data": [{"path": photo}, None], "fn_index": event, "session_hash": session}).encode()
         return asked(address, "gradio_api/queue/join", body, **{"Content-Type": "application/json"})[0]
 
-    with served(page, **look()) as address:
-        sessions = [f"session {number}" for number in range(6)]  # two more than are at work at once
-        assert [join(address, session, 1) for session in sessions] == 6 * [200]
-        assert [join(address, "", 1) for _ in range(3)] == 3 * [200]
+    with served(page) as address:
+        sessions = [f"session {number}" for number in range(6)]  # more than run at once
+        assert [join(address, session) for session in sessions] == 6 * [200]
+        assert [join(address, "") for _ in range(3)] == 3 * [200]
         gate.set()
         with urllib.request.urlopen(f"{address}gradio_api/queue/data?session_hash=session%205") as stream:
             told = (json.loads(line[5:]) for line in stream if line.startswith(b"data:"))
             assert any(message["msg"] == "process_completed" and message["success"] for message in told)
-        assert join(address, "somebody", 2) == 200
+        assert join(address, "somebody") == 200
 
 
 def test_asking_for_a_call_that_nobody_made_leaves_no_traceback(address, logged):
@@ -214,13 +213,11 @@ def test_asking_for_a_call_that_nobody_made_leaves_no_traceback(address, logged)
 def test_a_photo_that_lies_elsewhere_is_not_fetched(address):
     for path in ("http://127.0.0.1:9/a.jpg", "HTTPS://example.org/a.jpg", " http://example.org"):
         file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-        assert names_addresses([file]) and names_addresses([[{"deep": file}]])
+        assert contains_url([file]) and contains_url([[{"deep": file}]])
         call = json.dumps({"data": [file]}).encode()
         _, said = asked(address, "gradio_api/run/segment", call, **{"Content-Type": "application/json"})
         assert NOT_UPLOADED in json.loads(said)["error"]
-    assert not names_addresses(
-        [{"path": "/tmp/http:/x.jpg", "meta": {}}, "http://example.org", {"url": "http://x"}, None]
-    )
+    assert not contains_url([{"path": "/tmp/http:/x.jpg", "meta": {}}, "http://example.org", {"url": "http://x"}, None])
 
 
 @pytest.mark.parametrize(
@@ -257,4 +254,4 @@ def test_what_is_the_servers_fault_is_called_that(address, monkeypatch, logged):
 
     monkeypatch.setattr(BoundedRequests, "__call__", failing)
     assert asked(address, "config") == (500, json.dumps({"error": UNEXPECTED}, separators=(",", ":")))
-    assert "note: GET /config: OSError: [Errno 28] No space left on device (test_routes.py:" in logged()
+    assert "note: GET /config: OSError: [Errno 28] No space left on device (test_security.py:" in logged()

@@ -13,9 +13,9 @@ from PIL import Image
 
 from hairseg.errors import InputError
 from hairseg.images import encode_jpeg, encode_png, load_photo
-from hairseg.page import decoding
-from hairseg.page.decoding import GIB, Decoder
-from hairseg.page.session import decoder_of
+from hairseg.page import decoder as decoder_module
+from hairseg.page.decoder import GIB, Decoder
+from hairseg.page.store import decoder_for
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_photo_that_takes_too_much_memory_gets_a_sentence(photo, black):
 @limited
 def test_a_photo_that_takes_too_much_time_gets_a_sentence(black):
     decoder = Decoder(seconds=-1)  # so that the first second is one too many
-    with pytest.raises(InputError, match=r"black.png takes too much time or memory to read: save it again as JPEG"):
+    with pytest.raises(InputError, match=r"black.png takes too much time or memory to decode. Save it as JPEG"):
         decoder.load(black)
         decoder.load(black)
 
@@ -111,7 +111,7 @@ def test_one_that_crashes_at_work_costs_its_photo_alone_and_leaves_no_file(photo
 
 
 def test_one_that_hangs_is_given_up(photo, monkeypatch):
-    monkeypatch.setattr(decoding, "WAIT", 1)
+    monkeypatch.setattr(decoder_module, "WALL_CLOCK_FACTOR", 1)
     decoder = Decoder(seconds=1)
     decoder.load(photo)
     process_of(decoder).send_signal(signal.SIGSTOP)
@@ -132,8 +132,8 @@ def test_processes_know_no_secrets_and_run_nothing_of_the_current_folder(photo, 
 
 
 def test_huge_photos_are_opened_by_a_process_of_their_own(photo, black):
-    assert decoder_of(str(photo)) is decoding.USUAL
-    assert decoder_of(str(black)) is decoding.HUGE
+    assert decoder_for(str(photo)) is decoder_module.REGULAR
+    assert decoder_for(str(black)) is decoder_module.HUGE
 
 
 def test_several_photos_are_opened_at_once_and_each_is_its_own(tmp_path):

@@ -1,4 +1,4 @@
-"""The page's endpoints as gradio_client calls them."""
+"""The page's endpoints as gradio_client and plain HTTP call them."""
 
 import base64
 import colorsys
@@ -8,11 +8,10 @@ import urllib.request
 import uuid
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from conftest import PROJECT, draw_portrait, served
-from fastapi import HTTPException
+from conftest import PROJECT, draw_portrait, run_apart, served
+from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
 from PIL import Image
@@ -20,16 +19,24 @@ from PIL import Image
 from hairseg.hub.resolve import ResolvedRepo
 from hairseg.images import alpha_to_grey, load_photo
 from hairseg.inference.predictor import HairPredictor
-from hairseg.page.components import NOT_UPLOADED, PhotoInput
-from hairseg.page.endpoints import Endpoints
-from hairseg.page.events import GONE, PageEvents, example
-from hairseg.page.layout import build_page
-from hairseg.page.models import Model, Models
-from hairseg.page.routes import NOT_SENT_BY_BROWSERS
-from hairseg.page.session import PageSession
+from hairseg.page.api import Endpoints
+from hairseg.page.app import build_page
+from hairseg.page.registry import ModelRegistry, ServedModel
+from hairseg.page.security import MALFORMED, NOT_UPLOADED
+from hairseg.page.store import PhotoStore
+from hairseg.page.studio.studio import GONE, StudioService
+from hairseg.page.workers import Workers
 from hairseg.recolouring.recolourer import HairRecolourer
 from hairseg.recolouring.settings import RecolourSettings
 from hairseg.repository import BUNDLED
+
+
+def store_of(predictor) -> PhotoStore:
+    return PhotoStore(ModelRegistry.from_predictor(predictor))
+
+
+def upload(path) -> str:
+    return save_file_to_cache(path, get_upload_folder())
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +51,11 @@ def drawn(small_repository):
 
 @pytest.fixture(scope="module")
 def models(predictor, drawn):
-    listed = [Model("bundled"), Model("ada/hair@v2", ResolvedRepo(drawn.folder, "ada/hair", "0123456789" * 4))]
-    return Models(listed, load=lambda model: drawn if model.source else predictor)
+    listed = [
+        ServedModel("bundled"),
+        ServedModel("ada/hair@v2", ResolvedRepo(drawn.folder, "ada/hair", "0123456789" * 4)),
+    ]
+    return ModelRegistry(listed, load=lambda model: drawn if model.source else predictor)
 
 
 @pytest.fixture(scope="module")
@@ -104,20 +114,20 @@ def test_mistakes_come_as_one_sentence(client, sideways, tmp_path):
 
 def test_another_colour_does_not_run_the_networks_again(predictor, sideways, monkeypatch):
     calls = []
-    real = predictor.submit
-    monkeypatch.setattr(predictor, "submit", lambda photo: calls.append(1) or real(photo))
-    session = PageSession(predictor)
-    endpoints, events = Endpoints(session), PageEvents(session)
-    endpoints.segment(str(sideways))
+    submit = predictor.submit
+    monkeypatch.setattr(predictor, "submit", lambda photo: calls.append(1) or submit(photo))
+    photo = upload(sideways)
+    store, other = store_of(predictor), store_of(predictor)
+    endpoints, studio = Endpoints(other, Workers()), StudioService(store, Workers())
+    run_apart(endpoints.segment({"path": photo}))
     for colour in ("#8e24aa", "#b5562b", "violet"):
-        endpoints.recolour(str(sideways), colour, 0.8, "pretrained")
-    endpoints.recolour(str(sideways), "#8e24aa", 0.8, "random")
-    photo = {"path": str(sideways), "look": 7}
-    shown = events.show_recoloured(photo, "copper", 1, "pretrained", 0, 0, 0, "none", "")
-    assert shown["look"] == 7 and "error" not in shown and calls == [1]
-    masks = events.show_masks(photo, "Mask")
-    assert [mask["look"] for mask in masks] == [7, 7] and calls == [1]
-    assert {mask["shown"] for mask in masks} == {shown["shown"]}  # the photo as shown is written once
+        run_apart(endpoints.recolour({"path": photo}, colour, 0.8, "pretrained"))
+    run_apart(endpoints.recolour({"path": photo}, "#8e24aa", 0.8, "random"))
+    assert calls == [1]
+    shown = run_apart(studio.recolour({"photo": photo, "colour": "copper"}))
+    masks = run_apart(studio.segment({"photo": photo}))
+    assert "error" not in shown and calls == [1, 1] and store.photo(photo).alpha("random").shape == (240, 280)
+    assert masks["shown"] == shown["shown"]  # the photo is written once
 
 
 def test_both_endpoints_take_a_models_name_last(client, drawn, sideways):
@@ -140,16 +150,14 @@ def test_both_endpoints_take_a_models_name_last(client, drawn, sideways):
 
 @pytest.mark.parametrize("name", ["", "ada/hair", "../bundled", ["bundled"], {}, 0, True])
 def test_a_model_that_the_owner_did_not_list_gets_one_sentence(client, models, sideways, name):
-    expected = r"is no model of this page: expected one of bundled, ada/hair@v2\.$"
+    expected = r"is not a model of this page. Choose one of bundled, ada/hair@v2\.$"
     with pytest.raises(Exception, match=expected):
         client.predict(handle_file(sideways), name, api_name="/segment")
     with pytest.raises(Exception, match=expected):
         client.predict(handle_file(sideways), "copper", model=name, api_name="/recolour")
-    events, photo = PageEvents(PageSession(models)), {"path": str(sideways), "look": 1, "model": name}
-    said = {mask["error"] for mask in events.show_masks(photo, "Mask")}
-    said |= {events.show_recoloured(photo, "copper", 1, "pretrained", 0, 0, 0, "none", "")["error"]}
-    said |= {events.take_away("alpha")(photo, "copper", 1, "pretrained", 0, 0, 0, "none", "")["error"]}
-    assert len(said) == 1 and said.pop().endswith("expected one of bundled, ada/hair@v2.")
+    studio, payload = StudioService(PhotoStore(models), Workers()), {"photo": upload(sideways), "model": name}
+    for function in (studio.segment, studio.recolour, studio.thumbnails):
+        assert run_apart(function(payload))["error"].endswith("Choose one of bundled, ada/hair@v2.")
 
 
 def test_a_shell_that_names_no_model_is_answered(client, sideways):
@@ -163,92 +171,26 @@ def test_a_shell_that_names_no_model_is_answered(client, sideways):
         assert b"event: complete" in said.read()
 
 
-def test_what_the_page_shows_and_gives_is_of_the_model_that_looks(models, drawn, sideways):
-    events = PageEvents(PageSession(models))
-    grey = alpha_to_grey(drawn.alphas(load_photo(sideways))["random"])
-    photo = {"path": str(sideways), "look": 1, "model": "ada/hair@v2"}
-    mask, _ = events.show_masks(photo, "Mask")
-    given = events.take_away("alpha")(photo, "copper", 1, "random", 0, 0, 0, "none", "")
-    for path in (mask["src"], given["src"]):
-        np.testing.assert_array_equal(pixels(path), grey)
-    first, _ = events.show_masks(photo | {"model": None}, "Mask")
-    assert not np.array_equal(pixels(first["src"]), grey)
-
-
-def test_pictures_that_browsers_do_not_show_become_jpeg(predictor, tmp_path):
-    Image.fromarray(draw_portrait(1)[0]).save(tmp_path / "phone.heic", format="HEIF", quality=95)
-    random, _ = PageEvents(PageSession(predictor)).show_masks({"path": str(tmp_path / "phone.heic"), "look": 1}, "Mask")
-    with Image.open(random["shown"]) as shown:
-        assert (shown.format, shown.size) == ("JPEG", (96, 96)) and Path(random["shown"]).name == "phone.jpg"
-
-
-WRONG = [None, "x", [], {}, float("nan"), True, "9" * 400, "rgba(1.2.3, 4, 5)", "\0"]
+WRONG = [None, "x", [], {}, True, "9" * 400, "rgba(1.2.3, 4, 5)", "\0"]
 
 
 @pytest.mark.parametrize("place", range(8))
-def test_every_wrong_value_is_answered_in_words(client, predictor, sideways, place):
-    """Colour, strength, variant, lightness, roots, mode and second colour: a sentence each."""
+def test_every_wrong_value_is_answered_with_one_sentence(client, sideways, place):
+    """Colour, strength, variant, vividness, lightness, roots, mode and second colour."""
     right = ["copper", 1, "pretrained", 0, 0, 0, "ombre", "violet"]
-    events = PageEvents(PageSession(predictor))
     for value in WRONG:
         settings = [value if index == place else other for index, other in enumerate(right)]
-        said = events.show_recoloured({"path": str(sideways), "look": 1}, *settings)["error"]
-        assert "expected" in said and len(said) < 400 and "Something went wrong" not in said
-        if value != value:  # JSON has no NaN
-            continue
-        with pytest.raises(Exception, match="expected"):
+        with pytest.raises(Exception) as caught:
             client.predict(handle_file(sideways), *settings, api_name="/recolour")
-
-
-@pytest.mark.parametrize("view", [None, "mask", ["Mask"], {}, 3, "x" * 400])
-def test_a_view_that_is_none_is_answered_in_words(predictor, sideways, view):
-    for answered in PageEvents(PageSession(predictor)).show_masks({"path": str(sideways), "look": 1}, view):
-        assert "is not known: expected Mask, Outline" in answered["error"] and len(answered["error"]) < 400
-
-
-@pytest.mark.parametrize("look", ["x", 10**400, float("nan"), [1], True, None])
-def test_a_look_that_is_no_number_is_not_sent_back(look):
-    """Guards against a number that no answer can hold, whose caller would wait for ever."""
-    path = Path(get_upload_folder()) / f"{uuid.uuid4().hex}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(draw_portrait(1)[0]).save(path)
-    photo = PhotoInput(render=False).preprocess({"path": str(path), "look": look, "edit": look})
-    assert photo["look"] is None and photo["edit"] is None
-    assert PhotoInput(render=False).preprocess({"path": str(path), "look": 7})["look"] == 7
-
-
-def test_large_photos_are_shown_smaller_and_given_whole(predictor, tmp_path):
-    """One look serves both sizes: the mask at the photo's own size is the shown one, scaled."""
-    with Image.open(PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg") as portrait:
-        portrait.resize((3000, 3000), Image.Resampling.BICUBIC).save(tmp_path / "large.jpg", quality=90)
-    session = PageSession(predictor)
-    shown, own = (
-        session.photo(str(tmp_path / "large.jpg")),
-        session.full_resolution(str(tmp_path / "large.jpg"), "pretrained"),
-    )
-    assert shown.shown.shape == (1280, 1280, 3) and own.alpha.shape == (3000, 3000)
-    np.testing.assert_array_equal(own.photo, load_photo(tmp_path / "large.jpg"))
-    scaled = cv2.resize(own.alpha, (1280, 1280), interpolation=cv2.INTER_AREA)
-    assert np.abs(scaled - shown.alpha("pretrained")).mean() < 0.01
-    recoloured = PageEvents(session).show_recoloured(
-        {"path": str(tmp_path / "large.jpg"), "look": 1}, "copper", 1, "pretrained", 0, 0, 0, "none", ""
-    )
-    assert Path(recoloured["src"]).stat().st_size < 200_000 and Path(recoloured["src"]).name == "large-copper.jpg"
+        said = str(caught.value)
+        assert said.endswith(".") and "\n" not in said and len(said) < 400 and "Something went wrong" not in said
 
 
 def test_page_and_endpoint_recolour_from_the_same_alpha(predictor, sideways):
-    session = PageSession(predictor)
-    assert session.full_resolution(str(sideways), "random") is session.photo(str(sideways)).recolourer("random")
+    session = store_of(predictor)
+    assert session.full_size(str(sideways), "random") is session.photo(str(sideways)).recolourer("random")
     alpha = session.photo(str(sideways)).alpha("random")
     np.testing.assert_allclose(alpha, predictor.alphas(load_photo(sideways))["random"], atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "name", ["../../app.py", "/etc/passwd", "", ".", "no.jpg", "cat.jpg\0", "x" * 5000, None, 3, ["cat.jpg"]]
-)
-def test_only_examples_are_given_as_examples(name):
-    with pytest.raises(HTTPException, match="is not known"):
-        example(name)
 
 
 def answer(client, fn_index: int, data: list) -> dict:
@@ -265,20 +207,31 @@ def answer(client, fn_index: int, data: list) -> dict:
 
 
 def events_with_a_photo(client) -> list[tuple[int, list]]:
-    """Every event of the page, public or private, that takes the photo: index, and data with the photo left open."""
+    """Every event of the page, public or private, that takes a photo: index, and data with the photo left open."""
     config = client.config
     values = {part["id"]: part["props"].get("value") for part in config["components"]}
-    photos = {
-        part["id"]
-        for part in config["components"]
-        if part["props"].get("elem_id") == "photo" or part["props"].get("label") == "photo"
-    }
-    assert len(photos) == 2  # the one that is shown, and the endpoints'
+    (photo,) = (part["id"] for part in config["components"] if part["props"].get("label") == "photo")
     return [
-        (event["id"], [None if part in photos else values[part] for part in event["inputs"]])
+        (event["id"], [None if part == photo else values[part] for part in event["inputs"]])
         for event in config["dependencies"]
-        if photos & set(event["inputs"]) and event["backend_fn"]
+        if photo in event["inputs"] and event["backend_fn"]
     ]
+
+
+def studio_functions(client) -> tuple[int, list[str]]:
+    """The studio's component id, and the names of its functions that take a photo."""
+    (studio,) = (part for part in client.config["components"] if part["props"].get("elem_id") == "studio")
+    names = [name for name in studio["props"]["server_fns"] if name not in ("example", "pending")]
+    assert len(names) == 5
+    return studio["id"], names
+
+
+def call_server(client, component: int, name: str, data) -> object:
+    body = {"data": data, "fn_name": name, "component_id": component, "session_hash": uuid.uuid4().hex}
+    address = f"{client.src}gradio_api/component_server"
+    request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answered:
+        return json.load(answered)
 
 
 @pytest.fixture
@@ -327,25 +280,28 @@ def test_no_event_reads_a_file_that_was_not_uploaded(client, secret, link, meta)
         {"path": None, "url": None},
         {"path": str(secret), "orig_name": "x.svg"},
     ]
-    events = events_with_a_photo(client)
-    assert len(events) >= 10  # both endpoints, masks, recolouring, and what can be taken away
-    for fn_index, data in events:
+    for fn_index, data in events_with_a_photo(client):
         said = set()
         for payload in payloads:
             message = answer(client, fn_index, [payload | meta if value is None else value for value in data])
             assert "Traceback" not in json.dumps(message)
-            values = message["output"].get("data", [message["output"]])  # of an event of the page, or of an endpoint
-            assert all("error" in value and not {"src", "shown", "path"} & value.keys() for value in values), payload
-            said |= {value.get("error") for value in values}
-        if meta == {}:  # with it, Gradio refuses in words of its own, the same whether the file is there or not
-            assert said == {NOT_UPLOADED} or (len(said) == 1 and said.pop().startswith(GONE))
+            assert not message["success"] and not {"src", "shown", "path"} & message["output"].keys(), payload
+            said.add(message["output"]["error"])
+        assert said <= {NOT_UPLOADED, MALFORMED}
+        if not meta.get("meta"):  # with it Gradio refuses earlier, whether the file exists or not
+            assert said == {NOT_UPLOADED}
+    studio, names = studio_functions(client)
+    for name in names:
+        for path in [payload.get("path") for payload in payloads] + [{"path": str(secret)}, [str(secret)], 7]:
+            said = call_server(client, studio, name, {"photo": path, "colour": "copper"})
+            assert said == {"error": GONE, "gone": True}, (name, path)
 
 
 @pytest.mark.parametrize("values", [[{"path": "x.png", "meta": None}], ["x"]])
 def test_values_that_gradio_itself_stumbles_over_are_answered_in_words(client, logged, values):
     event, _ = events_with_a_photo(client)[0]
     message = answer(client, event, values)
-    assert not message["success"] and message["output"]["error"] in (NOT_SENT_BY_BROWSERS, NOT_UPLOADED)
+    assert not message["success"] and message["output"]["error"] in (MALFORMED, NOT_UPLOADED)
     assert "Traceback" not in logged()
 
 
@@ -356,15 +312,13 @@ def test_what_is_no_call_is_answered_in_words(client, logged, data):
     request = urllib.request.Request(f"{client.src}gradio_api/queue/join", body, {"Content-Type": "application/json"})
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(request)
-    assert caught.value.code == 422 and json.load(caught.value) == {"error": NOT_SENT_BY_BROWSERS}
+    assert caught.value.code == 422 and json.load(caught.value) == {"error": MALFORMED}
     assert "Traceback" not in logged()
 
 
 def test_what_the_page_has_written_and_data_urls_are_read(client, sideways):
     alpha, _ = client.predict(handle_file(sideways), api_name="/segment")
     url = "data:image/png;base64," + base64.b64encode(Path(alpha).read_bytes()).decode()
-    endpoints = [event["id"] for event in client.config["dependencies"] if event["api_name"] in ("segment", "recolour")]
     for fn_index, data in events_with_a_photo(client):
-        if fn_index in endpoints:
-            message = answer(client, fn_index, [{"url": url} if value is None else value for value in data])
-            assert message["success"]
+        message = answer(client, fn_index, [{"url": url} if value is None else value for value in data])
+        assert message["success"]

@@ -13,10 +13,10 @@ from PIL import Image
 
 from hairseg.hub.resolve import ResolvedRepo
 from hairseg.inference.predictor import HairPredictor
-from hairseg.page.layout import build_page
-from hairseg.page.models import Model, Models
-from hairseg.page.temporary import temporary_files
-from hairseg.page.use_elsewhere import ADDRESS, examples_of, from_python, from_shell, library
+from hairseg.page.app import build_page
+from hairseg.page.elsewhere import ADDRESS, code_examples, from_python, from_shell, library
+from hairseg.page.registry import ModelRegistry, ServedModel
+from hairseg.page.store import temporary_folder
 from hairseg.repository import BUNDLED
 
 
@@ -56,34 +56,35 @@ def test_from_a_shell(address, folder, name):
 
 
 def test_the_library(folder):
-    run([sys.executable, "-c", library(Model("bundled")) + "assert dyed.shape == photo.shape == (96, 96, 3)"], folder)
+    run(
+        [sys.executable, "-c", library(ServedModel("bundled")) + "assert dyed.shape == photo.shape == (96, 96, 3)"],
+        folder,
+    )
 
 
 def test_the_chosen_model_is_named_where_there_are_several():
-    hub = Model("ada/hair@v2", ResolvedRepo(BUNDLED, "ada/hair", "0123456789" * 4))
-    strange = Model("o'\"x", ResolvedRepo(BUNDLED))
-    models = Models([Model("bundled"), hub, strange], load=lambda model: None)
-    python, shell, package = examples_of(models, "ada/hair@v2")
+    hub = ServedModel("ada/hair@v2", ResolvedRepo(BUNDLED, "ada/hair", "0123456789" * 4))
+    strange = ServedModel("o'\"x", ResolvedRepo(BUNDLED))
+    models = ModelRegistry([ServedModel("bundled"), hub, strange], load=lambda model: None)
+    python, shell, package = code_examples(models, "ada/hair@v2")
     assert python.count('model="ada/hair@v2", api_name=') == 2 and ', "black", "ada/hair@v2"\'\n' in shell
     assert 'from_pretrained("ada/hair@v2")' in package
-    assert "from_pretrained()" in examples_of(models, None)[2] and 'model="bundled"' in examples_of(models, None)[0]
-    python, shell, _ = examples_of(models, strange.name)
+    assert "from_pretrained()" in code_examples(models, None)[2] and 'model="bundled"' in code_examples(models, None)[0]
+    python, shell, _ = code_examples(models, strange.name)
     compile(python, "example", "exec")
     (settings,) = (line for line in shell.splitlines() if line.startswith("SETTINGS="))
     written = subprocess.run(["sh", "-c", f'{settings}; printf %s "$SETTINGS"'], capture_output=True, text=True).stdout
     assert json.loads(f"[{written}]")[-1] == strange.name
-    alone = examples_of(Models([hub], load=lambda model: None), None)
+    alone = code_examples(ModelRegistry([hub], load=lambda model: None), None)
     assert "model=" not in alone[0] and "ada/hair" not in alone[1] and "ada/hair@v2" in alone[2]
 
 
 def test_an_assistant_finds_and_uses_both_tools(folder, monkeypatch, tmp_path):
     """By the protocol's own client, as `python app.py --mcp` serves it; its photo is in the page's folder alone."""
     pytest.importorskip("mcp", reason="needs gradio[mcp]")
-    import gradio.mcp
     from mcp import ClientSession
     from mcp.client.streamable_http import streamablehttp_client
 
-    monkeypatch.setattr(gradio.mcp, "DEFAULT_TEMP_DIR", str(tmp_path / "elsewhere"))
     photo = "data:image/jpeg;base64," + base64.b64encode((folder / "selfie.jpg").read_bytes()).decode()
 
     async def talk(url):
@@ -99,7 +100,7 @@ def test_an_assistant_finds_and_uses_both_tools(folder, monkeypatch, tmp_path):
                 assert not answer.isError, answer
                 return answer
 
-    with temporary_files(), served(build_page(HairPredictor(BUNDLED)), mcp_server=True) as url:
+    with temporary_folder(), served(build_page(HairPredictor(BUNDLED)), mcp_server=True) as url:
         answer = run_apart(talk(url))
     assert not (tmp_path / "elsewhere").exists()
     (picture,) = (content for content in answer.content if content.type == "image")

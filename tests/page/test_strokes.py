@@ -4,17 +4,20 @@ import json
 
 import numpy as np
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, run_apart
+from gradio.processing_utils import save_file_to_cache
+from gradio.utils import get_upload_folder
 from PIL import Image
 
 from hairseg.errors import InputError
 from hairseg.images import load_photo, scale_down
 from hairseg.inference.predictor import HairPredictor
-from hairseg.page import session
-from hairseg.page.events import PageEvents
-from hairseg.page.session import PageSession
-from hairseg.page.touch_up import POINTS, STROKES, Stroke, read_strokes, touch_up
-from hairseg.page.try_it import TAKE_AWAY
+from hairseg.page import store as store_module
+from hairseg.page.registry import ModelRegistry
+from hairseg.page.store import PhotoStore
+from hairseg.page.studio.strokes import MAX_POINTS, MAX_STROKES, Stroke, apply_strokes, read_strokes
+from hairseg.page.studio.studio import DOWNLOADS, StudioService
+from hairseg.page.workers import Workers
 from hairseg.repository import BUNDLED
 
 
@@ -30,7 +33,7 @@ def distance_to_segment(shape: tuple[int, int], start: tuple[float, float], end:
 
 def drawn(alpha: np.ndarray, strokes: list[Stroke]) -> np.ndarray:
     """The strokes on a photo of one colour, which has no edges."""
-    return touch_up(np.full((*alpha.shape, 3), 128, np.uint8), alpha, strokes)
+    return apply_strokes(np.full((*alpha.shape, 3), 128, np.uint8), alpha, strokes)
 
 
 @pytest.mark.parametrize("start, end", [((0.5, 0.5), (0.5, 0.5)), ((0.2, 0.3), (0.7, 0.6)), ((0.9, 0.9), (1.3, 0.9))],
@@ -64,10 +67,10 @@ def test_the_edge_of_a_stroke_follows_the_photo(adds, radius, side):
     strokes = [Stroke(adds, radius, ((path, 0.2), (path, 0.8)))]
     near = np.s_[int(0.4 * side) : int(0.6 * side), int((0.5 - radius / 2) * side) : int((0.5 + radius / 2) * side)]
     error, without = (
-        np.abs(alpha - hair)[near].mean() for alpha in (touch_up(photo, before, strokes), drawn(before, strokes))
+        np.abs(alpha - hair)[near].mean() for alpha in (apply_strokes(photo, before, strokes), drawn(before, strokes))
     )
     assert error < without / 2 and without > 0.1
-    after = touch_up(photo, before, strokes)
+    after = apply_strokes(photo, before, strokes)
     distance = distance_to_segment(hair.shape, *strokes[0].points)
     assert (after[distance < 0.4 * radius * side - 3] == adds).all()
     np.testing.assert_array_equal(after[distance > radius * side + 3], before[distance > radius * side + 3])
@@ -77,8 +80,8 @@ def test_what_a_stroke_leaves_alone_stays_bit_for_bit():
     """And hair is only added where it is added, removed where it is removed, whatever the photo says."""
     rng = np.random.default_rng(1)
     photo, alpha = rng.integers(0, 256, (200, 300, 3), np.uint8), rng.random((200, 300), np.float32)
-    added = touch_up(photo, alpha, [Stroke(True, 0.05, ((0.3, 0.5), (0.7, 0.5)))])
-    removed = touch_up(photo, alpha, [Stroke(False, 0.05, ((0.3, 0.5), (0.7, 0.5)))])
+    added = apply_strokes(photo, alpha, [Stroke(True, 0.05, ((0.3, 0.5), (0.7, 0.5)))])
+    removed = apply_strokes(photo, alpha, [Stroke(False, 0.05, ((0.3, 0.5), (0.7, 0.5)))])
     assert (added >= alpha).all() and (removed <= alpha).all()
     away = distance_to_segment(alpha.shape, (0.3, 0.5), (0.7, 0.5)) > 0.05 * 300 + 2
     for touched in (added, removed):
@@ -141,9 +144,9 @@ def test_strokes_are_read_as_the_browser_sends_them():
         *([STROKE | {"radius": radius}] for radius in (None, "0.1", True, 0, -1, 10**400, float("nan"), float("inf"))),
         *([STROKE | {"points": points}] for points in (None, "", [], [0.5], [[0.5, 0.5]], {"0": 1}, ["0.5", "0.5"])),
         *([STROKE | {"points": [0.5, number]}] for number in (None, True, float("nan"), float("-inf"), 3, -1e300)),
-        [STROKE] * (STROKES + 1),
-        [STROKE | {"points": [0.5] * (2 * POINTS + 2)}],
-        [STROKE | {"points": [0.5] * 2 * (POINTS // 2)}] * 3,
+        [STROKE] * (MAX_STROKES + 1),
+        [STROKE | {"points": [0.5] * (2 * MAX_POINTS + 2)}],
+        [STROKE | {"points": [0.5] * 2 * (MAX_POINTS // 2)}] * 3,
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_in_one_sentence(payload):
@@ -154,7 +157,7 @@ def test_anything_else_is_refused_in_one_sentence(payload):
 
 MOUTH = {"adds": True, "radius": 0.08, "points": [0.5, 0.5]}  # a dab on the mouth of the portrait
 CROWN = {"adds": False, "radius": 0.08, "points": [0.5, 0.15]}
-SETTINGS = ("ocean blue", 1, "pretrained", 0, 0, 0, "none", "")
+COLOUR = "ocean blue"
 
 
 @pytest.fixture(scope="module")
@@ -176,10 +179,26 @@ def pixels(path: str) -> np.ndarray:
         return np.asarray(picture).astype(int)
 
 
-def test_what_is_taken_away_is_touched_up_at_the_photos_own_size(predictor, large):
-    events, photo = PageEvents(PageSession(predictor)), {"path": str(large), "look": 1}
-    touched = photo | {"strokes": [MOUTH, CROWN]}
-    made = {kind: [events.take_away(kind)(of, *SETTINGS)["src"] for of in (photo, touched)] for kind in TAKE_AWAY}
+@pytest.fixture
+def store(predictor):
+    return PhotoStore(ModelRegistry.from_predictor(predictor))
+
+
+@pytest.fixture
+def studio(store):
+    return StudioService(store, Workers())
+
+
+def request(path, strokes=None, **more) -> dict:
+    return {"photo": save_file_to_cache(path, get_upload_folder()), "strokes": strokes, "colour": COLOUR, **more}
+
+
+def test_downloads_contain_the_strokes_at_full_resolution(studio, large):
+    edits = (None, [MOUTH, CROWN])
+    made = {
+        kind: [run_apart(studio.download(request(large, edit, kind=kind)))["src"] for edit in edits]
+        for kind in DOWNLOADS
+    }
     mouth, crown = np.s_[670:730, 495:555], np.s_[180:240, 495:555]
     before, after = map(pixels, made["alpha"])
     assert before.shape == after.shape == (1400, 1050)
@@ -194,49 +213,44 @@ def test_what_is_taken_away_is_touched_up_at_the_photos_own_size(predictor, larg
     np.testing.assert_array_equal(dyed[after == 0], original[after == 0])
     assert np.abs(dyed - original)[after == 255].mean() > 15
     assert np.abs(dyed[mouth] - original[mouth]).mean() > 15
-    for kind in TAKE_AWAY:
+    for kind in DOWNLOADS:
         assert pixels(made[kind][0]).shape == pixels(made[kind][1]).shape
         assert (pixels(made[kind][0]) != pixels(made[kind][1])).any(), kind
 
 
-def test_the_shown_picture_follows_the_strokes_and_the_networks_masks_do_not(predictor, large):
-    events, photo = PageEvents(PageSession(predictor)), {"path": str(large), "look": 1, "edit": 4}
-    touched = photo | {"strokes": [MOUTH]}
-    plain, dyed = (events.show_recoloured(of, *SETTINGS) for of in (photo, touched))
-    assert (dyed["look"], dyed["edit"]) == (1, 4)
-    difference = np.abs(pixels(plain["src"]) - pixels(dyed["src"]))
-    assert (
-        difference[630:650, 470:490].mean() > 20 and difference[1100:].mean() < 4
-    )  # the mouth; the shoulders, by JPEG
-    for one, other in zip(events.show_masks(photo, "Mask"), events.show_masks(touched, "Mask"), strict=True):
-        np.testing.assert_array_equal(pixels(one["src"]), pixels(other["src"]))
+def test_the_shown_picture_follows_the_strokes_and_the_masks_do_not(studio, large):
+    plain, edited = request(large), request(large, [MOUTH])
+    pictures = [pixels(run_apart(studio.recolour(each))["src"]) for each in (plain, edited)]
+    difference = np.abs(pictures[0] - pictures[1])
+    assert difference[630:650, 470:490].mean() > 20  # the mouth
+    assert difference[1100:].mean() < 4  # the shoulders, by JPEG
+    assert run_apart(studio.segment(plain))["masks"] == run_apart(studio.segment(edited))["masks"]
 
 
-def test_both_variants_take_the_same_strokes_and_a_bald_photo_gets_hair(predictor, tmp_path):
+def test_both_variants_take_the_same_strokes_and_a_photo_without_hair_gets_some(studio, tmp_path):
     Image.new("RGB", (300, 200), (120, 150, 190)).save(tmp_path / "sky.png")
-    events, photo = PageEvents(PageSession(predictor)), {"path": str(tmp_path / "sky.png"), "look": 1}
-    assert events.show_recoloured(photo, *SETTINGS)["bald"] == "no"
+    assert "finds no hair" in run_apart(studio.recolour(request(tmp_path / "sky.png")))["notice"]
     for variant in ("pretrained", "random"):
-        shown = events.show_recoloured(photo | {"strokes": [STROKE]}, "cherry red", 1, variant, *SETTINGS[3:])
+        shown = run_apart(
+            studio.recolour(request(tmp_path / "sky.png", [STROKE], colour="cherry red", variant=variant))
+        )
         red, _, blue = pixels(shown["src"])[100, 150]
-        assert red > blue + 40 and not shown["bald"]
+        assert red > blue + 40 and not shown["notice"]
 
 
-def test_another_colour_on_the_same_strokes_separates_the_hair_once(predictor, large, monkeypatch):
-    made, real = [], session.HairRecolourer
-    monkeypatch.setattr(session, "HairRecolourer", lambda photo, alpha: made.append(1) or real(photo, alpha))
-    events, photo = PageEvents(PageSession(predictor)), {"path": str(large), "look": 1, "strokes": [MOUTH, CROWN]}
+def test_another_colour_on_the_same_strokes_separates_the_hair_once(studio, large, monkeypatch):
+    made, real = [], store_module.HairRecolourer
+    monkeypatch.setattr(store_module, "HairRecolourer", lambda photo, alpha: made.append(1) or real(photo, alpha))
     for colour in ("ocean blue", "violet", "emerald"):
-        assert "error" not in events.show_recoloured(photo, colour, *SETTINGS[1:])
+        assert "error" not in run_apart(studio.recolour(request(large, [MOUTH, CROWN], colour=colour)))
     assert len(made) == 1
-    events.show_recoloured(photo | {"strokes": [MOUTH]}, *SETTINGS)  # undone
-    events.show_recoloured(photo, *SETTINGS)
+    run_apart(studio.recolour(request(large, [MOUTH])))  # undone
+    run_apart(studio.recolour(request(large, [MOUTH, CROWN])))
     assert len(made) == 2
 
 
-def test_wrong_strokes_are_answered_in_words_by_every_event_that_uses_them(predictor, large):
-    events, photo = PageEvents(PageSession(predictor)), {"path": str(large), "look": 1}
+def test_wrong_strokes_are_answered_with_one_sentence_by_every_function_that_uses_them(studio, large):
     for strokes in ("x", [STROKE] * 500, [STROKE | {"points": [float("nan"), 0]}], [{}]):
-        for event in (events.show_recoloured, *(events.take_away(kind) for kind in TAKE_AWAY)):
-            said = event(photo | {"strokes": strokes}, *SETTINGS)["error"]
-            assert "touch-up" in said and "expected" in said
+        for function in (studio.recolour, studio.thumbnails, studio.download, studio.detail):
+            said = run_apart(function(request(large, strokes)))["error"]
+            assert "stroke" in said and said.endswith(".")
