@@ -209,7 +209,7 @@ def table_of(metrics: Mapping[str, Any]) -> str:
             f"### On {metrics['images']} test photos: {dataset}",
             markdown_table(head, rows),
             EXPLANATION,
-            "Neither network was trained on these photos. The paper: B. Cesnik, *Segmentation of human hair* (2019/20).",
+            "Neither network was trained on these photos. Paper: B. Cesnik, *Segmentation of human hair* (2019/20).",
         ]
     )
 

@@ -20,9 +20,8 @@ from PIL import Image
 
 from hairseg.images import encode_jpeg
 from hairseg.inference.predictor import HairPredictor
-from hairseg.page.events import UNEXPECTED
-from hairseg.page.layout import build_page
-from hairseg.page.session import PageSession
+from hairseg.page.app import build_page
+from hairseg.page.security import UNEXPECTED
 
 LONGEST_ANSWER = 400  # characters of a sentence on the page
 
@@ -35,7 +34,6 @@ class Caller:
     def __init__(self, url: str, config: dict, uploaded: Path, secret: Path):
         self.url, self.uploaded, self.secret = url, uploaded, secret
         values = {part["id"]: part["props"].get("value") for part in config["components"]}
-        kinds = {part["id"]: part["type"] for part in config["components"]}
         self.photos = {
             part["id"]
             for part in config["components"]
@@ -43,13 +41,11 @@ class Caller:
         }
         self.events = [event for event in config["dependencies"] if event["backend_fn"]]
         self.usual = {
-            event["id"]: [
-                {"path": str(uploaded), "look": 1} if part in self.photos else values[part] for part in event["inputs"]
-            ]
+            event["id"]: [{"path": str(uploaded)} if part in self.photos else values[part] for part in event["inputs"]]
             for event in self.events
         }
-        self.kinds = kinds
         self.elements = {part["id"]: part["props"].get("elem_id") for part in config["components"]}
+        self.studio = next(part for part, name in self.elements.items() if name == "studio")
 
     def post(self, path: str, body: bytes) -> tuple[int, str]:
         request = urllib.request.Request(f"{self.url}{path}", body, {"Content-Type": "application/json"})
@@ -77,7 +73,7 @@ class Caller:
 
 @pytest.fixture(scope="module")
 def caller(small_repository, tmp_path_factory):
-    page = build_page(PageSession(HairPredictor(small_repository)))
+    page = build_page(HairPredictor(small_repository))
     uploads = Path(get_upload_folder()) / uuid.uuid4().hex
     uploads.mkdir(parents=True)
     secret = tmp_path_factory.mktemp("secret") / "secret.png"
@@ -111,17 +107,9 @@ def payloads(caller: Caller) -> st.SearchStrategy:
     urls = paths(caller) | st.sampled_from(
         ["data:image/png;base64,", "data:image/png;base64,AAAA", "data:,x", "http://127.0.0.1:1/x"]
     )
-    strokes = st.fixed_dictionaries(
-        {},
-        optional={
-            "adds": st.booleans() | json_values,
-            "radius": st.floats(0, 0.2) | json_values,
-            "points": st.lists(st.floats(-1, 2) | json_values, max_size=8) | json_values,
-        },
-    )
-    keys = {"path": anything, "url": urls | json_values, "look": json_values, "orig_name": paths(caller) | json_values}
+    keys = {"path": anything, "url": urls | json_values, "orig_name": paths(caller) | json_values}
     keys |= {"meta": st.just({"_type": "gradio.FileData"}) | json_values, "size": json_values, "mime_type": json_values}
-    keys |= {"is_stream": json_values, "edit": json_values, "strokes": st.lists(strokes, max_size=4) | json_values}
+    keys |= {"is_stream": json_values}
     odd = st.fixed_dictionaries({}, optional=keys)
     return odd.map(lambda payload: payload | {"path": str(caller.uploaded)}) | odd | anything
 
@@ -138,7 +126,7 @@ def check(caller: Caller, answered: tuple[bool, str], log: str) -> None:
         return
     for value in output["data"]:
         if isinstance(value, dict) and "error" in value:
-            assert "expected" in value["error"] and len(value["error"]) < LONGEST_ANSWER, value
+            assert value["error"].endswith(".") and len(value["error"]) < LONGEST_ANSWER, value
 
 
 @given(data=st.data())
@@ -178,11 +166,50 @@ def test_any_list_of_values(caller, logged, data):
     | st.sampled_from(["../../app.py", "/etc/passwd", "", ".", "astronaut.jpg\0"])
 )
 def test_any_name_of_an_example(caller, logged, name):
-    photo = next(part for part in caller.photos if caller.kinds[part] == "html")
-    body = {"data": name, "fn_name": "example", "component_id": photo, "session_hash": uuid.uuid4().hex}
+    body = {"data": name, "fn_name": "example", "component_id": caller.studio, "session_hash": uuid.uuid4().hex}
     _, said = caller.post("gradio_api/component_server", json.dumps(body).encode())
     errors = logged()
     assert "Traceback" not in said + errors, errors or said
+
+
+strokes = st.fixed_dictionaries(
+    {},
+    optional={
+        "adds": st.booleans() | json_values,
+        "radius": st.floats(0, 0.2) | json_values,
+        "points": st.lists(st.floats(-1, 2) | json_values, max_size=8) | json_values,
+    },
+)
+
+settings = st.fixed_dictionaries(
+    {},
+    optional={
+        "strokes": st.lists(strokes, max_size=4) | json_values,
+        "colour": st.sampled_from(["copper", "rgba(1.2.3,4,5)"]) | json_values,
+        "variant": st.sampled_from(["random", "pretrained"]) | json_values,
+        "model": json_values,
+        "second_mode": st.sampled_from(["none", "ombre"]) | json_values,
+        "window": st.lists(st.floats(0, 1), min_size=4, max_size=4) | json_values,
+        "kind": st.sampled_from(["alpha", "card"]) | json_values,
+        "format": st.sampled_from(["4:5"]) | json_values,
+        "link": json_values,
+        **dict.fromkeys(("strength", "vividness", "lightness", "natural_roots"), st.floats(-1, 1) | json_values),
+    },
+)
+
+
+@given(data=st.data(), asked=settings, odd=json_values, is_odd=st.booleans())
+def test_any_request_of_the_studio(caller, logged, data, asked, odd, is_odd):
+    function = data.draw(st.sampled_from(["segment", "recolour", "thumbnails", "detail", "download"]))
+    photo = data.draw(st.just(str(caller.uploaded)) | paths(caller) | json_values)
+    body = {"data": odd if is_odd else asked | {"photo": photo}, "fn_name": function, "component_id": caller.studio}
+    status, said = caller.post("gradio_api/component_server", json.dumps(body | {"session_hash": "x"}).encode())
+    answered = json.loads(said)
+    assert status == 200 and "Traceback" not in said + logged(), said
+    assert not {"secret-", "passwd-", "app-"} & set(re.findall(r"[a-z]+-", said))
+    if "error" in answered:
+        sentence = answered["error"]
+        assert sentence and "\n" not in sentence and len(sentence) < LONGEST_ANSWER and sentence != UNEXPECTED
 
 
 FRAME = base64.b64encode(encode_jpeg(draw_portrait(1, 64)[0])).decode()

@@ -11,7 +11,8 @@ const INSECURE = "The camera cannot be used: browsers allow it on https pages on
 
 /** @param {number[]} times milliseconds of the last pictures @returns {number} pictures per second; 0 if unknown */
 export function rateOf(times) {
-    return times.length < 2 ? 0 : 1000 * (times.length - 1) / (/** @type {number} */ (times.at(-1)) - times[0]);
+    const span = (times.at(-1) ?? 0) - (times[0] ?? 0);
+    return span ? (1000 * (times.length - 1)) / span : 0;
 }
 
 /**
@@ -22,8 +23,10 @@ export function rateOf(times) {
 export function start(element, server, {side, presets}) {
     /** @template {HTMLElement} [T=HTMLElement] @param {string} selector @returns {T} */
     const at = selector => /** @type {T} */ (element.querySelector(selector));
-    const video = /** @type {HTMLVideoElement} */ (at("video")), place = at(".picture");
-    const canvas = document.createElement("canvas"), before = /** @type {HTMLCanvasElement} */ (at(".before"));
+    const video = /** @type {HTMLVideoElement} */ (at("video")),
+        place = at(".picture");
+    const canvas = document.createElement("canvas"),
+        before = /** @type {HTMLCanvasElement} */ (at(".before"));
     const colour = /** @type {HTMLInputElement} */ (at("[name=colour]"));
     const strength = /** @type {HTMLInputElement} */ (at("[name=strength]"));
     /** @type {Stream | null} */
@@ -51,7 +54,7 @@ export function start(element, server, {side, presets}) {
 
     /** @param {Stream} stream @param {string} [sentence] */
     const stop = (stream, sentence = "") => {
-        stream.camera?.getTracks().forEach(track => track.stop());
+        for (const track of stream.camera?.getTracks() ?? []) track.stop();
         clearInterval(stream.clock);
         if (stream.name) server.end_stream(stream.name);
         if (stream !== live) return;
@@ -62,14 +65,15 @@ export function start(element, server, {side, presets}) {
 
     const begin = async () => {
         /** @type {Stream} */
-        const stream = live = {times: []};
+        const stream = {times: []};
+        live = stream;
         show("starting");
         write(".said", "Starting the camera");
         try {
             if (!navigator.mediaDevices) return stop(stream, INSECURE);
             const wanted = {facingMode: "user", width: {ideal: 640}, height: {ideal: 480}};
             stream.camera = await navigator.mediaDevices.getUserMedia({audio: false, video: wanted});
-            if (stream !== live) return stop(stream);  // stopped while the browser asked for permission
+            if (stream !== live) return stop(stream); // stopped while the browser asked for permission
             video.srcObject = stream.camera;
             await video.play();
         } catch (error) {
@@ -105,7 +109,10 @@ export function start(element, server, {side, presets}) {
         });
         if (stream !== live) return;
         if (!answer?.picture) return stop(stream, answer?.ended || answer?.error || LOST);
-        const image = Object.assign(new Image(), {src: `data:image/jpeg;base64,${answer.picture}`, alt: "Your camera, recoloured"});
+        const image = Object.assign(new Image(), {
+            src: `data:image/jpeg;base64,${answer.picture}`,
+            alt: "Your camera, recoloured",
+        });
         await image.decode().catch(() => null);
         if (stream !== live) return;
         place.replaceChildren(image);
@@ -119,14 +126,18 @@ export function start(element, server, {side, presets}) {
 
     /** @param {Stream} stream @param {number} seconds */
     const tick = (stream, seconds) => {
-        const left = Math.ceil((/** @type {number} */ (stream.ends) - performance.now()) / 1000);
+        const left = Math.ceil(((stream.ends ?? 0) - performance.now()) / 1000);
         if (left <= 0) return stop(stream, `The ${seconds} seconds are over. Start again if you like.`);
         write(".left", `${left} s left`);
         const rate = rateOf(stream.times);
-        if (rate) write(".rate", `${rate.toFixed(rate < 10 ? 1 : 0)} pictures a second, ${Math.round(stream.delay ?? 0)} ms delay`);
+        if (rate)
+            write(
+                ".rate",
+                `${rate.toFixed(rate < 10 ? 1 : 0)} pictures a second, ${Math.round(stream.delay ?? 0)} ms delay`,
+            );
     };
 
-    at(".switch").addEventListener("click", () => live ? stop(live) : begin());
+    at(".switch").addEventListener("click", () => (live ? stop(live) : begin()));
     at(".freeze").addEventListener("click", () => {
         if (!live) return;
         live.isFrozen = !live.isFrozen;
@@ -136,34 +147,51 @@ export function start(element, server, {side, presets}) {
         before.hidden = !before.hidden;
         press(".compare", !before.hidden);
     });
-    at(".keep").addEventListener("click", () => before.toBlob(blob => {
-        const input = /** @type {HTMLInputElement | null} */ (document.querySelector("#photo input[type=file]"));
-        if (!blob || !input) return;
-        const files = new DataTransfer();
-        files.items.add(new File([blob], "live.jpg", {type: "image/jpeg"}));
-        input.files = files.files;
-        input.dispatchEvent(new Event("change"));
-        /** @type {HTMLElement} */ (document.querySelector("#tabs [role=tab]")).click();
-    }, "image/jpeg", 0.95));
+    at(".keep").addEventListener("click", () =>
+        before.toBlob(
+            blob => {
+                const input = /** @type {HTMLInputElement | null} */ (
+                    document.querySelector("#photo input[type=file]")
+                );
+                if (!blob || !input) return;
+                const files = new DataTransfer();
+                files.items.add(new File([blob], "live.jpg", {type: "image/jpeg"}));
+                input.files = files.files;
+                input.dispatchEvent(new Event("change"));
+                /** @type {HTMLElement} */ (document.querySelector("#tabs [role=tab]")).click();
+            },
+            "image/jpeg",
+            0.95,
+        ),
+    );
     /** @param {string} [sentence] */
     const leave = sentence => live && stop(live, sentence);
-    document.addEventListener("visibilitychange", () => document.hidden && leave("Stopped because the page was out of sight."));
+    document.addEventListener(
+        "visibilitychange",
+        () => document.hidden && leave("Stopped because the page was out of sight."),
+    );
     window.addEventListener("pagehide", () => leave());
 
     // The address holds what is chosen under "Try it". Colours chosen here stay here.
     let followed = "";
     const mark = () => {
         for (const swatch of /** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll("[data-preset]"))) {
-            swatch.setAttribute("aria-pressed", String(presets[/** @type {string} */ (swatch.dataset.preset)] === colour.value));
+            swatch.setAttribute(
+                "aria-pressed",
+                String(presets[/** @type {string} */ (swatch.dataset.preset)] === colour.value),
+            );
         }
     };
     const follow = () => {
         if (followed === location.search) return;
         followed = location.search;
-        const query = new URLSearchParams(followed), name = query.get("colour") ?? "copper";
+        const query = new URLSearchParams(followed),
+            name = query.get("colour") ?? "copper";
         colour.value = presets[name] ?? `#${name}`;
         strength.value = query.get("strength") ?? "1";
-        const variant = element.querySelector(`[value="${query.get("variant") === "random" ? "random" : "pretrained"}"]`);
+        const variant = element.querySelector(
+            `[value="${query.get("variant") === "random" ? "random" : "pretrained"}"]`,
+        );
         /** @type {HTMLInputElement} */ (variant).checked = true;
         mark();
     };
@@ -176,7 +204,7 @@ export function start(element, server, {side, presets}) {
     colour.addEventListener("input", mark);
     new IntersectionObserver(() => {
         if (element.checkVisibility()) follow();
-        else leave();  // another tab of the page is open
+        else leave(); // another tab of the page is open
     }).observe(element);
     follow();
     mark();

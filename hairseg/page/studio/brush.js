@@ -53,14 +53,26 @@ export function createBrush(element, {limits, edits, colour, view, onEdit, say})
     };
     /** @param {HTMLImageElement} image @param {ReturnType<typeof place>} at */
     const preparePaints = (image, at) => {
-        const key = [colour(), image.src, image.naturalWidth, canvas.width, canvas.height, at.left, at.top, at.width].join();
+        const key = [
+            colour(),
+            image.src,
+            image.naturalWidth,
+            canvas.width,
+            canvas.height,
+            at.left,
+            at.top,
+            at.width,
+        ].join();
         if (paints.key === key) return;
         const layer = Object.assign(document.createElement("canvas"), {width: canvas.width, height: canvas.height});
         const pen = /** @type {CanvasRenderingContext2D} */ (layer.getContext("2d"));
         pen.drawImage(image, at.left, at.top, at.width, at.height);
         const plain = context.createPattern(layer, "no-repeat");
         pen.fillStyle = colour();
-        for (const [operation, alpha] of /** @type {const} */ ([["color", 1], ["source-over", 0.35]])) {
+        for (const [operation, alpha] of /** @type {const} */ ([
+            ["color", 1],
+            ["source-over", 0.35],
+        ])) {
             pen.globalCompositeOperation = operation;
             pen.globalAlpha = alpha;
             pen.fillRect(0, 0, layer.width, layer.height);
@@ -71,14 +83,15 @@ export function createBrush(element, {limits, edits, colour, view, onEdit, say})
     const draw = () => {
         const image = original();
         if (canvas.hidden || !image?.naturalWidth) return;
-        const box = canvas.getBoundingClientRect(), ratio = window.devicePixelRatio;
+        const box = canvas.getBoundingClientRect(),
+            ratio = window.devicePixelRatio;
         Object.assign(canvas, {width: Math.round(box.width * ratio), height: Math.round(box.height * ratio)});
         const at = place();
         preparePaints(image, at);
         context.lineCap = context.lineJoin = "round";
         for (const {adds, radius, points} of stroke ? [...pending, stroke] : pending) {
             context.strokeStyle = (adds ? paints.dyed : paints.plain) ?? "#8888";
-            context.lineWidth = 1.4 * radius * at.longer;  // up to the middle of the soft edge
+            context.lineWidth = 1.4 * radius * at.longer; // up to the middle of the soft edge
             context.beginPath();
             context.moveTo(at.left + points[0] * at.width, at.top + points[1] * at.height);
             for (let i = 0; i < points.length; i += 2) {
@@ -87,11 +100,21 @@ export function createBrush(element, {limits, edits, colour, view, onEdit, say})
             context.stroke();
         }
         if (!brush) return;
-        for (const [ink, width] of /** @type {const} */ ([["#000", 3], ["#fff", 1.5]])) {  // visible on light and dark
+        for (const [ink, width] of /** @type {const} */ ([
+            ["#000", 3],
+            ["#fff", 1.5],
+        ])) {
+            // visible on light and dark
             context.strokeStyle = ink;
             context.lineWidth = width * ratio;
             context.beginPath();
-            context.arc(at.left + brush[0] * at.width, at.top + brush[1] * at.height, radius() * at.longer, 0, 2 * Math.PI);
+            context.arc(
+                at.left + brush[0] * at.width,
+                at.top + brush[1] * at.height,
+                radius() * at.longer,
+                0,
+                2 * Math.PI,
+            );
             context.stroke();
         }
     };
@@ -106,12 +129,13 @@ export function createBrush(element, {limits, edits, colour, view, onEdit, say})
     };
 
     const refresh = () => {
-        const current = edits(), count = current?.strokes.length ?? 0;
+        const current = edits(),
+            count = current?.strokes.length ?? 0;
         start.textContent = count ? `Touch up · ${count}` : "Touch up";
         start.setAttribute("aria-pressed", String(!strip.hidden));
         button("add").setAttribute("aria-pressed", String(adds));
         button("remove").setAttribute("aria-pressed", String(!adds));
-        button("undo").setAttribute("aria-disabled", String(!current?.past.length));  // disabled, it would lose the focus
+        button("undo").setAttribute("aria-disabled", String(!current?.past.length)); // disabled, it would lose the focus
         button("clear").setAttribute("aria-disabled", String(!count));
         redraw();
     };
@@ -139,13 +163,15 @@ export function createBrush(element, {limits, edits, colour, view, onEdit, say})
     const begin = () => {
         const current = edits();
         if (!brush || !current) return;
-        if (isFull(current.strokes, limits)) return say("There are as many brush strokes as possible. Undo or clear some first.");
+        if (isFull(current.strokes, limits))
+            return say("There are as many brush strokes as possible. Undo or clear some first.");
         say("");
         stroke = {adds, radius: radius(), points: brush.map(rounded)};
         redraw();
     };
     const finish = () => {
-        const finished = stroke, current = edits();
+        const finished = stroke,
+            current = edits();
         stroke = null;
         if (!finished || !current) return;
         current.past.push(current.strokes);
@@ -154,9 +180,13 @@ export function createBrush(element, {limits, edits, colour, view, onEdit, say})
     };
     const extend = () => {
         if (!stroke || !brush) return;
-        const {points} = stroke, at = place();
-        const [dx, dy] = [brush[0] - /** @type {number} */ (points.at(-2)), brush[1] - /** @type {number} */ (points.at(-1))];
-        if (Math.hypot(dx * at.width, dy * at.height) < stroke.radius * at.longer / 6) return;
+        const {points} = stroke,
+            at = place();
+        const [dx, dy] = [
+            brush[0] - /** @type {number} */ (points.at(-2)),
+            brush[1] - /** @type {number} */ (points.at(-1)),
+        ];
+        if (Math.hypot(dx * at.width, dy * at.height) < (stroke.radius * at.longer) / 6) return;
         points.push(...brush.map(rounded));
         if (points.length >= 2 * limits.strokePoints) {
             finish();
@@ -173,12 +203,13 @@ export function createBrush(element, {limits, edits, colour, view, onEdit, say})
     };
     /** @param {PointerEvent} event @returns {[number, number]} */
     const pointOf = event => {
-        const box = canvas.getBoundingClientRect(), {scale, x, y} = view();
+        const box = canvas.getBoundingClientRect(),
+            {scale, x, y} = view();
         return [x + (event.clientX - box.left) / box.width / scale, y + (event.clientY - box.top) / box.height / scale];
     };
 
     canvas.addEventListener("pointerdown", event => {
-        if (!event.isPrimary) return cancel();  // two fingers zoom or scroll the page
+        if (!event.isPrimary) return cancel(); // two fingers zoom or scroll the page
         if (event.button !== 0) return;
         canvas.setPointerCapture(event.pointerId);
         brush = pointOf(event);
@@ -205,11 +236,13 @@ export function createBrush(element, {limits, edits, colour, view, onEdit, say})
         const direction = directions[event.key];
         if (!direction && event.key !== " ") return;
         event.preventDefault();
-        const at = place(), step = radius() * at.longer / 2;
+        const at = place(),
+            step = (radius() * at.longer) / 2;
         brush ||= [view().x + 0.5 / view().scale, view().y + 0.5 / view().scale];
         if (direction) {
             brush = [
-                clamp(brush[0] + direction[0] * step / at.width, 0, 1), clamp(brush[1] + direction[1] * step / at.height, 0, 1),
+                clamp(brush[0] + (direction[0] * step) / at.width, 0, 1),
+                clamp(brush[1] + (direction[1] * step) / at.height, 0, 1),
             ];
         } else if (!event.repeat) {
             begin();
@@ -234,7 +267,7 @@ export function createBrush(element, {limits, edits, colour, view, onEdit, say})
         refresh();
     });
     size.addEventListener("input", () => {
-        brush = [view().x + 0.5 / view().scale, view().y + 0.5 / view().scale];  // shows its size
+        brush = [view().x + 0.5 / view().scale, view().y + 0.5 / view().scale]; // shows its size
         redraw();
     });
     document.addEventListener("keydown", event => {

@@ -16,7 +16,7 @@ export const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
  * @returns {Promise<T | undefined>} undefined once the answer is not wanted any more
  */
 export async function insist(call, {isWanted, onLost, onReached, retryMs = RETRY_MS}) {
-    for (let isLost = false; isWanted();) {
+    for (let isLost = false; isWanted(); ) {
         const answer = await call().catch(() => undefined);
         if (answer !== undefined) {
             if (isLost) onReached();
@@ -36,7 +36,8 @@ export async function insist(call, {isWanted, onLost, onReached, retryMs = RETRY
  * @returns {() => Promise<void>}
  */
 export function latestOnly(run) {
-    let isRunning = false, isAskedAgain = false;
+    let isRunning = false,
+        isAskedAgain = false;
     return async () => {
         isAskedAgain = true;
         if (isRunning) return;

@@ -19,7 +19,14 @@ export function parseColour(text, presets) {
     if (code) return `#${code[1]}`;
     const rgb = name.match(/^rgba?\(\s*([\d.]+)[\s,]+([\d.]+)[\s,]+([\d.]+)/);
     if (!rgb) return undefined;
-    return `#${rgb.slice(1).map(value => Math.min(255, Math.round(Number(value))).toString(16).padStart(2, "0")).join("")}`;
+    return `#${rgb
+        .slice(1)
+        .map(value =>
+            Math.min(255, Math.round(Number(value)))
+                .toString(16)
+                .padStart(2, "0"),
+        )
+        .join("")}`;
 }
 
 /**
@@ -66,7 +73,11 @@ export function fromQuery(query, usual, constants) {
     const colour = text => parseColour(text, presets);
     /** @type {Record<string, (text: string) => string | number | undefined>} */
     const parsers = {
-        colour, second_colour: colour, variant: oneOf(variants), second_mode: oneOf(modes), model: oneOf(models),
+        colour,
+        second_colour: colour,
+        variant: oneOf(variants),
+        second_mode: oneOf(modes),
+        model: oneOf(models),
     };
     for (const [name, [lowest, highest]] of Object.entries(numbers)) {
         parsers[name] = text => {

@@ -20,11 +20,11 @@ import {countChanged, fromQuery, parseColour, presetOf, toQuery} from "./setting
 import {listenForPhotos} from "./upload.js";
 import {clamp, panBy, viewOf, WHOLE, windowOf, zoomBy} from "./zoom.js";
 
-const DETAIL_DELAY = 350;  // milliseconds after the last zoom or pan
+const DETAIL_DELAY = 350; // milliseconds after the last zoom or pan
 
-const TRIED = 12;  // colours
+const TRIED = 12; // colours
 
-const STORED = "hairseg-photo";  // key of sessionStorage: the path of the photo on the server, and its name
+const STORED = "hairseg-photo"; // key of sessionStorage: the path of the photo on the server, and its name
 
 /** @param {string} path of a file that the server has made */
 export function addressOf(path) {
@@ -84,14 +84,14 @@ export function start(element, {props, trigger, server, upload, watch}, constant
      */
     const fill = async (selector, src, alt = "") => {
         const place = at(selector);
-        let image = place.querySelector("img");
+        const existing = place.querySelector("img");
         if (!src) {
-            image?.remove();
+            existing?.remove();
             return false;
         }
-        if (!image) place.append(image = document.createElement("img"));
-        image.alt = alt;
-        const current = image;
+        const current = existing ?? document.createElement("img");
+        if (!existing) place.append(current);
+        current.alt = alt;
         current.dataset.src = src;
         for (let attempt = 0; current.isConnected && current.dataset.src === src; attempt += 1) {
             if (attempt) await new Promise(resolve => setTimeout(resolve, 1000 * attempt));
@@ -100,13 +100,14 @@ export function start(element, {props, trigger, server, upload, watch}, constant
                 await current.decode();
                 break;
             } catch {
-                if (src.startsWith("blob:") || current.naturalWidth) break;  // a format that browsers cannot show, such as HEIC
+                if (src.startsWith("blob:") || current.naturalWidth) break; // a format that browsers cannot show, such as HEIC
             }
         }
         return current.isConnected && current.dataset.src === src;
     };
     const clearPictures = () => {
-        for (const place of ["#random-mask .pan", "#pretrained-mask .pan", "#original", "#recoloured", "#photo .pan"]) fill(place, null);
+        for (const place of ["#random-mask .pan", "#pretrained-mask .pan", "#original", "#recoloured", "#photo .pan"])
+            fill(place, null);
         for (const text of element.querySelectorAll(".found, .verdict, .said, .legend")) text.textContent = "";
         clearDetail();
         at("#compare").classList.add("is-empty");
@@ -130,7 +131,9 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     /** @param {Photo} photo */
     const begin = async photo => {
         if (look?.result) previous = look;
-        const own = look = {photo, model: settings.model, result: null, ratio: 1};
+        /** @type {Look} */
+        const own = {photo, model: settings.model, result: null, ratio: 1};
+        look = own;
         say("");
         clearPictures();
         setStage("loading");
@@ -168,7 +171,11 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         const shown = ["random", "pretrained"].map(variant => {
             at(`#${variant}-mask .found`).textContent = answer.captions[variant];
             at(`#${variant}-mask .score`).textContent = answer.scores[variant] ? `${answer.scores[variant]} ·` : "";
-            return fill(`#${variant}-mask .pan`, addressOf(answer.masks[variant]), `Mask of the ${network[/** @type {"random"} */ (variant)]}: ${answer.captions[variant]}`);
+            return fill(
+                `#${variant}-mask .pan`,
+                addressOf(answer.masks[variant]),
+                `Mask of the ${network[/** @type {"random"} */ (variant)]}: ${answer.captions[variant]}`,
+            );
         });
         at(".verdict").textContent = answer.verdict;
         at("[data-zoom=head]").hidden = !answer.focus;
@@ -180,7 +187,9 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     };
 
     const recolour = latestOnly(async () => {
-        const own = look, wanted = settings, strokes = own?.photo.strokes;
+        const own = look,
+            wanted = settings,
+            strokes = own?.photo.strokes;
         if (!own?.photo.path) return;
         const isWanted = () => own === look && wanted === settings && strokes === own.photo.strokes;
         at("#compare").classList.add("is-waiting");
@@ -196,7 +205,8 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         ]);
         if (!isShown || !isWanted()) return;
         const frame = at("#compare");
-        if (frame.classList.contains("is-empty")) {  // the new colour begins in the middle of the hair
+        if (frame.classList.contains("is-empty")) {
+            // the new colour begins in the middle of the hair
             const {x, scale} = view;
             setCut(clamp((answer.middle - x) * scale, 0.1, 0.9));
             frame.classList.add("is-new");
@@ -211,7 +221,9 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     });
 
     const showThumbnails = latestOnly(async () => {
-        const own = look, wanted = settings, strokes = own?.photo.strokes;
+        const own = look,
+            wanted = settings,
+            strokes = own?.photo.strokes;
         if (!own?.result) return;
         const answer = await server.thumbnails(payload()).catch(() => undefined);
         if (!answer?.src || own !== look || wanted.model !== settings.model || strokes !== own.photo.strokes) return;
@@ -222,7 +234,8 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     /** @param {{error?: string, gone?: boolean}} answer */
     const fail = ({error = "", gone}) => {
         if (!look) return;
-        if (gone) {  // deleted from the server: bring it again
+        if (gone) {
+            // deleted from the server: bring it again
             look.photo.path = null;
             return begin(look.photo);
         }
@@ -244,10 +257,17 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         if (files.length > 1) strip = files;
         showStrip();
         if (file.size > constants.largestMegabytes * 2 ** 20) {
-            return say(`${file.name} is too large. Send at most ${constants.largestMegabytes} MB: scale it down and try again.`);
+            return say(
+                `${file.name} is too large. Send at most ${constants.largestMegabytes} MB: scale it down and try again.`,
+            );
         }
         begin({
-            name: file.name, src: URL.createObjectURL(file), path: null, isExample: false, strokes: [], past: [],
+            name: file.name,
+            src: URL.createObjectURL(file),
+            path: null,
+            isExample: false,
+            strokes: [],
+            past: [],
             bring: async () => (await upload(file)).path,
         });
         if (isPhone.matches) at(".row").scrollIntoView({block: "nearest"});
@@ -256,24 +276,38 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     const showStrip = () => {
         const place = at(".strip");
         place.hidden = strip.length < 2;
-        place.replaceChildren(...(strip.length < 2 ? [] : strip).map(file => {
-            const button = Object.assign(document.createElement("button"), {type: "button", title: file.name});
-            button.setAttribute("aria-label", file.name);
-            const image = Object.assign(document.createElement("img"), {src: URL.createObjectURL(file), alt: ""});
-            image.addEventListener("error", () => button.replaceChildren(file.name));
-            button.append(image);
-            button.addEventListener("click", () => take([file]));
-            return button;
-        }));
+        place.replaceChildren(
+            ...(strip.length < 2 ? [] : strip).map(file => {
+                const button = Object.assign(document.createElement("button"), {type: "button", title: file.name});
+                button.setAttribute("aria-label", file.name);
+                const image = Object.assign(document.createElement("img"), {src: URL.createObjectURL(file), alt: ""});
+                image.addEventListener("error", () => button.replaceChildren(file.name));
+                button.append(image);
+                button.addEventListener("click", () => take([file]));
+                return button;
+            }),
+        );
     };
 
     /** @param {string} name */
     const showExample = name => {
-        const button = at(`[data-example="${name}"]`), image = /** @type {HTMLImageElement} */ (button.querySelector("img"));
+        const button = at(`[data-example="${name}"]`),
+            image = /** @type {HTMLImageElement} */ (button.querySelector("img"));
         const title = button.nextElementSibling?.firstChild?.textContent ?? name;
         return begin({
-            name: title, src: image.dataset.large ?? image.src, path: null, isExample: true, strokes: [], past: [],
-            bring: async () => (await insist(() => server.example(name), patience(() => look?.photo.name === title)))?.photo,
+            name: title,
+            src: image.dataset.large ?? image.src,
+            path: null,
+            isExample: true,
+            strokes: [],
+            past: [],
+            bring: async () =>
+                (
+                    await insist(
+                        () => server.example(name),
+                        patience(() => look?.photo.name === title),
+                    )
+                )?.photo,
         });
     };
 
@@ -288,8 +322,13 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         const stored = JSON.parse(sessionStorage.getItem(STORED) ?? "null");
         if (!stored?.path) return showExample(constants.firstExample);
         return begin({
-            ...stored, src: addressOf(stored.path), isExample: false, strokes: [], past: [],
-            bring: async () => {  // only asked for once the server has deleted it
+            ...stored,
+            src: addressOf(stored.path),
+            isExample: false,
+            strokes: [],
+            past: [],
+            bring: async () => {
+                // only asked for once the server has deleted it
                 sessionStorage.removeItem(STORED);
                 return undefined;
             },
@@ -317,16 +356,21 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         writeAddress();
         if (settings.model !== before.model && look) begin({...look.photo, path: look.photo.path});
         else recolour();
-        const {colour: _, ...others} = settings, {colour: __, ...othersBefore} = before;
+        const {colour: _, ...others} = settings,
+            {colour: __, ...othersBefore} = before;
         if (JSON.stringify(others) !== JSON.stringify(othersBefore)) showThumbnails();
     };
     const markSwatch = () => {
-        const preset = presetOf(settings.colour, constants.presets), count = countChanged(settings, usual);
+        const preset = presetOf(settings.colour, constants.presets),
+            count = countChanged(settings, usual);
         for (const swatch of element.querySelectorAll(".swatch")) {
             swatch.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (swatch).dataset.preset === preset));
         }
         element.dataset.changed = count ? String(count) : "";
-        at("#reset")?.toggleAttribute("hidden", JSON.stringify({...settings, model: null}) === JSON.stringify({...usual, model: null}));
+        at("#reset")?.toggleAttribute(
+            "hidden",
+            JSON.stringify({...settings, model: null}) === JSON.stringify({...usual, model: null}),
+        );
     };
     const linkOf = () => {
         const address = new URL(location.href);
@@ -341,14 +385,17 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         tried.splice(0, TRIED, ...[colour, ...tried.filter(each => each !== colour)].slice(0, TRIED));
         const place = at(".tried");
         place.hidden = tried.length < 2;
-        place.replaceChildren("Tried: ", ...tried.map(each => {
-            const name = presetOf(each, constants.presets) ?? each;
-            const button = Object.assign(document.createElement("button"), {type: "button", title: name});
-            button.style.setProperty("--swatch", each);
-            button.setAttribute("aria-label", `Back to ${name}`);
-            button.addEventListener("click", () => change({colour: each}));
-            return button;
-        }));
+        place.replaceChildren(
+            "Tried: ",
+            ...tried.map(each => {
+                const name = presetOf(each, constants.presets) ?? each;
+                const button = Object.assign(document.createElement("button"), {type: "button", title: name});
+                button.style.setProperty("--swatch", each);
+                button.setAttribute("aria-label", `Back to ${name}`);
+                button.addEventListener("click", () => change({colour: each}));
+                return button;
+            }),
+        );
     };
 
     // ---- zoom ----
@@ -372,19 +419,31 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     };
     /** Pixels of the photo's own resolution where a picture is magnified. */
     const refreshDetail = latestOnly(async () => {
-        const own = look, wanted = settings, seen = view, strokes = own?.photo.strokes;
+        const own = look,
+            wanted = settings,
+            seen = view,
+            strokes = own?.photo.strokes;
         clearDetail();
         if (!own?.result || own.result.isFullSize || view.scale === 1 || brush.isOn()) return;
         const isWanted = () => own === look && wanted === settings && seen === view && strokes === own.photo.strokes;
         const answer = await server.detail({...payload(), window: windowOf(seen)}).catch(() => undefined);
         if (!answer?.window || !isWanted()) return;
-        const places = {"#random-mask .pan": "random", "#photo .pan": "photo", "#pretrained-mask .pan": "pretrained", "#original": "photo", "#recoloured": "recoloured"};
+        const places = {
+            "#random-mask .pan": "random",
+            "#photo .pan": "photo",
+            "#pretrained-mask .pan": "pretrained",
+            "#original": "photo",
+            "#recoloured": "recoloured",
+        };
         const [left, top, right, bottom] = answer.window;
         for (const [place, name] of Object.entries(places)) {
             const detail = document.createElement("div");
             detail.className = "detail";
             Object.assign(detail.style, {
-                left: `${100 * left}%`, top: `${100 * top}%`, width: `${100 * (right - left)}%`, height: `${100 * (bottom - top)}%`,
+                left: `${100 * left}%`,
+                top: `${100 * top}%`,
+                width: `${100 * (right - left)}%`,
+                height: `${100 * (bottom - top)}%`,
                 backgroundImage: `url("${addressOf(answer[name])}")`,
             });
             at(place).append(detail);
@@ -396,15 +455,22 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         return [(clientX - box.left) / box.width, (clientY - box.top) / box.height];
     };
     for (const frame of /** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll(".frame"))) {
-        frame.addEventListener("dblclick", event => setView(view.scale > 1 ? WHOLE : zoomBy(view, 3, within(frame, event))));
-        frame.addEventListener("wheel", event => {
-            if (event.ctrlKey || (view.scale === 1 && !frame.closest("dialog"))) return;  // the browser's zoom, and scrolling
-            event.preventDefault();
-            setView(zoomBy(view, Math.exp(-event.deltaY / 300), within(frame, event)));
-        }, {passive: false});
+        frame.addEventListener("dblclick", event =>
+            setView(view.scale > 1 ? WHOLE : zoomBy(view, 3, within(frame, event))),
+        );
+        frame.addEventListener(
+            "wheel",
+            event => {
+                if (event.ctrlKey || (view.scale === 1 && !frame.closest("dialog"))) return; // the browser's zoom, and scrolling
+                event.preventDefault();
+                setView(zoomBy(view, Math.exp(-event.deltaY / 300), within(frame, event)));
+            },
+            {passive: false},
+        );
         frame.addEventListener("pointerdown", event => {
             const target = /** @type {HTMLElement} */ (event.target);
-            if (view.scale === 1 || !event.isPrimary || event.button !== 0 || target.closest("input, canvas.brush")) return;
+            if (view.scale === 1 || !event.isPrimary || event.button !== 0 || target.closest("input, canvas.brush"))
+                return;
             event.preventDefault();
             frame.setPointerCapture(event.pointerId);
             let last = within(frame, event);
@@ -435,7 +501,8 @@ export function start(element, {props, trigger, server, upload, watch}, constant
 
     // ---- before and after, and the overlay ----
 
-    const cut = /** @type {HTMLInputElement} */ (at(".cut")), wipe = /** @type {HTMLInputElement} */ (at(".wipe"));
+    const cut = /** @type {HTMLInputElement} */ (at(".cut")),
+        wipe = /** @type {HTMLInputElement} */ (at(".wipe"));
     /** @param {number} value */
     const setCut = value => {
         cut.value = String(Math.round(100 * value));
@@ -449,16 +516,30 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         if (mode === "row") return;
         wipe.hidden = mode !== "wipe";
         const canvas = /** @type {HTMLCanvasElement} */ (at("#overlay canvas"));
-        const [random, photo, pretrained] = ["#random-mask", "#photo", "#pretrained-mask"].map(name => at(`${name} .pan`).querySelector("img"));
+        const [random, photo, pretrained] = ["#random-mask", "#photo", "#pretrained-mask"].map(name =>
+            at(`${name} .pan`).querySelector("img"),
+        );
         const result = look?.result;
         canvas.classList.toggle("is-drawn", Boolean(result && random && photo && pretrained));
         if (!result || !random || !photo || !pretrained) return;
         drawOverlay(canvas, {random, photo, pretrained}, mode, view.x + Number(wipe.value) / 100 / view.scale);
         const agreement = `${(100 * result.agreement).toFixed(result.agreement < 0.1 ? 1 : 0)} %`;
-        const legend = mode === "wipe" ? [["random", "left: from scratch"], ["pretrained", "right: pretrained"]]
-            : [["random", "only from scratch"], ["pretrained", "only pretrained"], ["both", `both agree (${agreement} here)`]];
-        at(".legend").replaceChildren(...legend.map(([name, text]) =>
-            Object.assign(document.createElement("span"), {className: `key ${name}`, textContent: text})));
+        const legend =
+            mode === "wipe"
+                ? [
+                      ["random", "left: from scratch"],
+                      ["pretrained", "right: pretrained"],
+                  ]
+                : [
+                      ["random", "only from scratch"],
+                      ["pretrained", "only pretrained"],
+                      ["both", `both agree (${agreement} here)`],
+                  ];
+        at(".legend").replaceChildren(
+            ...legend.map(([name, text]) =>
+                Object.assign(document.createElement("span"), {className: `key ${name}`, textContent: text}),
+            ),
+        );
     };
     wipe.addEventListener("input", () => requestAnimationFrame(refreshOverlay));
     for (const choice of /** @type {NodeListOf<HTMLInputElement>} */ (element.querySelectorAll("[name=view]"))) {
@@ -476,12 +557,18 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     };
     /** @param {string} kind */
     const download = async kind => {
-        const button = at(`#${kind}-button`), own = look, wanted = settings;
+        const button = at(`#${kind}-button`),
+            own = look,
+            wanted = settings;
         if (!own?.photo.path || button.getAttribute("aria-busy") === "true") return;
         button.setAttribute("aria-busy", "true");
-        const format = /** @type {HTMLSelectElement} */ (at(".format")).value, link = location.origin + location.pathname;
+        const format = /** @type {HTMLSelectElement} */ (at(".format")).value,
+            link = location.origin + location.pathname;
         const isWanted = () => own === look;
-        const answer = await insist(() => server.download({...payload(wanted), kind, format, link}), patience(isWanted));
+        const answer = await insist(
+            () => server.download({...payload(wanted), kind, format, link}),
+            patience(isWanted),
+        );
         button.removeAttribute("aria-busy");
         if (!answer || !isWanted()) return;
         if (answer.error) return fail(answer);
@@ -492,28 +579,37 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     };
     /** @param {() => Promise<unknown>} act @param {string} sentence */
     const attempt = (act, sentence) => act().catch(error => error.name === "AbortError" || say(sentence));
-    const copyPicture = () => attempt(async () => {
-        const image = /** @type {HTMLImageElement} */ (at("#recoloured").querySelector("img"));
-        const canvas = Object.assign(document.createElement("canvas"), {width: image.naturalWidth, height: image.naturalHeight});
-        canvas.getContext("2d")?.drawImage(image, 0, 0);
-        /** @type {Blob} */
-        const blob = await new Promise((resolve, reject) => canvas.toBlob(png => png ? resolve(png) : reject(new Error("no picture"))));
-        await navigator.clipboard.write([new ClipboardItem({"image/png": blob})]);
-        at(".said").textContent = "The picture is copied.";
-    }, "The browser does not allow copying. Use a download instead.");
-    const share = () => attempt(async () => {
-        const blob = await recolouredFile();
-        const files = blob ? [new File([blob], "new-colour.jpg", {type: blob.type})] : [];
-        const content = {title: "What is pretraining worth?", url: linkOf()};
-        await navigator.share(navigator.canShare?.({files}) ? {...content, files} : content);
-    }, "The browser does not allow sharing. Copy the link instead.");
-    const copyLink = () => attempt(async () => {
-        await navigator.clipboard.writeText(linkOf());
-        at(".said").textContent = "The link is copied.";
-    }, linkOf());
+    const copyPicture = () =>
+        attempt(async () => {
+            const image = /** @type {HTMLImageElement} */ (at("#recoloured").querySelector("img"));
+            const canvas = Object.assign(document.createElement("canvas"), {
+                width: image.naturalWidth,
+                height: image.naturalHeight,
+            });
+            canvas.getContext("2d")?.drawImage(image, 0, 0);
+            /** @type {Blob} */
+            const blob = await new Promise((resolve, reject) =>
+                canvas.toBlob(png => (png ? resolve(png) : reject(new Error("no picture")))),
+            );
+            await navigator.clipboard.write([new ClipboardItem({"image/png": blob})]);
+            at(".said").textContent = "The picture is copied.";
+        }, "The browser does not allow copying. Use a download instead.");
+    const share = () =>
+        attempt(async () => {
+            const blob = await recolouredFile();
+            const files = blob ? [new File([blob], "new-colour.jpg", {type: blob.type})] : [];
+            const content = {title: "What is pretraining worth?", url: linkOf()};
+            await navigator.share(navigator.canShare?.({files}) ? {...content, files} : content);
+        }, "The browser does not allow sharing. Copy the link instead.");
+    const copyLink = () =>
+        attempt(async () => {
+            await navigator.clipboard.writeText(linkOf());
+            at(".said").textContent = "The link is copied.";
+        }, linkOf());
 
     const enlarge = () => {
-        const stage = at(".stage"), frame = at("#compare");
+        const stage = at(".stage"),
+            frame = at("#compare");
         openDialog(element, "Before and after", [frame], () => {
             stage.append(frame);
             brush.redraw();
@@ -574,7 +670,14 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         const {colour, second_colour, ...others} = props.value;
         /** @param {string} text @param {string} before */
         const code = (text, before) => parseColour(String(text), constants.presets) ?? before;
-        change({...others, colour: code(colour, settings.colour), second_colour: code(second_colour, settings.second_colour)}, true);
+        change(
+            {
+                ...others,
+                colour: code(colour, settings.colour),
+                second_colour: code(second_colour, settings.second_colour),
+            },
+            true,
+        );
     });
 
     const {settings: linked, unknown} = fromQuery(new URLSearchParams(location.search), usual, constants);

@@ -12,7 +12,8 @@ export function listenForPhotos(element, {take, say, wanted}) {
         input.value = "";
         if (files.length) take(files);
     });
-    document.addEventListener("dragover", event => {  // beside the studio, too: a browser would open the file instead
+    document.addEventListener("dragover", event => {
+        // beside the studio, too: a browser would open the file instead
         if (!event.dataTransfer?.types.includes("Files")) return;
         event.preventDefault();
         element.classList.add("is-target");
@@ -31,7 +32,9 @@ export function listenForPhotos(element, {take, say, wanted}) {
     });
     let asked = {};
     const openCamera = async () => {
-        const own = asked = {}, look = wanted();
+        const own = {},
+            look = wanted();
+        asked = own;
         /** @type {MediaStream} */
         let stream;
         try {
@@ -39,11 +42,21 @@ export function listenForPhotos(element, {take, say, wanted}) {
         } catch {
             return say("The camera cannot be used. Allow it in the browser, or choose a photo.");
         }
-        const stop = () => stream.getTracks().forEach(track => track.stop());
-        if (own !== asked || look !== wanted() || !element.checkVisibility()) return stop();  // no longer wanted
-        const video = Object.assign(document.createElement("video"), {srcObject: stream, autoplay: true, muted: true, playsInline: true});
+        const stop = () => {
+            for (const track of stream.getTracks()) track.stop();
+        };
+        if (own !== asked || look !== wanted() || !element.checkVisibility()) return stop(); // no longer wanted
+        const video = Object.assign(document.createElement("video"), {
+            srcObject: stream,
+            autoplay: true,
+            muted: true,
+            playsInline: true,
+        });
         const shutter = Object.assign(document.createElement("button"), {
-            type: "button", textContent: "Take the photo", className: "primary", disabled: true,
+            type: "button",
+            textContent: "Take the photo",
+            className: "primary",
+            disabled: true,
         });
         const dialog = openDialog(element, "Camera", [video, shutter], stop);
         video.addEventListener("loadeddata", () => {
@@ -51,9 +64,16 @@ export function listenForPhotos(element, {take, say, wanted}) {
             shutter.focus();
         });
         shutter.addEventListener("click", () => {
-            const canvas = Object.assign(document.createElement("canvas"), {width: video.videoWidth, height: video.videoHeight});
+            const canvas = Object.assign(document.createElement("canvas"), {
+                width: video.videoWidth,
+                height: video.videoHeight,
+            });
             canvas.getContext("2d")?.drawImage(video, 0, 0);
-            canvas.toBlob(blob => blob && take([new File([blob], "camera.jpg", {type: "image/jpeg"})]), "image/jpeg", 0.95);
+            canvas.toBlob(
+                blob => blob && take([new File([blob], "camera.jpg", {type: "image/jpeg"})]),
+                "image/jpeg",
+                0.95,
+            );
             dialog.close();
         });
     };

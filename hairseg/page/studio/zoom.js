@@ -15,7 +15,8 @@ export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
 /** @param {View} view @returns {View} */
 export function clampView({scale, x, y}) {
-    const bounded = clamp(scale, 1, MAX_SCALE), most = 1 - 1 / bounded;
+    const bounded = clamp(scale, 1, MAX_SCALE),
+        most = 1 - 1 / bounded;
     return {scale: bounded, x: clamp(x, 0, most), y: clamp(y, 0, most)};
 }
 
