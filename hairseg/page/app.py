@@ -25,6 +25,7 @@ from hairseg.page.registry import ModelRegistry
 from hairseg.page.scores import (
     build_scores,
     metrics_of,
+    read_or,
     show_scores,
     transfer_of,
 )
@@ -46,6 +47,14 @@ MAX_QUEUED = 500  # calls of the endpoints; more are refused
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
 IN_BROWSER: dict[str, Any] = {"fn": None, "queue": False, **PRIVATE}
+
+ON_SERVER: dict[str, Any] = {
+    "queue": False,  # Gradio's client misses answers in the moment in which the queue's stream ends
+    "preprocess": False,  # wrong values get a sentence of ours
+    "trigger_mode": "always_last",
+    "show_progress": "hidden",
+    **PRIVATE,
+}
 
 SETTINGS = ("colour", "variant", "strength", "vividness", "lightness", "natural_roots", "second_mode", "second_colour")
 
@@ -76,6 +85,9 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
             "before. Then change its colour.",
             elem_id="title",
         )
+        model = gr.Dropdown(
+            models.names, label="Model", filterable=False, visible=len(models.names) > 1 or "hidden", elem_id="model"
+        )
         if notices:
             gr.Markdown("\n\n".join(f"**Note:** {notice}" for notice in notices), elem_id="notice")
         with gr.Tabs(elem_id="tabs"):
@@ -88,7 +100,7 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
             with gr.Tab("What pretraining is worth", id="scores"):
                 scores = build_scores()
             with gr.Tab("Models", id="models"):
-                model, board = build_models(models)
+                board = build_models()
             with gr.Tab("Use it elsewhere", id="elsewhere"):
                 code = build_elsewhere(models)
         gr.Markdown(
@@ -117,27 +129,13 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
                 *code_examples(models, name, address_of(request)),
             ]
 
+        def show_step(step: Any, name: Any) -> str:
+            return read_or(lambda: transfer_of(metrics_of(models.find(name).repository), step), "")
+
         shown = [board, *scores, *code]
-        gr.on(
-            [page.load, model.change],
-            show_model,
-            model,
-            shown,
-            queue=False,
-            trigger_mode="always_last",
-            show_progress="hidden",
-            **PRIVATE,
-        )
+        gr.on([page.load, model.change], show_model, model, shown, **ON_SERVER)
         _, steps, transfer, *_ = scores
-        steps.change(
-            lambda step, name: transfer_of(metrics_of(models.find(name).repository), step),
-            [steps, model],
-            transfer,
-            queue=False,
-            trigger_mode="always_last",
-            show_progress="hidden",
-            **PRIVATE,
-        )
+        steps.change(show_step, [steps, model], transfer, **ON_SERVER)
     return page.queue(max_size=MAX_QUEUED)
 
 

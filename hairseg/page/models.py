@@ -19,12 +19,9 @@ LEGEND = (
 )
 
 
-def build_models(models: ModelRegistry) -> tuple[gr.Radio, gr.Markdown]:
-    """Build the tab. Returns the choice of a model, and the text that `describe_models` fills."""
-    choice = gr.Radio(
-        models.names, value=models.names[0], label="Model in use", visible=len(models.names) > 1, elem_id="model-choice"
-    )
-    return choice, gr.Markdown("The networks are being loaded.", elem_id="leaderboard")
+def build_models() -> gr.Markdown:
+    """Build the tab, empty. `describe_models` fills it."""
+    return gr.Markdown("The networks are being loaded.", elem_id="leaderboard")
 
 
 def describe_models(models: ModelRegistry, chosen: str | None) -> str:

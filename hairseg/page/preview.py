@@ -18,7 +18,7 @@ PICTURE = Path(__file__).parent / "preview.jpg"
 PICTURE_SIZE = (1200, 630)  # width and height in pixels
 
 PICTURE_TEXT = (
-    "A photo between two masks: only the network from scratch calls the beanie hair. Below, her hair in violet."
+    "A photo between two masks: only the network from scratch calls the beanie hair. Beside them, her hair in violet."
 )
 
 GRADIO_TAGS = re.compile(rb"""\s*<meta\s+(?:property|name)="(?:og|twitter):[^>]*>""")

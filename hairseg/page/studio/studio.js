@@ -13,7 +13,7 @@
  *   upload: (file: File) => Promise<{path: string}>, watch: (name: string, callback: () => void) => void}} Gradio
  */
 import {createBrush} from "./brush.js";
-import {insist, latestOnly, LOST} from "./calls.js";
+import {insist, LOST, latestOnly, pause} from "./calls.js";
 import {openDialog} from "./dialog.js";
 import {drawOverlay} from "./overlay.js";
 import {countChanged, fromQuery, parseColour, presetOf, toQuery} from "./settings.js";
@@ -21,6 +21,8 @@ import {listenForPhotos} from "./upload.js";
 import {clamp, panBy, viewOf, WHOLE, windowOf, zoomBy} from "./zoom.js";
 
 const DETAIL_DELAY = 350; // milliseconds after the last zoom or pan
+
+const WAITING_MS = 2000;
 
 const TRIED = 12; // colours
 
@@ -156,7 +158,23 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             }
         }
         remember(photo);
+        watchQueue(own);
         await Promise.all([seen, showMasks(own), recolour()]);
+        if (own === look && own.result) setStage("done");
+    };
+
+    /** Say how busy the server is while the answer takes long. @param {Look} own */
+    const watchQueue = async own => {
+        for (;;) {
+            await pause(WAITING_MS);
+            if (own !== look || own.result) return;
+            const answer = await server.pending(null).catch(() => undefined);
+            if (own !== look || own.result || !answer) continue;
+            const others = Math.max(0, answer.pending - 2);
+            at("#compare .empty").textContent = others
+                ? `Busy: ${others} other requests are in progress.`
+                : "Working …";
+        }
     };
 
     /** @param {Look} own */
@@ -216,7 +234,6 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         at(".said").textContent = answer.notice;
         brush.settle(strokes ?? []);
         noteTried(settings.colour);
-        setStage("done");
         refreshDetail();
     });
 
