@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.route_utils import API_PREFIX, get_root_url
-from gradio.themes import Soft
+from gradio.themes import Base, Soft
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -109,7 +109,7 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
         )
         add_endpoints(photos, workers)
 
-        controls = [*settings, model]
+        controls: list[Any] = [*settings, model]
         names = [*SETTINGS, "model"]
         to_studio = f"(...values) => Object.fromEntries({names}.map((name, index) => [name, values[index]]))"
         from_studio = f"chosen => {names}.map(name => chosen[name])"
@@ -139,7 +139,7 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
     return page.queue(max_size=MAX_QUEUED)
 
 
-def build_settings() -> list[gr.components.Component]:
+def build_settings() -> list[Any]:
     """Build the stock components of the settings, in the order of `SETTINGS`."""
 
     def slider(name: str) -> gr.Slider:
@@ -222,7 +222,7 @@ def launch_options() -> dict[str, Any]:
     }
 
 
-def theme() -> Soft:
+def theme() -> Base:
     """Return Gradio's Soft theme with the contrast that WCAG 2.2 asks for."""
     return Soft().set(
         block_title_text_color="#1f2937",

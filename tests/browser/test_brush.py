@@ -95,7 +95,7 @@ def test_the_brush_is_off_until_asked_for_and_everything_is_in_reach(page, scree
     page.set_viewport_size(screen)
     upload(page, PORTRAIT)
     done(page)
-    slider = page.get_by_label("Before and after")
+    slider = page.get_by_role("slider", name="Before and after")
     expect(slider).to_be_visible()
     assert strokes(page) == 0
     page.click("[data-do=brush]")

@@ -16,6 +16,8 @@ MIN_FOCUS = 0.22  # fraction of the width and height that a crop shows at least
 
 SPECK = 0.0002  # fraction of the photo: smaller components are ignored
 
+NEGLIGIBLE = 0.03  # of the other network's hair
+
 FAINT = 0.1  # alpha from which dye is visible
 
 
@@ -123,11 +125,11 @@ def verdict(comparison: Comparison, scores: Mapping[str, float] | None) -> str:
         'Only the pretrained network finds hair here. On whole persons: pretrained F1 86 %, from scratch 58 %.'
     """
     random, pretrained = (comparison.fractions[variant] for variant in ("random", "pretrained"))
-    if random == pretrained == 0:
+    if max(random, pretrained) == 0:
         finding = "Neither network finds hair here."
-    elif random == 0:
+    elif random < NEGLIGIBLE * pretrained:
         finding = "Only the pretrained network finds hair here."
-    elif pretrained == 0:
+    elif pretrained < NEGLIGIBLE * random:
         finding = "Only the network from scratch finds hair here; is it any?"
     elif comparison.agreement > 0.9:
         finding = f"An easy photo: they agree on {percent(comparison.agreement)} of this hair."

@@ -87,11 +87,9 @@ class Request:
         path = uploaded_file(payload.get("photo"), get_upload_folder())
         if path is None:
             raise PhotoGone(GONE)
-        settings = read_settings(
-            *(payload.get(name, describe(name)["default"]) for name in NUMBERS),
-            payload.get("second_mode", NO_SECOND_COLOUR),
-            payload.get("second_colour"),
-        )
+        numbers = {name: payload.get(name, describe(name)["default"]) for name in NUMBERS}
+        mode, colour = payload.get("second_mode", NO_SECOND_COLOUR), payload.get("second_colour")
+        settings = read_settings(**numbers, second_mode=mode, second_colour=colour)
         return cls(
             path,
             payload.get("model"),
