@@ -20,7 +20,6 @@ install:
 check:
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	rm -f hairseg/page/*.pyi  # Gradio writes them beside components, and pyright would believe them
 	$(PYTHON) -m pyright --pythonpath $(PYTHON)
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 

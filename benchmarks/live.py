@@ -29,10 +29,12 @@ CAMERA, FPS, SWING, NOISE = (640, 480), 30, 60, 4.0  # pixels; a second; pixels 
 
 UPLOAD_SIDE = 1000  # pixels
 
+READY = "document.querySelector('#studio [aria-busy]')?.getAttribute('aria-busy') === 'false'"
+
 COUNT = """() => {
     window.shown = [];
     new MutationObserver(() => window.shown.push(performance.now())).observe(
-        document.querySelector("#live .picture"), {subtree: true, attributes: true, attributeFilter: ["src"]});
+        document.querySelector("#live .picture"), {childList: true});
 }"""
 
 
@@ -60,7 +62,7 @@ def opened(address: str, camera: Path) -> Iterator[Page]:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.set_default_timeout(300_000)
         page.goto(address)
-        page.wait_for_function("document.querySelector('#networks [role=status]')?.textContent === ''")
+        page.wait_for_function(READY)  # the example is there
         page.get_by_role("tab", name="Live").click()
         page.locator("#live .switch").wait_for()
         page.evaluate(COUNT)

@@ -32,6 +32,8 @@ SIDES = {"1 megapixel": 1000, "12 megapixels": 3464}
 
 SLOW = 10e6 / 8  # bytes a second
 
+READY = "document.querySelector('#studio [aria-busy]')?.getAttribute('aria-busy') === 'false'"
+
 WATCH = """() => {
     const now = () => performance.now();
     document.querySelector("#photo input[type=file]").addEventListener("change", () => window.began = now(), true);
@@ -110,7 +112,7 @@ def in_browser(runs: int) -> dict:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.set_default_timeout(300_000)
         page.goto(address)
-        page.wait_for_function("document.querySelector('#networks [role=status]')?.textContent === ''")
+        page.wait_for_function(READY)  # the example is there
         page.evaluate(WATCH)
         result = {"upload_to_recoloured": uploads(page, Path(folder), runs)}
         result["another_colour_at_12_megapixels"] = colours(page, process)

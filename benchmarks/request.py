@@ -13,6 +13,7 @@ process that opens the photo is not counted in it; the wait for it is in the tim
 threads are set as app.py sets them. How resnet101 is run without trained weights is said in benchmarks/common.py.
 """
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -29,9 +30,10 @@ from hairseg.inference.predictor import HairPredictor
 from hairseg.memory import return_large_arrays_to_system
 from hairseg.networks.backbones import build_model
 from hairseg.networks.devices import autocast
-from hairseg.page.events import PageEvents
-from hairseg.page.session import PageSession
-from hairseg.page.style import ONE_COLOUR
+from hairseg.page.registry import ModelRegistry
+from hairseg.page.store import PhotoStore
+from hairseg.page.studio.studio import StudioService
+from hairseg.page.workers import Workers
 from hairseg.paper import VARIANTS
 
 COLOUR, STRENGTH, VARIANT = "#8e24aa", 0.9, "pretrained"
@@ -66,22 +68,27 @@ def measure(predictor: HairPredictor, upload: str, runs: int) -> dict:
             with autocast(predictor.device, precision):
                 networks[variant](look).cpu()
 
-    photo, settings = {"path": upload, "look": 1}, (VARIANT, 0, 0, 0, ONE_COLOUR, "")
-    events = PageEvents(PageSession(predictor))
-    browser = ThreadPoolExecutor(2)
+    payload = {"photo": upload, "colour": COLOUR, "strength": STRENGTH, "variant": VARIANT}
+    models, workers = ModelRegistry.from_predictor(predictor), Workers()
+    studio = StudioService(PhotoStore(models), workers)
 
     def request() -> None:
-        nonlocal events
-        events = PageEvents(PageSession(predictor))  # remembers nothing yet
-        masks = browser.submit(events.show_masks, photo, "Mask")
-        browser.submit(events.show_recoloured, photo, COLOUR, STRENGTH, *settings).result()
-        masks.result()
+        nonlocal studio
+        studio = StudioService(PhotoStore(models), workers)  # nothing is cached yet
+
+        async def both() -> None:
+            await asyncio.gather(studio.segment(payload), studio.recolour(payload))
+
+        asyncio.run(both())
+
+    def colour_change() -> None:
+        asyncio.run(studio.recolour(payload | {"strength": STRENGTH / 2}))
 
     methods = {
         "one after the other": lambda: [passes(variant) for variant in looks],
         "side by side": lambda: list(pool.map(passes, looks)),
         "request": request,
-        "colour change": lambda: events.show_recoloured(photo, COLOUR, STRENGTH / 2, *settings),
+        "colour change": colour_change,
         "plain": lambda: one_look_of_each(plain, "float32"),
         "fast": lambda: one_look_of_each(predictor.networks, "mixed"),
     }

@@ -10,7 +10,7 @@ import pytest
 from conftest import PROJECT
 
 from hairseg.hub.card import dataset_name, render_card
-from hairseg.page.try_it import EXAMPLES
+from hairseg.page.studio.studio import EXAMPLES
 from hairseg.repository import BUNDLED, ModelRepository
 
 README = (PROJECT / "README.md").read_text()

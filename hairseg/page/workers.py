@@ -27,7 +27,7 @@ class Workers:
         self._pools = {
             "predict": ThreadPoolExecutor(4, "predict"),
             "recolour": ThreadPoolExecutor(4, "recolour"),
-            "full size": ThreadPoolExecutor(2, "full size"),
+            "full size": ThreadPoolExecutor(4, "full size"),
         }
         self._huge = ThreadPoolExecutor(1, "huge", lower_priority)
         self._pending = 0

@@ -17,7 +17,7 @@ from hairseg.hub.errors import HubError
 from hairseg.hub.publish import check_push
 from hairseg.hub.resolve import pull, resolve
 from hairseg.inference.predictor import HairPredictor
-from hairseg.page.listed import find_models
+from hairseg.page.registry import find_models
 from hairseg.repository.repository import NEEDED
 
 
@@ -35,7 +35,7 @@ def test_no_such_revision(server, one, tmp_path):
     fails(lambda: pull(f"{REPO}@v9", tmp_path / "out"), REPO, "no revision 'v9'", error=HubError)
     fails(lambda: HairPredictor.from_pretrained(REPO, revision="v9"), "no revision 'v9'", error=HubError)
     (model,), (notice,) = find_models([f"{REPO}@v9"])
-    assert model.source is None and f"the bundled weights are shown, because {REPO} has no revision 'v9'" in notice
+    assert model.source is None and f"{REPO} has no revision 'v9'" in notice and notice.startswith("The bundled model is served")
     assert not (tmp_path / "out").exists() and not (tmp_path / "cache").exists()
     fails(lambda: resolve(f"{REPO}@v9"), REPO, "no revision 'v9'", error=HubError)
     resolve(REPO)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hairseg.images import load_photo
-from hairseg.page.try_it import EXAMPLES
+from hairseg.page.studio.studio import EXAMPLES
 from hairseg.recolouring.palette import PRESETS
 from hairseg.recolouring.recolourer import HairRecolourer
 from hairseg.recolouring.settings import RecolourSettings

@@ -384,8 +384,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             swatch.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (swatch).dataset.preset === preset));
         }
         element.dataset.changed = count ? String(count) : "";
-        at("#reset")?.toggleAttribute(
-            "hidden",
+        element.dataset.usual = String(
             JSON.stringify({...settings, model: null}) === JSON.stringify({...usual, model: null}),
         );
     };
