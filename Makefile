@@ -23,7 +23,6 @@ install:
 check:
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	find hairseg -name '*.pyi' -delete  # Gradio writes stubs beside components, and pyright would prefer them
 	$(PYTHON) -m pyright --pythonpath $(PYTHON)
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 	if [ -d node_modules ]; then npm run check; fi

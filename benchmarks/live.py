@@ -32,10 +32,12 @@ NOISE = 4.0  # of 255, standard deviation
 
 UPLOAD_SIDE = 1000  # pixels
 
+READY = "document.querySelector('#studio [aria-busy]')?.getAttribute('aria-busy') === 'false'"
+
 RECORD_FRAMES = """() => {
     window.shown = [];
     new MutationObserver(() => window.shown.push(performance.now())).observe(
-        document.querySelector("#live .picture"), {subtree: true, attributes: true, attributeFilter: ["src"]});
+        document.querySelector("#live .picture"), {childList: true});
 }"""
 
 
@@ -63,7 +65,7 @@ def open_page(address: str, camera: Path) -> Iterator[Page]:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.set_default_timeout(300_000)
         page.goto(address)
-        page.wait_for_function("document.querySelector('#networks [role=status]')?.textContent === ''")
+        page.wait_for_function(READY)  # the example is there
         page.get_by_role("tab", name="Live").click()
         page.locator("#live .switch").wait_for()
         page.evaluate(RECORD_FRAMES)

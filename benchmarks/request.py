@@ -14,6 +14,7 @@ Memory and OpenCV's threads are set as by app.py. resnet101 has no trained weigh
 says how it runs.
 """
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -31,9 +32,10 @@ from hairseg.memory import return_large_arrays_to_system
 from hairseg.networks.backbones import build_model
 from hairseg.networks.deeplab import DeepLabV3
 from hairseg.networks.devices import autocast
-from hairseg.page.events import PageEvents
-from hairseg.page.session import PageSession
-from hairseg.page.style import ONE_COLOUR
+from hairseg.page.registry import ModelRegistry
+from hairseg.page.store import PhotoStore
+from hairseg.page.studio.studio import StudioService
+from hairseg.page.workers import Workers
 from hairseg.paper import VARIANTS
 
 COLOUR, STRENGTH, VARIANT = "#8e24aa", 0.9, "pretrained"
@@ -67,22 +69,24 @@ def measure(predictor: HairPredictor, upload: str, runs: int) -> dict[str, Any]:
             with autocast(predictor.device, precision):
                 networks[variant](photo).cpu()
 
-    photo, settings = {"path": upload, "look": 1}, (VARIANT, 0, 0, 0, ONE_COLOUR, "")
-    events = PageEvents(PageSession(predictor))
-    browser = ThreadPoolExecutor(2)
+    payload = {"photo": upload, "colour": COLOUR, "strength": STRENGTH, "variant": VARIANT}
+    models, workers = ModelRegistry.from_predictor(predictor), Workers()
+    studio = StudioService(PhotoStore(models), workers)
 
     def run_request() -> None:
-        nonlocal events
-        events = PageEvents(PageSession(predictor))  # an empty cache
-        masks = browser.submit(events.show_masks, photo, "Mask")
-        browser.submit(events.show_recoloured, photo, COLOUR, STRENGTH, *settings).result()
-        masks.result()
+        nonlocal studio
+        studio = StudioService(PhotoStore(models), workers)  # an empty cache
+
+        async def both() -> None:
+            await asyncio.gather(studio.segment(payload), studio.recolour(payload))
+
+        asyncio.run(both())
 
     methods = {
         "forward passes, sequential": lambda: [run_forward_passes(variant) for variant in batches],
         "forward passes, parallel": lambda: list(pool.map(run_forward_passes, batches)),
         "request": run_request,
-        "another colour": lambda: events.show_recoloured(photo, COLOUR, STRENGTH / 2, *settings),
+        "another colour": lambda: asyncio.run(studio.recolour(payload | {"strength": STRENGTH / 2})),
         "single pass, float32": lambda: run_single_passes(float32_networks, "float32"),
         "single pass, as served": lambda: run_single_passes(predictor.networks, "mixed"),
     }

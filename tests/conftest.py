@@ -150,7 +150,8 @@ def served(page, **options) -> Iterator[str]:
 
     However busy the machine is: Gradio gives a page up that it does not see within three seconds, unless `_frontend`.
     """
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, _frontend=False, **options)
+    defaults = {"prevent_thread_lock": True, "quiet": True, "ssr_mode": False, "_frontend": False}
+    _, url, _ = page.launch(**{**defaults, **options})
     try:
         yield url
     finally:

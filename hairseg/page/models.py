@@ -1,96 +1,86 @@
-"""The models that a page serves: those that its owner listed, and which of them are in memory."""
+"""The tab "Models": the served models side by side, and the files of each."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hairseg.errors import InputError, quote
-from hairseg.page.remembered import Remembered
+import gradio as gr
 
-if TYPE_CHECKING:  # they take PyTorch along, which the page starts without
-    from hairseg.hub.resolve import ResolvedRepo
-    from hairseg.inference.predictor import HairPredictor
-    from hairseg.repository import ModelRepository
+from hairseg.page.registry import ModelRegistry, ServedModel
+from hairseg.page.scores import markdown_table, percent, read_or, sanitise
+from hairseg.paper import VARIANTS
 
-MEMORY = 1000  # megabytes of weights: four pairs of ResNet-101, or forty of the bundled size
+if TYPE_CHECKING:
+    from hairseg.repository.leaderboard import Row
 
+UNKNOWN = "-"
 
-@dataclass(frozen=True)
-class Model:
-    """A model repository that visitors may choose, by its name."""
-
-    name: str
-    source: "ResolvedRepo | None" = None  # None: bundled with the code
-
-    @cached_property
-    def repository(self) -> "ModelRepository":
-        from hairseg.repository import BUNDLED, ModelRepository
-
-        return ModelRepository(self.source.folder if self.source else BUNDLED)
-
-    @cached_property
-    def weight(self) -> int:
-        """Bytes of both networks' files; in memory as many where the hardware is made for bfloat16, else twice that."""
-        return self.repository.weight_bytes()
-
-    def __str__(self) -> str:
-        """Where it comes from, in Markdown; paths of the server stay its own."""
-        if self.source is None:
-            return "bundled with this page"
-        return f"[{self.source}]({self.source.url})" if self.source.url else f"`{self.name}`"
+LEGEND = (
+    "F1 and AUROC are those of the models' own files, on photos that the networks were not trained on. Rows are "
+    "comparable only if their test photos are the same. ★ marks the best of comparable rows."
+)
 
 
-class Models:
-    """Loads a model when it is first asked for, once, and lets go of the one used last longest ago.
+def build_models() -> gr.Markdown:
+    """Build the tab, empty. `describe_models` fills it."""
+    return gr.Markdown("The networks are being loaded.", elem_id="leaderboard")
 
-    A photo that is being looked at keeps its networks until it has been.
 
-    Args:
-        listed: what visitors may choose; the first one is taken where nothing is chosen. Names differ.
-        load: gives the networks of a model.
-        memory: megabytes of weights beyond which models are let go. One larger than that is held alone.
+def describe_models(models: ModelRegistry, chosen: str | None) -> str:
+    """Return the table of models, and the files of the chosen one, in Markdown."""
+    from hairseg.repository.leaderboard import groups_of, read_row
 
-    Example:
-        >>> models = Models([Model("bundled")], load=lambda model: f"the networks of {model.name}")
-        >>> models.predictor("bundled")
-        'the networks of bundled'
-    """
+    rows = {model.name: read_row(model.repository, model.name, _commit(model)) for model in models}
+    head = ["model", "backbone", "recipe", "training photos", *_headings(), "MB", "test photos"]
+    lines = []
+    for group in groups_of(rows.values()):
+        for row in group.rows:
+            scores = [
+                _score(row, variant, score, group.is_best(row, variant, score))
+                for variant in VARIANTS
+                for score in ("f1", "auroc")
+            ]
+            lines.append([*_facts(row), *scores, f"{row.megabytes:.1f}", sanitise(str(row.photos or UNKNOWN))])
+    model = models.find(chosen)
+    return f"{markdown_table(head, lines)}\n\n{LEGEND}\n\n### In use: {model}\n\n{_files(model)}"
 
-    def __init__(self, listed: Iterable[Model], load: "Callable[[Model], HairPredictor]", memory: float = MEMORY):
-        self._listed = {model.name: model for model in listed}
-        self._load = load
-        self._loaded = Remembered(memory * 1e6, lambda name: self._listed[name].weight)
 
-    @classmethod
-    def of(cls, predictor: "HairPredictor") -> "Models":
-        """One model, loaded already."""
-        from hairseg.hub.resolve import ResolvedRepo
+def _headings() -> list[str]:
+    titles = {"pretrained": "pretrained", "random": "from scratch"}
+    return [f"{score}, {titles[variant]}" for variant in VARIANTS for score in ("F1", "AUROC")]
 
-        return cls([Model(predictor.folder.name, ResolvedRepo(predictor.folder))], lambda model: predictor)
 
-    @property
-    def names(self) -> list[str]:
-        return list(self._listed)
+def _facts(row: "Row") -> list[str]:
+    revision = f" ({row.revision})" if row.revision else ""
+    variants = row.variants.values()
+    trained_on = [f"{variant.trained_on:,}" if variant.trained_on else None for variant in variants]
+    facts = [
+        f"{row.name}{revision}",
+        row.backbone,
+        _joined([variant.recipe for variant in variants]),
+        _joined(trained_on),
+    ]
+    return [sanitise(fact) for fact in facts]
 
-    def __iter__(self):
-        return iter(self._listed.values())
 
-    def known(self, name: str | None) -> Model:
-        """The model of that name, the first one for None. Raises InputError if the owner did not list it."""
-        if name is None:
-            return next(iter(self))
-        if not isinstance(name, str) or name not in self._listed:
-            raise InputError(f"{quote(name)} is no model of this page", f"one of {', '.join(self._listed)}")
-        return self._listed[name]
+def _score(row: "Row", variant: str, score: str, is_best: bool) -> str:
+    known = row.variants.get(variant)
+    value = known and getattr(known, score)
+    return UNKNOWN if value is None else percent(value, 1) + (" ★" if is_best else "")
 
-    def predictor(self, name: str | None = None) -> "HairPredictor":
-        """Both networks of a model. Waits while they are loaded. Raises InputError where they cannot be."""
-        model = self.known(name)
-        return self._loaded.get(model.name, lambda: self._load(model))
 
-    def aside(self, name: str) -> "HairPredictor | None":
-        """Both networks without counting as a use: those in memory, else others, as long as they find room there."""
-        model = self.known(name)
-        loaded = self._loaded.peek(name)
-        return loaded or (self._load(model) if self._loaded.room() >= model.weight else None)
+def _joined(values: list[str | None]) -> str:
+    """Join the values of both variants, or return the one that they share."""
+    return " / ".join(dict.fromkeys(value or UNKNOWN for value in values))
+
+
+def _commit(model: ServedModel) -> str | None:
+    return ((model.source and model.source.commit) or "")[:7] or None
+
+
+def _files(model: ServedModel) -> str:
+    def rows() -> list[list[str]]:
+        folder = model.repository.folder
+        files = [(name, (folder / name).stat().st_size) for name in model.repository.files()]
+        return [[sanitise(name), f"{size / 1e6:.2f}"] for name, size in files]
+
+    found: list[list[Any]] = read_or(rows, [])
+    return markdown_table(["file", "MB"], found) if found else "Its files cannot be listed."

@@ -1,222 +1,253 @@
-"""The tab "How good is it?": what the files of the loaded repository hold, as tables and curves."""
+"""The tab "What pretraining is worth": what the files of the chosen model say, in three numbers, tables and figures."""
 
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gradio as gr
-import pandas as pd
 
 from hairseg.images import encode_jpeg
-from hairseg.page.components import save_file
-from hairseg.page.decoding import USUAL
-from hairseg.paper import PAPER_AUROC, VARIANT_COLOURS, VARIANTS
+from hairseg.page.decoder import REGULAR
+from hairseg.page.pictures import save_file
+from hairseg.paper import PAPER_AUROC, VARIANTS
 
-if TYPE_CHECKING:  # it takes PyTorch along, which the page starts without
+if TYPE_CHECKING:
+    from pathlib import Path
+
     from hairseg.repository import ModelRepository
-    from hairseg.repository.metrics import Metrics
 
-COLUMNS = {"auroc": "AUROC", "f1": "F1", "iou": "IoU", "mse": "MSE", "boundary_iou": "Boundary IoU"}
+T = TypeVar("T")
 
-HISTORIES = {"auroc": "AUROC", "f1": "F1", "loss": "MSE"}
+TITLES = {"pretrained": "Pretrained", "random": "From scratch"}
 
-HEIGHT = 300  # of a plot, in pixels
-
-FEW_EPOCHS = range(1, 10)  # of which a plot would mark fractions, were they numbers
-
-HISTORY_COLOURS = {  # of curves; what was trained on is lighter, of the same hue
-    "pretrained, test": VARIANT_COLOURS["pretrained"],
-    "pretrained, train": "#56b4e9",
-    "random, test": VARIANT_COLOURS["random"],
-    "random, train": "#e69f00",
-}
+LONGEST, MOST = 80, 1000  # characters of a name and entries of a list that are shown of a stranger's file
 
 LONGEST_CARD = 200_000  # characters
 
-MAX_EPOCHS = 1000
+MARKUP = "<>[]|`&\\"
 
-WHAT_SCORES_ARE = (
-    "AUROC is how often a pixel of hair gets a higher value than another pixel: 0.5 is chance, 1 never wrong. F1 and "
-    "IoU compare the masks with those drawn by hand, Boundary IoU along their edges alone: 1 is the same mask. MSE is "
-    "the mean squared error of the values: 0 is none."
+MALFORMED = "The scores of this model cannot be shown: its metrics.json is malformed."
+
+NO_SCORES = "This model has no scores yet: `hairseg evaluate` writes them."
+
+WHOLE_PERSON = "whole person"
+
+GROUPS = {"groups": "", "hair_types": "", "framing": "head at scale "}  # key of metrics.json: prefix of its entries
+
+DATASETS = {
+    "celebamask-hq": "portraits of celebrities",
+    "celebamask-hq-hats": "portraits with hats",
+    "figaro1k": "hair styles",
+    "clothing-co-parsing": "street fashion",
+}
+
+FIGURES = {
+    "figure4": "Training of the pretrained network",
+    "figure5": "Training from scratch",
+    "worst": "The worst cases: hair in white, what was found in magenta",
+}
+
+EXPLANATION = (
+    "**F1** compares a mask with one drawn by hand: 100 % is the same mask. **False alarms** are pixels wrongly called "
+    "hair. **AUROC** is how often a pixel of hair gets a higher value than another pixel; 50 % is chance."
 )
 
 
-def how_good() -> list[gr.components.Component]:
-    """Build the tab, empty. Returns what `scores_of` fills, in its order."""
-    table = gr.Markdown("Waiting for the networks.", elem_id="scores")
-    gr.HTML(legend(), elem_id="legend")
-    with gr.Row():
-        auroc, f1 = (history_plot(name) for name in ("auroc", "f1"))
-    with gr.Row():
-        loss = history_plot("loss")
-        roc = line_plot("roc", "ROC on test photos", "false positive rate", "true positive rate", visible=False)
-    with gr.Row():
-        title = "F1 by number of training photos"
-        transfer = line_plot("transfer", title, "training photos", "F1", visible=False)
-        worst = gr.Image(
-            label="Where it does worst: in white the hair, in magenta what was found",
-            visible=False,
-            interactive=False,
-            format="jpeg",
-            height=HEIGHT,
-            buttons=["fullscreen"],
-            elem_id="worst",
-        )
+def build_scores() -> list[gr.components.Component]:
+    """Build the tab, empty. Returns the components that `show_scores` fills, in its order."""
+    headline = gr.Markdown("The networks are being loaded.", elem_id="headline")
+    with gr.Row(elem_id="transfer"):
+        photos = gr.Slider(label="Training photos", visible=False, elem_id="training-photos")
+        transfer = gr.Markdown(elem_id="transfer-result")
+    table = gr.Markdown(elem_id="scores")
     groups = gr.Markdown(elem_id="groups")
+    with gr.Row(elem_id="figures"):
+        figures = [
+            gr.Image(
+                label=title, visible=False, interactive=False, format="jpeg", buttons=["fullscreen"], min_width=300
+            )
+            for title in FIGURES.values()
+        ]
     with gr.Accordion("The model card", open=False):
         card = gr.Markdown(elem_id="card")
-    return [table, auroc, f1, loss, roc, worst, transfer, groups, card]
+    return [headline, photos, transfer, table, groups, *figures, card]
 
 
-def legend() -> str:
-    """HTML: which curve of the training is which; a plot's own legend does not fit on a phone."""
-    entries = (f'<span style="--curve: {colour}">{name}</span>' for name, colour in HISTORY_COLOURS.items())
-    return f"<p>Curves of the training, by variant and photos: {' '.join(entries)}</p>"
-
-
-def history_plot(name: str) -> gr.LinePlot:
-    title = HISTORIES[name]
-    return line_plot(
-        f"history-{name}", f"{title} by epoch", "epoch", name, y_title=title, color_title="variant, photos"
-    )
-
-
-def line_plot(name: str, title: str, x: str, y: str, color_title: str = "variant", **options: Any) -> gr.LinePlot:
-    """Curves of both variants, `color_title` over their legend, by the columns of what `scores_of` gives."""
-    return gr.LinePlot(
-        x=x,
-        y=y,
-        title=title,
-        color="curve",
-        color_title=color_title,
-        color_map=VARIANT_COLOURS | HISTORY_COLOURS,
-        height=HEIGHT,
-        min_width=280,
-        elem_id=name,
-        **options,
-    )
-
-
-def metrics_of(repository: "ModelRepository") -> "Metrics":
-    """The repository's scores; none where its metrics.json cannot be read."""
-    from hairseg.repository.metrics import Metrics
-
-    return read_or(repository.metrics, Metrics())
-
-
-def scores_of(repository: "ModelRepository", metrics: "Metrics") -> list[Any]:
-    """What the tab shows of a model repository and its scores: values for the components of `how_good`."""
-    history = read_or(lambda: history_of(repository), history_table([]))
-    roc, transfer = roc_of(metrics), transfer_of(metrics)
-    worst = read_or(lambda: save_file("worst.jpg", encode_jpeg(USUAL.load(repository.worst_photos))), None)
+def show_scores(repository: "ModelRepository", metrics: dict[str, Any]) -> list[Any]:
+    """Return what the tab shows of a model, for the components of `build_scores`."""
+    f1 = read_or(lambda: transfer_f1(metrics), {})
+    steps = gr.Slider(0, max(1, len(f1) - 1), 0, step=1, visible=len(f1) > 1, label="Training photos (move the slider)")
     return [
-        tables_of(metrics),
-        *([history] * len(HISTORIES)),
-        gr.LinePlot(roc, visible=not roc.empty),
-        gr.Image(worst, visible=worst is not None),
-        gr.LinePlot(transfer, visible=not transfer.empty),
-        groups_of(metrics),
-        read_or(lambda: card_of(repository), "The card of this repository is no text."),
+        read_or(lambda: headline_of(metrics), MALFORMED),
+        steps,
+        read_or(lambda: transfer_of(metrics, 0), ""),
+        read_or(lambda: table_of(metrics), MALFORMED),
+        read_or(lambda: groups_of(metrics), ""),
+        *(figure_of(repository.worst if name == "worst" else repository.figure(name)) for name in FIGURES),
+        read_or(lambda: card_of(repository), "The card of this model is not text."),
     ]
 
 
-def aurocs_of(metrics: "Metrics") -> dict[str, str]:
-    """AUROC on test photos by variant, for captions."""
-    return {
-        name: f"{scores.auroc:.4f}" for name, scores in metrics.variants.items() if name in VARIANTS and scores.auroc
-    }
+def figure_of(path: "Path") -> gr.Image:
+    """Show a figure of the repository: decoded like a visitor's photo, since it may be a stranger's file."""
+    file = read_or(lambda: save_file(path.name, encode_jpeg(REGULAR.load(path))), None)
+    return gr.Image(file, visible=file is not None)
 
 
-def tables_of(metrics: "Metrics") -> str:
-    """Markdown: the scores beside the paper's."""
-    if not metrics.variants or not metrics.photos:
-        return "This repository has no scores: `python evaluate.py` makes them."
-    head = ["variant", *COLUMNS.values(), "AUROC in the paper"]
-    rows = [
-        [variant, *(number(getattr(scores, name)) for name in COLUMNS), f"{PAPER_AUROC[variant]:.6f}"]
-        for variant, scores in metrics.variants.items()
-        if variant in VARIANTS
-    ]
-    parts = [
-        f"On the {metrics.images} photos of {metrics.dataset}'s {metrics.split} split, which neither network "
-        f"learnt from, at {metrics.image_size} x {metrics.image_size}, all pixels pooled:",
-        markdown_table(head, rows),
-        WHAT_SCORES_ARE,
-        "The paper's figures are those of B. Cesnik, *Segmentation of human hair* (2019/20), on its own test photos.",
-    ]
-    if metrics.hairless:
-        shares = metrics.hairless.variants
-        called = ", ".join(f"{percent(share.mean)} ({variant})" for variant, share in shares.items())
-        parts.append(f"In {metrics.hairless.images} scenes without people, {called} of the pixels are called hair.")
-    return "\n\n".join(parts)
+def metrics_of(repository: "ModelRepository") -> dict[str, Any]:
+    """Return the repository's metrics without markup; empty if it has none."""
+    metrics = read_or(lambda: sanitise(repository.metrics()), {})
+    return metrics if isinstance(metrics, dict) else {}
 
 
-def groups_of(metrics: "Metrics") -> str:
-    """Markdown: every type of photo that the repository has been scored by, the worst first."""
+def sanitise(value: Any) -> Any:
+    """Remove from a stranger's JSON what a browser would interpret as markup or could not represent.
+
+    Example:
+        >>> sanitise({"<img>": ["a|b" * 100, 10**30, None]}) == {"img": [("ab" * 100)[:LONGEST], None, None]}
+        True
+    """
+    if isinstance(value, str):
+        kept = (letter for letter in value[: 4 * LONGEST] if letter.isprintable() and letter not in MARKUP)
+        return "".join(kept)[:LONGEST]
+    if isinstance(value, dict):
+        return {sanitise(key): sanitise(entry) for key, entry in islice(value.items(), MOST)}
+    if isinstance(value, list):
+        return [sanitise(entry) for entry in value[:MOST]]
+    return None if isinstance(value, int) and abs(value) > 2**53 else value
+
+
+def f1_on_whole_persons(metrics: Mapping[str, Any]) -> dict[str, float] | None:
+    """Return the F1 of both variants on photos of whole persons, if the model was scored on such."""
+
+    def find() -> dict[str, float] | None:
+        for scored in (metrics, *metrics.get("others", [])):
+            group = scored.get("groups", {}).get(WHOLE_PERSON)
+            if group:
+                return {variant: float(group["variants"][variant]["f1"]) for variant in VARIANTS}
+        return None
+
+    return read_or(find, None)
+
+
+def f1_captions(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Return the F1 on test photos by variant, for captions."""
+    scores = metrics.get("variants", {})
+    return read_or(lambda: {name: f"F1 {percent(scores[name]['f1'], 0)} on test photos" for name in VARIANTS}, {})
+
+
+def headline_of(metrics: Mapping[str, Any]) -> str:
+    """Return three numbers in Markdown."""
+    parts = []
+    persons = f1_on_whole_persons(metrics)
+    if persons:
+        parts.append(
+            (percent(persons["pretrained"], 0), f"F1 on whole persons; {percent(persons['random'], 0)} from scratch")
+        )
+    hairless = metrics.get("hairless", {}).get("variants")
+    if hairless:
+        false = {variant: percent(hairless[variant]["mean"], 1) for variant in VARIANTS}
+        parts.append((false["pretrained"], f"false alarms where there is no hair; {false['random']} from scratch"))
+    saved = read_or(lambda: photos_saved(metrics), None)
+    if saved:
+        parts.append(saved)
+    if not parts:
+        return NO_SCORES if not metrics.get("variants") else ""
+    return markdown_table([number for number, _ in parts], [[words for _, words in parts]])
+
+
+def photos_saved(metrics: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return how many photos pretrained reach what all photos from scratch do."""
+    f1 = transfer_f1(metrics)
+    if not f1:
+        return None
+    most = max(f1)
+    enough = next((photos for photos in sorted(f1) if f1[photos]["pretrained"] >= f1[most]["random"]), None)
+    if enough is None:
+        return None
+    return f"{enough} photos", f"are enough, pretrained, for more than {most:,} from scratch, at equal training time"
+
+
+def transfer_f1(metrics: Mapping[str, Any]) -> dict[int, dict[str, float]]:
+    """Return the F1 of both variants by number of training photos."""
+    f1 = metrics["transfer"]["f1"]
+    photos = sorted(set(map(int, f1["pretrained"])) & set(map(int, f1["random"])))
+    return {number: {variant: float(f1[variant][str(number)]) for variant in VARIANTS} for number in photos}
+
+
+def transfer_of(metrics: Mapping[str, Any], step: int) -> str:
+    """Return what both networks reach with a number of training photos, and why it differs from the table."""
+    f1 = transfer_f1(metrics)
+    photos = sorted(f1)[int(step)]
+    rows = [[TITLES[variant], percent(f1[photos][variant], 1)] for variant in VARIANTS]
+    about = metrics["transfer"]
+    return (
+        f"**Trained on {photos:,} photos:**\n\n{markdown_table(['network', 'F1'], rows)}\n\n"
+        f"A short experiment of its own: every network saw {about['frames']:,} pictures of {about['image_size']} "
+        "pixels during training, fewer than the served ones. So its F1 is lower than in the table below."
+    )
+
+
+def table_of(metrics: Mapping[str, Any]) -> str:
+    """Return the scores on test photos beside the paper's, in Markdown."""
+    if not metrics.get("variants"):
+        return ""
+    head = ["network", "F1", "AUROC", "AUROC in the paper"]
     rows = [
         [
-            found.label,
-            *(number(found.f1.get(variant)) for variant in VARIANTS),
-            *(percent(found.false_hair.get(variant)) for variant in VARIANTS),
+            TITLES.get(variant, str(variant)),
+            percent(scores.get("f1"), 1),
+            percent(scores.get("auroc"), 1),
+            percent(PAPER_AUROC.get(variant), 1),
         ]
-        for found in metrics.by_photo_type()
+        for variant, scores in metrics["variants"].items()
     ]
+    dataset = DATASETS.get(metrics["dataset"], metrics["dataset"])
+    return "\n\n".join(
+        [
+            f"### On {metrics['images']} test photos: {dataset}",
+            markdown_table(head, rows),
+            EXPLANATION,
+            "Neither network was trained on these photos. Paper: B. Cesnik, *Segmentation of human hair* (2019/20).",
+        ]
+    )
+
+
+def groups_of(metrics: Mapping[str, Any]) -> str:
+    """Return the scores by type of photo in Markdown, the hardest first, photos without hair last."""
+    rows: list[tuple[tuple[int, float], list[str]]] = []
+    for scored in (metrics, *metrics.get("others", [])):
+        dataset = DATASETS.get(scored["dataset"], scored["dataset"])
+        for key, prefix in GROUPS.items():
+            for name, group in (scored.get(key) or {}).items():
+                variants = group.get("variants", group)
+                f1 = {variant: variants.get(variant, {}).get("f1") for variant in VARIANTS}
+                false = {variant: variants.get(variant, {}).get("false_hair") for variant in VARIANTS}
+                if f1["pretrained"] is None and false["pretrained"] is None:
+                    continue
+                order = (0, f1["pretrained"]) if f1["pretrained"] is not None else (1, -(false["pretrained"] or 0))
+                count = group.get("images")
+                label = f"{prefix}{name}, {dataset}" + (f" ({count} photos)" if count else "")
+                rows.append(
+                    (order, [label, *(percent(f1[v], 1) for v in VARIANTS), *(percent(false[v], 1) for v in VARIANTS)])
+                )
+    for name, group in (metrics.get("hairless", {}).get("kinds") or {}).items():
+        false = {variant: group["variants"][variant]["mean"] for variant in VARIANTS}
+        rows.append(
+            ((1, -false["pretrained"]), [f"no people: {name}", "", "", *(percent(false[v], 1) for v in VARIANTS)])
+        )
     if not rows:
         return ""
-    title = "**By type of photo**, the worst first, at full resolution; false hair: pixels wrongly called hair."
-    head = ["photos", *(f"{score}, {variant}" for score in ("F1", "false hair") for variant in VARIANTS)]
-    return f"{title}\n\n{markdown_table(head, rows)}"
-
-
-def history_of(repository: "ModelRepository") -> pd.DataFrame:
-    """A row per variant, split and epoch."""
-    rows = [
-        {
-            "curve": f"{variant}, {split}",
-            "epoch": epoch["epoch"],
-            **{name: epoch[split][name] for name in HISTORIES},
-        }
-        for variant in VARIANTS
-        for epoch in read_or(lambda variant=variant: repository.history(variant), [])[:MAX_EPOCHS]
-        for split in ("train", "test")
-    ]
-    return history_table(rows)
-
-
-def history_table(rows: list[dict]) -> pd.DataFrame:
-    names = ("epoch", *HISTORIES)
-    table = pd.DataFrame(rows, columns=["curve", *names]).astype(dict.fromkeys(names, float))
-    epochs = table["epoch"].tolist()
-    return table.assign(epoch=[f"{epoch:.0f}" for epoch in epochs]) if max(epochs, default=0) in FEW_EPOCHS else table
-
-
-def roc_of(metrics: "Metrics") -> pd.DataFrame:
-    columns = ["false positive rate", "true positive rate"]
-    curves = [
-        pd.DataFrame(zip(roc.false_positive_rate, roc.true_positive_rate, strict=False), columns=columns).assign(
-            curve=variant
-        )
-        for variant, roc in metrics.roc.items()
-    ]
-    return pd.concat(curves) if curves else pd.DataFrame(columns=[*columns, "curve"])
-
-
-def transfer_of(metrics: "Metrics") -> pd.DataFrame:
-    """A row per variant and number of training photos."""
-    rows = [
-        {"training photos": int(photos), "F1": f1, "curve": variant}
-        for variant, scores in (metrics.transfer.f1 if metrics.transfer else {}).items()
-        for photos, f1 in scores.items()
-        if photos.isdecimal() and len(photos) < 10
-    ]
-    return pd.DataFrame(rows, columns=["training photos", "F1", "curve"])
+    head = ["photos", *(f"{score}, {TITLES[v].lower()}" for score in ("F1", "false alarms") for v in VARIANTS)]
+    table = markdown_table(head, [cells for _, cells in sorted(rows, key=lambda row: row[0])])
+    return f"### By type of photo, the hardest first\n\n{table}"
 
 
 def card_of(repository: "ModelRepository") -> str:
-    """The card's text without its metadata, its pictures, whose files a page does not serve, and HTML."""
+    """Return the card without metadata, HTML, and pictures, which a page does not serve."""
     if not repository.card.is_file():
-        return "This repository has no card."
+        return "This model has no card."
     text = repository.card.read_text(encoding="utf-8")[:LONGEST_CARD]
     text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
     text = re.sub(r"!\[[^]]{0,300}\]\([^)]{0,300}\)\s*|<!--.{0,300}?-->", "", text).replace("![", "[")
@@ -224,20 +255,22 @@ def card_of(repository: "ModelRepository") -> str:
     return re.sub(r"<(?=[a-z/!?])", "< ", text, flags=re.IGNORECASE)
 
 
-def read_or(read: Callable[[], Any], default: Any) -> Any:
-    """What a file of the repository holds, or what is made of it; the default where it is missing or malformed."""
+def read_or(read: Callable[[], T], default: T) -> T:
+    """Return what `read` returns, or the default: strangers' files may hold anything."""
     try:
         return read()
-    except Exception:  # strangers' files hold anything
+    except Exception:
         return default
 
 
-def number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+def percent(fraction: float | None, digits: int) -> str:
+    """Format a fraction.
 
-
-def percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.2f} %"
+    Example:
+        >>> percent(0.8822, 0), percent(None, 1)
+        ('88 %', '')
+    """
+    return "" if fraction is None else f"{100 * fraction:.{digits}f} %"
 
 
 def markdown_table(head: list[str], rows: list[list[str]]) -> str:

@@ -4,7 +4,7 @@ import pytest
 from conftest import PROJECT, served
 
 from hairseg.inference.predictor import HairPredictor
-from hairseg.page.layout import build_page
+from hairseg.page.app import build_page
 
 VISITORS = 50
 

@@ -13,8 +13,7 @@ from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from hairseg.inference.predictor import HairPredictor
-from hairseg.page.layout import build_page
-from hairseg.page.style import look
+from hairseg.page.app import build_page
 from hairseg.repository import BUNDLED
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -30,7 +29,7 @@ QUIET = [
     "--use-fake-ui-for-media-stream",
 ]
 PORTRAIT = PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg"
-PATIENCE = 60_000  # milliseconds
+TIMEOUT = 60_000  # milliseconds
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -43,20 +42,20 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="package")
 def address():
-    with served(build_page(HairPredictor(BUNDLED)), **look()) as url:
+    with served(build_page(HairPredictor(BUNDLED))) as url:
         yield url
 
 
 @pytest.fixture(scope="package")
 def chromium():
-    assert CHROMIUM, "no Chromium: expected one on the path; install the package chromium"
+    assert CHROMIUM, "Chromium is missing. Install the package chromium."
     with sync_playwright() as playwright:
         yield playwright.chromium
 
 
 @pytest.fixture(scope="package")
 def browser(chromium):
-    """For visitors each of whom comes for the first time."""
+    """For visitors who come for the first time."""
     browser = chromium.launch(executable_path=CHROMIUM, args=QUIET)
     yield browser
     browser.close()
@@ -64,7 +63,7 @@ def browser(chromium):
 
 @pytest.fixture(scope="package")
 def visitor(chromium, tmp_path_factory):
-    """One who comes again: what was fetched and compiled is kept, a third of what it takes to open the page."""
+    """A visitor who comes again: a warm cache saves a third of the time to open the page."""
     profile = tmp_path_factory.mktemp("visitor")
     visitor = chromium.launch_persistent_context(profile, executable_path=CHROMIUM, args=QUIET, viewport=WIDE)
     yield visitor
@@ -73,9 +72,9 @@ def visitor(chromium, tmp_path_factory):
 
 @pytest.fixture
 def page(visitor, address):
-    """The page on a wide screen; `page.seen` is what must stay empty: strange addresses, and errors of scripts."""
+    """The page on a wide screen. `page.seen` collects addresses of other sites and errors of scripts."""
     page = visitor.new_page()
-    page.set_default_timeout(PATIENCE)
+    page.set_default_timeout(TIMEOUT)
     page.seen = SimpleNamespace(strangers=[], errors=[])
     page.on("pageerror", lambda error: page.seen.errors.append(str(error)))
     page.on(
@@ -85,7 +84,7 @@ def page(visitor, address):
         ),
     )
     page.goto(address)
-    expect(page.locator("#networks [role=status]")).to_have_text("", timeout=PATIENCE)
+    done(page)
     yield page
     page.evaluate("localStorage.clear(); sessionStorage.clear()")
     page.close()
@@ -106,22 +105,25 @@ def fetched(url: str) -> bytes:
 
 
 def picture(page, name: str) -> np.ndarray:
-    """What the named picture of the page shows, as delivered."""
+    """The pixels of the named picture, as delivered."""
     locator = page.locator(f"#{name} img")
-    expect(locator).to_be_visible(timeout=PATIENCE)
-    return np.asarray(Image.open(io.BytesIO(fetched(locator.get_attribute("src")))))
-
-
-def idle(page) -> None:
-    """Wait until nothing is under way."""
-    page.wait_for_function(
-        "!document.querySelector('.is-asked, [aria-busy=true]') && !hairseg.messages.open.size", timeout=PATIENCE
-    )
+    expect(locator).to_have_count(1, timeout=TIMEOUT)
+    address = page.evaluate("src => new URL(src, document.baseURI).href", locator.get_attribute("src"))
+    return np.asarray(Image.open(io.BytesIO(fetched(address))))
 
 
 def done(page) -> None:
-    """Wait until every picture of the present look is there."""
-    for name in ("random-mask", "pretrained-mask", "recoloured"):
-        expect(page.locator(f"#{name} img")).to_be_visible(timeout=PATIENCE)
-    for name in ("random-mask", "pretrained-mask", "compare"):
-        expect(page.locator(f"#{name} .empty")).to_have_text("", timeout=PATIENCE)
+    """Wait until every picture of the present photo and settings is there."""
+    page.wait_for_function(
+        """() => {
+            const studio = document.querySelector("#studio [aria-busy]");
+            const waiting = ".is-waiting, #compare.is-empty, #studio button[aria-busy=true]";
+            return studio?.getAttribute("aria-busy") === "false" && !document.querySelector(waiting);
+        }""",
+        timeout=TIMEOUT,
+    )
+
+
+def notice(page):
+    """What the page says about something that went wrong."""
+    return page.locator("#studio .notice p")

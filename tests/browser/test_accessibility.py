@@ -2,7 +2,7 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser.conftest import NARROW, PATIENCE, PORTRAIT, WIDE, done, upload
+from browser.conftest import NARROW, PORTRAIT, WIDE, done, upload
 from playwright.sync_api import expect
 
 
@@ -24,50 +24,68 @@ def test_nothing_critical_or_serious_is_found(page, scheme, screen):
     page.set_viewport_size(screen)
     page.emulate_media(color_scheme=scheme)
     page.reload()
-    expect(page.locator("#networks [role=status]")).to_have_text("", timeout=PATIENCE)
+    done(page)
     found = findings(page)
     upload(page, PORTRAIT)
     done(page)
     page.get_by_role("button", name="Finer settings").click()
+    page.get_by_text("Difference", exact=True).click()
     found += findings(page)
-    page.click("#touch-up-button")
+    page.get_by_text("Wipe", exact=True).click()
+    page.click("[data-do=brush]")
     found += findings(page)
     page.keyboard.press("Escape")
-    page.locator("#pretrained-mask .picture").click()
+    page.click("[data-do=enlarge]")
     found += findings(page)
     page.keyboard.press("Escape")
-    for tab in ("Live", "How good is it?", "Models", "Use it elsewhere") if screen == WIDE else ("Live",):
+    tabs = ("Live", "What pretraining is worth", "Models", "Use it elsewhere") if screen == WIDE else ("Live",)
+    for tab in tabs:
         page.get_by_role("tab", name=tab).click()
         found += findings(page)
     assert found == []
 
 
-def test_everything_is_reached_by_the_keyboard_and_shows_it(page):
+def test_every_control_is_reached_by_the_keyboard_and_shows_its_focus(page):
     upload(page, PORTRAIT)
     done(page)
-    reached, page_focus = [], "document.activeElement.closest('[id]')?.id + '/' + document.activeElement.tagName"
+    reached, focus = [], "[document.activeElement.id, document.activeElement.outerHTML.slice(0, 120)].join()"
     page.evaluate("document.activeElement.blur()")
-    for _ in range(60):
+    for _ in range(75):
         page.keyboard.press("Tab")
-        reached.append(page.evaluate(page_focus))
-        if not reached[-1].endswith("/BODY"):  # the end of the page
+        reached.append(page.evaluate(focus))
+        if not reached[-1].startswith(",<body"):  # the end of the page
             style = page.evaluate(
-                "(() => { const at = document.activeElement, near = at.closest('label, .before-after') || at;"
+                "(() => { const at = document.activeElement, near = at.closest('label, .frame') || at;"
                 " return [at, near].map(e => getComputedStyle(e)).map(s => s.outlineStyle + s.boxShadow).join() })()"
             )
             assert "solid" in style or "rgb" in style or "auto" in style, reached[-1]
-    for name in ("touch-up-button", "swatch-violet", "sheet-button", "card-button"):
-        assert any(place.startswith(f"{name}/") for place in reached), name
-    assert any("INPUT" in place for place in reached)
+    for name in (
+        "swatch-violet,",
+        "chart-button,",
+        "card-button,",
+        'data-do="brush"',
+        'data-zoom="in"',
+        'data-example="cat"',
+        'class="cut"',
+    ):
+        assert any(name in place for place in reached), name
 
 
 def test_the_options_of_one_question_are_one_stop_and_arrows_change_them(page):
-    upload(page, PORTRAIT)
-    done(page)
-    mask = page.locator("#random-mask img").get_attribute("src")
-    page.locator("#view input").first.focus()
+    page.locator(".views input").first.focus()
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#view input").nth(1)).to_be_checked()
-    expect(page.locator("#random-mask img")).not_to_have_attribute("src", mask)  # the outline
+    expect(page.locator(".views input").nth(1)).to_be_checked()
+    expect(page.locator("#overlay canvas")).to_be_visible()
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.closest('#view')") is None
+    assert page.evaluate("document.activeElement.closest('.views')") is None
+
+
+def test_forced_colours_show_what_is_chosen(page):
+    page.emulate_media(forced_colors="active")
+    page.click("#swatch-violet")
+    done(page)
+    style = "element => getComputedStyle(element)"
+    colour = page.locator("#swatch-violet .thumbnail").evaluate(f"element => ({style})(element).backgroundColor")
+    assert colour == "rgb(107, 73, 149)"
+    chosen = page.locator(".views label:has(:checked)").evaluate(f"element => ({style})(element).outlineStyle")
+    assert chosen == "solid"

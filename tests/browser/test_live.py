@@ -7,13 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from browser.conftest import CHROMIUM, PATIENCE, PORTRAIT, QUIET, WIDE
+from browser.conftest import CHROMIUM, PORTRAIT, QUIET, TIMEOUT, WIDE, done
 from browser.test_accessibility import findings
 from gradio.utils import get_upload_folder
 from playwright.sync_api import expect
 
 from hairseg.images import load_photo
-from hairseg.recolouring.palette import PRESETS
 
 WATCH_CAMERAS = """() => {
     window.cameras = [];
@@ -56,7 +55,7 @@ def show(page) -> None:
 
 def start(page) -> None:
     page.locator("#live .switch").click()
-    expect(page.locator("#live .picture img")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#live .picture img")).to_be_visible(timeout=TIMEOUT)
     assert camera_runs(page)
 
 
@@ -65,7 +64,7 @@ def camera_runs(page) -> bool:
 
 
 def expect_stopped(page, sentence) -> None:
-    expect(page.locator("#live .switch")).to_have_text("Start the camera", timeout=PATIENCE)
+    expect(page.locator("#live .switch")).to_have_text("Start the camera", timeout=TIMEOUT)
     expect(page.locator("#live .said")).to_have_text(sentence)
     expect(page.locator("#live .picture img")).to_have_count(0)
     assert not camera_runs(page)
@@ -82,8 +81,8 @@ def frames_later(page, number: int) -> np.ndarray:
 
 
 def test_frames_come_back_with_their_hair_in_the_chosen_colour(tab, monkeypatch):
-    for limit in ("TIME_LIMIT", "PATIENCE"):  # however slow the machine is
-        monkeypatch.setattr(f"hairseg.page.live.{limit}", 600.0)
+    for limit in ("TIME_LIMIT", "IDLE_LIMIT"):  # however slow the machine is
+        monkeypatch.setattr(f"hairseg.page.live.live.{limit}", 600.0)
     files = sorted(Path(get_upload_folder()).rglob("*"))
     assert tab.evaluate("cameras.length") == 0  # before anybody asks
     tab.locator("#live [name=strength]").fill("0")
@@ -98,7 +97,7 @@ def test_frames_come_back_with_their_hair_in_the_chosen_colour(tab, monkeypatch)
     assert 0.05 < changed.mean() < 0.6  # her hair, and not the whole picture
     before, after = ((picture[..., 1] - picture[..., 0])[changed].mean() for picture in (plain, green))
     assert after > before + 15
-    expect(tab.locator("#live .rate")).to_have_text(re.compile(r"^\d+(\.\d)? frames a second, \d+ ms behind$"))
+    expect(tab.locator("#live .rate")).to_have_text(re.compile(r"^\d+(\.\d)? pictures a second, \d+ ms delay$"))
     expect(tab.locator("#live .left")).to_have_text(re.compile(r"^\d+ s left$"))
     assert findings(tab) == []
     tab.locator("#live .switch").click()
@@ -131,7 +130,7 @@ def test_a_frame_that_is_shown_as_the_minute_ends_leaves_the_sentence_of_the_end
 def test_a_server_that_is_gone_or_refuses_ends_the_stream_with_one_sentence(tab):
     start(tab)
     tab.route("**/component_server/", lambda route: route.abort())
-    expect_stopped(tab, "The server does not answer: check the connection and start again.")
+    expect_stopped(tab, "The server does not answer. Check the connection and start again.")
     tab.unroute("**/component_server/")
     tab.route("**/component_server/", lambda route: route.fulfill(json={"error": "Others are live at the moment."}))
     tab.locator("#live .switch").click()
@@ -142,7 +141,7 @@ def test_a_stream_of_whose_end_the_server_has_not_heard_holds_no_place(tab):
     for _ in range(4):  # twice as often as there are places
         start(tab)
         tab.context.set_offline(True)
-        expect(tab.locator("#live .said")).to_contain_text("does not answer", timeout=PATIENCE)
+        expect(tab.locator("#live .said")).to_contain_text("does not answer", timeout=TIMEOUT)
         tab.context.set_offline(False)
 
 
@@ -153,27 +152,30 @@ def test_the_colour_of_the_first_tab_is_taken_along(page):
     expect(page.locator("#live [data-preset='violet']")).to_have_attribute("aria-pressed", "true")
 
 
-def test_a_colour_chosen_live_is_that_of_the_first_tab_and_what_else_was_chosen_stays(page):
-    show(page)
-    page.locator("#live [value=random]").check()
-    page.locator("#live [data-preset=emerald]").click()
-    page.get_by_role("tab", name="Try it").click()
-    expect(page.locator("#swatch-emerald")).to_have_attribute("aria-pressed", "true")
-    expect(page.locator("#colour input")).to_have_value(PRESETS["emerald"])
-    expect(page.locator("#variant").get_by_label("pretrained")).to_be_checked()
-    show(page)
-    expect(page.locator("#live [value=random]")).to_be_checked()
-    expect(page.locator("#live [data-preset=emerald]")).to_have_attribute("aria-pressed", "true")
+def test_a_picture_is_frozen_compared_and_taken_to_the_first_tab(tab):
+    start(tab)
+    tab.get_by_role("button", name="Freeze").click()
+    tab.wait_for_timeout(1000)
+    frozen = tab.locator("#live .picture img").get_attribute("src")
+    tab.wait_for_timeout(1000)
+    assert tab.locator("#live .picture img").get_attribute("src") == frozen
+    expect(tab.locator("#live .before")).to_be_hidden()
+    tab.get_by_role("button", name="Before", exact=True).click()
+    expect(tab.locator("#live .before")).to_be_visible()
+    tab.get_by_role("button", name="Take this picture to Try it").click()
+    expect(tab.locator("#photo .name")).to_have_text("live.jpg", timeout=TIMEOUT)
+    done(tab)
+    assert not camera_runs(tab)
 
 
 def test_a_camera_that_is_denied_costs_one_sentence(chromium, address):
     options = [option for option in QUIET if option != "--use-fake-ui-for-media-stream"]  # which would allow it
     strict = chromium.launch(executable_path=CHROMIUM, args=options)
     page = strict.new_page()
-    page.set_default_timeout(PATIENCE)
+    page.set_default_timeout(TIMEOUT)
     page.goto(address)
     show(page)
     page.evaluate(WATCH_CAMERAS)
     page.locator("#live .switch").click()
-    expect_stopped(page, "The camera cannot be used: allow it for this page in the browser, then start again.")
+    expect_stopped(page, "The camera cannot be used. Allow it for this page in the browser, then start again.")
     strict.close()

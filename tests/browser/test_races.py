@@ -1,11 +1,11 @@
-"""Whatever is clicked while something is at work, no result stands beside another photo."""
+"""Whatever is clicked while something is in progress, no result is shown beside another photo or setting."""
 
 import re
 
 import cv2
 import numpy as np
 import pytest
-from browser.conftest import PATIENCE, PORTRAIT, done, idle, picture, source, upload
+from browser.conftest import PORTRAIT, TIMEOUT, done, notice, picture, source, upload
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -13,10 +13,24 @@ from hairseg.images import load_photo
 
 DELAYS = [0, 0.1, 0.4, 0.9, 1.6]  # seconds
 
+# Records every moment in which pictures of different photos are shown together.
+WATCH = """() => {
+    window.mixed = [];
+    const nameOf = image => decodeURIComponent(image.src).match(/(large|turned)/)?.[1];
+    const places = ["random-mask", "pretrained-mask", "recoloured", "original"];
+    const check = () => {
+        const images = document.querySelectorAll(places.map(place => `#${place} img`).join());
+        const names = new Set([...images].map(nameOf).filter(Boolean));
+        if (names.size > 1) window.mixed.push([...names].join());
+    };
+    const studio = document.querySelector("#studio");
+    new MutationObserver(check).observe(studio, {subtree: true, childList: true, attributes: true});
+}"""
+
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """Two people that nobody takes for one another: the portrait at 12 megapixels, and a small one upside down."""
+    """The portrait at 12 megapixels, and a small one upside down."""
     folder = tmp_path_factory.mktemp("photos")
     portrait = load_photo(PORTRAIT)
     Image.fromarray(cv2.resize(portrait, (3464, 3464))).save(folder / "large.jpg", quality=80)
@@ -24,150 +38,147 @@ def photos(tmp_path_factory):
     return folder / "large.jpg", folder / "turned.png"
 
 
-def settled(page) -> None:
-    """Until nothing is under way any more."""
-    done(page)
-    idle(page)
-    page.wait_for_timeout(300)
-
-
-def shows_the_turned_one(page) -> None:
-    height, width = 280, 240
+def assert_turned(page) -> None:
     for name in ("random-mask", "pretrained-mask", "recoloured", "original", "photo"):
-        assert picture(page, name).shape[:2] == (height, width), name
+        assert picture(page, name).shape[:2] == (280, 240), name
     alpha = picture(page, "pretrained-mask")
     assert alpha[200:].mean() > 2 * alpha[:100].mean()  # hair is at the bottom
     assert "turned.png" in page.locator("#photo .name").inner_text()
 
 
 @pytest.mark.parametrize("delay", DELAYS)
-def test_a_second_photo_while_the_first_is_at_work(page, photos, delay):
+def test_a_second_photo_while_the_first_is_in_progress(page, photos, delay):
+    page.evaluate(WATCH)
     upload(page, photos[0])
     page.wait_for_timeout(1000 * delay)
     upload(page, photos[1])
-    settled(page)
-    shows_the_turned_one(page)
-
-
-@pytest.mark.parametrize("delay", DELAYS)
-def test_clearing_while_a_photo_is_at_work(page, photos, delay):
-    upload(page, photos[0])
-    page.wait_for_timeout(1000 * delay)
-    page.evaluate("hairseg.clear()")
-    idle(page)
-    page.wait_for_timeout(300)
-    for name in ("random-mask", "pretrained-mask", "recoloured", "original", "photo"):
-        expect(page.locator(f"#{name} img")).to_have_count(0)
-    upload(page, photos[1])
-    settled(page)
-    shows_the_turned_one(page)
-
-
-@pytest.mark.parametrize("delay", [0, 0.3])
-@pytest.mark.parametrize("kind", ["sheet", "cutout", "card"])
-def test_what_was_asked_for_before_a_new_photo_does_not_appear_under_it(page, photos, kind, delay):
-    upload(page, photos[0])
     done(page)
-    page.click(f"#{kind}-button")
-    page.wait_for_timeout(1000 * delay)
-    upload(page, photos[1])
-    settled(page)
     page.wait_for_timeout(300)
-    shows_the_turned_one(page)
-    expect(page.locator("dialog[open]")).to_have_count(0)
+    assert_turned(page)
+    assert page.evaluate("window.mixed") == []
 
 
-@pytest.mark.parametrize("delay", [0, 0.1, 0.2, 0.3])
-def test_what_is_chosen_while_a_photo_is_looked_at_is_what_is_shown(page, photos, delay):
-    """The answers for the photo and for the choice come in any order."""
+@pytest.mark.parametrize("delay", DELAYS[:3])
+def test_removing_a_photo_in_progress_shows_the_example(page, photos, delay):
+    upload(page, photos[0])
+    page.wait_for_timeout(1000 * delay)
+    page.click("[data-do=clear]")
+    done(page)
+    assert "Example" in page.locator("#photo .name").inner_text()
+    assert picture(page, "pretrained-mask").shape == (900, 900)
+    upload(page, photos[1])
+    done(page)
+    assert_turned(page)
+
+
+@pytest.mark.parametrize("delay", [0, 0.1, 0.3])
+def test_settings_chosen_while_a_photo_is_in_progress_apply_to_it(page, photos, delay):
     upload(page, photos[1])
     page.wait_for_timeout(1000 * delay)
+    page.click("#swatch-violet")
+    page.get_by_role("radio", name="From scratch").check()
+    done(page)
+    assert "turned-violet" in source(page, "recoloured")
+    assert "variant=random" in page.url and "colour=violet" in page.url
+
+
+def test_an_answer_overtaken_by_a_later_one_is_not_shown(page, photos):
+    """The answer for the first colour is held back until the second was chosen."""
+    upload(page, photos[1])
+    done(page)
+    held = []
+
+    def hold(route):
+        if '"recolour"' in route.request.post_data and "6b4995" in route.request.post_data and not held:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/component_server/", hold)
     page.evaluate("document.getElementById('swatch-violet').click()")
-    page.evaluate("document.querySelector('#view input[value=Outline]').click()")
-    settled(page)
-    assert source(page, "recoloured").endswith("violet.jpg")
-    assert source(page, "random-mask").endswith("outline.jpg") and source(page, "pretrained-mask").endswith(
-        "outline.jpg"
-    )
-
-
-def test_an_answer_that_a_later_one_has_overtaken_is_not_shown(page, photos):
-    """The first picture is held up until the one of the next colour is there."""
-    held, is_held = [], True
-    page.route("**/queue/join**", lambda route: held.append(route) if is_held else route.continue_())
-    upload(page, photos[1])
-    page.wait_for_function("hairseg.photo?.path")
-    page.wait_for_timeout(500)
-    is_held = False
-    page.click("#swatch-violet")
-    expect(page.locator("#recoloured img")).to_have_attribute("src", re.compile("violet"), timeout=PATIENCE)
-    assert held
-    for route in held:
-        route.continue_()
-    settled(page)
-    assert source(page, "recoloured").endswith("violet.jpg")
-
-
-def test_a_connection_that_is_lost_costs_neither_the_photo_nor_its_touch_up(page, photos):
-    upload(page, photos[1])
+    page.wait_for_timeout(300)
+    page.evaluate("document.getElementById('swatch-emerald').click()")
+    page.wait_for_timeout(300)
+    held[0].continue_()
     done(page)
-    page.evaluate("window.isTheSame = true")
-    page.route("**/{queue/join,run,upload}**", lambda route: route.abort())
-    page.click("#swatch-violet")
-    expect(page.locator("#photo .alert")).to_contain_text("The server does not answer", timeout=PATIENCE)
-    upload(page, PORTRAIT)
-    expect(page.locator("#photo .name")).to_have_text("turned.png", timeout=PATIENCE)  # the one before is back
-    page.wait_for_timeout(2500)  # Gradio would have loaded the page anew
-    expect(page.locator(".toast-body:visible")).to_have_count(0)
-    for name in ("random-mask", "pretrained-mask", "recoloured"):  # its pictures have not gone
-        expect(page.locator(f"#{name} img")).to_be_visible()
-    page.unroute("**/{queue/join,run,upload}**")
-    expect(page.locator("#recoloured img")).to_have_attribute("src", re.compile("violet"), timeout=PATIENCE)
-    settled(page)
-    shows_the_turned_one(page)
-    assert page.evaluate("window.isTheSame")
-    expect(page.locator("#photo .alert")).to_contain_text(f"{PORTRAIT.name} did not get through", timeout=PATIENCE)
+    assert "emerald" in source(page, "recoloured")
 
 
-def test_what_was_chosen_while_the_connection_was_lost_comes_by_itself(page, photos):
-    upload(page, photos[1])
-    done(page)
-    page.route("**/{queue/join,run}**", lambda route: route.abort())
-    page.click("#swatch-violet")
-    page.get_by_role("radio", name="Outline").check()
-    expect(page.locator("#photo .alert")).to_contain_text("It is asked again by itself", timeout=PATIENCE)
-    page.get_by_role("button", name="Hair alone").click()
-    page.wait_for_timeout(1000)
-    expect(page.locator("#photo .alert")).to_contain_text("It is asked again by itself")
-    page.unroute("**/{queue/join,run}**")
-    expect(page.locator("#recoloured img")).to_have_attribute("src", re.compile("violet"), timeout=PATIENCE)
-    expect(page.locator("#random-mask img")).to_have_attribute("src", re.compile("outline"), timeout=PATIENCE)
-    expect(page.locator("#photo .alert")).to_have_text("")
-    expect(page.locator("dialog #cutout img")).to_be_visible(timeout=PATIENCE)
-
-
-def test_colours_variants_and_views_in_quick_succession_end_with_the_last(page, photos):
+def test_quick_choices_end_with_the_last(page, photos):
     upload(page, photos[0])
     for name in ("violet", "emerald", "black", "platinum", "ocean-blue"):
         page.click(f"#swatch-{name}")
     upload(page, photos[1])
-    page.get_by_role("radio", name="Outline").check()
-    page.get_by_role("radio", name="random").check()
-    page.get_by_role("radio", name="pretrained").check()
-    page.get_by_role("radio", name="Mask", exact=True).check()
+    page.get_by_role("radio", name="From scratch").check()
+    page.get_by_role("radio", name="Pretrained").check()
     page.click("#swatch-violet")
-    settled(page)
-    expect(page.locator("#recoloured img")).to_have_attribute("alt", "Your photo with violet hair", timeout=PATIENCE)
-    shows_the_turned_one(page)
+    done(page)
+    expect(page.locator("#recoloured img")).to_have_attribute("alt", "The photo with violet hair", timeout=TIMEOUT)
+    assert_turned(page)
     violet, alpha = picture(page, "recoloured").astype(int), picture(page, "pretrained-mask")
     mean = violet[alpha > 250].mean(axis=0)
     assert mean[2] > mean[1] + 15 and mean[2] > mean[0]
 
 
-def test_the_same_photo_again_after_clearing(page, photos):
-    """Guards against a result that is left out because it equals the one before."""
-    for _ in range(3):
+def test_the_same_photo_twice_is_shown_twice(page, photos):
+    """Guards against an answer that is ignored because it equals the one before."""
+    for _ in range(2):
         upload(page, photos[1])
-        settled(page)
-        shows_the_turned_one(page)
-        page.evaluate("hairseg.clear()")
+        done(page)
+        assert_turned(page)
+        page.click("[data-do=clear]")
+        done(page)
+
+
+def test_a_lost_connection_is_told_once_and_what_was_asked_for_comes_by_itself(page, photos):
+    upload(page, photos[1])
+    done(page)
+    page.evaluate("window.isTheSame = true")
+    page.route("**/component_server/", lambda route: route.abort())
+    page.click("#swatch-violet")
+    expect(notice(page)).to_contain_text("The server does not answer", timeout=TIMEOUT)
+    page.click("#cutout-button")
+    for name in ("random-mask", "pretrained-mask", "recoloured"):
+        expect(page.locator(f"#{name} img")).to_be_visible()
+    with page.expect_download(timeout=TIMEOUT) as download:
+        page.unroute("**/component_server/")
+    assert download.value.suggested_filename == "turned-hair.png"
+    expect(page.locator("#recoloured img")).to_have_attribute("src", re.compile("violet"), timeout=TIMEOUT)
+    done(page)
+    expect(notice(page)).to_have_text("")
+    assert_turned(page)
+    assert page.evaluate("window.isTheSame")  # the page was not reloaded
+
+
+def test_an_upload_that_fails_brings_the_photo_before_it_back(page, photos):
+    upload(page, photos[1])
+    done(page)
+    page.route("**/upload**", lambda route: route.abort())
+    upload(page, PORTRAIT)
+    expect(notice(page)).to_contain_text(f"{PORTRAIT.name} did not get through", timeout=TIMEOUT)
+    done(page)
+    assert_turned(page)
+    page.unroute("**/upload**")
+
+
+def test_a_picture_that_did_not_come_is_fetched_again(page, photos):
+    failures = []
+    page.route(
+        re.compile(r"/file=.*violet"),
+        lambda route: failures.append(1) or route.abort() if not failures else route.continue_(),
+    )
+    upload(page, photos[1])
+    done(page)
+    page.click("#swatch-violet")
+    done(page)
+    assert failures and page.locator("#recoloured img").evaluate("image => image.naturalWidth") == 240
+
+
+def test_a_photo_that_the_server_has_deleted_is_sent_again(page, photos):
+    upload(page, photos[1])
+    done(page)
+    page.route("**/component_server/", lambda route: route.fulfill(json={"error": "Gone.", "gone": True}), times=1)
+    with page.expect_request("**/upload**"):
+        page.click("#swatch-violet")
+    done(page)
+    assert "turned-violet" in source(page, "recoloured")

@@ -14,7 +14,7 @@ from fuzzing import json_values, refused_in_one_sentence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hairseg.page.scores import aurocs_of, how_good, metrics_of, scores_of
+from hairseg.page.scores import build_scores, f1_captions, f1_on_whole_persons, metrics_of, show_scores
 from hairseg.repository import ModelRepository
 from hairseg.repository.config import Config
 
@@ -142,11 +142,11 @@ def test_any_scores_on_the_page(model, metrics, history):
     (model.folder / "random" / "history.json").write_text(json.dumps(history))
     found = metrics_of(model)
     with gr.Blocks():
-        components = how_good()
-        values = [aurocs_of(found), *scores_of(model, found)]
-        assert all(isinstance(value, str) for value in values[0].values())
-        for component, value in zip(components, values[1:], strict=True):
-            if isinstance(value, gr.LinePlot):
+        components, values, captions = build_scores(), show_scores(model, found), f1_captions(found)
+        assert all(isinstance(value, str) for value in captions.values())
+        assert f1_on_whole_persons(found) is None or isinstance(metrics, dict)
+        for component, value in zip(components, values, strict=True):
+            if isinstance(value, gr.Slider):
                 value = value.value
             if not isinstance(value, gr.Image):
                 orjson.dumps(component.postprocess(value), default=dict, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -11,7 +11,7 @@ from hairseg.cli import main
 from hairseg.hub import space as deploying
 from hairseg.hub.publish import push
 from hairseg.hub.space import DeployedSpace, space
-from hairseg.page.listed import find_models
+from hairseg.page.registry import find_models
 
 
 @pytest.fixture

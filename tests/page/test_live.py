@@ -15,10 +15,10 @@ from PIL import Image
 
 from hairseg.images import encode_jpeg, encode_png, load_photo
 from hairseg.inference.predictor import HairPredictor
-from hairseg.page.events import UNEXPECTED
-from hairseg.page.live import FRAME_BYTES, FRAME_SIDE, PATIENCE, VISITORS, LiveStreams, read_frame
-from hairseg.page.models import Model, Models
-from hairseg.page.session import PageSession
+from hairseg.page.live.live import FRAME_BYTES, FRAME_SIDE, IDLE_LIMIT, MAX_STREAMS, LiveStreams, read_frame
+from hairseg.page.registry import ModelRegistry, ServedModel
+from hairseg.page.security import UNEXPECTED
+from hairseg.page.store import PhotoStore
 from hairseg.recolouring.recolourer import recolour
 from hairseg.repository import BUNDLED
 
@@ -46,7 +46,7 @@ def network(predict_single_pass) -> Any:
 
 def streams_with(predict_single_pass=dark_is_hair) -> tuple[LiveStreams, Clock]:
     clock = Clock()
-    return LiveStreams(PageSession(network(predict_single_pass)), clock), clock
+    return LiveStreams(PhotoStore(ModelRegistry.from_predictor(network(predict_single_pass))), clock), clock
 
 
 def frame(stream, file: bytes = PORTRAIT, **others) -> dict:
@@ -64,11 +64,11 @@ def shown(answer) -> np.ndarray:
 def test_a_frame_comes_back_recoloured_as_a_photo_would():
     async def one_frame(**others):
         streams, _ = streams_with()
-        return await streams.answer(frame(await streams.begin(), **others))
+        return await streams.frame(frame(await streams.begin(), **others))
 
     photo = load_photo(PORTRAIT)
     answer = run_apart(one_frame())
-    assert not answer["bald"]
+    assert not answer["is_empty"]
     expected = recolour(photo, dark_is_hair(photo, ""), "#8e24aa").astype(float)
     assert np.abs(shown(answer) - expected).mean() < JPEG < np.abs(photo - expected).mean()
     assert np.abs(shown(run_apart(one_frame(strength=0))).astype(float) - photo).mean() < JPEG
@@ -80,8 +80,8 @@ def test_the_network_that_is_asked_for_glances_once(small_repository):
         network.register_forward_pre_hook(lambda _, inputs, name=name: looks.append((name, len(inputs[0]))))
 
     async def one_frame():
-        streams = LiveStreams(PageSession(predictor))
-        return await streams.answer(frame(await streams.begin(), variant="random"))
+        streams = LiveStreams(PhotoStore(ModelRegistry.from_predictor(predictor)))
+        return await streams.frame(frame(await streams.begin(), variant="random"))
 
     assert shown(run_apart(one_frame())).shape == (160, 160, 3)
     assert looks == [("random", 1)]
@@ -90,9 +90,9 @@ def test_the_network_that_is_asked_for_glances_once(small_repository):
 def test_no_hair_is_told():
     async def one_frame():
         streams, _ = streams_with(lambda photo, variant: np.zeros(photo.shape[:2], np.float32))
-        return await streams.answer(frame(await streams.begin()))
+        return await streams.frame(frame(await streams.begin()))
 
-    assert run_apart(one_frame())["bald"]
+    assert run_apart(one_frame())["is_empty"]
 
 
 def test_frames_are_smoothed_within_a_stream_and_not_across():
@@ -101,7 +101,7 @@ def test_frames_are_smoothed_within_a_stream_and_not_across():
     async def frames():
         streams, _ = streams_with(lambda photo, variant: np.full(photo.shape[:2], next(answers), np.float32))
         one, other = await streams.begin(), await streams.begin()
-        return [shown(await streams.answer(frame(stream))).astype(float) for stream in (one, one, other)]
+        return [shown(await streams.frame(frame(stream))).astype(float) for stream in (one, one, other)]
 
     photo = load_photo(PORTRAIT)
     untouched, little, fully = (np.abs(picture - photo).mean() for picture in run_apart(frames()))
@@ -114,8 +114,8 @@ def test_a_stream_ends_after_a_minute():
         stream, answers = await streams.begin(), []
         for _ in range(31):
             clock.now += 2
-            answers.append(await streams.answer(frame(stream)))
-        again = await streams.answer(frame(await streams.begin()))
+            answers.append(await streams.frame(frame(stream)))
+        again = await streams.frame(frame(await streams.begin()))
         return answers, again
 
     answers, again = run_apart(a_minute())
@@ -126,23 +126,23 @@ def test_a_stream_ends_after_a_minute():
 def test_others_wait_until_somebody_stops_vanishes_or_has_had_the_minute():
     async def crowd():
         streams, clock = streams_with()
-        live = [await streams.begin() for _ in range(VISITORS)]
+        live = [await streams.begin() for _ in range(MAX_STREAMS)]
         refused = await streams.begin()
         await streams.end(live[0]["stream"])
         live[0] = await streams.begin()
-        clock.now += PATIENCE + 1  # nobody is heard of
-        after_vanishing = [await streams.begin() for _ in range(VISITORS + 1)]
-        return refused, live, after_vanishing, await streams.answer(frame(live[0]))
+        clock.now += IDLE_LIMIT + 1  # nobody is heard of
+        after_vanishing = [await streams.begin() for _ in range(MAX_STREAMS + 1)]
+        return refused, live, after_vanishing, await streams.frame(frame(live[0]))
 
     refused, live, after_vanishing, gone = run_apart(crowd())
-    assert set(refused) == {"error"} and refused["error"].endswith("try again in a minute.")
+    assert set(refused) == {"error"} and refused["error"].endswith("Try again in a minute.")
     assert all("stream" in stream for stream in live)
-    assert ["stream" in answer for answer in after_vanishing] == [True] * VISITORS + [False]
+    assert ["stream" in answer for answer in after_vanishing] == [True] * MAX_STREAMS + [False]
     assert "ended" in gone
 
 
 def test_nothing_is_left_of_a_stream_whose_visitor_has_vanished(monkeypatch):
-    monkeypatch.setattr("hairseg.page.live.TIME_LIMIT", -0.9)
+    monkeypatch.setattr("hairseg.page.live.live.TIME_LIMIT", -0.9)
 
     async def vanish():
         streams, _ = streams_with()
@@ -164,11 +164,11 @@ def test_a_visitor_has_one_frame_at_work_at_a_time():
     async def both():
         streams, _ = streams_with(slow)
         stream = await streams.begin()
-        first = asyncio.create_task(streams.answer(frame(stream)))
+        first = asyncio.create_task(streams.frame(frame(stream)))
         await asyncio.sleep(0)
-        second = await streams.answer(frame(stream))
+        second = await streams.frame(frame(stream))
         may_go_on.set()
-        return await first, second, await streams.answer(frame(stream))
+        return await first, second, await streams.frame(frame(stream))
 
     first, second, third = run_apart(both())
     assert "picture" in first and "picture" in third and "one at a time" in second["error"]
@@ -184,14 +184,14 @@ def test_frames_are_not_smoothed_from_one_network_to_another(changed):
         return everything if model.name == "other" else nothing
 
     async def frames():
-        session = PageSession(Models([Model("bundled"), Model("other")], networks))
+        session = PhotoStore(ModelRegistry([ServedModel("bundled"), ServedModel("other")], networks))
         streams = LiveStreams(session, Clock())
         stream = await streams.begin()
-        first, *_, last = [await streams.answer(frame(stream, **others)) for others in ({}, {}, changed)]
-        return first, last, await streams.answer(frame(await streams.begin(), **changed))
+        first, *_, last = [await streams.frame(frame(stream, **others)) for others in ({}, {}, changed)]
+        return first, last, await streams.frame(frame(await streams.begin(), **changed))
 
     first, last, fresh = run_apart(frames())
-    assert first["bald"] and last["picture"] == fresh["picture"] != first["picture"]
+    assert first["is_empty"] and last["picture"] == fresh["picture"] != first["picture"]
 
 
 def test_a_slow_frame_is_no_sign_of_a_visitor_who_has_gone():
@@ -200,12 +200,12 @@ def test_a_slow_frame_is_no_sign_of_a_visitor_who_has_gone():
         stream = await streams.begin()
 
         def takes_long(photo, variant):
-            clock.now += 3 * PATIENCE
+            clock.now += 3 * IDLE_LIMIT
             return dark_is_hair(photo, variant)
 
-        streams._session = PageSession(network(takes_long))
-        await streams.answer(frame(stream))
-        return await streams.answer(frame(stream))
+        streams._photos = PhotoStore(ModelRegistry.from_predictor(network(takes_long)))
+        await streams.frame(frame(stream))
+        return await streams.frame(frame(stream))
 
     assert "picture" in run_apart(slowly())
 
@@ -241,7 +241,7 @@ def test_what_cannot_be_used_costs_one_sentence_and_not_the_stream(wrong):
     async def frames():
         streams, _ = streams_with()
         stream = await streams.begin()
-        return await streams.answer(frame(stream, **wrong)), await streams.answer(frame(stream))
+        return await streams.frame(frame(stream, **wrong)), await streams.frame(frame(stream))
 
     bad, good = run_apart(frames())
     assert set(bad) == {"error"} and bad["error"].endswith(".") and "\n" not in bad["error"] and len(bad["error"]) < 300
@@ -254,7 +254,7 @@ def test_a_model_that_the_page_does_not_have_is_refused_before_the_minute_begins
         return await streams.begin("mallory"), len(streams._streams)
 
     refused, live = run_apart(begin())
-    assert set(refused) == {"error"} and "'mallory' is no model of this page" in refused["error"] and live == 0
+    assert set(refused) == {"error"} and "'mallory' is not a model of this page" in refused["error"] and live == 0
 
 
 @pytest.mark.parametrize("asked", [None, "x", [], {}, {"stream": None}, {"stream": []}, {"stream": "guessed"}])
@@ -263,7 +263,7 @@ def test_without_a_stream_nothing_is_worked_on(asked):
         streams, _ = streams_with(lambda *_: pytest.fail("a network ran"))
         await streams.begin()
         await streams.end(asked)
-        return await streams.answer(asked)
+        return await streams.frame(asked)
 
     assert set(run_apart(ask())) == {"ended"}
 
@@ -274,7 +274,7 @@ def test_what_nobody_foresaw_is_one_sentence_too(capsys):
 
     async def one_frame():
         streams, _ = streams_with(broken)
-        return await streams.answer(frame(await streams.begin()))
+        return await streams.frame(frame(await streams.begin()))
 
     assert run_apart(one_frame()) == {"error": UNEXPECTED}
     assert "out of order" in capsys.readouterr().err
@@ -285,12 +285,14 @@ def test_the_minute_begins_once_the_networks_are_there():
 
     async def early():
         clock = Clock()
-        streams = LiveStreams(PageSession(Models([Model("bundled")], lambda model: loading.result())), clock)
+        streams = LiveStreams(
+            PhotoStore(ModelRegistry([ServedModel("bundled")], lambda model: loading.result())), clock
+        )
         begun = asyncio.create_task(streams.begin())
         await asyncio.sleep(0.05)
         clock.now += 100
         loading.set_result(network(dark_is_hair))
-        return await streams.answer(frame(await begun))
+        return await streams.frame(frame(await begun))
 
     assert "picture" in run_apart(early())
 

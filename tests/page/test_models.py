@@ -1,197 +1,59 @@
-"""Models are loaded when they are chosen, once, and let go of when there is no room for them."""
+"""The tab of models describes every served model, also strangers' files."""
 
-import threading
-import time
-import weakref
-from concurrent.futures import ThreadPoolExecutor
+import json
 
-import numpy as np
-import pytest
-from conftest import draw_portrait, write_repository
-from PIL import Image
-
-from hairseg.errors import InputError
 from hairseg.hub.resolve import ResolvedRepo
-from hairseg.inference.predictor import HairPredictor
-from hairseg.page.models import Model, Models
-from hairseg.page.session import PageSession
+from hairseg.page.models import describe_models
+from hairseg.page.registry import ModelRegistry, ServedModel
+from hairseg.repository import BUNDLED
 
-NAMES = ("ada", "bob", "eve")
+METRICS = json.loads((BUNDLED / "metrics.json").read_text())
 
-
-@pytest.fixture(scope="module")
-def listed(tmp_path_factory) -> list[Model]:
-    """Three models that see different hair in everything."""
-    root = tmp_path_factory.mktemp("models")
-    return [Model(name, ResolvedRepo(write_repository(root / name, seed=seed))) for seed, name in enumerate(NAMES)]
+CONFIG = json.loads((BUNDLED / "config.json").read_text())
 
 
-class Networks:
-    """What stands for loaded networks where they need not run."""
-
-    def __init__(self, name):
-        self.name = name
-
-
-class Loader:
-    """Gives `Networks` and counts."""
-
-    def __init__(self):
-        self.loads, self.alive = [], weakref.WeakValueDictionary()
-
-    def __call__(self, model):
-        self.loads.append(model.name)
-        self.alive[model.name] = networks = Networks(model.name)
-        return networks
+def write(folder, **changed) -> ServedModel:
+    """A model of the bundled files, some of them changed, without weights."""
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(changed.get("config", CONFIG)))
+    (folder / "metrics.json").write_text(json.dumps(METRICS | changed.get("metrics", {})))
+    return ServedModel(folder.name, ResolvedRepo(folder))
 
 
-def megabytes(model) -> float:
-    return model.weight / 1e6
+def rows_of(text: str, first: str) -> list[list[str]]:
+    """The cells of the rows that begin with a word."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    return [row for row in rows if row[0].startswith(first)]
 
 
-def test_a_weight_is_that_of_both_files(listed):
-    files = [listed[0].repository.folder / variant / "model.safetensors" for variant in ("pretrained", "random")]
-    assert listed[0].weight == sum(len(file.read_bytes()) for file in files) > 20e6
+def test_one_model_has_its_row_and_its_files():
+    model = ServedModel("bundled")
+    text = describe_models(ModelRegistry([model], load=lambda model: None), None)
+    entry, scores = CONFIG["variants"]["pretrained"], METRICS["variants"]["pretrained"]
+    (row,) = rows_of(text, "bundled")
+    assert row[:4] == ["bundled", "efficientnet_lite0", entry["recipe"], f"{entry['images']['train']:,}"]
+    assert row[4:6] == [f"{100 * scores['f1']:.1f} %", f"{100 * scores['auroc']:.1f} %"]
+    assert row[8] == f"{model.weight_bytes / 1e6:.1f}" and "★" not in "".join(row)
+    (weights,) = rows_of(text, "pretrained/model.safetensors")
+    assert weights[1] == f"{(BUNDLED / 'pretrained' / 'model.safetensors').stat().st_size / 1e6:.2f}"
 
 
-def test_a_model_is_loaded_when_it_is_first_chosen_and_the_first_is_the_default(listed):
-    load = Loader()
-    models = Models(listed, load)
-    assert models.names == list(NAMES) and load.loads == []
-    assert models.predictor().name == models.predictor(None).name == models.predictor("ada").name == "ada"
-    assert models.predictor("eve").name == "eve" and load.loads == ["ada", "eve"]
+def test_comparable_models_are_compared(tmp_path):
+    better = {name: scores | {"auroc": 0.9999} for name, scores in METRICS["variants"].items()}
+    hub = ServedModel("ada/hair@v2", ResolvedRepo(BUNDLED, "ada/hair", "0123456789" * 4))
+    best = write(tmp_path / "better", metrics={"variants": better})
+    small = write(tmp_path / "small", metrics={"images": 9})
+    text = describe_models(ModelRegistry([hub, best, small], load=lambda model: None), hub.name)
+    (row,), (other,), (alone,) = (rows_of(text, name) for name in ("better", "ada/hair@v2 (0123456)", "small"))
+    assert row[5] == "100.0 % ★" and "★" not in other[5] and "★" in other[4] and "★" not in "".join(alone)
+    assert "ada/hair at 0123456" in text
 
 
-@pytest.mark.parametrize("name", ["", "mallory", "../ada", ["ada"], {"name": "ada"}, 0, True, float("nan"), "x" * 9999])
-def test_what_the_owner_did_not_list_is_not_chosen(listed, name):
-    with pytest.raises(InputError, match=r"is no model of this page: expected one of ada, bob, eve\.$") as caught:
-        Models(listed, Loader()).predictor(name)
-    assert len(str(caught.value)) < 200
-
-
-def test_the_one_used_last_longest_ago_is_let_go(listed):
-    load = Loader()
-    models = Models(listed, load, memory=2.5 * megabytes(listed[0]))
-    for name in ("ada", "bob", "ada"):
-        models.predictor(name)
-    models.predictor("eve")
-    assert set(load.alive) == {"ada", "eve"}
-    models.predictor("ada")
-    models.predictor("bob")
-    assert set(load.alive) == {"ada", "bob"} and load.loads == ["ada", "bob", "eve", "bob"]
-
-
-def test_a_model_larger_than_the_memory_is_held_alone(listed):
-    load = Loader()
-    models = Models(listed, load, memory=1)
-    for name in (*NAMES, *NAMES):
-        models.predictor(name)
-        models.predictor(name)
-        assert set(load.alive) == {name}
-    assert load.loads == [*NAMES, *NAMES]
-
-
-def test_two_who_choose_the_same_at_once_load_it_once(listed):
-    load, begun, ready = Loader(), threading.Event(), threading.Event()
-
-    def slowly(model):
-        begun.set()
-        assert ready.wait(10)
-        return load(model)
-
-    models = Models(listed, slowly)
-    with ThreadPoolExecutor(8) as visitors:
-        waiting = [visitors.submit(models.predictor, "bob") for _ in range(8)]
-        assert begun.wait(10)
-        time.sleep(0.2)  # for the others to come, too
-        ready.set()
-        assert len({id(each.result()) for each in waiting}) == 1 and load.loads == ["bob"]
-
-
-def test_one_that_fails_is_tried_again_and_leaves_the_others(listed, capsys, tmp_path):
-    folder = write_repository(tmp_path / "secret-place")
-    weights = (folder / "random" / "model.safetensors").read_bytes()
-    (folder / "random" / "model.safetensors").write_bytes(weights[:1000])
-    models = Models([*listed, Model("cut", ResolvedRepo(folder))], lambda model: HairPredictor(model.repository.folder))
-    Image.fromarray(draw_portrait(1)[0]).save(tmp_path / "selfie.png")
-    session = PageSession(models)
-    with pytest.raises(InputError, match="the model cut cannot be loaded: expected another one") as caught:
-        session.photo(str(tmp_path / "selfie.png"), "cut")
-    assert str(tmp_path) not in str(caught.value) and str(folder) in capsys.readouterr().err
-    (folder / "random" / "model.safetensors").write_bytes(weights)
-    photo = str(tmp_path / "selfie.png")
-    assert session.photo(photo, "cut").alpha("random").shape == session.photo(photo).alpha("random").shape
-
-
-def test_measuring_finds_a_model_without_using_it(listed):
-    load = Loader()
-    models = Models(listed, load, memory=2.5 * megabytes(listed[0]))
-    ada = models.predictor("ada")
-    assert models.aside("ada") is ada
-    bob = models.aside("bob")
-    assert bob.name == "bob"
-    del bob
-    assert set(load.alive) == {"ada"}  # there was room, and it was given back
-    models.predictor("eve")
-    assert models.aside("bob") is None and models.aside("ada") is ada  # no room for a third one
-    models.predictor("bob")
-    assert set(load.alive) - {"ada"} == {"eve", "bob"}  # looking aside did not keep the oldest
-    del ada
-    assert set(load.alive) == {"eve", "bob"}
-
-
-def test_every_photo_is_looked_at_by_the_model_that_was_chosen_whatever_is_let_go(listed, tmp_path):
-    """Four visitors choose at random among three models, of which one fits into memory."""
-    photos = []
-    for seed in range(2):
-        Image.fromarray(draw_portrait(seed)[0]).save(tmp_path / f"{seed}.png")
-        photos.append(str(tmp_path / f"{seed}.png"))
-    alphas = {
-        (model.name, seed): HairPredictor(model.repository.folder).alphas(draw_portrait(seed)[0])
-        for model in listed
-        for seed in range(2)
-    }
-    assert not np.array_equal(alphas["ada", 0]["random"], alphas["bob", 0]["random"])
-    load = Loader()
-
-    def genuine(model):
-        load(model)
-        return HairPredictor(model.repository.folder)
-
-    session = PageSession(Models(listed, genuine, memory=1))
-
-    def visit(visitor: int) -> None:
-        rng = np.random.default_rng(visitor)
-        for _ in range(4):
-            seed, name = int(rng.integers(2)), str(rng.choice(NAMES))
-            for variant in ("random", "pretrained"):
-                expected = alphas[name, seed][variant]
-                np.testing.assert_array_equal(session.photo(photos[seed], name).alpha(variant), expected)
-                np.testing.assert_array_equal(
-                    session.full_resolution(photos[seed], variant, model=name).alpha, expected
-                )
-
-    with ThreadPoolExecutor(4) as visitors:
-        for visit_ in [visitors.submit(visit, visitor) for visitor in range(4)]:
-            visit_.result()
-    assert set(load.loads) == set(NAMES)
-
-
-def test_a_photo_keeps_no_networks(listed, tmp_path):
-    """Guards memory against the photos that are remembered: each would hold a model that was let go of."""
-    Image.fromarray(draw_portrait(1)[0]).save(tmp_path / "selfie.png")
-    alive = weakref.WeakSet()
-
-    def load(model):
-        predictor = HairPredictor(model.repository.folder)
-        alive.add(predictor)
-        return predictor
-
-    session = PageSession(Models(listed, load, memory=1))
-    photo = session.photo(str(tmp_path / "selfie.png"), "ada")
-    session.photo(str(tmp_path / "selfie.png"), "bob").alpha("random")
-    assert photo.alpha("random").shape == photo.alpha("pretrained").shape
-    until = time.monotonic() + 10
-    while len(alive) > 1 and time.monotonic() < until:
-        time.sleep(0.01)
-    assert [predictor.folder.name for predictor in alive] == ["bob"]
+def test_strangers_files_bring_no_markup(tmp_path):
+    evil = "<script>alert(1)</script>![x](http://x)|`"
+    variants = {name: entry | {"recipe": evil} for name, entry in CONFIG["variants"].items()}
+    model = write(tmp_path / "x", config=CONFIG | {"variants": variants}, metrics={"dataset": evil})
+    named = ServedModel(evil, model.source)
+    text = describe_models(ModelRegistry([model, named], load=lambda model: None), "x")
+    assert "<" not in text and "![" not in text and "script" in text
+    assert {len(row) for row in rows_of(text, "script") + rows_of(text, "x")} == {10}

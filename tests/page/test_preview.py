@@ -1,21 +1,22 @@
 """A link to the page previews as the page."""
 
+import io
 import re
 import urllib.request
 from concurrent.futures import Future
 
 import pytest
 from conftest import served
+from PIL import Image
 
-from hairseg.page.layout import build_page
-from hairseg.page.models import Model, Models
-from hairseg.page.preview import DESCRIPTION, TITLE
-from hairseg.page.style import look
+from hairseg.page.app import build_page
+from hairseg.page.preview import DESCRIPTION, PICTURE_SIZE, PICTURE_TEXT, TITLE
+from hairseg.page.registry import ModelRegistry, ServedModel
 
 
 @pytest.fixture(scope="module")
 def address():
-    with served(build_page(Models([Model("bundled")], load=lambda model: Future().result())), **look()) as url:
+    with served(build_page(ModelRegistry([ServedModel("bundled")], load=lambda model: Future().result()))) as url:
         yield url
 
 
@@ -38,7 +39,11 @@ def test_a_messenger_reads_the_pages_own_title_description_and_picture(address):
     assert found["og:title"] == found["twitter:title"] == [TITLE]
     assert found["og:description"] == found["description"] == [DESCRIPTION]
     assert found["og:image"] == [f"{address}preview.jpg"]
-    assert read(found["og:image"][0])[:3] == b"\xff\xd8\xff"
+    picture = read(found["og:image"][0])
+    with Image.open(io.BytesIO(picture)) as shown:
+        assert shown.format == "JPEG" and shown.size == PICTURE_SIZE
+        assert found["og:image:width"] + found["og:image:height"] == [str(side) for side in shown.size]
+    assert found["og:url"] == [address] and found["og:image:alt"] == [PICTURE_TEXT]
     assert read(f"{address}favicon.ico")[:4] == b"\x89PNG"
 
 

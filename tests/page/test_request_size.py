@@ -12,15 +12,15 @@ from conftest import draw_portrait, served
 
 from hairseg.images import encode_jpeg
 from hairseg.inference.predictor import HairPredictor
-from hairseg.page import request_size
-from hairseg.page.layout import build_page
-from hairseg.page.request_size import TOO_LONG, TOO_MANY, TOO_SLOW
+from hairseg.page import security, workarounds
+from hairseg.page.app import build_page
+from hairseg.page.security import TOO_LARGE, TOO_MANY, TOO_SLOW
 
 PHOTO = encode_jpeg(draw_portrait(1)[0])
 
 CALL = json.dumps({"data": [{"url": "data:image/jpeg;base64," + base64.b64encode(PHOTO).decode()}]}).encode()
 
-REFUSED = (413, {"error": TOO_LONG})
+REFUSED = (413, {"error": TOO_LARGE})
 
 
 @pytest.fixture(scope="module")
@@ -68,19 +68,19 @@ def test_a_long_request_is_refused_before_it_is_read(post, path):
 
 
 def test_one_that_does_not_tell_its_length_is_refused_once_it_is_too_long(post, monkeypatch):
-    monkeypatch.setattr(request_size, "LARGEST_REQUEST", len(CALL))
+    monkeypatch.setattr(security, "LARGEST_CALL", len(CALL))
     assert post("/gradio_api/call/segment", chunked(CALL, b" "), Transfer_Encoding="chunked") == REFUSED
 
 
 def test_one_that_stops_in_the_middle_is_not_held_for_ever(post, monkeypatch):
-    monkeypatch.setattr(request_size, "PATIENCE", 0.3)
+    monkeypatch.setattr(security, "TIMEOUT", 0.3)
     assert post("/gradio_api/call/segment", CALL[:-1], Content_Length=str(len(CALL))) == (408, {"error": TOO_SLOW})
 
 
 def test_few_long_ones_are_held_at_once(address, post, monkeypatch):
     """Those that take their time hold up other long ones alone."""
-    monkeypatch.setattr(request_size, "LARGEST_OTHER", len(CALL) // 2)
-    slow = [http.client.HTTPConnection(urlsplit(address).netloc, timeout=60) for _ in range(request_size.LONG_AT_ONCE)]
+    monkeypatch.setattr(security, "LARGEST_OTHER", len(CALL) // 2)
+    slow = [http.client.HTTPConnection(urlsplit(address).netloc, timeout=60) for _ in range(security.MAX_LARGE)]
     for connection in slow:
         connection.putrequest("POST", "/gradio_api/call/segment")
         connection.putheader("Content-Type", "application/json")
@@ -98,21 +98,21 @@ def test_few_long_ones_are_held_at_once(address, post, monkeypatch):
 
 
 def test_an_upload_of_many_files_or_without_an_end_is_not_held(post, monkeypatch):
-    body, headers = upload(FILES, *(request_size.FILES + 1) * [b"x"])
+    body, headers = upload(FILES, *(workarounds.MAX_FILES + 1) * [b"x"])
     assert post("/gradio_api/upload", body, **headers)[0] == 400
-    monkeypatch.setattr(request_size, "PATIENCE", 0.3)
+    monkeypatch.setattr(security, "TIMEOUT", 0.3)
     body, headers = upload(FILES, b"x")
     assert post("/gradio_api/upload", body[:-1], **headers) == (408, {"error": TOO_SLOW})
 
 
 def test_what_holds_no_photo_is_shorter(post, monkeypatch):
-    monkeypatch.setattr(request_size, "LARGEST_OTHER", len(CALL) - 1)
+    monkeypatch.setattr(security, "LARGEST_OTHER", len(CALL) - 1)
     for path in ("/gradio_api/component_server", "/login", "/gradio_api/cancel"):
         assert post(path, CALL, Content_Length=str(len(CALL))) == REFUSED
 
 
 def test_one_of_many_pieces_is_answered(post, monkeypatch):
-    monkeypatch.setattr(request_size, "LARGEST_REQUEST", len(CALL))
+    monkeypatch.setattr(security, "LARGEST_CALL", len(CALL))
     pieces = chunked(*(CALL[start : start + 500] for start in range(0, len(CALL), 500)), b"")
     status, said = post("/gradio_api/call/segment", pieces, Transfer_Encoding="chunked")
     assert status == 200 and set(said) == {"event_id"}
@@ -133,7 +133,7 @@ FILES = 'name="files"; filename="a.jpg"'
 
 
 def test_an_upload_may_be_longer(post, monkeypatch):
-    monkeypatch.setattr(request_size, "LARGEST_REQUEST", 100)
+    monkeypatch.setattr(security, "LARGEST_CALL", 100)
     body, headers = upload(FILES, PHOTO)
     status, (path,) = post("/gradio_api/upload", body, **headers)
     assert status == 200 and open(path, "rb").read() == PHOTO
@@ -149,14 +149,14 @@ def test_an_upload_may_be_longer(post, monkeypatch):
     ids=["one file", "many files", "what is no file"],
 )
 def test_a_long_upload_is_refused(post, monkeypatch, name, contents, status, words):
-    monkeypatch.setattr(request_size, "LARGEST_UPLOAD", 40_000)
+    monkeypatch.setattr(security, "LARGEST_UPLOAD", 40_000)
     body, headers = upload(name, *contents)
     answered, said = post("/gradio_api/upload", body, **headers)
     assert answered == status and words in said
 
 
 def test_under_a_path_of_a_proxys_requests_may_be_as_long(small_repository, monkeypatch):
-    monkeypatch.setattr(request_size, "LARGEST_OTHER", 100)
+    monkeypatch.setattr(security, "LARGEST_OTHER", 100)
     with served(build_page(HairPredictor(small_repository)), root_path="/hair") as address:
         connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
         for path in ("/gradio_api/call/segment", "/hair/gradio_api/call/segment"):

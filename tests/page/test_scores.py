@@ -1,4 +1,4 @@
-"""The tab of scores holds what the repository's files hold."""
+"""The tab of scores shows what the repository's files hold."""
 
 import json
 import shutil
@@ -9,122 +9,80 @@ import pytest
 from gradio.utils import get_upload_folder
 
 from hairseg.page.scores import (
-    aurocs_of,
     card_of,
+    f1_captions,
+    f1_on_whole_persons,
     groups_of,
-    history_of,
-    history_plot,
-    history_table,
-    how_good,
+    headline_of,
     metrics_of,
-    roc_of,
-    scores_of,
-    tables_of,
+    photos_saved,
+    show_scores,
+    table_of,
     transfer_of,
 )
 from hairseg.paper import PAPER_AUROC
 from hairseg.repository import BUNDLED, ModelRepository
-from hairseg.repository.metrics import Metrics
 
 METRICS = json.loads((BUNDLED / "metrics.json").read_text())
-BUNDLED_METRICS = ModelRepository(BUNDLED).metrics()
 
 
 def test_the_table_is_the_bundled_metrics_beside_the_papers():
-    table = tables_of(BUNDLED_METRICS)
-    for variant, scores in METRICS["variants"].items():
-        (row,) = (line for line in table.splitlines() if line.startswith(f"| {variant} |"))
-        cells = [float(cell) for cell in row.split("|")[2:8]]
-        names = ("auroc", "f1", "iou", "mse", "boundary_iou")
-        assert cells == [*(round(scores[name], 4) for name in names), PAPER_AUROC[variant]]
-    assert aurocs_of(BUNDLED_METRICS) == {
-        variant: f"{scores['auroc']:.4f}" for variant, scores in METRICS["variants"].items()
-    }
+    table = table_of(METRICS)
+    for variant, title in {"pretrained": "Pretrained", "random": "From scratch"}.items():
+        scores = METRICS["variants"][variant]
+        (row,) = (line for line in table.splitlines() if line.startswith(f"| {title} |"))
+        cells = [float(cell.strip(" %")) for cell in row.split("|")[2:5]]
+        assert cells == [round(100 * value, 1) for value in (scores["f1"], scores["auroc"], PAPER_AUROC[variant])]
+    assert f1_captions(METRICS) == {"pretrained": "F1 93 % on test photos", "random": "F1 88 % on test photos"}
 
 
-def test_groups_are_those_of_every_data_set_that_was_scored_the_worst_first():
+def test_the_headline_has_three_numbers():
+    numbers, _, words = headline_of(METRICS).splitlines()
+    assert numbers == "| 86 % | 0.2 % | 50 photos |"
+    assert "58 % from scratch" in words and "1.8 % from scratch" in words and "1,260 from scratch" in words
+    assert f1_on_whole_persons({}) is None and "no scores yet" in headline_of({})
+
+
+def test_groups_are_those_of_every_data_set_the_hardest_first():
     types = {"kinky": {"images": 3, "variants": {"pretrained": {"f1": 0.5, "false_hair": 0.012}}}}
-    metrics = Metrics.from_json(
-        {
-            "dataset": "celebamask-hq",
-            "framing": {"1/2": {"pretrained": {"f1": 0.91}, "random": {"f1": 0.82}}},
-            "hairless": {
-                "kinds": {
-                    "animals": {"variants": {"pretrained": {"mean": 0.0}, "random": {"mean": 0.25}}},
-                    "flowers": {"variants": {"pretrained": {"mean": 0.001}, "random": {"mean": 0.0}}},
-                }
-            },
-            "others": [{"dataset": "figaro1k", "hair_types": types}],
-            "groups": {
-                "hats": {"images": 2, "variants": {"random": {"f1": 0.25}}},
-                "bare": {"images": 1, "variants": {"pretrained": {"f1": None, "false_hair": 0.5}}},
-                "none": {"images": 1, "variants": {}},
-            },
-        }
-    )
-    assert groups_of(metrics).partition("\n")[0].endswith("false hair: pixels wrongly called hair.")
-    assert groups_of(metrics).splitlines()[4:] == [
-        "| hats, celebamask-hq, 2 photos |  | 0.2500 |  |  |",
-        "| hair: kinky, figaro1k, 3 photos | 0.5000 |  | 1.20 % |  |",
-        "| photo 1/2 of a scene, celebamask-hq | 0.9100 | 0.8200 |  |  |",
-        "| bare, celebamask-hq, 1 photo |  |  | 50.00 % |  |",
-        "| no people: flowers |  |  | 0.10 % | 0.00 % |",
-        "| no people: animals |  |  | 0.00 % | 25.00 % |",
-    ]
-    assert groups_of(Metrics(dataset="x")) == ""
-
-
-def test_the_curve_over_photos_is_shown_where_there_is_one():
-    f1 = {"pretrained": {"50": 0.8, "200": 0.9}, "random": {"50": 0.5, "200": 0.85}}
-    curve = transfer_of(Metrics(transfer={"f1": f1}))
-    assert curve.to_dict("list") == {
-        "training photos": [50, 200, 50, 200],
-        "F1": [0.8, 0.9, 0.5, 0.85],
-        "curve": ["pretrained", "pretrained", "random", "random"],
+    metrics = {
+        "dataset": "celebamask-hq",
+        "framing": {"1/2": {"pretrained": {"f1": 0.91}, "random": {"f1": 0.82}}},
+        "hairless": {
+            "kinds": {
+                "animals": {"variants": {"pretrained": {"mean": 0.0}, "random": {"mean": 0.25}}},
+                "flowers": {"variants": {"pretrained": {"mean": 0.001}, "random": {"mean": 0.0}}},
+            }
+        },
+        "others": [{"dataset": "figaro1k", "hair_types": types}],
+        "groups": {
+            "hats": {"images": 2, "variants": {"pretrained": {"f1": 0.75}, "random": {"f1": 0.25}}},
+            "bare": {"images": 1, "variants": {"pretrained": {"f1": None, "false_hair": 0.5}}},
+            "none": {"images": 1, "variants": {}},
+        },
     }
-    assert transfer_of(Metrics()).empty
+    assert groups_of(metrics).splitlines()[4:] == [
+        "| kinky, hair styles (3 photos) | 50.0 % |  | 1.2 % |  |",
+        "| hats, portraits of celebrities (2 photos) | 75.0 % | 25.0 % |  |  |",
+        "| head at scale 1/2, portraits of celebrities | 91.0 % | 82.0 % |  |  |",
+        "| bare, portraits of celebrities (1 photos) |  |  | 50.0 % |  |",
+        "| no people: flowers |  |  | 0.1 % | 0.0 % |",
+        "| no people: animals |  |  | 0.0 % | 25.0 % |",
+    ]
+    assert groups_of({"dataset": "x"}) == ""
 
 
-def test_curves_are_the_histories():
-    curves = history_of(ModelRepository(BUNDLED))
-    for variant in ("pretrained", "random"):
-        history = json.loads((BUNDLED / variant / "history.json").read_text())
-        for split in ("train", "test"):
-            rows = curves[curves["curve"] == f"{variant}, {split}"]
-            assert list(rows["epoch"].astype(int)) == [epoch["epoch"] for epoch in history]
-            assert list(rows["auroc"]) == [epoch[split]["auroc"] for epoch in history]
-
-
-@pytest.mark.parametrize("epochs, kind", [(4, "nominal"), (30, "quantitative")])
-def test_few_epochs_are_named_and_many_are_numbers(epochs, kind):
-    """Else a plot would mark fractions of the few, and put 10 of the many before 2."""
-    scores = dict.fromkeys(("auroc", "f1", "loss"), 0.5)
-    table = history_table([{"curve": "random, test", "epoch": 1 + epoch, **scores} for epoch in range(epochs)])
-    drawn = history_plot("auroc").postprocess(table)
-    assert drawn.datatypes["epoch"] == kind
-    assert [row[drawn.columns.index("epoch")] for row in drawn.data][-1] == (
-        str(epochs) if kind == "nominal" else epochs
+def test_the_slider_goes_through_the_numbers_of_training_photos():
+    f1 = {"pretrained": {"50": 0.8, "200": 0.9}, "random": {"50": 0.5, "200": 0.85}}
+    metrics = {"transfer": {"f1": f1, "frames": 4000, "image_size": 160}}
+    assert "**Trained on 200 photos:**" in transfer_of(metrics, 1) and "| Pretrained | 90.0 % |" in transfer_of(
+        metrics, 1
     )
-
-
-def test_points_of_the_roc_curve_are_drawn_where_they_are_stored():
-    points = {"false_positive_rate": [0, 0.1, 1], "true_positive_rate": [0, 0.9, 1]}
-    roc = roc_of(Metrics(roc={"pretrained": points, "random": points}))
-    assert list(roc[roc["curve"] == "random"]["true positive rate"]) == [0, 0.9, 1] and len(roc) == 6
-    assert roc_of(Metrics()).empty
-
-
-@pytest.mark.parametrize(
-    "missing", [("metrics.json",), ("README.md",), ("pretrained/history.json",), ("metrics.json", "README.md")]
-)
-def test_a_repository_that_lacks_files_still_has_a_tab(tmp_path, missing):
-    for name in ("metrics.json", "README.md", "pretrained/history.json", "random/history.json"):
-        if name not in missing:
-            (tmp_path / name).parent.mkdir(exist_ok=True)
-            shutil.copy(BUNDLED / name, tmp_path / name)
-    repository = ModelRepository(tmp_path)
-    with gr.Blocks():
-        assert len(scores_of(repository, metrics_of(repository))) == len(how_good())
+    assert "| From scratch | 50.0 % |" in transfer_of(metrics, 0)
+    assert photos_saved(metrics) == (
+        "200 photos",
+        "are enough, pretrained, for more than 200 from scratch, at equal training time",
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,10 +103,12 @@ def test_scores_of_strangers_that_are_none_cost_only_their_part_of_the_tab(tmp_p
     repository = ModelRepository(tmp_path / "repo")
     found = metrics_of(repository)
     with gr.Blocks():
-        table, history, *_, groups, card = scores_of(repository, found)
-    assert table.startswith(("The scores of this repository cannot be shown", "This repository has no scores"))
-    assert aurocs_of(found) == {} and groups == "" and card == "The card of this repository is no text."
-    assert len(history) == len(history_of(ModelRepository(BUNDLED)))
+        headline, _, _, table, groups, *_, card = show_scores(repository, found)
+    assert (
+        headline.startswith(("The scores of this model cannot be shown", "This model has no scores")) or headline == ""
+    )
+    assert f1_captions(found) == {} and groups == "" and card == "The card of this model is not text."
+    assert table == "" or "|" in table or "cannot be shown" in table
 
 
 def test_the_card_is_its_text_without_metadata_and_pictures():
@@ -178,12 +138,12 @@ def test_a_strangers_repository_brings_no_markup_and_nothing_a_browser_stumbles_
     (tmp_path / "repo" / "worst.png").write_bytes((BUNDLED / "figures" / "figure3.png").read_bytes())
     found = metrics_of(repository)
     with gr.Blocks():
-        table, history, *_, worst, _, groups, card = scores_of(repository, found)
-    assert aurocs_of(found) == aurocs_of(BUNDLED_METRICS)
-    for text in (table, groups, card):
+        headline, _, transfer, table, groups, *_, worst, card = show_scores(repository, found)
+    assert f1_captions(found) == f1_captions(METRICS)
+    for text in (headline, transfer, table, groups, card):
         text.encode()
         assert "![" not in text and "<img" not in text and "<form" not in text and "mermaid" not in text
-    assert "2 < 3" in card and max(map(len, groups.splitlines())) < 200 and len(history) < 3000
+    assert "2 < 3" in card and max(map(len, groups.splitlines())) < 200
     assert Path(worst.value["path"]).is_relative_to(get_upload_folder())  # wherever the repository lies
 
 

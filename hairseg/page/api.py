@@ -1,0 +1,172 @@
+"""The page's public endpoints for gradio_client, curl and MCP: PNG files at full resolution."""
+
+import base64
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from hairseg.errors import InputError
+from hairseg.images import alpha_to_grey, encode_png
+from hairseg.page.pictures import save_file, stem_of
+from hairseg.page.security import NOT_UPLOADED, sentence_of, uploaded_file
+from hairseg.page.store import PhotoStore
+from hairseg.page.workers import Workers
+from hairseg.paper import VARIANTS
+from hairseg.recolouring.palette import PRESETS, parse_colour
+from hairseg.recolouring.settings import PLAIN, RecolourSettings, describe
+
+FIRST_COLOUR = "copper"
+
+FIRST_VARIANT = "pretrained"
+
+NO_SECOND_COLOUR = "none"
+
+CONCURRENCY = 4
+
+
+class Endpoints:
+    """What the endpoints answer.
+
+    Args:
+        photos: The visitors' photos.
+        workers: Where the work is done.
+    """
+
+    def __init__(self, photos: PhotoStore, workers: Workers):
+        self._photos, self._workers = photos, workers
+
+    async def segment(self, photo: Any, model: str | None = None) -> tuple[str | None, str | None]:
+        """Find the hair in a photo with both networks.
+
+        Args:
+            photo: A picture of a person.
+            model: One of the models that the page serves; the first one by default.
+
+        Returns:
+            Greyscale PNG files of the photo's size by the random and the pretrained network: 255 is hair, 0 is not.
+        """
+        if photo is None:
+            return None, None
+
+        def segment() -> tuple[str, str]:
+            name = stem_of(path)
+            alphas = {variant: self._photos.full_size(path, variant, model=model).alpha for variant in VARIANTS}
+            files = {
+                variant: save_file(f"{name}-{variant}-mask.png", encode_png(alpha_to_grey(alpha)))
+                for variant, alpha in alphas.items()
+            }
+            return files["random"], files["pretrained"]
+
+        try:
+            path = photo_path(photo)
+            return await self._workers.run("full size", path, segment)
+        except Exception as error:
+            raise gr.Error(sentence_of(error), print_exception=False) from None
+
+    async def recolour(
+        self,
+        photo: Any,
+        colour: str,
+        strength: float = PLAIN.strength,
+        variant: str = FIRST_VARIANT,
+        vividness: float = PLAIN.vividness,
+        lightness: float = PLAIN.lightness,
+        natural_roots: float = PLAIN.natural_roots,
+        second_mode: str = NO_SECOND_COLOUR,
+        second_colour: str = "",
+        model: str | None = None,
+    ) -> str | None:
+        """Give the hair in a photo another colour.
+
+        Args:
+            photo: A picture of a person.
+            colour: #rrggbb, or a preset such as copper.
+            strength: 0 leaves the photo as it is, 1 is fully dyed.
+            variant: The network whose mask is used, pretrained or random.
+            vividness: -1 is muted, 0 the colour as given, 1 vivid.
+            lightness: -1 is darker, 0 the colour as given, 1 lighter.
+            natural_roots: Fraction of the hair's length, 0 to 1, along which its natural colour fades out.
+            second_mode: none, ombre (the tips) or streaks (single strands).
+            second_colour: #rrggbb or a preset.
+            model: One of the models that the page serves; the first one by default.
+
+        Returns:
+            A PNG file of the photo's size.
+        """
+        if photo is None:
+            return None
+
+        def recolour() -> str:
+            settings = read_settings(strength, vividness, lightness, natural_roots, second_mode, second_colour)
+            parse_colour(colour)
+            picture = self._photos.full_size(path, variant, model=model).recolour(colour, settings)
+            return save_file(f"{stem_of(path)}-recoloured.png", encode_png(picture))
+
+        try:
+            path = photo_path(photo)
+            return await self._workers.run("full size", path, recolour)
+        except Exception as error:
+            raise gr.Error(sentence_of(error), print_exception=False) from None
+
+
+def photo_path(payload: Any) -> str:
+    """Return the path of a photo in an endpoint's payload: an uploaded file, or the content of a data: URL.
+
+    Raises:
+        InputError: Anything else.
+    """
+    payload = payload if isinstance(payload, dict) else {}
+    url = payload.get("url")
+    if payload.get("path") is None and isinstance(url, str) and url.startswith("data:"):
+        with suppress(ValueError):  # not base64
+            return save_file("photo", base64.b64decode(url.partition(",")[2]))
+    path = uploaded_file(payload.get("path"), get_upload_folder())
+    if path is None:
+        raise InputError(NOT_UPLOADED)
+    return path
+
+
+def read_settings(
+    strength: Any, vividness: Any, lightness: Any, natural_roots: Any, second_mode: Any, second_colour: Any
+) -> RecolourSettings:
+    """Create settings from the values of the page's controls. Raises InputError for invalid values."""
+    settings = RecolourSettings(strength, vividness, lightness, natural_roots)
+    if second_mode == NO_SECOND_COLOUR:
+        return settings
+    parse_colour(second_colour)  # the settings accept None, the page's second colour does not
+    return replace(settings, second_colour=second_colour, second_mode=second_mode)
+
+
+def add_endpoints(photos: PhotoStore, workers: Workers) -> None:
+    """Add /segment and /recolour to the page, with hidden components.
+
+    Values reach the functions as they were sent (`preprocess=False`): Gradio opens no file and fetches no URL for them.
+    """
+    endpoints = Endpoints(photos, workers)
+    hidden: dict[str, Any] = {"visible": False}
+
+    def slider(name: str) -> gr.Slider:
+        setting = describe(name)
+        span = {"minimum": setting["lowest"], "maximum": setting["highest"], "step": setting["step"]}
+        return gr.Slider(value=setting["default"], label=name, **span, **hidden)
+
+    photo = gr.Image(label="photo", type="filepath", image_mode=None, **hidden)
+    modes = [NO_SECOND_COLOUR, *describe("second_mode")["choices"]]
+    settings = [
+        gr.ColorPicker(PRESETS[FIRST_COLOUR], label="colour", **hidden),
+        slider("strength"),
+        gr.Radio(list(VARIANTS), value=FIRST_VARIANT, label="variant", **hidden),
+        *(slider(name) for name in ("vividness", "lightness", "natural_roots")),
+        gr.Radio(modes, value=NO_SECOND_COLOUR, label="second_mode", **hidden),
+        gr.ColorPicker(PRESETS["light blond"], label="second_colour", **hidden),
+    ]
+    names = photos.models.names
+    model = gr.Dropdown(names, value=names[0], label="model", **hidden)
+    masks = [gr.Image(label=f"{variant}_alpha", format="png", **hidden) for variant in ("random", "pretrained")]
+    recoloured = gr.Image(label="recoloured", format="png", **hidden)
+    shared: dict[str, Any] = {"preprocess": False, "concurrency_limit": CONCURRENCY, "concurrency_id": "endpoints"}
+    gr.Button(**hidden).click(endpoints.segment, [photo, model], masks, api_name="segment", **shared)
+    gr.Button(**hidden).click(endpoints.recolour, [photo, *settings, model], recoloured, api_name="recolour", **shared)

@@ -1,0 +1,101 @@
+"""Start a page. Gradio and PyTorch are imported late: the page answers before its networks are loaded."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from hairseg.errors import InputError, printable
+from hairseg.page.registry import MAX_MEGABYTES, ModelRegistry, ServedModel, find_models
+from hairseg.page.store import PhotoStore, temporary_folder
+from hairseg.paper import VARIANTS
+
+if TYPE_CHECKING:
+    from hairseg.inference.predictor import HairPredictor
+
+
+def launch(
+    repos: Sequence[str] | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    share: bool = False,
+    credentials: str | None = None,
+    mcp: bool = False,
+    device: str = "auto",
+    megabytes: float = MAX_MEGABYTES,
+) -> None:
+    """Serve the page until Ctrl-C or SIGTERM, then end the process.
+
+    Import nothing of Gradio before: it reads the folder of uploads from the environment when it is imported.
+
+    Args:
+        repos: Folders and Hub ids of models; the first one is the default. None: HAIRSEG_REPO, else the bundled one.
+        host, port: Where to listen.
+        share: Whether to create a public link, which lasts three days.
+        credentials: "USER:PASSWORD" to ask for, or None.
+        mcp: Whether to offer both endpoints as MCP tools.
+        device: "auto", "cpu", "cuda" or "mps".
+        megabytes: Maximum size of the weights in memory.
+
+    Raises:
+        InputError: The first model cannot be used, or the address is not free.
+    """
+    from hairseg.memory import return_large_arrays_to_system
+    from hairseg.page.decoder import REGULAR
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C
+    return_large_arrays_to_system()
+    found, notices = find_models(repos)
+    for notice in notices:
+        print(f"note: {printable(notice)}", file=sys.stderr)
+    models = ModelRegistry(found, lambda model: load(model, device), megabytes)
+    photos = PhotoStore(models)
+    with temporary_folder(photos.evict_older_than):
+        from hairseg.page.app import build_page
+        from hairseg.page.security import Login
+
+        login = Login(credentials) if credentials else None
+        page = build_page(photos, notices)
+        try:
+            page.launch(
+                server_name=host,
+                server_port=port,
+                share=share,
+                auth=login.check if login else None,  # pyright: ignore[reportArgumentType]  Gradio awaits functions
+                mcp_server=mcp,
+                prevent_thread_lock=True,
+                inbrowser=has_desktop(),
+            )
+        except OSError:
+            raise InputError(f"{host}:{port} cannot be used.", remedy="Choose another --port.") from None
+        REGULAR.start()
+        models.predictor()
+        page.block_thread()
+    with suppress(OSError):  # a closed pipe
+        sys.stdout.flush()
+    os._exit(0)  # threads that still work would write photos into a folder that nobody removes
+
+
+def load(model: ServedModel, device: str) -> "HairPredictor":
+    """Load the networks and warm them up on one photo."""
+    import cv2
+    import numpy as np
+
+    from hairseg.inference.predictor import HairPredictor
+    from hairseg.memory import trim_memory
+    from hairseg.networks.devices import select_device
+
+    cv2.setNumThreads(1)  # parallelism is across visitors
+    predictor = HairPredictor(model.repository.folder, VARIANTS, select_device(device))
+    predictor.alphas(np.zeros((320, 320, 3), np.uint8))
+    trim_memory()  # loading takes twice the size of the weights
+    return predictor
+
+
+def has_desktop() -> bool:
+    """Return whether somebody with a browser sits in front of this machine."""
+    screen = sys.platform in ("darwin", "win32") or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+    return screen and sys.stdout.isatty()

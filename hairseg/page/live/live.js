@@ -1,0 +1,212 @@
+/**
+ * The tab "Live". One frame is sent at a time, so the rate is what the machine gives and nothing queues up. Every start makes
+ * a new stream object; answers to another one are dropped.
+ *
+ * @typedef {{times: number[], camera?: MediaStream, name?: string, ends?: number, delay?: number, clock?: number, isFrozen?: boolean}} Stream
+ */
+const LOST = "The server does not answer. Check the connection and start again.";
+const REFUSED = "The camera cannot be used. Allow it for this page in the browser, then start again.";
+const NONE = "No camera can be used. Connect one that no other program uses, then start again.";
+const INSECURE = "The camera cannot be used: browsers allow it on https pages only.";
+
+/** @param {number[]} times milliseconds of the last pictures @returns {number} pictures per second; 0 if unknown */
+export function rateOf(times) {
+    const span = (times.at(-1) ?? 0) - (times[0] ?? 0);
+    return span ? (1000 * (times.length - 1)) / span : 0;
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {Record<string, (payload: any) => Promise<any>>} server
+ * @param {{side: number, presets: Record<string, string>}} constants
+ */
+export function start(element, server, {side, presets}) {
+    /** @template {HTMLElement} [T=HTMLElement] @param {string} selector @returns {T} */
+    const at = selector => /** @type {T} */ (element.querySelector(selector));
+    const video = /** @type {HTMLVideoElement} */ (at("video")),
+        place = at(".picture");
+    const canvas = document.createElement("canvas"),
+        before = /** @type {HTMLCanvasElement} */ (at(".before"));
+    const colour = /** @type {HTMLInputElement} */ (at("[name=colour]"));
+    const strength = /** @type {HTMLInputElement} */ (at("[name=strength]"));
+    /** @type {Stream | null} */
+    let live = null;
+    /** @type {string | undefined} the last stream, whose end the server may not have received */
+    let last;
+
+    /** @param {string} selector @param {string} text */
+    const write = (selector, text) => {
+        if (at(selector).textContent !== text) at(selector).textContent = text;
+    };
+    /** @param {"idle" | "starting" | "live"} state */
+    const show = state => {
+        at(".live").dataset.state = state;
+        at(".switch").textContent = state === "idle" ? "Start the camera" : "Stop";
+        for (const selector of [".freeze", ".compare", ".keep"]) at(selector).hidden = state !== "live";
+        for (const selector of [".left", ".rate"]) write(selector, "");
+        if (state !== "live") place.replaceChildren();
+        press(".freeze", false);
+        press(".compare", false);
+        before.hidden = true;
+    };
+    /** @param {string} selector @param {boolean} isOn */
+    const press = (selector, isOn) => at(selector).setAttribute("aria-pressed", String(isOn));
+
+    /** @param {Stream} stream @param {string} [sentence] */
+    const stop = (stream, sentence = "") => {
+        for (const track of stream.camera?.getTracks() ?? []) track.stop();
+        clearInterval(stream.clock);
+        if (stream.name) server.end_stream(stream.name);
+        if (stream !== live) return;
+        live = video.srcObject = null;
+        show("idle");
+        write(".said", sentence);
+    };
+
+    const begin = async () => {
+        /** @type {Stream} */
+        const stream = {times: []};
+        live = stream;
+        show("starting");
+        write(".said", "Starting the camera");
+        try {
+            if (!navigator.mediaDevices) return stop(stream, INSECURE);
+            const wanted = {facingMode: "user", width: {ideal: 640}, height: {ideal: 480}};
+            stream.camera = await navigator.mediaDevices.getUserMedia({audio: false, video: wanted});
+            if (stream !== live) return stop(stream); // stopped while the browser asked for permission
+            video.srcObject = stream.camera;
+            await video.play();
+        } catch (error) {
+            return stop(stream, /** @type {Error} */ (error).name === "NotAllowedError" ? REFUSED : NONE);
+        }
+        stream.camera.getVideoTracks()[0].addEventListener("ended", () => stop(stream, "The camera was disconnected."));
+        if (last) await server.end_stream(last);
+        const begun = await server.begin_stream(new URLSearchParams(location.search).get("model"));
+        stream.name = last = begun?.stream;
+        if (!stream.name || stream !== live) return stop(stream, begun?.error || LOST);
+        stream.ends = performance.now() + 1000 * begun.seconds;
+        stream.clock = window.setInterval(() => tick(stream, begun.seconds), 250);
+        show("live");
+        write(".said", "");
+        while (stream === live) await next(stream);
+    };
+
+    /** @param {Stream} stream */
+    const next = async stream => {
+        if (stream.isFrozen) return new Promise(resolve => setTimeout(resolve, 100));
+        const scale = Math.min(1, side / Math.max(video.videoWidth, video.videoHeight));
+        canvas.width = Math.max(1, Math.floor(video.videoWidth * scale));
+        canvas.height = Math.max(1, Math.floor(video.videoHeight * scale));
+        canvas.getContext("2d")?.drawImage(video, 0, 0, canvas.width, canvas.height);
+        const taken = performance.now();
+        const answer = await server.recolour_frame({
+            stream: stream.name,
+            frame: canvas.toDataURL("image/jpeg", 0.85).split(",")[1],
+            colour: colour.value,
+            strength: Number(strength.value),
+            variant: /** @type {HTMLInputElement} */ (at("[name=live-variant]:checked")).value,
+            model: new URLSearchParams(location.search).get("model"),
+        });
+        if (stream !== live) return;
+        if (!answer?.picture) return stop(stream, answer?.ended || answer?.error || LOST);
+        const image = Object.assign(new Image(), {
+            src: `data:image/jpeg;base64,${answer.picture}`,
+            alt: "Your camera, recoloured",
+        });
+        await image.decode().catch(() => null);
+        if (stream !== live) return;
+        place.replaceChildren(image);
+        Object.assign(before, {width: canvas.width, height: canvas.height});
+        before.getContext("2d")?.drawImage(canvas, 0, 0);
+        const now = performance.now();
+        stream.times = [...stream.times.filter(time => now - time < 3000), now];
+        stream.delay = now - taken;
+        write(".said", answer.is_empty ? "No hair is found in this picture." : "");
+    };
+
+    /** @param {Stream} stream @param {number} seconds */
+    const tick = (stream, seconds) => {
+        const left = Math.ceil(((stream.ends ?? 0) - performance.now()) / 1000);
+        if (left <= 0) return stop(stream, `The ${seconds} seconds are over. Start again if you like.`);
+        write(".left", `${left} s left`);
+        const rate = rateOf(stream.times);
+        if (rate)
+            write(
+                ".rate",
+                `${rate.toFixed(rate < 10 ? 1 : 0)} pictures a second, ${Math.round(stream.delay ?? 0)} ms delay`,
+            );
+    };
+
+    at(".switch").addEventListener("click", () => (live ? stop(live) : begin()));
+    at(".freeze").addEventListener("click", () => {
+        if (!live) return;
+        live.isFrozen = !live.isFrozen;
+        press(".freeze", live.isFrozen);
+    });
+    at(".compare").addEventListener("click", () => {
+        before.hidden = !before.hidden;
+        press(".compare", !before.hidden);
+    });
+    at(".keep").addEventListener("click", () =>
+        before.toBlob(
+            blob => {
+                const input = /** @type {HTMLInputElement | null} */ (
+                    document.querySelector("#photo input[type=file]")
+                );
+                if (!blob || !input) return;
+                const files = new DataTransfer();
+                files.items.add(new File([blob], "live.jpg", {type: "image/jpeg"}));
+                input.files = files.files;
+                input.dispatchEvent(new Event("change"));
+                /** @type {HTMLElement} */ (document.querySelector("#tabs [role=tab]")).click();
+            },
+            "image/jpeg",
+            0.95,
+        ),
+    );
+    /** @param {string} [sentence] */
+    const leave = sentence => live && stop(live, sentence);
+    document.addEventListener(
+        "visibilitychange",
+        () => document.hidden && leave("Stopped because the page was out of sight."),
+    );
+    window.addEventListener("pagehide", () => leave());
+
+    // The address holds what is chosen under "Try it". Colours chosen here stay here.
+    let followed = "";
+    const mark = () => {
+        for (const swatch of /** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll("[data-preset]"))) {
+            swatch.setAttribute(
+                "aria-pressed",
+                String(presets[/** @type {string} */ (swatch.dataset.preset)] === colour.value),
+            );
+        }
+    };
+    const follow = () => {
+        if (followed === location.search) return;
+        followed = location.search;
+        const query = new URLSearchParams(followed),
+            name = query.get("colour") ?? "copper";
+        colour.value = presets[name] ?? `#${name}`;
+        strength.value = query.get("strength") ?? "1";
+        const variant = element.querySelector(
+            `[value="${query.get("variant") === "random" ? "random" : "pretrained"}"]`,
+        );
+        /** @type {HTMLInputElement} */ (variant).checked = true;
+        mark();
+    };
+    element.addEventListener("click", event => {
+        const preset = /** @type {HTMLElement} */ (event.target).closest("button")?.dataset.preset;
+        if (!preset) return;
+        colour.value = presets[preset];
+        mark();
+    });
+    colour.addEventListener("input", mark);
+    new IntersectionObserver(() => {
+        if (element.checkVisibility()) follow();
+        else leave(); // another tab of the page is open
+    }).observe(element);
+    follow();
+    mark();
+    show("idle");
+}

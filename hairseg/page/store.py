@@ -1,0 +1,323 @@
+"""Visitors' photos: the folder they are kept in, and a cache of what has been computed from them.
+
+Uploads and results live in one temporary folder that only the page's user can read. It is removed with the page, or by
+the next page if this one was killed. Files and cached results are removed after an hour.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from hairseg.errors import InputError
+from hairseg.files import is_running
+from hairseg.images import scale_down
+from hairseg.page.decoder import HUGE, REGULAR, Decoder
+from hairseg.page.studio.strokes import Stroke, apply_strokes
+from hairseg.paper import VARIANTS
+from hairseg.recolouring.recolourer import HairRecolourer
+
+if TYPE_CHECKING:
+    from hairseg.inference.predictor import HairPredictor
+    from hairseg.page.registry import ModelRegistry
+
+DISPLAY_SIDE = 1280  # longer side in pixels of the pictures that the page shows
+
+CACHED_PHOTOS = 8  # at display size, about 60 MB each
+
+CACHED_FULL_SIZE = 2  # about 400 MB each at 12 megapixels
+
+CACHED_EDITS = 8  # recolourers of photos with brush strokes, about 30 MB each
+
+HUGE_PIXELS = 25_000_000  # photos of this size are processed one at a time, at low priority
+
+PREFIX = "hairseg-page-"
+
+MAX_AGE = 3600  # seconds that photos and results are kept
+
+SWEEP_INTERVAL = 300  # seconds
+
+T = TypeVar("T")
+
+
+# ---- the folder ----
+
+
+@contextmanager
+def temporary_folder(
+    evict: Callable[[float], None] = lambda seconds: None, interval: float = SWEEP_INTERVAL
+) -> Iterator[Path]:
+    """Create the folder of a page's uploads and results, and remove it when the block ends.
+
+    Sets GRADIO_TEMP_DIR. Enter the block before Gradio is imported: `gradio.mcp` reads the variable at import.
+
+    Args:
+        evict: Called at every sweep with the maximum age in seconds, to evict cached results too.
+        interval: Seconds between sweeps.
+    """
+    remove_abandoned_folders()
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    lock = lock_folder(folder)
+    previous, stopped = os.environ.get("GRADIO_TEMP_DIR"), Event()
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+
+    def sweep() -> None:
+        while not stopped.wait(interval):
+            remove_old_files(folder, MAX_AGE)
+            evict(MAX_AGE)
+
+    Thread(target=sweep, name="sweep", daemon=True).start()
+    try:
+        yield folder
+    finally:
+        stopped.set()
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+        os.environ.pop("GRADIO_TEMP_DIR")
+        if previous is not None:
+            os.environ["GRADIO_TEMP_DIR"] = previous
+
+
+def remove_abandoned_folders() -> None:
+    """Remove the folders of pages that are no longer running.
+
+    Process ids alone do not identify a running page: in containers they repeat. A running page holds a lock.
+    """
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        number = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if not folder.is_dir() or folder.is_symlink() or not number.isdigit():
+            continue
+        has_own_id = int(number) == os.getpid()
+        if not has_own_id and is_running(int(number)):
+            continue
+        with suppress(BlockingIOError):
+            lock = lock_folder(folder)
+            if lock is not None or not has_own_id:
+                shutil.rmtree(folder, ignore_errors=True)
+            if lock is not None:
+                os.close(lock)
+
+
+def lock_folder(folder: Path) -> int | None:
+    """Lock a folder until the returned descriptor is closed. None where the platform has no such locks.
+
+    Raises:
+        BlockingIOError: Another process holds the lock.
+    """
+    try:
+        import fcntl
+
+        lock = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        if isinstance(error, BlockingIOError):
+            raise
+        return None
+    return lock
+
+
+def remove_old_files(folder: Path, seconds: float) -> None:
+    """Remove files older than `seconds`, and folders that are empty."""
+    for path in sorted(folder.rglob("*"), reverse=True):  # children sort behind their folder
+        with suppress(OSError):  # removed by another thread, or a folder that is not empty
+            if path.is_dir() and not path.is_symlink():
+                if not any(path.iterdir()) and time.time() - path.stat().st_mtime > 1:
+                    path.rmdir()
+            elif time.time() - path.lstat().st_mtime > seconds:
+                path.unlink()
+
+
+# ---- the cache ----
+
+
+class Cache:
+    """A thread-safe LRU cache that computes each entry once, even when several threads ask for it at the same time.
+
+    Failures are not cached.
+
+    Args:
+        size: Maximum total weight. A single heavier entry is kept alone.
+        weigh: Returns the weight of a key; 1 by default.
+
+    Example:
+        >>> squares = Cache(2)
+        >>> [squares.get(number, lambda: print("computed") or number * number) for number in (3, 3)]
+        computed
+        [9, 9]
+    """
+
+    def __init__(self, size: float, weigh: Callable[[Any], float] = lambda key: 1):
+        self.size, self._weigh = size, weigh
+        self._added: dict[Hashable, float] = {}
+        self._entries: dict[Hashable, Future[Any]] = {}  # least recently used first
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """Return the cached value, or compute it. Every waiting caller gets the exception that `compute` raises."""
+        with self._lock:
+            entry = self._entries.pop(key, None)
+            is_new = entry is None
+            self._entries[key] = entry = entry or Future()
+            while len(self._entries) > 1 and sum(map(self._weigh, self._entries)) > self.size:
+                del self._entries[next(iter(self._entries))]
+            if is_new:
+                self._added = {key: self._added.get(key, time.monotonic()) for key in self._entries}
+        if is_new:
+            try:
+                entry.set_result(compute())
+            except BaseException as error:
+                with self._lock:
+                    if self._entries.get(key) is entry:
+                        del self._entries[key]
+                entry.set_exception(error)
+        return entry.result()
+
+    def evict_older_than(self, seconds: float) -> None:
+        with self._lock:
+            for key, added in list(self._added.items()):
+                if time.monotonic() - added > seconds:
+                    self._entries.pop(key, None)
+                    del self._added[key]
+
+
+# ---- photos ----
+
+
+class CachedPhoto:
+    """One photo at display size, the predictions of both networks, and what is computed from them on demand.
+
+    Args:
+        path: An uploaded file.
+        predictor: Both networks.
+
+    Raises:
+        InputError: The file is not a photo.
+    """
+
+    def __init__(self, path: str, predictor: "HairPredictor"):
+        self.path = path
+        decoded = decoder_for(path).load(path, longer_side=DISPLAY_SIDE)
+        self.threshold = predictor.config.threshold
+        self._predictions = predictor.submit(decoded)
+        self.photo = scale_down(decoded, DISPLAY_SIDE)
+        self.is_full_size = max(decoded.shape) < DISPLAY_SIDE  # at that side it may be a larger JPEG, decoded at half
+        self._computed = Cache(2 * len(VARIANTS) + 2)
+
+    def alpha(self, variant: str) -> np.ndarray:
+        """Return the alpha at display size, float32 in [0, 1], (height, width). Blocks until it is predicted."""
+        prediction = self._predictions[check_variant(variant)]
+        return self._computed.get(("alpha", variant), lambda: prediction.result().alpha(self.photo))
+
+    def recolourer(self, variant: str, strokes: tuple[Stroke, ...] = ()) -> HairRecolourer:
+        """Return the recolourer at display size; it is cached only without strokes."""
+        check_variant(variant)
+        if strokes:
+            return HairRecolourer(self.photo, apply_strokes(self.photo, self.alpha(variant), strokes))
+        return self._computed.get(("recolourer", variant), lambda: HairRecolourer(self.photo, self.alpha(variant)))
+
+    def cached(self, key: str, compute: Callable[[], T]) -> T:
+        """Return what `compute` returned for this key of this photo."""
+        return self._computed.get(key, compute)
+
+    def full_size(self, variant: str, strokes: tuple[Stroke, ...] = ()) -> HairRecolourer:
+        """Return the recolourer at full resolution, from the same predictions."""
+        if self.is_full_size:
+            return self.recolourer(variant, strokes)
+        prediction = self._predictions[variant]
+        photo = decoder_for(self.path).load(self.path)
+        return HairRecolourer(photo, apply_strokes(photo, prediction.result().alpha(photo), strokes))
+
+
+class PhotoStore:
+    """The photos that visitors used last, with every model.
+
+    Gradio's paths contain a hash of the content, so a path identifies a photo.
+
+    Args:
+        models: The models that the page serves.
+    """
+
+    def __init__(self, models: "ModelRegistry"):
+        self.models = models
+        self._photos = Cache(CACHED_PHOTOS)
+        self._full_size = Cache(CACHED_FULL_SIZE)
+        self._edited = Cache(CACHED_EDITS)
+
+    def predictor(self, model: str | None = None) -> "HairPredictor":
+        """Return both networks of a model, the first one by default. Blocks while they are loaded."""
+        name = self.models.find(model).name
+        try:
+            return self.models.predictor(name)
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)  # the message contains paths, which visitors must not see
+            raise InputError(
+                f"The model {name} cannot be loaded.", remedy="Choose another model, or tell the page's owner."
+            ) from None
+
+    def photo(self, path: str, model: str | None = None) -> CachedPhoto:
+        name = self.models.find(model).name
+        return self._photos.get((path, name), lambda: CachedPhoto(path, self.predictor(name)))
+
+    def recolourer(
+        self, path: str, variant: str, strokes: tuple[Stroke, ...] = (), model: str | None = None
+    ) -> HairRecolourer:
+        """Return the recolourer of a photo at display size, with a visitor's strokes."""
+        photo, name = self.photo(path, model), self.models.find(model).name
+        if not strokes:
+            return photo.recolourer(variant)
+        key = (path, name, check_variant(variant), strokes)
+        return self._edited.get(key, lambda: photo.recolourer(variant, strokes))
+
+    def full_size(
+        self, path: str, variant: str, strokes: tuple[Stroke, ...] = (), model: str | None = None
+    ) -> HairRecolourer:
+        """Return the recolourer of a photo at full resolution, with a visitor's strokes."""
+        photo, name = self.photo(path, model), self.models.find(model).name
+        key = (path, name, check_variant(variant), strokes)
+        return self._full_size.get(key, lambda: photo.full_size(variant, strokes))
+
+    def evict_older_than(self, seconds: float) -> None:
+        for cache in (self._photos, self._full_size, self._edited):
+            cache.evict_older_than(seconds)
+
+
+def is_huge(path: str) -> bool:
+    """Return whether a photo has to be processed alone. False if its header cannot be read."""
+    try:
+        return _count_pixels(path) >= HUGE_PIXELS
+    except LookupError:
+        return False
+
+
+@lru_cache(maxsize=1000)
+def _count_pixels(path: str) -> int:
+    if pixels := REGULAR.pixels(path):
+        return pixels
+    raise LookupError(path)  # `lru_cache` does not keep exceptions: the file may not have been written yet
+
+
+def decoder_for(path: str) -> Decoder:
+    return HUGE if is_huge(path) else REGULAR
+
+
+def check_variant(variant: Any) -> str:
+    """Return the variant. Raises InputError if there is no such variant."""
+    if variant not in VARIANTS:
+        raise InputError(f"{variant!r:.80} is not a network.", remedy=f"Choose {' or '.join(VARIANTS)}.")
+    return variant

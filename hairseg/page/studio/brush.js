@@ -1,0 +1,298 @@
+/**
+ * The brush on the recoloured picture. Until the server's picture of an edit is there, its strokes are drawn in the browser.
+ *
+ * @typedef {{adds: boolean, radius: number, points: number[]}} Stroke radius: fraction of the photo's longer side;
+ *   points: x, y, x, y, ... as fractions of its width and height
+ * @typedef {{strokes: Stroke[], past: Stroke[][]}} Edits
+ */
+import {clamp} from "./zoom.js";
+
+/** @param {number} share */
+export const rounded = share => Math.round(1e4 * clamp(share, -0.25, 1.25)) / 1e4;
+
+/**
+ * @param {Stroke[]} strokes
+ * @param {{strokes: number, points: number, strokePoints: number}} limits
+ */
+export function isFull(strokes, limits) {
+    const points = strokes.reduce((sum, {points}) => sum + points.length / 2, 0);
+    return strokes.length >= limits.strokes || points + limits.strokePoints > limits.points;
+}
+
+/**
+ * @param {HTMLElement} element of the studio
+ * @param {{limits: {strokes: number, points: number, strokePoints: number}, edits: () => Edits | null, colour: () => string,
+ *   view: () => import("./zoom.js").View, onEdit: () => void, say: (text: string) => void}} studio
+ */
+export function createBrush(element, {limits, edits, colour, view, onEdit, say}) {
+    const frame = /** @type {HTMLElement} */ (element.querySelector("#compare"));
+    const canvas = /** @type {HTMLCanvasElement} */ (frame.querySelector("canvas.brush"));
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    const strip = /** @type {HTMLElement} */ (element.querySelector(".brush-tools"));
+    const start = /** @type {HTMLButtonElement} */ (element.querySelector("[data-do=brush]"));
+    const size = /** @type {HTMLInputElement} */ (strip.querySelector("input"));
+    /** @param {string} name */
+    const button = name => /** @type {HTMLButtonElement} */ (strip.querySelector(`[data-brush=${name}]`));
+    let adds = true;
+    /** @type {Stroke | null} */
+    let stroke = null;
+    /** @type {Stroke[]} not yet in the server's picture */
+    let pending = [];
+    /** @type {[number, number] | null} */
+    let brush = null;
+    /** @type {{key?: string, plain?: CanvasPattern | null, dyed?: CanvasPattern | null}} */
+    let paints = {};
+
+    const radius = () => Number(size.value) / 100;
+    const original = () => /** @type {HTMLImageElement | null} */ (frame.querySelector("#original img"));
+    /** Place of the whole photo in the canvas, in its pixels. */
+    const place = () => {
+        const {scale, x, y} = view();
+        const [width, height] = [scale * canvas.width, scale * canvas.height];
+        return {left: -x * width, top: -y * height, width, height, longer: Math.max(width, height)};
+    };
+    /** @param {HTMLImageElement} image @param {ReturnType<typeof place>} at */
+    const preparePaints = (image, at) => {
+        const key = [
+            colour(),
+            image.src,
+            image.naturalWidth,
+            canvas.width,
+            canvas.height,
+            at.left,
+            at.top,
+            at.width,
+        ].join();
+        if (paints.key === key) return;
+        const layer = Object.assign(document.createElement("canvas"), {width: canvas.width, height: canvas.height});
+        const pen = /** @type {CanvasRenderingContext2D} */ (layer.getContext("2d"));
+        pen.drawImage(image, at.left, at.top, at.width, at.height);
+        const plain = context.createPattern(layer, "no-repeat");
+        pen.fillStyle = colour();
+        for (const [operation, alpha] of /** @type {const} */ ([
+            ["color", 1],
+            ["source-over", 0.35],
+        ])) {
+            pen.globalCompositeOperation = operation;
+            pen.globalAlpha = alpha;
+            pen.fillRect(0, 0, layer.width, layer.height);
+        }
+        paints = {key, plain, dyed: context.createPattern(layer, "no-repeat")};
+    };
+
+    const draw = () => {
+        const image = original();
+        if (canvas.hidden || !image?.naturalWidth) return;
+        const box = canvas.getBoundingClientRect(),
+            ratio = window.devicePixelRatio;
+        Object.assign(canvas, {width: Math.round(box.width * ratio), height: Math.round(box.height * ratio)});
+        const at = place();
+        preparePaints(image, at);
+        context.lineCap = context.lineJoin = "round";
+        for (const {adds, radius, points} of stroke ? [...pending, stroke] : pending) {
+            context.strokeStyle = (adds ? paints.dyed : paints.plain) ?? "#8888";
+            context.lineWidth = 1.4 * radius * at.longer; // up to the middle of the soft edge
+            context.beginPath();
+            context.moveTo(at.left + points[0] * at.width, at.top + points[1] * at.height);
+            for (let i = 0; i < points.length; i += 2) {
+                context.lineTo(at.left + points[i] * at.width, at.top + points[i + 1] * at.height);
+            }
+            context.stroke();
+        }
+        if (!brush) return;
+        for (const [ink, width] of /** @type {const} */ ([
+            ["#000", 3],
+            ["#fff", 1.5],
+        ])) {
+            // visible on light and dark
+            context.strokeStyle = ink;
+            context.lineWidth = width * ratio;
+            context.beginPath();
+            context.arc(
+                at.left + brush[0] * at.width,
+                at.top + brush[1] * at.height,
+                radius() * at.longer,
+                0,
+                2 * Math.PI,
+            );
+            context.stroke();
+        }
+    };
+    let isDue = false;
+    const redraw = () => {
+        if (isDue) return;
+        isDue = true;
+        requestAnimationFrame(() => {
+            isDue = false;
+            draw();
+        });
+    };
+
+    const refresh = () => {
+        const current = edits(),
+            count = current?.strokes.length ?? 0;
+        start.textContent = count ? `Touch up · ${count}` : "Touch up";
+        start.setAttribute("aria-pressed", String(!strip.hidden));
+        button("add").setAttribute("aria-pressed", String(adds));
+        button("remove").setAttribute("aria-pressed", String(!adds));
+        button("undo").setAttribute("aria-disabled", String(!current?.past.length)); // disabled, it would lose the focus
+        button("clear").setAttribute("aria-disabled", String(!count));
+        redraw();
+    };
+    /** @param {boolean} isOn */
+    const turn = isOn => {
+        stroke = brush = null;
+        strip.hidden = canvas.hidden = !isOn;
+        element.classList.toggle("is-brushing", isOn);
+        refresh();
+    };
+    const end = () => {
+        turn(false);
+        start.focus();
+    };
+    /** @param {Stroke[]} strokes */
+    const edit = strokes => {
+        const current = edits();
+        if (!current) return;
+        current.strokes = strokes;
+        pending = pending.filter(each => strokes.includes(each));
+        onEdit();
+        refresh();
+    };
+
+    const begin = () => {
+        const current = edits();
+        if (!brush || !current) return;
+        if (isFull(current.strokes, limits))
+            return say("There are as many brush strokes as possible. Undo or clear some first.");
+        say("");
+        stroke = {adds, radius: radius(), points: brush.map(rounded)};
+        redraw();
+    };
+    const finish = () => {
+        const finished = stroke,
+            current = edits();
+        stroke = null;
+        if (!finished || !current) return;
+        current.past.push(current.strokes);
+        pending.push(finished);
+        edit([...current.strokes, finished]);
+    };
+    const extend = () => {
+        if (!stroke || !brush) return;
+        const {points} = stroke,
+            at = place();
+        const [dx, dy] = [
+            brush[0] - /** @type {number} */ (points.at(-2)),
+            brush[1] - /** @type {number} */ (points.at(-1)),
+        ];
+        if (Math.hypot(dx * at.width, dy * at.height) < (stroke.radius * at.longer) / 6) return;
+        points.push(...brush.map(rounded));
+        if (points.length >= 2 * limits.strokePoints) {
+            finish();
+            begin();
+        }
+    };
+    const cancel = () => {
+        stroke = null;
+        redraw();
+    };
+    const undo = () => {
+        const previous = edits()?.past.pop();
+        if (previous) edit(previous);
+    };
+    /** @param {PointerEvent} event @returns {[number, number]} */
+    const pointOf = event => {
+        const box = canvas.getBoundingClientRect(),
+            {scale, x, y} = view();
+        return [x + (event.clientX - box.left) / box.width / scale, y + (event.clientY - box.top) / box.height / scale];
+    };
+
+    canvas.addEventListener("pointerdown", event => {
+        if (!event.isPrimary) return cancel(); // two fingers zoom or scroll the page
+        if (event.button !== 0) return;
+        canvas.setPointerCapture(event.pointerId);
+        brush = pointOf(event);
+        begin();
+    });
+    canvas.addEventListener("pointermove", event => {
+        if (!event.isPrimary) return;
+        const moves = stroke && event.getCoalescedEvents ? event.getCoalescedEvents() : [];
+        for (const move of moves.length ? moves : [event]) {
+            brush = pointOf(move);
+            extend();
+        }
+        redraw();
+    });
+    canvas.addEventListener("pointerup", event => event.isPrimary && finish());
+    canvas.addEventListener("pointercancel", cancel);
+    canvas.addEventListener("pointerleave", () => {
+        brush = null;
+        redraw();
+    });
+    /** @type {Record<string, [number, number]>} */
+    const directions = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
+    canvas.addEventListener("keydown", event => {
+        const direction = directions[event.key];
+        if (!direction && event.key !== " ") return;
+        event.preventDefault();
+        const at = place(),
+            step = (radius() * at.longer) / 2;
+        brush ||= [view().x + 0.5 / view().scale, view().y + 0.5 / view().scale];
+        if (direction) {
+            brush = [
+                clamp(brush[0] + (direction[0] * step) / at.width, 0, 1),
+                clamp(brush[1] + (direction[1] * step) / at.height, 0, 1),
+            ];
+        } else if (!event.repeat) {
+            begin();
+            finish();
+        }
+        redraw();
+    });
+    start.addEventListener("click", () => {
+        turn(strip.hidden === true);
+        if (!strip.hidden) button(adds ? "add" : "remove").focus();
+    });
+    strip.addEventListener("click", event => {
+        const action = /** @type {HTMLElement} */ (event.target).closest("button")?.dataset.brush;
+        if (action === "add" || action === "remove") adds = action === "add";
+        if (action === "undo") undo();
+        const current = edits();
+        if (action === "clear" && current?.strokes.length) {
+            current.past.push(current.strokes);
+            edit([]);
+        }
+        if (action === "end") end();
+        refresh();
+    });
+    size.addEventListener("input", () => {
+        brush = [view().x + 0.5 / view().scale, view().y + 0.5 / view().scale]; // shows its size
+        redraw();
+    });
+    document.addEventListener("keydown", event => {
+        if (strip.hidden) return;
+        if (event.key === "Escape") end();
+        const isTyping = /** @type {HTMLElement} */ (event.target).closest("input:not([type=range]), textarea");
+        if (event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey && !isTyping) {
+            event.preventDefault();
+            undo();
+        }
+    });
+    new ResizeObserver(redraw).observe(canvas);
+
+    return {
+        isOn: () => !strip.hidden,
+        redraw,
+        reset() {
+            pending = [];
+            turn(false);
+        },
+        refresh,
+        /** @param {Stroke[]} strokes that the server's picture contains */
+        settle(strokes) {
+            pending = pending.filter(each => !strokes.includes(each) && edits()?.strokes.includes(each));
+            refresh();
+        },
+    };
+}

@@ -1,0 +1,141 @@
+"""What both networks found in one photo, in numbers and in words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+SMALL_HEAD = 0.03  # fraction of the photo: less hair is called a small head
+
+SMALL_FOCUS = 0.55  # fraction of the photo's width and height: smaller heads are shown cropped
+
+FOCUS_MARGIN = 0.8  # of the hair's size on each side
+
+MIN_FOCUS = 0.22  # fraction of the width and height that a crop shows at least
+
+SPECK = 0.0002  # fraction of the photo: smaller components are ignored
+
+NEGLIGIBLE = 0.03  # of the other network's hair
+
+FAINT = 0.1  # alpha from which dye is visible
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Hair found by both networks.
+
+    Args:
+        fractions: Fraction of the photo that each variant calls hair.
+        agreement: Intersection over union of both masks; 1 if both are empty.
+        focus: (left, top, right, bottom) around the hair as fractions of the photo, where it is small; else None.
+        middle: The column, as a fraction of the width, that halves the pretrained network's hair.
+    """
+
+    fractions: dict[str, float]
+    agreement: float
+    focus: tuple[float, float, float, float] | None
+    middle: float
+
+
+def compare(alphas: Mapping[str, np.ndarray], threshold: float) -> Comparison:
+    """Compare the alphas of one photo, by variant, float32 (height, width)."""
+    masks = {variant: alpha >= threshold for variant, alpha in alphas.items()}
+    either = np.count_nonzero(masks["random"] | masks["pretrained"])
+    both = np.count_nonzero(masks["random"] & masks["pretrained"])
+    return Comparison(
+        {variant: float(mask.mean()) for variant, mask in masks.items()},
+        both / either if either else 1.0,
+        find_focus(masks["pretrained"]),
+        middle_of(masks["pretrained"]),
+    )
+
+
+def find_focus(mask: np.ndarray) -> tuple[float, float, float, float] | None:
+    """Return a box around all heads if it is much smaller than the photo. The box has the photo's aspect ratio.
+
+    Args:
+        mask: bool, (height, width).
+
+    Returns:
+        (left, top, right, bottom) as fractions of width and height, or None.
+
+    Example:
+        >>> mask = np.zeros((100, 100), bool)
+        >>> mask[10:20, 40:50] = True
+        >>> find_focus(mask)
+        (0.32, 0.035, 0.58, 0.295)
+    """
+    height, width = mask.shape
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    boxes = [row for row in stats[1:] if row[cv2.CC_STAT_AREA] >= SPECK * mask.size]
+    if not boxes:
+        return None
+    left = min(row[cv2.CC_STAT_LEFT] for row in boxes) / width
+    top = min(row[cv2.CC_STAT_TOP] for row in boxes) / height
+    right = max(row[cv2.CC_STAT_LEFT] + row[cv2.CC_STAT_WIDTH] for row in boxes) / width
+    bottom = max(row[cv2.CC_STAT_TOP] + row[cv2.CC_STAT_HEIGHT] for row in boxes) / height
+    side = max(MIN_FOCUS, (1 + 2 * FOCUS_MARGIN) * max(right - left, bottom - top))
+    if side >= SMALL_FOCUS:
+        return None
+    x = float(np.clip((left + right) / 2 - side / 2, 0, 1 - side))
+    y = float(np.clip(top - side / 4, 0, 1 - side))  # the face is below the hair
+    return round(x, 4), round(y, 4), round(x + side, 4), round(y + side, 4)
+
+
+def middle_of(mask: np.ndarray) -> float:
+    """Return the column that halves the hair, as a fraction of the width; 0.5 without hair."""
+    columns = np.cumsum(np.sum(mask[::4], axis=0))  # every fourth row is enough
+    return float((np.searchsorted(columns, columns[-1] / 2) + 0.5) / len(columns)) if columns[-1] else 0.5
+
+
+def percent(fraction: float) -> str:
+    """Format a fraction for people.
+
+    Example:
+        >>> [percent(value) for value in (0.31, 0.0034, 0.00002, 0)]
+        ['31 %', '0.3 %', 'less than 0.1 %', '0 %']
+    """
+    if fraction == 0:
+        return "0 %"
+    if fraction < 0.0005:
+        return "less than 0.1 %"
+    return f"{100 * fraction:.1f} %" if fraction < 0.0995 else f"{100 * fraction:.0f} %"
+
+
+def caption(fraction: float, alpha: np.ndarray) -> str:
+    """Describe what one network found: "hair: 12 % of the photo", or that it found none."""
+    if fraction == 0:
+        return "no hair found" if alpha.max() <= FAINT else "hardly any hair found"
+    if fraction < SMALL_HEAD:
+        return f"a small head: {percent(fraction)} of the photo"
+    return f"hair: {percent(fraction)} of the photo"
+
+
+def verdict(comparison: Comparison, scores: Mapping[str, float] | None) -> str:
+    """Say in words what pretraining is worth on this photo.
+
+    Args:
+        comparison: Of this photo.
+        scores: F1 of each variant on photos of whole persons, if the model repository has them.
+
+    Example:
+        >>> found = Comparison({"pretrained": 0.01, "random": 0.0}, 0.0, None, 0.5)
+        >>> verdict(found, {"pretrained": 0.86, "random": 0.58})
+        'Only the pretrained network finds hair here. On whole persons: pretrained F1 86 %, from scratch 58 %.'
+    """
+    random, pretrained = (comparison.fractions[variant] for variant in ("random", "pretrained"))
+    if max(random, pretrained) == 0:
+        finding = "Neither network finds hair here."
+    elif random < NEGLIGIBLE * pretrained:
+        finding = "Only the pretrained network finds hair here."
+    elif pretrained < NEGLIGIBLE * random:
+        finding = "Only the network from scratch finds hair here; is it any?"
+    elif comparison.agreement > 0.9:
+        finding = f"An easy photo: they agree on {percent(comparison.agreement)} of this hair."
+    else:
+        finding = f"They agree on {percent(comparison.agreement)} of this hair."
+    if not scores or comparison.agreement > 0.9:
+        return finding
+    f1 = f"pretrained F1 {percent(scores['pretrained'])}, from scratch {percent(scores['random'])}"
+    return f"{finding} On whole persons: {f1}."

@@ -1,0 +1,712 @@
+/**
+ * The studio. Its state is one photo with one model, a `Look`, and the settings. Every answer of the server is compared with
+ * the look and the settings that it was asked for, and dropped where either has changed.
+ *
+ * @typedef {import("./settings.js").Settings} Settings
+ * @typedef {import("./settings.js").Constants} Constants
+ * @typedef {{name: string, src: string, path: string | null, bring: () => Promise<string | undefined>, isExample: boolean,
+ *   strokes: import("./brush.js").Stroke[], past: import("./brush.js").Stroke[][]}} Photo
+ * @typedef {{photo: Photo, model: string | null, result: Result | null, ratio: number}} Look
+ * @typedef {{error?: string, gone?: boolean, shown: string, size: [number, number], masks: Record<string, string>,
+ *   captions: Record<string, string>, scores: Record<string, string>, agreement: number, verdict: string, focus: number[] | null, isFullSize: boolean}} Result
+ * @typedef {{props: {value: any}, trigger: (event: string) => void, server: Record<string, (payload: any) => Promise<any>>,
+ *   upload: (file: File) => Promise<{path: string}>, watch: (name: string, callback: () => void) => void}} Gradio
+ */
+import {createBrush} from "./brush.js";
+import {insist, LOST, latestOnly, pause} from "./calls.js";
+import {openDialog} from "./dialog.js";
+import {drawOverlay} from "./overlay.js";
+import {countChanged, fromQuery, parseColour, presetOf, toQuery} from "./settings.js";
+import {listenForPhotos} from "./upload.js";
+import {clamp, panBy, viewOf, WHOLE, windowOf, zoomBy} from "./zoom.js";
+
+const DETAIL_DELAY = 350; // milliseconds after the last zoom or pan
+
+const WAITING_MS = 2000;
+
+const TRIED = 12; // colours
+
+const STORED = "hairseg-photo"; // key of sessionStorage: the path of the photo on the server, and its name
+
+/** @param {string} path of a file that the server has made */
+export function addressOf(path) {
+    const {root = "", api_prefix: prefix = "/gradio_api"} = /** @type {any} */ (window).gradio_config ?? {};
+    return `${root}${prefix}/file=${path.split("/").map(encodeURIComponent).join("/")}`;
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {Gradio} gradio
+ * @param {Constants} constants
+ */
+export function start(element, {props, trigger, server, upload, watch}, constants) {
+    /** @template {HTMLElement} T @param {string} selector @returns {T} */
+    const at = selector => /** @type {T} */ (element.querySelector(selector));
+    const usual = /** @type {Settings} */ ({...props.value, model: constants.models[0]});
+    const isPhone = matchMedia("(max-width: 720px)");
+
+    // ---- state ----
+
+    /** @type {Settings} */
+    let settings = usual;
+    /** @type {Look | null} */
+    let look = null;
+    /** @type {Look | null} the last one whose results were seen, for a photo that cannot be used */
+    let previous = null;
+    let view = WHOLE;
+    /** @type {"row" | "difference" | "wipe"} */
+    let mode = "row";
+    /** @type {string[]} */
+    const tried = [];
+    /** @type {File[]} */
+    let strip = [];
+
+    // ---- words ----
+
+    /** @param {string} text one sentence about what went wrong, or nothing */
+    const say = text => {
+        at(".notice p").textContent = text;
+        element.classList.toggle("has-notice", text !== "");
+    };
+    const sayReached = () => at(".notice p").textContent === LOST && say("");
+    /** @param {"loading" | "done"} stage */
+    const setStage = stage => {
+        element.classList.toggle("is-loading", stage === "loading");
+        element.classList.toggle("is-example", look?.photo.isExample ?? true);
+        element.setAttribute("aria-busy", String(stage === "loading"));
+        at("[data-do=clear]").hidden = look?.photo.isExample ?? true;
+    };
+
+    // ---- pictures ----
+
+    /**
+     * Show one picture, or none. Resolves to whether it is there and still wanted.
+     *
+     * @param {string} selector @param {string | null} src @param {string} alt
+     */
+    const fill = async (selector, src, alt = "") => {
+        const place = at(selector);
+        const existing = place.querySelector("img");
+        if (!src) {
+            existing?.remove();
+            return false;
+        }
+        const current = existing ?? document.createElement("img");
+        if (!existing) place.append(current);
+        current.alt = alt;
+        current.dataset.src = src;
+        for (let attempt = 0; current.isConnected && current.dataset.src === src; attempt += 1) {
+            if (attempt) await new Promise(resolve => setTimeout(resolve, 1000 * attempt));
+            if (attempt || current.getAttribute("src") !== src) current.src = src;
+            try {
+                await current.decode();
+                break;
+            } catch {
+                if (src.startsWith("blob:") || current.naturalWidth) break; // a format that browsers cannot show, such as HEIC
+            }
+        }
+        return current.isConnected && current.dataset.src === src;
+    };
+    const clearPictures = () => {
+        for (const place of ["#random-mask .pan", "#pretrained-mask .pan", "#original", "#recoloured", "#photo .pan"])
+            fill(place, null);
+        for (const text of element.querySelectorAll(".found, .verdict, .said, .legend")) text.textContent = "";
+        clearDetail();
+        at("#compare").classList.add("is-empty");
+        at("#compare .empty").textContent = "Colouring …";
+        element.classList.remove("has-thumbnails");
+        at("#overlay canvas").classList.remove("is-drawn");
+    };
+    /** @param {number} ratio width by height */
+    const setRatio = ratio => {
+        element.style.setProperty("--ratio", String(ratio));
+        if (look) look.ratio = ratio;
+    };
+
+    // ---- one photo ----
+
+    /** @param {Partial<Settings>} [more] */
+    const payload = more => ({photo: look?.photo.path, strokes: look?.photo.strokes, ...settings, ...more});
+    /** @param {() => boolean} isWanted */
+    const patience = isWanted => ({isWanted, onLost: () => say(LOST), onReached: sayReached});
+
+    /** @param {Photo} photo */
+    const begin = async photo => {
+        if (look?.result) previous = look;
+        /** @type {Look} */
+        const own = {photo, model: settings.model, result: null, ratio: 1};
+        look = own;
+        say("");
+        clearPictures();
+        setStage("loading");
+        setView(WHOLE);
+        brush.reset();
+        at("#photo .name").textContent = photo.isExample ? `Example: ${photo.name}` : photo.name;
+        const seen = fill("#photo .pan", photo.src, "The photo").then(() => {
+            const image = at("#photo .pan").querySelector("img");
+            if (own === look && image?.naturalWidth && !own.result) setRatio(image.naturalWidth / image.naturalHeight);
+        });
+        if (!photo.path) {
+            try {
+                const path = await photo.bring();
+                if (own !== look) return;
+                if (!path) throw new Error("no path");
+                photo.path = path;
+            } catch {
+                if (own === look) goBack(`${photo.name} did not get through. Check the connection and try again.`);
+                return;
+            }
+        }
+        remember(photo);
+        watchQueue(own);
+        await Promise.all([seen, showMasks(own), recolour()]);
+        if (own === look && own.result) setStage("done");
+    };
+
+    /** Say how busy the server is while the answer takes long. @param {Look} own */
+    const watchQueue = async own => {
+        for (;;) {
+            await pause(WAITING_MS);
+            if (own !== look || own.result) return;
+            const answer = await server.pending(null).catch(() => undefined);
+            if (own !== look || own.result || !answer) continue;
+            const others = Math.max(0, answer.pending - 2);
+            at("#compare .empty").textContent = others
+                ? `Busy: ${others} other requests are in progress.`
+                : "Working …";
+        }
+    };
+
+    /** @param {Look} own */
+    const showMasks = async own => {
+        const isWanted = () => own === look;
+        const answer = await insist(() => server.segment(payload()), patience(isWanted));
+        if (!answer || !isWanted()) return;
+        if (answer.error) return fail(answer);
+        own.result = answer;
+        setRatio(answer.size[0] / answer.size[1]);
+        const network = {random: "network from scratch", pretrained: "pretrained network"};
+        const shown = ["random", "pretrained"].map(variant => {
+            at(`#${variant}-mask .found`).textContent = answer.captions[variant];
+            at(`#${variant}-mask .score`).textContent = answer.scores[variant] ? `${answer.scores[variant]} ·` : "";
+            return fill(
+                `#${variant}-mask .pan`,
+                addressOf(answer.masks[variant]),
+                `Mask of the ${network[/** @type {"random"} */ (variant)]}: ${answer.captions[variant]}`,
+            );
+        });
+        at(".verdict").textContent = answer.verdict;
+        at("[data-zoom=head]").hidden = !answer.focus;
+        if (answer.focus) setView(viewOf(answer.focus));
+        shown.push(fill("#photo .pan", addressOf(answer.shown), "The photo"));
+        await Promise.all(shown);
+        if (isWanted()) refreshOverlay();
+        showThumbnails();
+    };
+
+    const recolour = latestOnly(async () => {
+        const own = look,
+            wanted = settings,
+            strokes = own?.photo.strokes;
+        if (!own?.photo.path) return;
+        const isWanted = () => own === look && wanted === settings && strokes === own.photo.strokes;
+        at("#compare").classList.add("is-waiting");
+        const answer = await insist(() => server.recolour(payload()), patience(isWanted));
+        if (!answer || !isWanted()) return;
+        if (answer.error) {
+            at("#compare").classList.remove("is-waiting");
+            return fail(answer);
+        }
+        const [, isShown] = await Promise.all([
+            fill("#original", addressOf(answer.shown), "The photo before"),
+            fill("#recoloured", addressOf(answer.src), `The photo with ${answer.colour} hair`),
+        ]);
+        if (!isShown || !isWanted()) return;
+        const frame = at("#compare");
+        if (frame.classList.contains("is-empty")) {
+            // the new colour begins in the middle of the hair
+            const {x, scale} = view;
+            setCut(clamp((answer.middle - x) * scale, 0.1, 0.9));
+            frame.classList.add("is-new");
+        }
+        frame.classList.remove("is-empty", "is-waiting");
+        at("#compare .empty").textContent = "";
+        at(".said").textContent = answer.notice;
+        brush.settle(strokes ?? []);
+        noteTried(settings.colour);
+        refreshDetail();
+    });
+
+    const showThumbnails = latestOnly(async () => {
+        const own = look,
+            wanted = settings,
+            strokes = own?.photo.strokes;
+        if (!own?.result) return;
+        const answer = await server.thumbnails(payload()).catch(() => undefined);
+        if (!answer?.src || own !== look || wanted.model !== settings.model || strokes !== own.photo.strokes) return;
+        at(".palette").style.setProperty("--thumbnails", `url("${addressOf(answer.src)}")`);
+        element.classList.add("has-thumbnails");
+    });
+
+    /** @param {{error?: string, gone?: boolean}} answer */
+    const fail = ({error = "", gone}) => {
+        if (!look) return;
+        if (gone) {
+            // deleted from the server: bring it again
+            look.photo.path = null;
+            return begin(look.photo);
+        }
+        if (look.result) say(error);
+        else goBack(error);
+    };
+
+    /** Show the photo before one that cannot be used. @param {string} error */
+    const goBack = error => {
+        const photo = previous?.photo;
+        look = null;
+        (photo ? begin(photo) : showExample(constants.firstExample)).then(() => say(error));
+        say(error);
+    };
+
+    /** @param {File[]} files */
+    const take = files => {
+        const [file] = files;
+        if (files.length > 1) strip = files;
+        showStrip();
+        if (file.size > constants.largestMegabytes * 2 ** 20) {
+            return say(
+                `${file.name} is too large. Send at most ${constants.largestMegabytes} MB: scale it down and try again.`,
+            );
+        }
+        begin({
+            name: file.name,
+            src: URL.createObjectURL(file),
+            path: null,
+            isExample: false,
+            strokes: [],
+            past: [],
+            bring: async () => (await upload(file)).path,
+        });
+        if (isPhone.matches) at(".row").scrollIntoView({block: "nearest"});
+    };
+
+    const showStrip = () => {
+        const place = at(".strip");
+        place.hidden = strip.length < 2;
+        place.replaceChildren(
+            ...(strip.length < 2 ? [] : strip).map(file => {
+                const button = Object.assign(document.createElement("button"), {type: "button", title: file.name});
+                button.setAttribute("aria-label", file.name);
+                const image = Object.assign(document.createElement("img"), {src: URL.createObjectURL(file), alt: ""});
+                image.addEventListener("error", () => button.replaceChildren(file.name));
+                button.append(image);
+                button.addEventListener("click", () => take([file]));
+                return button;
+            }),
+        );
+    };
+
+    /** @param {string} name */
+    const showExample = name => {
+        const button = at(`[data-example="${name}"]`),
+            image = /** @type {HTMLImageElement} */ (button.querySelector("img"));
+        const title = button.nextElementSibling?.firstChild?.textContent ?? name;
+        return begin({
+            name: title,
+            src: image.dataset.large ?? image.src,
+            path: null,
+            isExample: true,
+            strokes: [],
+            past: [],
+            bring: async () =>
+                (
+                    await insist(
+                        () => server.example(name),
+                        patience(() => look?.photo.name === title),
+                    )
+                )?.photo,
+        });
+    };
+
+    /** @param {Photo} photo */
+    const remember = ({name, path, isExample}) => {
+        if (isExample) sessionStorage.removeItem(STORED);
+        else sessionStorage.setItem(STORED, JSON.stringify({name, path}));
+    };
+
+    /** The photo before a reload, as long as the server has it. */
+    const restore = () => {
+        const stored = JSON.parse(sessionStorage.getItem(STORED) ?? "null");
+        if (!stored?.path) return showExample(constants.firstExample);
+        return begin({
+            ...stored,
+            src: addressOf(stored.path),
+            isExample: false,
+            strokes: [],
+            past: [],
+            bring: async () => {
+                // only asked for once the server has deleted it
+                sessionStorage.removeItem(STORED);
+                return undefined;
+            },
+        });
+    };
+
+    // ---- settings ----
+
+    /**
+     * @param {Partial<Settings>} changed
+     * @param {boolean} [isFromControls] whether the stock components show it already
+     */
+    const change = (changed, isFromControls = false) => {
+        const before = settings;
+        settings = {...settings, ...changed};
+        if (JSON.stringify(settings) === JSON.stringify(before)) {
+            settings = before;
+            return;
+        }
+        if (!isFromControls) {
+            props.value = settings;
+            trigger("push");
+        }
+        markSwatch();
+        writeAddress();
+        if (settings.model !== before.model && look) begin({...look.photo, path: look.photo.path});
+        else recolour();
+        const {colour: _, ...others} = settings,
+            {colour: __, ...othersBefore} = before;
+        if (JSON.stringify(others) !== JSON.stringify(othersBefore)) showThumbnails();
+    };
+    const markSwatch = () => {
+        const preset = presetOf(settings.colour, constants.presets),
+            count = countChanged(settings, usual);
+        for (const swatch of element.querySelectorAll(".swatch")) {
+            swatch.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (swatch).dataset.preset === preset));
+        }
+        element.dataset.changed = count ? String(count) : "";
+        element.dataset.usual = String(
+            JSON.stringify({...settings, model: null}) === JSON.stringify({...usual, model: null}),
+        );
+    };
+    const linkOf = () => {
+        const address = new URL(location.href);
+        address.search = toQuery(settings, constants).toString();
+        address.hash = "";
+        return address.href;
+    };
+    const writeAddress = () => history.replaceState(history.state, "", linkOf());
+    /** @param {string} colour */
+    const noteTried = colour => {
+        if (tried[0] === colour) return;
+        tried.splice(0, TRIED, ...[colour, ...tried.filter(each => each !== colour)].slice(0, TRIED));
+        const place = at(".tried");
+        place.hidden = tried.length < 2;
+        place.replaceChildren(
+            "Tried: ",
+            ...tried.map(each => {
+                const name = presetOf(each, constants.presets) ?? each;
+                const button = Object.assign(document.createElement("button"), {type: "button", title: name});
+                button.style.setProperty("--swatch", each);
+                button.setAttribute("aria-label", `Back to ${name}`);
+                button.addEventListener("click", () => change({colour: each}));
+                return button;
+            }),
+        );
+    };
+
+    // ---- zoom ----
+
+    /** @param {import("./zoom.js").View} wanted */
+    const setView = wanted => {
+        view = wanted;
+        for (const [name, value] of Object.entries({"--scale": view.scale, "--x": view.x, "--y": view.y})) {
+            element.style.setProperty(name, String(value));
+        }
+        element.classList.toggle("is-zoomed", view.scale > 1);
+        at("[data-zoom=whole]").setAttribute("aria-pressed", String(view.scale === 1));
+        brush.redraw();
+        clearDetail();
+        clearTimeout(detailTimer);
+        detailTimer = window.setTimeout(refreshDetail, DETAIL_DELAY);
+    };
+    let detailTimer = 0;
+    const clearDetail = () => {
+        for (const detail of element.querySelectorAll(".detail")) detail.remove();
+    };
+    /** Pixels of the photo's own resolution where a picture is magnified. */
+    const refreshDetail = latestOnly(async () => {
+        const own = look,
+            wanted = settings,
+            seen = view,
+            strokes = own?.photo.strokes;
+        clearDetail();
+        if (!own?.result || own.result.isFullSize || view.scale === 1 || brush.isOn()) return;
+        const isWanted = () => own === look && wanted === settings && seen === view && strokes === own.photo.strokes;
+        const answer = await server.detail({...payload(), window: windowOf(seen)}).catch(() => undefined);
+        if (!answer?.window || !isWanted()) return;
+        const places = {
+            "#random-mask .pan": "random",
+            "#photo .pan": "photo",
+            "#pretrained-mask .pan": "pretrained",
+            "#original": "photo",
+            "#recoloured": "recoloured",
+        };
+        const [left, top, right, bottom] = answer.window;
+        for (const [place, name] of Object.entries(places)) {
+            const detail = document.createElement("div");
+            detail.className = "detail";
+            Object.assign(detail.style, {
+                left: `${100 * left}%`,
+                top: `${100 * top}%`,
+                width: `${100 * (right - left)}%`,
+                height: `${100 * (bottom - top)}%`,
+                backgroundImage: `url("${addressOf(answer[name])}")`,
+            });
+            at(place).append(detail);
+        }
+    });
+    /** @param {HTMLElement} frame @param {{clientX: number, clientY: number}} event @returns {[number, number]} */
+    const within = (frame, {clientX, clientY}) => {
+        const box = frame.getBoundingClientRect();
+        return [(clientX - box.left) / box.width, (clientY - box.top) / box.height];
+    };
+    for (const frame of /** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll(".frame"))) {
+        frame.addEventListener("dblclick", event =>
+            setView(view.scale > 1 ? WHOLE : zoomBy(view, 3, within(frame, event))),
+        );
+        frame.addEventListener(
+            "wheel",
+            event => {
+                if (event.ctrlKey || (view.scale === 1 && !frame.closest("dialog"))) return; // the browser's zoom, and scrolling
+                event.preventDefault();
+                setView(zoomBy(view, Math.exp(-event.deltaY / 300), within(frame, event)));
+            },
+            {passive: false},
+        );
+        frame.addEventListener("pointerdown", event => {
+            const target = /** @type {HTMLElement} */ (event.target);
+            if (view.scale === 1 || !event.isPrimary || event.button !== 0 || target.closest("input, canvas.brush"))
+                return;
+            event.preventDefault();
+            frame.setPointerCapture(event.pointerId);
+            let last = within(frame, event);
+            /** @param {PointerEvent} move */
+            const pan = move => {
+                const now = within(frame, move);
+                setView(panBy(view, now[0] - last[0], now[1] - last[1]));
+                last = now;
+            };
+            frame.addEventListener("pointermove", pan);
+            for (const ending of ["pointerup", "pointercancel"]) {
+                frame.addEventListener(ending, () => frame.removeEventListener("pointermove", pan), {once: true});
+            }
+        });
+        /** @type {Record<string, [number, number]>} */
+        const directions = {ArrowLeft: [0.2, 0], ArrowRight: [-0.2, 0], ArrowUp: [0, 0.2], ArrowDown: [0, -0.2]};
+        frame.addEventListener("keydown", event => {
+            if (/** @type {HTMLElement} */ (event.target).closest("input, canvas")) return;
+            const direction = directions[event.key];
+            if (event.key === "+" || event.key === "=") setView(zoomBy(view, 1.5));
+            else if (event.key === "-") setView(zoomBy(view, 1 / 1.5));
+            else if (event.key === "0") setView(WHOLE);
+            else if (direction && view.scale > 1) setView(panBy(view, ...direction));
+            else return;
+            event.preventDefault();
+        });
+    }
+
+    // ---- before and after, and the overlay ----
+
+    const cut = /** @type {HTMLInputElement} */ (at(".cut")),
+        wipe = /** @type {HTMLInputElement} */ (at(".wipe"));
+    /** @param {number} value */
+    const setCut = value => {
+        cut.value = String(Math.round(100 * value));
+        at("#compare").style.setProperty("--cut", String(value));
+    };
+    cut.addEventListener("input", () => at("#compare").style.setProperty("--cut", String(Number(cut.value) / 100)));
+    at("#compare").addEventListener("animationend", () => at("#compare").classList.remove("is-new"));
+    const refreshOverlay = () => {
+        at(".row").hidden = mode !== "row";
+        at("#overlay").hidden = mode === "row";
+        if (mode === "row") return;
+        wipe.hidden = mode !== "wipe";
+        const canvas = /** @type {HTMLCanvasElement} */ (at("#overlay canvas"));
+        const [random, photo, pretrained] = ["#random-mask", "#photo", "#pretrained-mask"].map(name =>
+            at(`${name} .pan`).querySelector("img"),
+        );
+        const result = look?.result;
+        canvas.classList.toggle("is-drawn", Boolean(result && random && photo && pretrained));
+        if (!result || !random || !photo || !pretrained) return;
+        drawOverlay(canvas, {random, photo, pretrained}, mode, view.x + Number(wipe.value) / 100 / view.scale);
+        const agreement = `${(100 * result.agreement).toFixed(result.agreement < 0.1 ? 1 : 0)} %`;
+        const legend =
+            mode === "wipe"
+                ? [
+                      ["random", "left: from scratch"],
+                      ["pretrained", "right: pretrained"],
+                  ]
+                : [
+                      ["random", "only from scratch"],
+                      ["pretrained", "only pretrained"],
+                      ["both", `both agree (${agreement} here)`],
+                  ];
+        at(".legend").replaceChildren(
+            ...legend.map(([name, text]) =>
+                Object.assign(document.createElement("span"), {className: `key ${name}`, textContent: text}),
+            ),
+        );
+    };
+    wipe.addEventListener("input", () => requestAnimationFrame(refreshOverlay));
+    for (const choice of /** @type {NodeListOf<HTMLInputElement>} */ (element.querySelectorAll("[name=view]"))) {
+        choice.addEventListener("change", () => {
+            mode = /** @type {typeof mode} */ (choice.value);
+            refreshOverlay();
+        });
+    }
+
+    // ---- take it along ----
+
+    const recolouredFile = async () => {
+        const image = at("#recoloured").querySelector("img");
+        return image && (await fetch(image.src)).blob();
+    };
+    /** @param {string} kind */
+    const download = async kind => {
+        const button = at(`#${kind}-button`),
+            own = look,
+            wanted = settings;
+        if (!own?.photo.path || button.getAttribute("aria-busy") === "true") return;
+        button.setAttribute("aria-busy", "true");
+        const format = /** @type {HTMLSelectElement} */ (at(".format")).value,
+            link = location.origin + location.pathname;
+        const isWanted = () => own === look;
+        const answer = await insist(
+            () => server.download({...payload(wanted), kind, format, link}),
+            patience(isWanted),
+        );
+        button.removeAttribute("aria-busy");
+        if (!answer || !isWanted()) return;
+        if (answer.error) return fail(answer);
+        const anchor = Object.assign(document.createElement("a"), {href: addressOf(answer.src), download: answer.name});
+        element.append(anchor);
+        anchor.click();
+        anchor.remove();
+    };
+    /** @param {() => Promise<unknown>} act @param {string} sentence */
+    const attempt = (act, sentence) => act().catch(error => error.name === "AbortError" || say(sentence));
+    const copyPicture = () =>
+        attempt(async () => {
+            const image = /** @type {HTMLImageElement} */ (at("#recoloured").querySelector("img"));
+            const canvas = Object.assign(document.createElement("canvas"), {
+                width: image.naturalWidth,
+                height: image.naturalHeight,
+            });
+            canvas.getContext("2d")?.drawImage(image, 0, 0);
+            /** @type {Blob} */
+            const blob = await new Promise((resolve, reject) =>
+                canvas.toBlob(png => (png ? resolve(png) : reject(new Error("no picture")))),
+            );
+            await navigator.clipboard.write([new ClipboardItem({"image/png": blob})]);
+            at(".said").textContent = "The picture is copied.";
+        }, "The browser does not allow copying. Use a download instead.");
+    const share = () =>
+        attempt(async () => {
+            const blob = await recolouredFile();
+            const files = blob ? [new File([blob], "new-colour.jpg", {type: blob.type})] : [];
+            const content = {title: "What is pretraining worth?", url: linkOf()};
+            await navigator.share(navigator.canShare?.({files}) ? {...content, files} : content);
+        }, "The browser does not allow sharing. Copy the link instead.");
+    const copyLink = () =>
+        attempt(async () => {
+            await navigator.clipboard.writeText(linkOf());
+            at(".said").textContent = "The link is copied.";
+        }, linkOf());
+
+    const enlarge = () => {
+        const stage = at(".stage"),
+            frame = at("#compare");
+        openDialog(element, "Before and after", [frame], () => {
+            stage.append(frame);
+            brush.redraw();
+        });
+    };
+
+    // ---- controls ----
+
+    const brush = createBrush(element, {
+        limits: constants.brush,
+        edits: () => look?.photo ?? null,
+        colour: () => settings.colour,
+        view: () => view,
+        say,
+        onEdit: () => {
+            recolour();
+            showThumbnails();
+        },
+    });
+    const {choose, openCamera} = listenForPhotos(element, {take, say, wanted: () => look});
+    /** @type {Record<string, () => unknown>} */
+    const actions = {
+        choose,
+        camera: openCamera,
+        clear: () => {
+            strip = [];
+            showStrip();
+            sessionStorage.removeItem(STORED);
+            previous = null;
+            showExample(constants.firstExample);
+        },
+        dismiss: () => say(""),
+        enlarge,
+        copy: copyPicture,
+        share,
+        link: copyLink,
+    };
+    element.addEventListener("click", event => {
+        const button = /** @type {HTMLElement} */ (event.target).closest("button");
+        if (!button || !element.contains(button)) return;
+        const {do: action, preset, example, download: kind, zoom} = button.dataset;
+        if (action && actions[action]) actions[action]();
+        if (preset) change({colour: constants.presets[preset]});
+        if (example) {
+            showExample(example);
+            at(".bar").scrollIntoView({block: "nearest"});
+        }
+        if (kind) download(kind);
+        if (zoom === "in") setView(zoomBy(view, 1.5));
+        if (zoom === "out") setView(zoomBy(view, 1 / 1.5));
+        if (zoom === "whole") setView(WHOLE);
+        if (zoom === "head") setView(viewOf(look?.result?.focus ?? null));
+        if (button.id === "reset") change({...usual, model: settings.model});
+    });
+    at("[data-do=share]").hidden = !navigator.share;
+    at("[data-do=copy]").hidden = !("ClipboardItem" in window && navigator.clipboard);
+    watch("value", () => {
+        const {colour, second_colour, ...others} = props.value;
+        /** @param {string} text @param {string} before */
+        const code = (text, before) => parseColour(String(text), constants.presets) ?? before;
+        change(
+            {
+                ...others,
+                colour: code(colour, settings.colour),
+                second_colour: code(second_colour, settings.second_colour),
+            },
+            true,
+        );
+    });
+
+    const {settings: linked, unknown} = fromQuery(new URLSearchParams(location.search), usual, constants);
+    settings = linked;
+    if (JSON.stringify(linked) !== JSON.stringify(usual)) {
+        props.value = settings;
+        trigger("push");
+    }
+    markSwatch();
+    const first = restore();
+    if (unknown.length) {
+        const named = new Intl.ListFormat("en").format(unknown);
+        first.then(() => say(`The link asks for ${named}, which this page does not offer.`));
+        say(`The link asks for ${named}, which this page does not offer.`);
+    }
+}

@@ -1,0 +1,81 @@
+/** Ways to take a photo: chosen, dropped, pasted, or from the camera. */
+import {openDialog} from "./dialog.js";
+
+/**
+ * @param {HTMLElement} element of the studio
+ * @param {{take: (files: File[]) => void, say: (text: string) => void, wanted: () => object | null}} studio
+ */
+export function listenForPhotos(element, {take, say, wanted}) {
+    const input = /** @type {HTMLInputElement} */ (element.querySelector("#photo input[type=file]"));
+    input.addEventListener("change", () => {
+        const files = [...(input.files ?? [])];
+        input.value = "";
+        if (files.length) take(files);
+    });
+    document.addEventListener("dragover", event => {
+        // beside the studio, too: a browser would open the file instead
+        if (!event.dataTransfer?.types.includes("Files")) return;
+        event.preventDefault();
+        element.classList.add("is-target");
+    });
+    document.addEventListener("dragleave", event => event.relatedTarget || element.classList.remove("is-target"));
+    document.addEventListener("drop", event => {
+        const files = [...(event.dataTransfer?.files ?? [])];
+        element.classList.remove("is-target");
+        if (!files.length) return;
+        event.preventDefault();
+        take(files);
+    });
+    document.addEventListener("paste", event => {
+        const files = [...(event.clipboardData?.files ?? [])];
+        if (files.length) take(files);
+    });
+    let asked = {};
+    const openCamera = async () => {
+        const own = {},
+            look = wanted();
+        asked = own;
+        /** @type {MediaStream} */
+        let stream;
+        try {
+            stream = await navigator.mediaDevices.getUserMedia({video: {facingMode: "user", width: {ideal: 1280}}});
+        } catch {
+            return say("The camera cannot be used. Allow it in the browser, or choose a photo.");
+        }
+        const stop = () => {
+            for (const track of stream.getTracks()) track.stop();
+        };
+        if (own !== asked || look !== wanted() || !element.checkVisibility()) return stop(); // no longer wanted
+        const video = Object.assign(document.createElement("video"), {
+            srcObject: stream,
+            autoplay: true,
+            muted: true,
+            playsInline: true,
+        });
+        const shutter = Object.assign(document.createElement("button"), {
+            type: "button",
+            textContent: "Take the photo",
+            className: "primary",
+            disabled: true,
+        });
+        const dialog = openDialog(element, "Camera", [video, shutter], stop);
+        video.addEventListener("loadeddata", () => {
+            shutter.disabled = false;
+            shutter.focus();
+        });
+        shutter.addEventListener("click", () => {
+            const canvas = Object.assign(document.createElement("canvas"), {
+                width: video.videoWidth,
+                height: video.videoHeight,
+            });
+            canvas.getContext("2d")?.drawImage(video, 0, 0);
+            canvas.toBlob(
+                blob => blob && take([new File([blob], "camera.jpg", {type: "image/jpeg"})]),
+                "image/jpeg",
+                0.95,
+            );
+            dialog.close();
+        });
+    };
+    return {choose: () => input.click(), openCamera};
+}

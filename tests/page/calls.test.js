@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import {test} from "node:test";
+import {insist, latestOnly, pause} from "../../hairseg/page/studio/calls.js";
+
+test("a lost call is repeated until it is answered, and the loss is told once it is over", async () => {
+    const answers = [undefined, new Error("offline"), {src: "a.jpg"}];
+    const told = [];
+    const answer = await insist(
+        async () => {
+            const next = answers.shift();
+            if (next instanceof Error) throw next;
+            return next;
+        },
+        {isWanted: () => true, onLost: () => told.push("lost"), onReached: () => told.push("reached"), retryMs: 1},
+    );
+    assert.deepEqual(answer, {src: "a.jpg"});
+    assert.deepEqual(told, ["lost", "lost", "reached"]);
+});
+
+test("an answer that is no longer wanted is dropped, and not asked for again", async () => {
+    let isWanted = true;
+    let calls = 0;
+    const call = async () => {
+        calls += 1;
+        isWanted = false;
+        return {src: "old.jpg"};
+    };
+    const options = {isWanted: () => isWanted, onLost: () => {}, onReached: () => {}, retryMs: 1};
+    assert.equal(await insist(call, options), undefined);
+    assert.equal(await insist(call, options), undefined);
+    assert.equal(calls, 1);
+});
+
+test("ten quick wishes run twice: the first, and the last", async () => {
+    let wish = 0;
+    const done = [];
+    const run = latestOnly(async () => {
+        const own = wish;
+        await pause(5);
+        done.push(own);
+    });
+    const runs = Array.from({length: 10}, () => {
+        wish += 1;
+        return run();
+    });
+    await Promise.all(runs);
+    assert.deepEqual(done, [1, 10]);
+});
+
+test("a run that fails does not block the next one", async () => {
+    let calls = 0;
+    const run = latestOnly(async () => {
+        calls += 1;
+        if (calls === 1) throw new Error("failed");
+    });
+    await assert.rejects(run());
+    await run();
+    assert.equal(calls, 2);
+});

@@ -1,0 +1,107 @@
+"""What both networks found, in numbers and in words, and the card to share."""
+
+import numpy as np
+import pytest
+
+from hairseg.page.studio.comparison import caption, compare, find_focus, middle_of, verdict
+from hairseg.page.studio.share_card import FORMATS, draw_share_card
+from hairseg.page.studio.studio import THUMBNAIL_SIDE, crop_to_head
+
+
+def box(left: int, right: int, top: int = 50, bottom: int = 150) -> np.ndarray:
+    alpha = np.zeros((200, 300), np.float32)
+    alpha[top:bottom, left:right] = 1
+    return alpha
+
+
+ALPHAS = {"random": box(50, 200), "pretrained": box(100, 250)}
+
+SCORES = {"pretrained": 0.86, "random": 0.58}
+
+
+def test_fractions_and_agreement_are_counted():
+    comparison = compare(ALPHAS, 0.5)
+    assert comparison.fractions == {"random": pytest.approx(0.25), "pretrained": pytest.approx(0.25)}
+    assert comparison.agreement == pytest.approx(100 / 200) and comparison.focus is None
+    assert compare({name: 0 * alpha for name, alpha in ALPHAS.items()}, 0.5).agreement == 1
+
+
+def test_hair_depends_on_the_models_threshold():
+    faint = {"random": 0.4 * ALPHAS["random"], "pretrained": ALPHAS["pretrained"]}
+    assert compare(faint, 0.5).fractions["random"] == 0 and compare(faint, 0.3).fractions["random"] == 0.25
+
+
+def test_the_middle_halves_the_hair():
+    assert middle_of(ALPHAS["random"] > 0) == pytest.approx(125 / 300, abs=1 / 300)
+    two = np.maximum(box(0, 10), box(250, 300))  # the middle of most of it, not between both
+    assert middle_of(two > 0) == pytest.approx(270 / 300, abs=1 / 300)
+    assert middle_of(two > 2) == 0.5
+
+
+@pytest.mark.parametrize(
+    "hair",
+    [box(140, 160, 20, 40), box(0, 15, 0, 15), box(280, 300, 180, 200), box(100, 120, 20, 40) + box(150, 160, 30, 40)],
+)
+def test_a_small_head_is_in_focus_with_some_of_its_surroundings(hair):
+    left, top, right, bottom = find_focus(hair > 0)
+    rows, columns = np.nonzero(hair)
+    assert 0 <= left <= columns.min() / 300 and columns.max() / 300 <= right <= 1
+    assert 0 <= top <= rows.min() / 200 and rows.max() / 200 <= bottom <= 1
+    assert right - left == pytest.approx(bottom - top, abs=1e-3) and right - left >= 0.2  # the photo's aspect ratio
+
+
+def test_large_heads_and_photos_without_hair_are_shown_completely():
+    assert find_focus(box(50, 250) > 0) is None and find_focus(np.zeros((20, 30), bool)) is None
+    speck = np.zeros((1000, 1000), bool)
+    speck[5:8, 5:8] = True
+    assert find_focus(speck) is None
+
+
+@pytest.mark.parametrize("value, said", [(0.05, "no hair found"), (0.3, "hardly any hair found")])
+def test_hair_that_is_dyed_is_never_said_to_be_none(value, said):
+    alpha = np.full((100, 100), value, np.float32)
+    assert caption(0, alpha) == said
+
+
+def test_a_small_head_is_not_called_hardly_any_hair():
+    assert caption(0.002, ALPHAS["random"]) == "a small head: 0.2 % of the photo"
+    assert caption(0.12, ALPHAS["random"]) == "hair: 12 % of the photo"
+
+
+@pytest.mark.parametrize(
+    "alphas, words",
+    [
+        (ALPHAS, "They agree on 50 % of this hair. On whole persons: pretrained F1 86 %, from scratch 58 %."),
+        ({"random": 0 * box(0, 9), "pretrained": box(0, 9)}, "Only the pretrained network finds hair here. On whole"),
+        (
+            {"random": box(0, 9), "pretrained": 0 * box(0, 9)},
+            "Only the network from scratch finds hair here; is it any?",
+        ),
+        ({"random": box(0, 99), "pretrained": box(0, 99)}, "An easy photo: they agree on 100 % of this hair."),
+        ({"random": 0 * box(0, 9), "pretrained": 0 * box(0, 9)}, "Neither network finds hair here."),
+    ],
+)
+def test_the_verdict_says_who_found_what(alphas, words):
+    assert verdict(compare(alphas, 0.5), SCORES).startswith(words)
+    assert "On whole persons" not in verdict(compare(alphas, 0.5), None)
+
+
+@pytest.mark.parametrize("size", FORMATS.values())
+@pytest.mark.parametrize("shape", [(100, 200), (1280, 960), (3, 700)])
+def test_the_card_contains_all_four_pictures(shape, size):
+    photo, alpha = np.full((*shape, 3), (200, 30, 30), np.uint8), np.ones(shape, np.float32)
+    green = np.full((*shape, 3), (10, 160, 40), np.uint8)
+    card = draw_share_card(
+        photo, {"random": alpha, "pretrained": 0 * alpha}, green, "ocean blue", "https://a.org", size
+    )
+    assert card.shape == (size[1], size[0], 3)
+    areas = [(card == colour).all(axis=2).sum() for colour in ((200, 30, 30), (10, 160, 40))]
+    assert areas[0] == areas[1] > 0
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 5), (40, 3), (600, 900)])
+def test_thumbnails_are_square_or_as_large_as_the_photo(shape):
+    alpha = np.zeros(shape, np.float32)
+    alpha[: shape[0] // 3] = 1
+    photo, alpha = crop_to_head(np.zeros((*shape, 3), np.uint8), alpha, 0.5)
+    assert photo.shape[:2] == alpha.shape and max(alpha.shape) <= THUMBNAIL_SIDE

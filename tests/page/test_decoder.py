@@ -1,0 +1,170 @@
+"""Photos opened in processes of their own: the same photos, the same sentences, and bounds that hold."""
+
+import resource
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hairseg.errors import InputError
+from hairseg.images import encode_jpeg, encode_png, load_photo
+from hairseg.page import decoder as decoder_module
+from hairseg.page.decoder import GIB, Decoder
+from hairseg.page.store import decoder_for
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "selfie at home.jpg"
+    path.write_bytes(encode_jpeg(np.random.default_rng(0).integers(0, 256, (600, 800, 3), np.uint8)))
+    return path
+
+
+@pytest.fixture
+def black(tmp_path):
+    """A small file of 100 megapixels."""
+    Image.new("L", (10_000, 10_000)).save(tmp_path / "black.png")
+    return tmp_path / "black.png"
+
+
+limited = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such limits, or keep them not")
+
+
+def process_of(decoder: Decoder):
+    """The one process of a decoder, which stays."""
+    process = decoder._idle.get()
+    decoder._idle.put(process)
+    return process
+
+
+@pytest.mark.parametrize("longer_side", [None, 300])
+def test_a_photo_is_the_same_as_here(photo, longer_side):
+    decoder, expected = Decoder(), load_photo(photo, longer_side=longer_side)
+    for source in (str(photo), photo.read_bytes()):
+        loaded = decoder.load(source, longer_side=longer_side)
+        np.testing.assert_array_equal(loaded, expected)
+        assert loaded.flags.writeable
+        assert decoder.pixels(source) == 600 * 800
+
+
+def test_what_is_wrong_is_told_in_the_same_words_and_the_process_goes_on(photo, tmp_path):
+    decoder = Decoder()
+    decoder.load(photo)
+    process = process_of(decoder)
+    (tmp_path / "text.jpg").write_text("no picture")
+    for source, name in ((tmp_path / "text.jpg", None), (tmp_path / "gone.jpg", None), (b"", "the frame")):
+        with pytest.raises(InputError) as here:
+            load_photo(source, name)
+        with pytest.raises(InputError) as apart:
+            decoder.load(source, name)
+        assert str(apart.value) == str(here.value)
+        assert decoder.pixels(source) == 0
+    assert decoder.load(photo).shape == (600, 800, 3) and process_of(decoder) is process
+
+
+@limited
+def test_a_photo_that_takes_too_much_memory_gets_a_sentence(photo, black):
+    decoder = Decoder(memory=GIB // 2)
+    decoder.load(photo)
+    with pytest.raises(InputError, match=r"black.png takes (more memory than there is|too much time or memory)"):
+        decoder.load(black)
+    assert decoder.load(photo).shape == (600, 800, 3)
+
+
+@limited
+def test_a_photo_that_takes_too_much_time_gets_a_sentence(black):
+    decoder = Decoder(seconds=-1)  # so that the first second is one too many
+    with pytest.raises(InputError, match=r"black.png takes too much time or memory to decode. Save it as JPEG"):
+        decoder.load(black)
+        decoder.load(black)
+
+
+def test_an_idle_process_that_has_ended_is_replaced(photo):
+    decoder = Decoder()
+    decoder.load(photo)
+    process = process_of(decoder)
+    process.kill()
+    process.wait()
+    assert decoder.load(photo).shape == (600, 800, 3)
+    assert process_of(decoder) is not process
+
+
+def test_one_that_crashes_at_work_costs_its_photo_alone_and_leaves_no_file(photo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
+    decoder, before = Decoder(), set(tmp_path.iterdir())
+    decoder.load(photo)
+    process = process_of(decoder)
+    process.send_signal(signal.SIGSTOP)  # so that it is at work for certain
+    crash = threading.Timer(0.3, lambda: [process.send_signal(number) for number in (signal.SIGSEGV, signal.SIGCONT)])
+    crash.start()
+    with pytest.raises(InputError, match=r"selfie at home\.jpg takes too much time or memory"):
+        decoder.load(photo)
+    crash.join()
+    assert decoder.load(photo).shape == (600, 800, 3)
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_one_that_hangs_is_given_up(photo, monkeypatch):
+    monkeypatch.setattr(decoder_module, "WALL_CLOCK_FACTOR", 1)
+    decoder = Decoder(seconds=1)
+    decoder.load(photo)
+    process_of(decoder).send_signal(signal.SIGSTOP)
+    with pytest.raises(InputError, match="takes too much time or memory"):
+        decoder.load(photo)
+    assert decoder.load(photo).shape == (600, 800, 3)
+
+
+def test_processes_know_no_secrets_and_run_nothing_of_the_current_folder(photo, tmp_path, monkeypatch):
+    (tmp_path / "queue.py").write_text("raise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HAIRSEG_AUTH", "ada:sesame")
+    monkeypatch.setenv("HF_TOKEN", "hf_sesame")
+    decoder = Decoder()
+    assert decoder.load(photo).shape == (600, 800, 3)
+    environment = Path(f"/proc/{process_of(decoder).pid}/environ")
+    assert not environment.exists() or b"sesame" not in environment.read_bytes()
+
+
+def test_huge_photos_are_opened_by_a_process_of_their_own(photo, black):
+    assert decoder_for(str(photo)) is decoder_module.REGULAR
+    assert decoder_for(str(black)) is decoder_module.HUGE
+
+
+def test_several_photos_are_opened_at_once_and_each_is_its_own(tmp_path):
+    decoder, loaded = Decoder(2), {}
+    files = {index: encode_png(np.full((50 + index, 40, 3), index, np.uint8)) for index in range(12)}
+    threads = [
+        threading.Thread(target=lambda index=index, file=file: loaded.update({index: decoder.load(file)}))
+        for index, file in files.items()
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {index: (photo.shape[0], photo.min(), photo.max()) for index, photo in loaded.items()} == {
+        index: (50 + index, index, index) for index in files
+    }
+
+
+def test_processes_end_with_the_page():
+    decoder = Decoder()
+    decoder.start()
+    process = process_of(decoder)
+    process.stdin.close()  # as the system does when the page is no more, whatever ended it
+    assert process.wait(timeout=60) == 0
+
+
+def test_a_start_ahead_of_the_first_photo_is_used_by_it(photo):
+    decoder = Decoder()
+    decoder.start()
+    process, began = process_of(decoder), time.monotonic()
+    while process.poll() is None and time.monotonic() - began < 0.1:
+        time.sleep(0.02)
+    decoder.load(photo)
+    assert process_of(decoder) is process

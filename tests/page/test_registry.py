@@ -1,0 +1,290 @@
+"""Models are found, named, loaded once on demand, and evicted when memory runs short."""
+
+import json
+import shutil
+import threading
+import time
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from conftest import draw_portrait, write_repository
+from PIL import Image
+
+from hairseg.errors import InputError
+from hairseg.hub import resolve as resolution
+from hairseg.hub.errors import HubError
+from hairseg.hub.resolve import ResolvedRepo, default_repos
+from hairseg.inference.predictor import HairPredictor
+from hairseg.page.app import build_page
+from hairseg.page.registry import ModelRegistry, ServedModel, find_models
+from hairseg.page.store import PhotoStore
+from hairseg.repository import BUNDLED
+
+NAMES = ("ada", "bob", "eve")
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory) -> list[ServedModel]:
+    """Three models that see different hair in everything."""
+    root = tmp_path_factory.mktemp("models")
+    return [
+        ServedModel(name, ResolvedRepo(write_repository(root / name, seed=seed))) for seed, name in enumerate(NAMES)
+    ]
+
+
+class Networks:
+    """What stands for loaded networks where they need not run."""
+
+    def __init__(self, name):
+        self.name = name
+
+
+class Loader:
+    """Gives `Networks` and counts."""
+
+    def __init__(self):
+        self.loads, self.alive = [], weakref.WeakValueDictionary()
+
+    def __call__(self, model):
+        self.loads.append(model.name)
+        self.alive[model.name] = networks = Networks(model.name)
+        return networks
+
+
+def megabytes(model) -> float:
+    return model.weight_bytes / 1e6
+
+
+def test_a_weight_is_that_of_both_files(listed):
+    files = [listed[0].repository.folder / variant / "model.safetensors" for variant in ("pretrained", "random")]
+    assert listed[0].weight_bytes == sum(len(file.read_bytes()) for file in files) > 20e6
+
+
+def test_a_model_is_loaded_when_it_is_first_chosen_and_the_first_is_the_default(listed):
+    load = Loader()
+    models = ModelRegistry(listed, load)
+    assert models.names == list(NAMES) and load.loads == []
+    assert models.predictor().name == models.predictor(None).name == models.predictor("ada").name == "ada"
+    assert models.predictor("eve").name == "eve" and load.loads == ["ada", "eve"]
+
+
+@pytest.mark.parametrize("name", ["", "mallory", "../ada", ["ada"], {"name": "ada"}, 0, True, float("nan"), "x" * 9999])
+def test_what_the_owner_did_not_list_is_not_chosen(listed, name):
+    with pytest.raises(InputError, match=r"is not a model of this page. Choose one of ada, bob, eve\.$") as caught:
+        ModelRegistry(listed, Loader()).predictor(name)
+    assert len(str(caught.value)) < 200
+
+
+def test_the_one_used_last_longest_ago_is_let_go(listed):
+    load = Loader()
+    models = ModelRegistry(listed, load, megabytes=2.5 * megabytes(listed[0]))
+    for name in ("ada", "bob", "ada"):
+        models.predictor(name)
+    models.predictor("eve")
+    assert set(load.alive) == {"ada", "eve"}
+    models.predictor("ada")
+    models.predictor("bob")
+    assert set(load.alive) == {"ada", "bob"} and load.loads == ["ada", "bob", "eve", "bob"]
+
+
+def test_a_model_larger_than_the_memory_is_held_alone(listed):
+    load = Loader()
+    models = ModelRegistry(listed, load, megabytes=1)
+    for name in (*NAMES, *NAMES):
+        models.predictor(name)
+        models.predictor(name)
+        assert set(load.alive) == {name}
+    assert load.loads == [*NAMES, *NAMES]
+
+
+def test_two_who_choose_the_same_at_once_load_it_once(listed):
+    load, begun, ready = Loader(), threading.Event(), threading.Event()
+
+    def slowly(model):
+        begun.set()
+        assert ready.wait(10)
+        return load(model)
+
+    models = ModelRegistry(listed, slowly)
+    with ThreadPoolExecutor(8) as visitors:
+        waiting = [visitors.submit(models.predictor, "bob") for _ in range(8)]
+        assert begun.wait(10)
+        time.sleep(0.2)  # for the others to come, too
+        ready.set()
+        assert len({id(each.result()) for each in waiting}) == 1 and load.loads == ["bob"]
+
+
+def test_one_that_fails_is_tried_again_and_leaves_the_others(listed, capsys, tmp_path):
+    folder = write_repository(tmp_path / "secret-place")
+    weights = (folder / "random" / "model.safetensors").read_bytes()
+    (folder / "random" / "model.safetensors").write_bytes(weights[:1000])
+    models = ModelRegistry(
+        [*listed, ServedModel("cut", ResolvedRepo(folder))], lambda model: HairPredictor(model.repository.folder)
+    )
+    Image.fromarray(draw_portrait(1)[0]).save(tmp_path / "selfie.png")
+    session = PhotoStore(models)
+    with pytest.raises(InputError, match=r"The model cut cannot be loaded\. Choose another") as caught:
+        session.photo(str(tmp_path / "selfie.png"), "cut")
+    assert str(tmp_path) not in str(caught.value) and str(folder) in capsys.readouterr().err
+    (folder / "random" / "model.safetensors").write_bytes(weights)
+    photo = str(tmp_path / "selfie.png")
+    assert session.photo(photo, "cut").alpha("random").shape == session.photo(photo).alpha("random").shape
+
+
+def test_every_photo_is_looked_at_by_the_model_that_was_chosen_whatever_is_let_go(listed, tmp_path):
+    """Four visitors choose at random among three models, of which one fits into memory."""
+    photos = []
+    for seed in range(2):
+        Image.fromarray(draw_portrait(seed)[0]).save(tmp_path / f"{seed}.png")
+        photos.append(str(tmp_path / f"{seed}.png"))
+    alphas = {
+        (model.name, seed): HairPredictor(model.repository.folder).alphas(draw_portrait(seed)[0])
+        for model in listed
+        for seed in range(2)
+    }
+    assert not np.array_equal(alphas["ada", 0]["random"], alphas["bob", 0]["random"])
+    load = Loader()
+
+    def genuine(model):
+        load(model)
+        return HairPredictor(model.repository.folder)
+
+    session = PhotoStore(ModelRegistry(listed, genuine, megabytes=1))
+
+    def visit(visitor: int) -> None:
+        rng = np.random.default_rng(visitor)
+        for _ in range(4):
+            seed, name = int(rng.integers(2)), str(rng.choice(NAMES))
+            for variant in ("random", "pretrained"):
+                expected = alphas[name, seed][variant]
+                np.testing.assert_array_equal(session.photo(photos[seed], name).alpha(variant), expected)
+                np.testing.assert_array_equal(session.full_size(photos[seed], variant, model=name).alpha, expected)
+
+    with ThreadPoolExecutor(4) as visitors:
+        for visit_ in [visitors.submit(visit, visitor) for visitor in range(4)]:
+            visit_.result()
+    assert set(load.loads) == set(NAMES)
+
+
+def test_a_photo_keeps_no_networks(listed, tmp_path):
+    """Guards memory against the photos that are remembered: each would hold a model that was let go of."""
+    Image.fromarray(draw_portrait(1)[0]).save(tmp_path / "selfie.png")
+    alive = weakref.WeakSet()
+
+    def load(model):
+        predictor = HairPredictor(model.repository.folder)
+        alive.add(predictor)
+        return predictor
+
+    session = PhotoStore(ModelRegistry(listed, load, megabytes=1))
+    photo = session.photo(str(tmp_path / "selfie.png"), "ada")
+    session.photo(str(tmp_path / "selfie.png"), "bob").alpha("random")
+    assert photo.alpha("random").shape == photo.alpha("pretrained").shape
+    until = time.monotonic() + 10
+    while len(alive) > 1 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert [predictor.folder.name for predictor in alive] == ["bob"]
+
+
+REASON = "the Hub did not answer in time"
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A Hub that has ada/hair alone, the bundled pair; `silent` ids get no answer, `cached` ones a copy."""
+    genuine = resolution.resolve
+
+    def resolve(repo):
+        repo_id = repo.partition("@")[0]
+        if repo_id == "ada/silent":
+            raise HubError(f"{repo} is not in the cache, and {REASON}", "an answer", "try again", down=True)
+        if repo_id in ("ada/hair", "ada/cached"):
+            return ResolvedRepo(BUNDLED, repo_id, "0123456789" * 4, REASON if repo_id == "ada/cached" else None)
+        return genuine(repo)
+
+    monkeypatch.setattr("hairseg.hub.resolve.resolve", resolve)
+
+
+def shown(listed, notices) -> str:
+    return json.dumps(
+        build_page(ModelRegistry(listed, load=lambda model: None), notices).get_config_file(), default=str
+    )
+
+
+def test_without_a_list_the_bundled_pair_is_served(monkeypatch):
+    monkeypatch.delenv("HAIRSEG_REPO", raising=False)
+    (model,), notices = find_models()
+    assert (model.name, model.source, model.repository.folder, notices) == ("bundled", None, BUNDLED, [])
+
+
+def test_a_silent_hub_leaves_the_page_with_the_bundled_weights_and_a_note(hub):
+    (model,), (notice,) = find_models(["ada/silent"])
+    assert model.source is None
+    assert notice.startswith("The bundled model is served instead of ada/silent: ada/silent is not in the cache")
+    assert notice in shown([model], [notice])
+
+
+def test_a_cached_copy_is_named_with_its_revision(hub):
+    (model,), (notice,) = find_models(["ada/cached"])
+    assert notice == f"The model is a cached copy of ada/cached, because {REASON}."
+    assert (
+        notice in shown([model], [notice]) and "ada/cached at 0123456" in str(model) and model.source.url in str(model)
+    )
+
+
+def test_one_that_cannot_be_had_is_named_and_does_not_stop_the_others(hub, tmp_path):
+    write_repository(tmp_path / "good")
+    write_repository(tmp_path / "half", ("pretrained",))
+    shutil.copytree(tmp_path / "good", tmp_path / "cut")
+    (tmp_path / "cut" / "config.json").write_text("{")
+    broken = [str(tmp_path / name) for name in ("half", "cut", f"{'deep' * 20}/missing")]  # a message shortens that one
+    listed, notices = find_models([str(tmp_path / "good"), *broken, "ada/silent", "ada/hair@v2"])
+    assert [model.name for model in listed] == ["good", "ada/hair@v2"]
+    assert [notice.partition(": ")[0] for notice in notices] == [
+        f"The model {name} is not served" for name in ("half", "cut", "missing", "ada/silent")
+    ]
+    assert "half has no 'random' variant" in notices[0]
+    assert str(tmp_path)[:20] not in "".join(notices) and notices[0] in shown(listed, notices)
+
+
+def test_the_first_one_must_be_a_whole_repository(hub, tmp_path):
+    write_repository(tmp_path / "cut")
+    (tmp_path / "cut" / "random" / "model.safetensors").unlink()
+    for first, problem in [
+        ("no/such/folder", "'no/such/folder' is neither a folder nor a Hub id"),
+        (str(tmp_path), "config.json is missing"),
+        (str(tmp_path / "cut"), "model.safetensors is missing"),
+    ]:
+        with pytest.raises(InputError, match=problem):
+            find_models([first, "ada/hair"])
+
+
+def test_names_are_no_longer_than_tells_folders_apart(hub, tmp_path, monkeypatch):
+    for name in ("a/best", "b/best", "b/other"):
+        write_repository(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert [model.name for model in find_models(["b/other", "a/best", f"{tmp_path}/b/../a/best"])[0]] == [
+        "other",
+        "best",
+    ]
+    listed, _ = find_models(["b/best", "a/best", "ada/silent", "ada/hair", "ada/hair@v1"])
+    assert [model.name for model in listed] == ["b/best", "a/best", "ada/hair", "ada/hair@v1"]
+    assert [model.repository.folder.name for model in listed[:2]] == ["best", "best"]
+
+
+def test_the_environment_names_several_separated_by_spaces(tmp_path, monkeypatch):
+    (tmp_path / "my models").mkdir()
+    for value, repos in {
+        "ada/hair": ["ada/hair"],
+        " ada/hair@v1  runs/x ": ["ada/hair@v1", "runs/x"],
+        "'my models' ada/hair": ["my models", "ada/hair"],
+        f"{tmp_path}/my models": [f"{tmp_path}/my models"],
+        "": [str(BUNDLED)],
+    }.items():
+        monkeypatch.setenv("HAIRSEG_REPO", value)
+        assert default_repos() == repos
+    monkeypatch.setenv("HAIRSEG_REPO", "'my models")
+    with pytest.raises(InputError, match="every quote to be closed"):
+        default_repos()
