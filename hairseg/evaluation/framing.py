@@ -9,7 +9,7 @@ from hairseg.evaluation.full_resolution import load_full_resolution
 from hairseg.evaluation.metrics import MaskCounts
 from hairseg.inference.predictor import HairPredictor
 from hairseg.networks.preprocessing import resize_mask
-from hairseg.repository.metrics import FalseHair, HairlessScores, HairlessType, MaskScores
+from hairseg.repository.metrics import FalseHair, HairlessScores, HairlessType, Scores
 
 DIVISORS = (1, 2, 3, 5)
 
@@ -18,7 +18,7 @@ CANVAS_SIDE = 1024
 
 def score_framing(
     predictor: HairPredictor, dataset: str, pairs: list[Pair], scenes: list[np.ndarray]
-) -> dict[str, dict[str, MaskScores]]:
+) -> dict[str, dict[str, Scores]]:
     """Score photos whose longer side is all, a half, a third and a fifth of a larger scene.
 
     Args:

@@ -13,7 +13,7 @@ from hairseg.data.groups import FIGARO1K_TYPES, scoring_groups
 from hairseg.evaluation.metrics import MaskCounts, PixelCounts
 from hairseg.inference.predictor import HairPredictor
 from hairseg.networks.preprocessing import resize_mask
-from hairseg.repository.metrics import AlphaScores, FullResolutionScores, GroupScores
+from hairseg.repository.metrics import Scores, FullResolutionScores, GroupScores
 
 FIGURE3_PHOTOS, WORST_PHOTOS = 4, 12
 
@@ -73,9 +73,9 @@ class _Counts:
     masks: MaskCounts = field(default_factory=MaskCounts)
     pixels: PixelCounts = field(default_factory=PixelCounts)
 
-    def scores(self) -> AlphaScores:
+    def scores(self) -> Scores:
         pixels, masks = self.pixels.scores(), self.masks.scores()
-        return AlphaScores(**dict(masks), auroc=pixels.auroc, calibration_error=pixels.calibration_error)
+        return Scores(**dict(masks), auroc=pixels.auroc, calibration_error=pixels.calibration_error)
 
 
 def score_full_resolution(predictor: HairPredictor, dataset: str, pairs: list[Pair]) -> FullResolutionResult:

@@ -12,7 +12,7 @@ from torch import nn
 
 from hairseg.networks.devices import autocast
 from hairseg.networks.preprocessing import IGNORE, Preprocessing
-from hairseg.repository.metrics import MaskScores, RocCurve
+from hairseg.repository.metrics import Scores, RocCurve
 
 # Bins hold logits of magnitude 2^-16 to 2^8, 2^14 bins to an octave. Bounds are bit patterns of float32, where an
 # octave is 2^23 consecutive integers; shifting by 9 bits leaves the bin.
@@ -273,10 +273,10 @@ class MaskCounts:
             self.f1_per_photo.append(f1)
         return f1
 
-    def scores(self) -> MaskScores:
+    def scores(self) -> Scores:
         """Return the scores of all photos so far; those that need true hair are None without any."""
         f1, iou = f1_and_iou(self.true_positives, self.false_positives, self.false_negatives)
-        return MaskScores(
+        return Scores(
             f1=f1,
             iou=iou,
             boundary_iou=None if f1 is None else float(np.mean(self.boundary_ious)),

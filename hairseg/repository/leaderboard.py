@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hairseg.errors import InputError
 from hairseg.paper import VARIANTS
-from hairseg.repository.metrics import TOLERANCE, Metrics, ScoredPhotos
+from hairseg.repository.metrics import TOLERANCE, Metrics, ScoredPhotos, Scores
 from hairseg.repository.repository import CONFIG_FILE, ModelRepository
 
 SCORES = ("auroc", "f1", "worst_f1")
@@ -128,23 +128,26 @@ def read_row(repository: ModelRepository, name: str, revision: str | None = None
         metrics = repository.metrics()
     except InputError:
         metrics = Metrics()
+    groups = metrics.groups | metrics.hair_types
     variants = {}
     for variant, entry in config.variants.items():
-        scores = metrics.variants.get(variant)
-        auroc, f1 = (scores.auroc, scores.f1) if scores else (None, None)
-        worst_f1, group, images = _worst_group(metrics, variant)
-        variants[variant] = VariantRow(entry.recipe, entry.images.train, auroc, f1, worst_f1, group, images)
+        scores = metrics.variants.get(variant, Scores())
+        f1_by_group = {
+            name: f1
+            for name, group in groups.items()
+            if variant in group.variants and (f1 := group.variants[variant].f1) is not None
+        }
+        worst = min(f1_by_group, key=lambda name: f1_by_group[name], default=None)
+        variants[variant] = VariantRow(
+            recipe=entry.recipe,
+            trained_on=entry.images.get("train"),
+            auroc=scores.auroc,
+            f1=scores.f1,
+            worst_f1=f1_by_group[worst] if worst else None,
+            worst_group=worst,
+            worst_images=groups[worst].images if worst else None,
+        )
     return Row(name, revision, config.backbone, variants, metrics.photos, repository.weight_bytes() / 1e6)
-
-
-def _worst_group(metrics: Metrics, variant: str) -> tuple[float | None, str | None, int | None]:
-    """F1, name and number of photos of the group with the lowest F1."""
-    groups = [
-        (f1, name, group.images)
-        for name, group in (metrics.groups | metrics.hair_types).items()
-        if variant in group.variants and (f1 := group.variants[variant].f1) is not None
-    ]
-    return min(groups, key=lambda group: group[0], default=(None, None, None))
 
 
 def comparison_groups(rows: Iterable[Row]) -> list[ComparisonGroup]:
@@ -178,24 +181,31 @@ def find_repositories(folders: Iterable[Path]) -> list[Path]:
 def format_leaderboard(rows: Iterable[Row]) -> str:
     """Format rows as text, one line for each variant, with a star before the best scores of a group."""
     groups = comparison_groups(rows)
-    scored = [group for group in groups if group.photos]
-    parts = []
-    for group in groups:
-        lines = []
-        for row in group.rows:
-            repository = [row.name, row.revision or "-", row.backbone]
-            size, latency = f"{row.megabytes:.1f}", "-" if row.milliseconds is None else f"{row.milliseconds:.0f}"
-            for variant, known in row.variants.items():
-                scores = [
-                    ("*" if group.is_best(row, variant, score) else "") + format_score(row.score(variant, score))
-                    for score in SCORES
+    is_only_group = sum(group.photos is not None for group in groups) == 1
+    return "\n\n".join(
+        f"{group.heading('*', is_only_group)}\n{format_table(COLUMNS, _format_rows(group), NUMERIC_COLUMNS)}"
+        for group in groups
+    )
+
+
+def _format_rows(group: ComparisonGroup) -> list[list[str]]:
+    """Format the cells of `COLUMNS`, one line for each variant."""
+    lines = []
+    for row in group.rows:
+        for variant, scores in row.variants.items():
+            marks = {score: "*" if group.is_best(row, variant, score) else "" for score in SCORES}
+            worst = scores.worst_group and f"{scores.worst_group}, {scores.worst_images or '?'}"
+            known = [row.name, row.revision, row.backbone, variant, scores.recipe, scores.trained_on]
+            lines.append(
+                [
+                    *(str(value or "-") for value in known),
+                    *(mark + format_score(row.score(variant, score)) for score, mark in marks.items()),
+                    worst or "-",
+                    f"{row.megabytes:.1f}",
+                    "-" if row.milliseconds is None else f"{row.milliseconds:.0f}",
                 ]
-                worst = f"{known.worst_group}, {known.worst_images or '?'}" if known.worst_group else "-"
-                training = [variant, known.recipe or "-", str(known.trained_on or "-")]
-                lines.append([*repository, *training, *scores, worst, size, latency])
-                repository, size, latency = ["", "", ""], "", ""
-        parts.append(f"{group.heading('*', len(scored) == 1)}\n{format_table(COLUMNS, lines, NUMERIC_COLUMNS)}")
-    return "\n\n".join(parts)
+            )
+    return lines
 
 
 def rows_to_json(rows: Iterable[Row]) -> Sequence[Mapping[str, object]]:

@@ -44,7 +44,7 @@ def test_the_table_is_the_bundled_metrics_beside_the_papers():
 
 def test_groups_are_those_of_every_data_set_that_was_scored_the_worst_first():
     types = {"kinky": {"images": 3, "variants": {"pretrained": {"f1": 0.5, "false_hair": 0.012}}}}
-    metrics = Metrics.from_json(
+    metrics = Metrics.model_validate(
         {
             "dataset": "celebamask-hq",
             "framing": {"1/2": {"pretrained": {"f1": 0.91}, "random": {"f1": 0.82}}},
