@@ -13,7 +13,7 @@ from hairseg.data.groups import FIGARO1K_TYPES, scoring_groups
 from hairseg.evaluation.metrics import MaskCounts, PixelCounts
 from hairseg.inference.predictor import HairPredictor
 from hairseg.networks.preprocessing import resize_mask
-from hairseg.repository.metrics import Scores, FullResolutionScores, GroupScores
+from hairseg.repository.metrics import FullResolutionScores, GroupScores, Scores
 
 FIGURE3_PHOTOS, WORST_PHOTOS = 4, 12
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from hairseg.networks.devices import autocast
 from hairseg.networks.preprocessing import IGNORE, Preprocessing
-from hairseg.repository.metrics import Scores, RocCurve
+from hairseg.repository.metrics import RocCurve, Scores
 
 # Bins hold logits of magnitude 2^-16 to 2^8, 2^14 bins to an octave. Bounds are bit patterns of float32, where an
 # octave is 2^23 consecutive integers; shifting by 9 bits leaves the bin.

@@ -119,10 +119,6 @@ def explain(error: BaseException, repo_id: str, revision: str = "main") -> HubEr
         return explain(error.__cause__, repo_id, revision)  # the client wraps the cause of a failed transfer
     if isinstance(error, HfHubHTTPError):
         return _explain_response(error, repo_id, revision)
-    if isinstance(error, LocalEntryNotFoundError):
-        return HubError(f"{repo_id} is not in the cache.", "Download it while online.")
-    if isinstance(error, LocalTokenNotFoundError):
-        return HubError("No Hub token was found.", LOG_IN)
     if isinstance(error, OfflineModeIsEnabled):
         return unavailable("The Hub client is in offline mode (HF_HUB_OFFLINE=1).", "Unset HF_HUB_OFFLINE.")
     if isinstance(error, TimeoutError) or "timed out" in message:
@@ -130,19 +126,28 @@ def explain(error: BaseException, repo_id: str, revision: str = "main") -> HubEr
         return unavailable(problem, "Try again later, or raise HF_HUB_DOWNLOAD_TIMEOUT.")
     if isinstance(error, HTTPError | ConnectionError):
         return unavailable(f"The connection to {hub} failed ({message}).", "Check the network and HF_ENDPOINT.")
+    if isinstance(error, OSError) or _is_disk_full(error):
+        return _explain_local(error, repo_id)
+    if "Invalid metadata in README.md" in str(error):
+        details = summarise(error, skip=1)
+        return HubError(f"{hub} rejected the model card ({details}).", "Correct the card's metadata.")
+    problem = f"{hub} gave an unexpected response ({type(error).__name__}: {message})."
+    return unavailable(problem, "Check HF_ENDPOINT, and whether the network requires a login.")
+
+
+def _explain_local(error: BaseException, repo_id: str) -> HubError:
+    if isinstance(error, LocalEntryNotFoundError):
+        return HubError(f"{repo_id} is not in the cache.", "Download it while online.")
+    if isinstance(error, LocalTokenNotFoundError):
+        return HubError("No Hub token was found.", LOG_IN)
     if _is_disk_full(error):
         remedy = "Free some space, or set HF_HOME to another disk."
         return HubError(f"The disk is full, so {repo_id} cannot be cached.", remedy)
     if isinstance(error, OSError) and error.filename:
         problem = f"{error.filename} cannot be read or written ({error.strerror})."
         return HubError(problem, "Change its permissions, or set HF_HOME to another folder.", is_final=True)
-    if isinstance(error, OSError):
-        return unavailable(f"The download of {repo_id} failed ({message}).", "Try again.")
-    if "Invalid metadata in README.md" in str(error):
-        details = summarise(error, skip=1)
-        return HubError(f"{hub} rejected the model card ({details}).", "Correct the card's metadata.")
-    problem = f"{hub} gave an unexpected response ({type(error).__name__}: {message})."
-    return unavailable(problem, "Check HF_ENDPOINT, and whether the network requires a login.")
+    problem = f"The download of {repo_id} failed ({summarise(error)})."
+    return HubError(problem, "Try again.", is_unavailable=True)
 
 
 def _is_disk_full(error: BaseException) -> bool:

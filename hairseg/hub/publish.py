@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
 
@@ -70,7 +70,7 @@ def check_push(
     api, space_sdk = HfApi(token=token), "gradio" if repo_type == "space" else None
 
     def check(_: object) -> None:
-        caller = retry_once(api.whoami)
+        caller = cast(dict[str, Any], retry_once(api.whoami))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
         if caller.get("auth", {}).get("accessToken", {}).get("role") == "read":
             raise HubError(
                 f"The token of {caller['name']} is read-only, so it may not write to {repo_id}.",
@@ -189,7 +189,9 @@ def _inspect_remote(api: HfApi, repo_id: str) -> tuple[set[str], str | None]:
     names = {file.rfilename for file in info.siblings or []}
     if CARD_FILE not in names:
         return names, None
-    path = Path(retry_once(api.hf_hub_download, repo_id, CARD_FILE, revision=info.sha))
+    path = Path(
+        retry_once(api.hf_hub_download, repo_id, CARD_FILE, revision=info.sha)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    )
     return names, path.read_text(encoding="utf-8", errors="replace")
 
 

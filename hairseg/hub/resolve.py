@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
+from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download  # pyright: ignore[reportUnknownVariableType]
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import tqdm, validate_repo_id

@@ -7,7 +7,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, ModelInfo, SpaceCard, SpaceHardware, constants
 
 from hairseg.errors import InputError, raise_if_unknown
-from hairseg.hub.errors import retry_once, stop_when_silent, translate_errors
+from hairseg.hub.errors import retry_once, translate_errors
 from hairseg.hub.publish import check_id, check_push, commit_files
 from hairseg.hub.resolve import parse_repo_id
 from hairseg.repository.repository import CARD_FILE, SERVING_FILES

@@ -53,8 +53,8 @@ class VariantConfig(Record, extra="allow"):
     optimiser: str | None = None
     schedule: str | None = None
     seed: int | None = None
-    datasets: list[Name] = []
-    images: dict[str, Count] = {}
+    datasets: list[Name] = Field(default_factory=list)
+    images: dict[str, Count] = Field(default_factory=dict)
     split: JsonValue = None
     best_epoch: Count | None = None
     selected_by: str | None = None
@@ -62,7 +62,7 @@ class VariantConfig(Record, extra="allow"):
     seconds: Number | None = None
     device: str | None = None
     command: str | None = None
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
     started_from: "VariantConfig | None" = None
 
     def stages(self) -> "list[VariantConfig]":

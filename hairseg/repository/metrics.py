@@ -50,7 +50,7 @@ class GroupScores(Record):
     """Scores of the photos of one group."""
 
     images: Count | None = None
-    variants: ByName[Scores] = {}
+    variants: ByName[Scores] = Field(default_factory=dict)
 
 
 class FalseHair(Record):
@@ -64,20 +64,20 @@ class HairlessType(Record):
     """Scores on one type of photo without people."""
 
     images: Count | None = None
-    variants: ByName[FalseHair] = {}
+    variants: ByName[FalseHair] = Field(default_factory=dict)
 
 
 class HairlessScores(HairlessType):
     """Scores on all photos without people, and by type in `kinds`."""
 
-    kinds: ByName[HairlessType] = {}
+    kinds: ByName[HairlessType] = Field(default_factory=dict)
 
 
 class RocCurve(Record):
     """Points of a ROC curve, from the highest threshold downwards."""
 
-    false_positive_rate: Rates = []
-    true_positive_rate: Rates = []
+    false_positive_rate: Rates = Field(default_factory=list)
+    true_positive_rate: Rates = Field(default_factory=list)
 
 
 class Transfer(Record):
@@ -87,10 +87,10 @@ class Transfer(Record):
     all of them; None where it never is.
     """
 
-    f1: ByName[ByName[Fraction | None]] = {}
+    f1: ByName[ByName[Fraction | None]] = Field(default_factory=dict)
     photos_saved: Fraction | None = None
     image_size: Count | None = None
-    datasets: list[Name] = []
+    datasets: list[Name] = Field(default_factory=list)
     test_photos: Count | None = None
     frames: Count | None = None
 
@@ -173,13 +173,13 @@ class DatasetMetrics(Record):
     split: Name | None = None
     images: Count | None = None
     image_size: Count | None = None
-    variants: ByName[Scores] = {}
-    roc: ByName[RocCurve] = {}
-    full_resolution: ByName[FullResolutionScores] = {}
-    hair_types: ByName[GroupScores] = {}
-    groups: ByName[GroupScores] = {}
+    variants: ByName[Scores] = Field(default_factory=dict)
+    roc: ByName[RocCurve] = Field(default_factory=dict)
+    full_resolution: ByName[FullResolutionScores] = Field(default_factory=dict)
+    hair_types: ByName[GroupScores] = Field(default_factory=dict)
+    groups: ByName[GroupScores] = Field(default_factory=dict)
     framing_photos: Count | None = None
-    framing: ByName[ByName[Scores]] = {}
+    framing: ByName[ByName[Scores]] = Field(default_factory=dict)
     hairless: HairlessScores | None = None
 
     @property
@@ -204,7 +204,7 @@ class DatasetMetrics(Record):
 class Metrics(DatasetMetrics):
     """metrics.json: scores on the first data set, on others, and by number of training photos."""
 
-    others: Annotated[list[DatasetMetrics], Field(max_length=MAX_ENTRIES)] = []
+    others: Annotated[list[DatasetMetrics], Field(max_length=MAX_ENTRIES)] = Field(default_factory=list)
     transfer: Transfer | None = None
 
     def regressions_against(self, former: "Metrics") -> list[str]:

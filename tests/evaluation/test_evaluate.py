@@ -17,15 +17,7 @@ from hairseg.evaluation.metrics import boundary_iou
 from hairseg.evaluation.report import format_report
 from hairseg.inference.predictor import HairPredictor
 from hairseg.repository import ModelRepository
-from hairseg.repository.metrics import (
-    Scores,
-    FalseHair,
-    FullResolutionScores,
-    HairlessScores,
-    HairlessType,
-    Metrics,
-    Scores,
-)
+from hairseg.repository.metrics import FalseHair, FullResolutionScores, HairlessScores, HairlessType, Metrics, Scores
 
 
 def test_scores_match_scikit_learn(small_repository, portraits, accept_all_components):
