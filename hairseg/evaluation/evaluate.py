@@ -42,6 +42,7 @@ def evaluate(
         scores[variant], pixels[variant] = score_network(predictor, variant, arrays)
     curves = {variant: found for variant, found in pixels.items() if found.has_both_classes}
     full_resolution = score_full_resolution(predictor, dataset, pairs)
+    backdrops = [photo for photos in (scenes or {}).values() for photo in photos]
     metrics = Metrics(
         dataset=dataset,
         split=split,
@@ -52,16 +53,10 @@ def evaluate(
         full_resolution=full_resolution.variants,
         hair_types=full_resolution.hair_types,
         groups=full_resolution.groups,
+        framing_photos=len(pairs) if scenes else None,
+        framing=score_framing(predictor, dataset, pairs, backdrops) if scenes else {},
+        hairless=score_hairless(predictor, scenes) if scenes else None,
     )
-    if scenes:
-        backdrops = [photo for photos in scenes.values() for photo in photos]
-        metrics = metrics.model_copy(
-            update={
-                "framing_photos": len(pairs),
-                "framing": score_framing(predictor, dataset, pairs, backdrops),
-                "hairless": score_hairless(predictor, scenes),
-            }
-        )
     if output:
         gallery = full_resolution.gallery
         if curves:

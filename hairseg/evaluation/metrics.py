@@ -28,7 +28,7 @@ MAX_ROC_POINTS = 200
 
 
 def f1_and_iou(true_positives: int, false_positives: int, false_negatives: int) -> tuple[float | None, float | None]:
-    """F1 (the Dice coefficient) and intersection over union (the Jaccard index); None where there is no hair to find.
+    """F1 (the Dice coefficient) and intersection over union (the Jaccard index); None without true hair.
 
     Example:
         >>> f1_and_iou(2, 1, 1)
@@ -50,7 +50,7 @@ class PixelCounts:
     changes AUROC by less than 1e-4.
 
     Args:
-        device: where the histogram lies.
+        device: device of the histogram.
 
     Example:
         >>> counts = PixelCounts()
@@ -115,7 +115,7 @@ class PixelScores:
 
     @property
     def has_both_classes(self) -> bool:
-        """Whether there is both hair and something else."""
+        """Whether hair and background are both present."""
         return bool(self.truth.any() and not self.truth.all())
 
     def f1(self, threshold: float = 0.5) -> float | None:

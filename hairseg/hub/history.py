@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from huggingface_hub import HfApi
+from huggingface_hub.errors import EntryNotFoundError
 
 from hairseg.errors import InputError, printable
 from hairseg.hub.errors import retry_once, stop_when_silent, translate_errors
@@ -77,11 +79,14 @@ def releases(api: HfApi, repo_id: str) -> Iterator[Release]:
     tags_on_main = [tag for tag in tags if tag.target_commit in dates]
     for tag in sorted(tags_on_main, key=lambda tag: (dates[tag.target_commit], tag.name), reverse=True):
         commit = tag.target_commit
-        folder = retry_once(api.snapshot_download, repo_id, revision=commit, allow_patterns=[CONFIG_FILE, METRICS_FILE])
-        repository = ModelRepository(folder)
-        config, metrics = None, Metrics()
-        with suppress(InputError):
-            config = repository.config
-        with suppress(InputError):
-            metrics = repository.metrics()
+        folder, config, metrics = None, None, Metrics()
+        for name in (CONFIG_FILE, METRICS_FILE):
+            with suppress(EntryNotFoundError):
+                folder = Path(retry_once(api.hf_hub_download, repo_id, name, revision=commit)).parent
+        if folder:
+            repository = ModelRepository(folder)
+            with suppress(InputError):
+                config = repository.config
+            with suppress(InputError):
+                metrics = repository.metrics()
         yield Release(tag.name, commit, dates[commit], config, metrics)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
 
@@ -13,7 +13,6 @@ from hairseg.errors import InputError, quote
 from hairseg.hub.card import is_unedited, render_card
 from hairseg.hub.errors import (
     CLIENT_ERRORS,
-    LOG_IN,
     HubError,
     explain,
     retry_once,
@@ -70,12 +69,7 @@ def check_push(
     api, space_sdk = HfApi(token=token), "gradio" if repo_type == "space" else None
 
     def check(_: object) -> None:
-        caller = cast(dict[str, Any], retry_once(api.whoami))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-        if caller.get("auth", {}).get("accessToken", {}).get("role") == "read":
-            raise HubError(
-                f"The token of {caller['name']} is read-only, so it may not write to {repo_id}.",
-                f"Create another at {constants.ENDPOINT}/settings/tokens. {LOG_IN}",
-            )
+        retry_once(api.whoami)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
         # None leaves the choice to the owner, as an organisation may make repositories private by default.
         visibility = private or None
         retry_once(

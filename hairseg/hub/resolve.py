@@ -51,7 +51,7 @@ class ResolvedRepo:
 
     @property
     def repository(self) -> ModelRepository:
-        """The model repository. Messages call one on the Hub user/name@commit, so that they do not show its folder."""
+        """The model repository. Its messages name user/name@commit instead of the folder in the cache."""
         return ModelRepository(self.folder, f"{self.repo_id}@{(self.commit or '')[:7]}" if self.repo_id else None)
 
     def __str__(self) -> str:
@@ -116,11 +116,11 @@ def resolve(
     force_download: bool = False,
     include_card: bool = False,
 ) -> ResolvedRepo:
-    """Find a repository, and download what the cache lacks of one on the Hub.
+    """Find a model repository; from the Hub, download the files that are not cached.
 
-    A folder takes precedence over a Hub id of the same name; it is not validated here. A repository from the Hub is:
-    its files must match the Hub's checksums. If the Hub is unavailable, slow or denies access, the last complete copy
-    in the cache is used.
+    A folder takes precedence over a Hub id of the same name, and is not validated here. A repository from the Hub is
+    validated, and its files must match the Hub's checksums. If the Hub is unavailable, slow or denies access, the last
+    complete copy in the cache is used.
 
     Args:
         repo: a folder, "user/name" or "user/name@revision".
@@ -201,7 +201,7 @@ class _HubRepo:
         return self._validate(self._cached_folder())
 
     def download(self, patterns: Sequence[str], force: bool, report_progress: Callable[[], None]) -> ResolvedRepo:
-        """Download what the cache lacks, and check all of it.
+        """Download the files that are not cached, and validate the repository.
 
         Args:
             patterns: of the files that are needed.
@@ -244,8 +244,8 @@ class _HubRepo:
                 report_progress()
         found = self._validate(fetch(CONFIG_FILE, commit).parent)
         with suppress(*CLIENT_ERRORS):
-            # A request by branch or tag makes the client store the commit that it refers to. Sent last, an interrupted
-            # download leaves the previous copy available offline.
+            # A request by branch or tag makes the client store the commit that it refers to. It is sent last, so that
+            # an interrupted download leaves the previous copy available offline.
             if not self._is_cached_as(commit):
                 fetch(CONFIG_FILE, self.revision)
         return found

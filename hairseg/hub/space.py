@@ -100,7 +100,7 @@ def space_files() -> dict[str, Path]:
 
 
 def _render_space_card(space_id: str, models: Sequence[tuple[str, str, ModelInfo]]) -> bytes:
-    """Return the project's README with metadata that name the models and the files to preload.
+    """Render the Space's README.md: the project's, with the models and the files to preload in its metadata.
 
     Args:
         space_id: "user/name" of the Space.

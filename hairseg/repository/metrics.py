@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from hairseg.repository.records import MAX_ENTRIES, ByName, Count, Fraction, Name, Record
 
-TOLERANCE = 5e-5  # Scores closer than this print alike.
+TOLERANCE = 5e-5  # half a unit of the last digit shown
 
 COMPARED = ("auroc", "f1")
 
@@ -27,7 +27,7 @@ class Scores(Record):
         boundary_iou: mean over photos.
         calibration_error: expected calibration error of alpha.
         median_f1: median over photos with hair.
-        false_hair: fraction of labelled pixels wrongly called hair.
+        false_hair: fraction of labelled pixels wrongly labelled as hair.
     """
 
     auroc: Fraction | None = None
@@ -41,7 +41,7 @@ class Scores(Record):
 
 
 class FullResolutionScores(Scores):
-    """Scores of the alphas that a user gets; `unrefined` holds those without guided-filter refinement."""
+    """Scores of alphas at full resolution; `unrefined` holds those without guided-filter refinement."""
 
     unrefined: Scores = Scores()
 
@@ -54,7 +54,7 @@ class GroupScores(Record):
 
 
 class FalseHair(Record):
-    """Fraction of pixels called hair in photos without people: the mean, and that of the worst photo."""
+    """Fraction of pixels labelled as hair in photos without people: the mean, and that of the worst photo."""
 
     mean: Fraction | None = None
     worst: Fraction | None = None
@@ -83,8 +83,8 @@ class RocCurve(Record):
 class Transfer(Record):
     """F1 by number of training photos, as benchmarks/transfer.py measures it.
 
-    `photos_saved` is the fraction of the photos with which the pretrained variant is as good as the random one with
-    all of them; None where it never is.
+    `photos_saved` is the fraction of the training photos with which the pretrained variant matches the random one
+    trained on all of them; None if it never does.
     """
 
     f1: ByName[ByName[Fraction | None]] = Field(default_factory=dict)
@@ -115,7 +115,7 @@ class EpochRecord(TypedDict):
 
 @dataclass(frozen=True)
 class ScoredPhotos:
-    """What was scored. Only scores of the same photos at the same size are compared."""
+    """The photos that were scored. Only scores of the same photos at the same size are compared."""
 
     dataset: str
     split: str
@@ -133,7 +133,7 @@ class PhotoType:
     Attributes:
         label: name, data set and number of photos, for a table.
         f1: by variant; None where no photo has hair.
-        false_hair: by variant, the fraction of pixels wrongly called hair.
+        false_hair: by variant, the fraction of pixels wrongly labelled as hair.
     """
 
     label: str
@@ -152,7 +152,7 @@ class PhotoType:
 
     @property
     def rank(self) -> tuple[float, ...]:
-        """Sorts by the F1 of the first variant, photos without hair last, the most false hair first."""
+        """Sort key: F1 of the first variant, ascending; then photos without hair by false hair, descending."""
         f1 = next((score for score in self.f1.values() if score is not None), None)
         return (0, f1) if f1 is not None else (1, *(-(fraction or 0) for fraction in self.false_hair.values()))
 
@@ -162,9 +162,9 @@ class DatasetMetrics(Record):
 
     Attributes:
         variants: scores at the networks' input size, as in the paper.
-        full_resolution: scores of what a user gets.
-        hair_types: by type of hair, where the data set has it.
-        groups: by what else photos show, the worst first.
+        full_resolution: scores of alphas at full resolution.
+        hair_types: by type of hair, if the data set labels it.
+        groups: by other groups of photos, such as hats, the worst first.
         framing: by size of the photo in a larger scene, such as "1/3", then by variant.
         framing_photos: number of photos scored for each framing.
     """
@@ -184,7 +184,7 @@ class DatasetMetrics(Record):
 
     @property
     def photos(self) -> ScoredPhotos | None:
-        """What was scored; None where it is not recorded completely."""
+        """The photos that were scored; None if not recorded completely."""
         if self.dataset and self.split and self.images and self.image_size:
             return ScoredPhotos(self.dataset, self.split, self.images, self.image_size)
         return None

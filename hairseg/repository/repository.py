@@ -1,4 +1,4 @@
-"""The model repository on disk. No other module builds the names of its files.
+"""The model repository on disk. Its file names are defined here only.
 
 README.md  config.json  metrics.json  figures/*.png
 {pretrained,random}/model.safetensors  {pretrained,random}/history.json  {pretrained,random}/model.onnx
@@ -45,7 +45,7 @@ BUNDLED = Path(__file__).parents[1] / "bundled"
 
 FLOAT_DTYPES = ("F16", "BF16", "F32", "F64")
 
-FETCH_AGAIN = "Fetch the repository again."
+DOWNLOAD_AGAIN = "Restore the file, or download the repository again."
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class ModelRepository:
 
     Args:
         folder: an existing repository, or where to create one.
-        name: what messages call it; by default the path of the folder.
+        name: its name in messages; by default the path of the folder.
 
     Example:
         >>> bundled = ModelRepository(BUNDLED)
@@ -74,7 +74,7 @@ class ModelRepository:
         """config.json, read once.
 
         Raises:
-            InputError: the file is missing or malformed, or this version does not know its format or backbone.
+            InputError: the file is missing or malformed, or its format or backbone is unknown.
         """
         return self._read(CONFIG_FILE, Config)
 
@@ -101,7 +101,7 @@ class ModelRepository:
 
     @property
     def worst_photos(self) -> Path:
-        """Path of the picture of the photos with the lowest scores. It shows photos, so it is never pushed."""
+        """Path of the figure of the photos with the lowest scores. It shows people, so it is never pushed."""
         return self.folder / "worst.png"
 
     def weights(self, variant: str) -> Path:
@@ -109,7 +109,7 @@ class ModelRepository:
         return self.folder / variant / WEIGHTS_FILE
 
     def onnx(self, variant: str) -> Path:
-        """Path of a variant's ONNX file, which few repositories have; see `hairseg.repository.export`."""
+        """Path of a variant's ONNX file, which is optional; `hairseg.repository.export` writes it."""
         return self.folder / variant / ONNX_FILE
 
     def figure(self, name: str) -> Path:
@@ -150,7 +150,7 @@ class ModelRepository:
                 pass
 
     def validate(self) -> Config:
-        """Check all that serving needs, tensor values included. Of metrics.json, the scores are not checked.
+        """Check all that serving needs, tensor values included. The scores in metrics.json are not checked.
 
         Raises:
             InputError: names the first file, tensor or setting that is missing, unexpected or wrong.
@@ -180,13 +180,15 @@ class ModelRepository:
 
     def save_weights(self, variant: str, backbone: str, state: Mapping[str, torch.Tensor]) -> None:
         """Write a state dict of `DeepLabV3`: convolutions in float16, normalisation in float32."""
-        halved = {
+        half_precision = {
             f"{name}.{parameter}"
             for name, module in _meta_network(backbone).named_modules()
             if isinstance(module, nn.Conv2d)
             for parameter, _ in module.named_parameters(recurse=False)
         }
-        tensors = {name: (tensor.half() if name in halved else tensor).contiguous() for name, tensor in state.items()}
+        tensors = {
+            name: (tensor.half() if name in half_precision else tensor).contiguous() for name, tensor in state.items()
+        }
         write_bytes(self.weights(variant), save(tensors, metadata={"format": "pt"}))
 
     def _read(self, name: str, expected: type[T]) -> T:
@@ -202,7 +204,7 @@ class ModelRepository:
         except ValidationError as error:
             raise describe(error, label) from None
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{label} is not valid JSON ({summarise(error)}).", remedy=FETCH_AGAIN) from None
+            raise InputError(f"{label} is not valid JSON ({summarise(error)}).", remedy=DOWNLOAD_AGAIN) from None
 
     @contextmanager
     def _open_weights(self, variant: str) -> Iterator[safe_open]:
@@ -212,7 +214,7 @@ class ModelRepository:
             raise InputError(f"{self.name} has no {variant!r} variant.", remedy=f"It has {available}.")
         label = f"{self.name}/{variant}/{WEIGHTS_FILE}"
         if not self.weights(variant).is_file():
-            raise InputError(f"{label} is missing.", remedy=FETCH_AGAIN)
+            raise InputError(f"{label} is missing.", remedy=DOWNLOAD_AGAIN)
         try:
             with safe_open(self.weights(variant), "pt") as file:
                 slices = {name: file.get_slice(name) for name in file.offset_keys()}
@@ -221,11 +223,11 @@ class ModelRepository:
                 yield file
         except (SafetensorError, OSError) as error:
             raise InputError(
-                f"{label} is not a complete safetensors file ({summarise(error)}).", remedy=FETCH_AGAIN
+                f"{label} is not a complete safetensors file ({summarise(error)}).", remedy=DOWNLOAD_AGAIN
             ) from None
 
     def _read_weights(self, variant: str) -> dict[str, torch.Tensor]:
-        """Load one variant's tensors, floating ones in float32."""
+        """Load one variant's tensors; floating-point ones are converted to float32."""
         with self._open_weights(variant) as file:
             state = {name: file.get_tensor(name) for name in file.offset_keys()}
         state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}

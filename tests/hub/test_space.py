@@ -67,7 +67,7 @@ def test_space_mistakes(server, one, project, monkeypatch):
     assert_fails(lambda: space("page", [REPO]), "'page'")
     assert_fails(lambda: space("bob/page", [REPO]), "may not write to bob/page")
     monkeypatch.setenv("HF_TOKEN", READER)
-    assert_fails(lambda: space("ada/page", [REPO]), "read-only")
+    assert_fails(lambda: space("ada/page", [REPO]), "may not write to ada/page")
     (project / "app.py").unlink()
     assert_fails(lambda: space("ada/page", [REPO]), "app.py")
     assert ("spaces", "ada/page") not in server.repos
