@@ -138,7 +138,8 @@ def _push(
     if not allow_regression:
         stop_when_silent(lambda _: _check_scores(api, repository, repo_id))
     card = repository.card.read_text(encoding="utf-8")
-    if is_unedited(card):  # it lacks the repository's id, and ONNX files that were exported later
+    if is_unedited(card):
+        # Render it again, as it lacks the repository's id and ONNX files that were exported later.
         card = render_card(repository.config, repository.metrics(), repo_id, repository.onnx_variants())
     files: dict[str, Path | bytes] = {name: repository.folder / name for name in repository.files()}
     files[CARD_FILE] = card.encode()

@@ -112,7 +112,7 @@ class ComparisonGroup:
 
 
 def read_row(repository: ModelRepository, name: str, revision: str | None = None) -> Row:
-    """Read a row from a repository's files. Malformed scores are left out.
+    """Read a row from a repository's files. The scores are None if metrics.json is missing or malformed.
 
     Raises:
         InputError: config.json is missing or malformed.
