@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,5 +145,5 @@ def load_predictor(backbone: str, device: str, variants: list[str]) -> HairPredi
         return network
 
     predictor.networks.update({variant: create_stand_in(network) for variant, network in predictor.networks.items()})
-    predictor.config = replace(predictor.config, backbone=backbone, image_size=PAPER_SIZE)
+    predictor.config = predictor.config.model_copy(update={"backbone": backbone, "image_size": PAPER_SIZE})
     return predictor

@@ -10,7 +10,7 @@ from hairseg.evaluation.full_resolution import score_full_resolution
 from hairseg.evaluation.metrics import BoundaryScores, PixelCounts, PixelScores, score
 from hairseg.inference.predictor import HairPredictor
 from hairseg.repository import ModelRepository
-from hairseg.repository.metrics import Metrics, VariantScores
+from hairseg.repository.metrics import Metrics, Scores
 
 
 def evaluate(
@@ -37,11 +37,12 @@ def evaluate(
         The contents of metrics.json. A score is None where it is undefined, as without true hair.
     """
     pixels: dict[str, PixelScores] = {}
-    scores: dict[str, VariantScores] = {}
+    scores: dict[str, Scores] = {}
     for variant in predictor.networks:
         scores[variant], pixels[variant] = score_network(predictor, variant, arrays)
     curves = {variant: found for variant, found in pixels.items() if found.has_both_classes}
     full_resolution = score_full_resolution(predictor, dataset, pairs)
+    backdrops = [photo for photos in (scenes or {}).values() for photo in photos]
     metrics = Metrics(
         dataset=dataset,
         split=split,
@@ -52,16 +53,10 @@ def evaluate(
         full_resolution=full_resolution.variants,
         hair_types=full_resolution.hair_types,
         groups=full_resolution.groups,
+        framing_photos=len(pairs) if scenes else None,
+        framing=score_framing(predictor, dataset, pairs, backdrops) if scenes else {},
+        hairless=score_hairless(predictor, scenes) if scenes else None,
     )
-    if scenes:
-        backdrops = [photo for photos in scenes.values() for photo in photos]
-        metrics = metrics.model_copy(
-            update={
-                "framing_photos": len(pairs),
-                "framing": score_framing(predictor, dataset, pairs, backdrops),
-                "hairless": score_hairless(predictor, scenes),
-            }
-        )
     if output:
         gallery = full_resolution.gallery
         if curves:
@@ -75,7 +70,7 @@ def evaluate(
     return metrics
 
 
-def score_network(predictor: HairPredictor, variant: str, arrays: PhotoArrays) -> tuple[VariantScores, PixelScores]:
+def score_network(predictor: HairPredictor, variant: str, arrays: PhotoArrays) -> tuple[Scores, PixelScores]:
     """Score a network as the paper does: one forward pass per photo at the input size, all pixels pooled.
 
     Returns:
@@ -87,7 +82,7 @@ def score_network(predictor: HairPredictor, variant: str, arrays: PhotoArrays) -
     score(network, arrays.photos, arrays.masks, preprocessing, [counts, boundaries])
     pixels = counts.scores()
     f1 = pixels.f1(threshold)
-    scores = VariantScores(
+    scores = Scores(
         auroc=pixels.auroc,
         f1=f1,
         iou=pixels.iou(threshold),

@@ -115,7 +115,7 @@ def draw_reliability(path: Path, scores: dict[str, PixelScores]) -> None:
 
 
 def draw_worst(path: Path, rows: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]]) -> None:
-    """Draw photos with the contours of true hair in white and of predicted hair in magenta.
+    """Draw photos with the contour of true hair in white and that of predicted hair in magenta.
 
     Args:
         path: of the PNG file.

@@ -1,4 +1,4 @@
-"""Score photos pasted into larger scenes, and scenes without people."""
+"""Scores of photos pasted into larger scenes, and of scenes without people."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from hairseg.evaluation.full_resolution import load_full_resolution
 from hairseg.evaluation.metrics import MaskCounts
 from hairseg.inference.predictor import HairPredictor
 from hairseg.networks.preprocessing import resize_mask
-from hairseg.repository.metrics import FalseHair, HairlessScores, HairlessType, MaskScores
+from hairseg.repository.metrics import FalseHair, HairlessScores, HairlessType, Scores
 
 DIVISORS = (1, 2, 3, 5)
 
@@ -18,8 +18,8 @@ CANVAS_SIDE = 1024
 
 def score_framing(
     predictor: HairPredictor, dataset: str, pairs: list[Pair], scenes: list[np.ndarray]
-) -> dict[str, dict[str, MaskScores]]:
-    """Score photos whose longer side is all, a half, a third and a fifth of a larger scene.
+) -> dict[str, dict[str, Scores]]:
+    """Score photos whose longer side is 1, 1/2, 1/3 and 1/5 of the side of a larger scene.
 
     Args:
         predictor: all its variants are scored.
@@ -51,8 +51,8 @@ def paste_into_scene(
         photo: uint8 RGB (height, width, 3).
         mask: uint8 (height, width) of {0, 1, IGNORE}.
         scene: uint8 RGB of any size.
-        divisor: canvas side in longer sides of the pasted photo.
-        key: determines the place.
+        divisor: side of the canvas divided by the longer side of the pasted photo.
+        key: the position is a hash of it.
 
     Returns:
         Canvas and mask, (CANVAS_SIDE, CANVAS_SIDE, 3) and (CANVAS_SIDE, CANVAS_SIDE).
@@ -74,22 +74,27 @@ def paste_into_scene(
 
 
 def score_hairless(predictor: HairPredictor, scenes: dict[str, list[np.ndarray]]) -> HairlessScores:
-    """Score photos without people by the fraction of pixels called hair, over all and by type, the worst type first.
+    """Score photos without people by the fraction of pixels labelled as hair, overall and by type.
+
+    Types are sorted, the worst first.
 
     Args:
         predictor: all its variants are scored; types are ranked by the first one.
-        scenes: photos by what they show, uint8 RGB (height, width, 3).
+        scenes: photos by type, uint8 RGB (height, width, 3).
     """
     by_type: dict[str, dict[str, list[float]]] = {}
     for name, photos in scenes.items():
-        fractions = by_type[name] = {variant: [] for variant in predictor.networks}
+        by_type[name] = {variant: [] for variant in predictor.networks}
         for photo in tqdm(photos, f"hairless, {name}", unit="photo", leave=False):
             for variant, alpha in predictor.alphas(photo).items():
-                fractions[variant].append(float(np.mean(alpha >= predictor.config.threshold)))
+                by_type[name][variant].append(float(np.mean(alpha >= predictor.config.threshold)))
     first = next(iter(predictor.networks))
     ranked = sorted(by_type, key=lambda name: -float(np.mean(by_type[name][first])))
     kinds = {name: _summarise(by_type[name]) for name in ranked}
-    pooled = {variant: [f for found in by_type.values() for f in found[variant]] for variant in predictor.networks}
+    pooled = {
+        variant: [fraction for found in by_type.values() for fraction in found[variant]]
+        for variant in predictor.networks
+    }
     return HairlessScores(**dict(_summarise(pooled)), kinds=kinds)
 
 

@@ -1,6 +1,5 @@
-"""Score what a user gets: alphas at full resolution, over all photos and by group; and choose photos to draw."""
+"""Score alphas at full resolution, as users get them, over all photos and by group; and choose photos to draw."""
 
-import heapq
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -13,14 +12,15 @@ from hairseg.data.groups import FIGARO1K_TYPES, scoring_groups
 from hairseg.evaluation.metrics import MaskCounts, PixelCounts
 from hairseg.inference.predictor import HairPredictor
 from hairseg.networks.preprocessing import resize_mask
-from hairseg.repository.metrics import AlphaScores, FullResolutionScores, GroupScores
+from hairseg.paper import VARIANTS
+from hairseg.repository.metrics import FullResolutionScores, GroupScores, Scores
 
 FIGURE3_PHOTOS, WORST_PHOTOS = 4, 12
 
 
 @dataclass
 class Gallery:
-    """Photos to draw: some for figure 3, evenly spaced, and those with the lowest F1.
+    """Photos to draw: evenly spaced ones for figure 3, and those with the lowest F1.
 
     Args:
         photos: number of photos that are scored.
@@ -28,25 +28,23 @@ class Gallery:
 
     photos: int
     comparisons: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
-    _worst: list[tuple[float, int, tuple[str, np.ndarray, np.ndarray, np.ndarray]]] = field(default_factory=list)
+    _failures: list[tuple[float, tuple[str, np.ndarray, np.ndarray, np.ndarray]]] = field(default_factory=list)
 
     def add_comparison(self, index: int, photo: np.ndarray, alphas: dict[str, np.ndarray]) -> None:
-        """Keep every so many photos for figure 3, if both variants are scored."""
-        is_chosen = index % max(1, self.photos // FIGURE3_PHOTOS) == 0 and len(self.comparisons) < FIGURE3_PHOTOS
-        if is_chosen and alphas.keys() == {"pretrained", "random"}:
+        """Keep `FIGURE3_PHOTOS` evenly spaced photos, if both variants are scored."""
+        step = max(1, self.photos // FIGURE3_PHOTOS)
+        if index % step == 0 and len(self.comparisons) < FIGURE3_PHOTOS and alphas.keys() == set(VARIANTS):
             self.comparisons.append((alphas["random"], photo, alphas["pretrained"]))
 
-    def add_failure(
-        self, index: int, name: str, photo: np.ndarray, mask: np.ndarray, prediction: np.ndarray, f1: float
-    ) -> None:
+    def add_failure(self, name: str, photo: np.ndarray, mask: np.ndarray, prediction: np.ndarray, f1: float) -> None:
         """Keep a photo, its true mask and the predicted one if it is among the worst so far."""
-        heapq.heappush(self._worst, (-f1, -index, (f"{name}, F1 {f1:.2f}", photo, mask, prediction)))
-        if len(self._worst) > WORST_PHOTOS:
-            heapq.heappop(self._worst)
+        self._failures.append((f1, (f"{name}, F1 {f1:.2f}", photo, mask, prediction)))
+        self._failures.sort(key=lambda failure: failure[0])
+        del self._failures[WORST_PHOTOS:]
 
     def worst_first(self) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
         """Return the rows for `draw_worst`."""
-        return [row for *_, row in sorted(self._worst, key=lambda entry: entry[:2], reverse=True)]
+        return [row for _, row in self._failures]
 
 
 @dataclass
@@ -55,7 +53,7 @@ class FullResolutionResult:
 
     Attributes:
         variants: scores over all photos.
-        hair_types: scores by type of hair, where the data set has it.
+        hair_types: scores by type of hair, if the data set labels it.
         groups: scores by other groups, the worst first.
         gallery: photos to draw.
     """
@@ -73,9 +71,9 @@ class _Counts:
     masks: MaskCounts = field(default_factory=MaskCounts)
     pixels: PixelCounts = field(default_factory=PixelCounts)
 
-    def scores(self) -> AlphaScores:
+    def scores(self) -> Scores:
         pixels, masks = self.pixels.scores(), self.masks.scores()
-        return AlphaScores(**dict(masks), auroc=pixels.auroc, calibration_error=pixels.calibration_error)
+        return Scores(**dict(masks), auroc=pixels.auroc, calibration_error=pixels.calibration_error)
 
 
 def score_full_resolution(predictor: HairPredictor, dataset: str, pairs: list[Pair]) -> FullResolutionResult:
@@ -104,11 +102,11 @@ def score_full_resolution(predictor: HairPredictor, dataset: str, pairs: list[Pa
                 if refined:
                     alphas[variant], f1[variant] = alpha, f1_of_photo
             for group in groups:
-                of_group = by_group.setdefault(group, {name: MaskCounts() for name in variants})
-                of_group[variant].add(alphas[variant] >= threshold, mask)
+                group_counts = by_group.setdefault(group, {name: MaskCounts() for name in variants})
+                group_counts[variant].add(alphas[variant] >= threshold, mask)
         gallery.add_comparison(index, photo, alphas)
         if (first_f1 := f1[variants[0]]) is not None:
-            gallery.add_failure(index, pair.id, photo, mask == 1, alphas[variants[0]] >= threshold, first_f1)
+            gallery.add_failure(pair.id, photo, mask == 1, alphas[variants[0]] >= threshold, first_f1)
 
     by_variant = {
         variant: FullResolutionScores(**dict(counts[True][variant].scores()), unrefined=counts[False][variant].scores())
@@ -116,9 +114,9 @@ def score_full_resolution(predictor: HairPredictor, dataset: str, pairs: list[Pa
     }
     scores = {
         group: GroupScores(
-            images=images[group], variants={variant: found.scores() for variant, found in of_group.items()}
+            images=images[group], variants={variant: found.scores() for variant, found in group_counts.items()}
         )
-        for group, of_group in by_group.items()
+        for group, group_counts in by_group.items()
         if group in FIGARO1K_TYPES or images[group] < len(pairs) or group == "hairless"
     }
     hair_types = {group: found for group, found in scores.items() if group in FIGARO1K_TYPES}
@@ -127,7 +125,7 @@ def score_full_resolution(predictor: HairPredictor, dataset: str, pairs: list[Pa
 
 
 def _rank(group: GroupScores, variant: str) -> float:
-    """Sorts groups by F1, or the fraction of pixels rightly not called hair where nobody has any; the worst first."""
+    """Sort key of groups, the worst first: F1, or 1 - false hair for groups without hair."""
     scores = group.variants[variant]
     return 1 - (scores.false_hair or 0) if scores.f1 is None else scores.f1
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from hairseg.networks.devices import autocast
 from hairseg.networks.preprocessing import IGNORE, Preprocessing
-from hairseg.repository.metrics import MaskScores, RocCurve
+from hairseg.repository.metrics import RocCurve, Scores
 
 # Bins hold logits of magnitude 2^-16 to 2^8, 2^14 bins to an octave. Bounds are bit patterns of float32, where an
 # octave is 2^23 consecutive integers; shifting by 9 bits leaves the bin.
@@ -28,7 +28,7 @@ MAX_ROC_POINTS = 200
 
 
 def f1_and_iou(true_positives: int, false_positives: int, false_negatives: int) -> tuple[float | None, float | None]:
-    """F1 (the Dice coefficient) and intersection over union (the Jaccard index); None where there is no hair to find.
+    """F1 (the Dice coefficient) and intersection over union (the Jaccard index); None without true hair.
 
     Example:
         >>> f1_and_iou(2, 1, 1)
@@ -50,7 +50,7 @@ class PixelCounts:
     changes AUROC by less than 1e-4.
 
     Args:
-        device: where the histogram lies.
+        device: device of the histogram.
 
     Example:
         >>> counts = PixelCounts()
@@ -115,7 +115,7 @@ class PixelScores:
 
     @property
     def has_both_classes(self) -> bool:
-        """Whether there is both hair and something else."""
+        """Whether hair and background are both present."""
         return bool(self.truth.any() and not self.truth.all())
 
     def f1(self, threshold: float = 0.5) -> float | None:
@@ -273,10 +273,10 @@ class MaskCounts:
             self.f1_per_photo.append(f1)
         return f1
 
-    def scores(self) -> MaskScores:
+    def scores(self) -> Scores:
         """Return the scores of all photos so far; those that need true hair are None without any."""
         f1, iou = f1_and_iou(self.true_positives, self.false_positives, self.false_negatives)
-        return MaskScores(
+        return Scores(
             f1=f1,
             iou=iou,
             boundary_iou=None if f1 is None else float(np.mean(self.boundary_ious)),

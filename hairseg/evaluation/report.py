@@ -1,4 +1,4 @@
-"""The scores of a repository as text."""
+"""Scores of a repository as text."""
 
 from hairseg.paper import PAPER_AUROC
 from hairseg.repository.leaderboard import format_percentage, format_score, format_table
@@ -19,7 +19,9 @@ def format_report(metrics: Metrics) -> str:
             f"{variant} {format_percentage(found.mean)}, in the worst {format_percentage(found.worst)}"
             for variant, found in metrics.hairless.variants.items()
         ]
-        parts.append(f"pixels called hair in {metrics.hairless.images} photos without people: {'; '.join(false_hair)}")
+        parts.append(
+            f"pixels labelled as hair in {metrics.hairless.images} photos without people: {'; '.join(false_hair)}"
+        )
     return "\n\n".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""The model card: metadata for the Hub and a page for people, rendered from config.json and metrics.json."""
+"""The model card: README.md with metadata for the Hub, rendered from config.json and metrics.json."""
 
 import hashlib
 import re
@@ -92,13 +92,13 @@ def render_card(config: Config, metrics: Metrics, repo_id: str = "USER/NAME", on
 
 
 def is_unedited(card: str) -> bool:
-    """Whether a card is exactly what `render_card` returned."""
+    """Return whether a card is exactly what `render_card` returned."""
     comment = CHECKSUM_COMMENT.search(card)
     return comment is not None and _checksum(card[: comment.start()]) == comment[1]
 
 
 def summarise_transfer(transfer: Transfer) -> str:
-    """Say in a sentence how many training photos pretraining saves.
+    """Describe in one sentence how many training photos pretraining saves.
 
     Args:
         transfer: the entry that `benchmarks/transfer.py` writes to metrics.json: F1 by variant and number of photos,
@@ -106,15 +106,15 @@ def summarise_transfer(transfer: Transfer) -> str:
 
     Example:
         >>> summarise_transfer(Transfer(f1={"random": {"50": 0.5, "800": 0.8}}, photos_saved=0.25))
-        'Pretrained, 200 photos do what 800 do from random weights.'
+        'With pretraining, 200 training photos match 800 from random weights.'
     """
     counts = sorted(map(int, transfer.f1["random"]))
     if transfer.photos_saved is None:
-        return f"From random weights, {counts[-1]} photos do more than all do pretrained."
+        return f"With pretraining, no number of training photos matches {counts[-1]} from random weights."
     sufficient = round(transfer.photos_saved * counts[-1])
     if sufficient <= counts[0]:
-        return f"Pretrained, as few as {counts[0]} photos do more than {counts[-1]} do from random weights."
-    return f"Pretrained, {sufficient} photos do what {counts[-1]} do from random weights."
+        return f"With pretraining, {counts[0]} training photos or fewer match {counts[-1]} from random weights."
+    return f"With pretraining, {sufficient} training photos match {counts[-1]} from random weights."
 
 
 def _find_template() -> Path:

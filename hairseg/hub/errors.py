@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from huggingface_hub import constants, get_token
@@ -113,29 +114,28 @@ def stop_when_silent(call: Callable[[Callable[[], None]], Result]) -> Result:
 def explain(error: BaseException, repo_id: str, revision: str = "main") -> HubError:
     """Describe one of `CLIENT_ERRORS` that concerns a repository."""
     hub, message = constants.ENDPOINT, summarise(error)
+    unavailable = partial(HubError, is_unavailable=True)
     if isinstance(error, LocalEntryNotFoundError | RuntimeError) and error.__cause__:
         return explain(error.__cause__, repo_id, revision)  # the client wraps the cause of a failed transfer
     if isinstance(error, HfHubHTTPError):
         return _explain_response(error, repo_id, revision)
     if isinstance(error, OfflineModeIsEnabled):
-        problem, remedy = "The Hub client is in offline mode (HF_HUB_OFFLINE=1).", "Unset HF_HUB_OFFLINE."
-    elif isinstance(error, TimeoutError) or "timed out" in message:
+        return unavailable("The Hub client is in offline mode (HF_HUB_OFFLINE=1).", "Unset HF_HUB_OFFLINE.")
+    if isinstance(error, TimeoutError) or "timed out" in message:
         problem = f"{hub} did not answer in time ({message})."
-        remedy = "Try again later, or raise HF_HUB_DOWNLOAD_TIMEOUT."
-    elif isinstance(error, HTTPError | ConnectionError):
-        problem, remedy = f"The connection to {hub} failed ({message}).", "Check the network and HF_ENDPOINT."
-    elif isinstance(error, OSError) or _is_disk_full(error):
-        return _explain_local_error(error, repo_id)
-    elif "Invalid metadata in README.md" in str(error):
+        return unavailable(problem, "Try again later, or raise HF_HUB_DOWNLOAD_TIMEOUT.")
+    if isinstance(error, HTTPError | ConnectionError):
+        return unavailable(f"The connection to {hub} failed ({message}).", "Check the network and HF_ENDPOINT.")
+    if isinstance(error, OSError) or _is_disk_full(error):
+        return _explain_local(error, repo_id)
+    if "Invalid metadata in README.md" in str(error):
         details = summarise(error, skip=1)
         return HubError(f"{hub} rejected the model card ({details}).", "Correct the card's metadata.")
-    else:
-        problem = f"{hub} gave an unexpected response ({type(error).__name__}: {message})."
-        remedy = "Check HF_ENDPOINT, and whether the network requires a login."
-    return HubError(problem, remedy, is_unavailable=True)
+    problem = f"{hub} gave an unexpected response ({type(error).__name__}: {message})."
+    return unavailable(problem, "Check HF_ENDPOINT, and whether the network requires a login.")
 
 
-def _explain_local_error(error: BaseException, repo_id: str) -> HubError:
+def _explain_local(error: BaseException, repo_id: str) -> HubError:
     if isinstance(error, LocalEntryNotFoundError):
         return HubError(f"{repo_id} is not in the cache.", "Download it while online.")
     if isinstance(error, LocalTokenNotFoundError):
@@ -146,7 +146,8 @@ def _explain_local_error(error: BaseException, repo_id: str) -> HubError:
     if isinstance(error, OSError) and error.filename:
         problem = f"{error.filename} cannot be read or written ({error.strerror})."
         return HubError(problem, "Change its permissions, or set HF_HOME to another folder.", is_final=True)
-    return HubError(f"The download of {repo_id} failed ({summarise(error)}).", "Try again.", is_unavailable=True)
+    problem = f"The download of {repo_id} failed ({summarise(error)})."
+    return HubError(problem, "Try again.", is_unavailable=True)
 
 
 def _is_disk_full(error: BaseException) -> bool:
@@ -161,28 +162,21 @@ def _explain_response(error: HfHubHTTPError, repo_id: str, revision: str) -> Hub
     if isinstance(error, GatedRepoError):
         return HubError(f"{repo_id} is gated.", f"Request access at {hub}/{repo_id}. {LOG_IN}")
     if isinstance(error, RevisionNotFoundError):
-        return HubError(
-            f"{repo_id} has no revision {quote(revision)}.",
-            f"Choose a branch, tag or commit from {hub}/{repo_id}/commits/main.",
-            is_final=True,
-        )
+        remedy = f"Choose a branch, tag or commit from {hub}/{repo_id}/commits/main."
+        return HubError(f"{repo_id} has no revision {quote(revision)}.", remedy, is_final=True)
     if isinstance(error, RemoteEntryNotFoundError):
-        file = str(error.response.url).partition("/resolve/")[2].partition("?")[0].partition("/")[2]
-        return HubError(f"{repo_id} has no file {file} at {revision}.", "Choose another revision.", is_final=True)
+        file = error.response.url.path.partition("/resolve/")[2].partition("/")[2]
+        remedy = "Choose another repository or revision."
+        return HubError(f"{repo_id}@{revision} has no file {file}.", remedy, is_final=True)
     if isinstance(error, RepositoryNotFoundError) or status == 404 or (status == 401 and get_token() is None):
-        return HubError(
-            f"{hub} has no repository {repo_id}, or it is private.", f"Check the spelling of the name. {LOG_IN}"
-        )
+        remedy = f"Check the spelling of the name. {LOG_IN}"
+        return HubError(f"{hub} has no repository {repo_id}, or it is private.", remedy)
     if status == 401:
         return HubError(f"{hub} rejected the token.", LOG_IN)
     if status == 403:
         right = "read" if error.response.request.method in ("GET", "HEAD") else "write to"
-        return HubError(
-            f"The token may not {right} {repo_id}{details}.",
-            f"Create a token with that right at {hub}/settings/tokens. {LOG_IN}",
-        )
-    if status == 429:
-        return HubError(f"{hub} limits the rate of requests.", "Try again in a few minutes.", is_unavailable=True)
-    if status >= 500:
-        return HubError(f"{hub} failed with status {status}{details}.", "Try again later.", is_unavailable=True)
-    return HubError(f"{hub} rejected the request with status {status}{details}.", f"Check your rights at {hub}.")
+        remedy = f"Create a token with that right at {hub}/settings/tokens. {LOG_IN}"
+        return HubError(f"The token may not {right} {repo_id}{details}.", remedy)
+    problem = f"{hub} failed with status {status}{details}."
+    is_unavailable = status == 429 or status >= 500
+    return HubError(problem, "Try again later." if is_unavailable else LOG_IN, is_unavailable=is_unavailable)

@@ -1,7 +1,7 @@
 """The tags of a repository on the Hub, with recipes and scores, and the comparison of scores before a push."""
 
-import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from hairseg.hub.errors import retry_once, stop_when_silent, translate_errors
 from hairseg.hub.resolve import parse_repo_id
 from hairseg.repository.config import Config
 from hairseg.repository.metrics import COMPARED, Metrics
-from hairseg.repository.repository import CONFIG_FILE, METRICS_FILE
+from hairseg.repository.repository import CONFIG_FILE, METRICS_FILE, ModelRepository
 
 
 @dataclass(frozen=True)
@@ -79,24 +79,14 @@ def releases(api: HfApi, repo_id: str) -> Iterator[Release]:
     tags_on_main = [tag for tag in tags if tag.target_commit in dates]
     for tag in sorted(tags_on_main, key=lambda tag: (dates[tag.target_commit], tag.name), reverse=True):
         commit = tag.target_commit
-        try:
-            config = Config.from_json(_read_json(api, repo_id, CONFIG_FILE, commit), CONFIG_FILE)
-        except InputError:
-            config = None
-        metrics = Metrics.from_json(_read_json(api, repo_id, METRICS_FILE, commit))
+        folder, config, metrics = None, None, Metrics()
+        for name in (CONFIG_FILE, METRICS_FILE):
+            with suppress(EntryNotFoundError):
+                folder = Path(retry_once(api.hf_hub_download, repo_id, name, revision=commit)).parent
+        if folder:
+            repository = ModelRepository(folder)
+            with suppress(InputError):
+                config = repository.config
+            with suppress(InputError):
+                metrics = repository.metrics()
         yield Release(tag.name, commit, dates[commit], config, metrics)
-
-
-def read_remote(api: HfApi, repo_id: str, name: str, commit: str) -> bytes | None:
-    """Read a small file of a commit; None if it does not exist."""
-    try:
-        return Path(retry_once(api.hf_hub_download, repo_id, name, revision=commit)).read_bytes()
-    except EntryNotFoundError:
-        return None
-
-
-def _read_json(api: HfApi, repo_id: str, name: str, commit: str) -> object:
-    try:
-        return json.loads(read_remote(api, repo_id, name, commit) or b"null")
-    except (ValueError, RecursionError):
-        return None

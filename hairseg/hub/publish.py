@@ -1,9 +1,11 @@
 """Push a model repository to the Hugging Face Hub in one commit, and tag it."""
 
 import shlex
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
 
@@ -11,14 +13,13 @@ from hairseg.errors import InputError, quote
 from hairseg.hub.card import is_unedited, render_card
 from hairseg.hub.errors import (
     CLIENT_ERRORS,
-    LOG_IN,
     HubError,
     explain,
     retry_once,
     stop_when_silent,
     translate_errors,
 )
-from hairseg.hub.history import read_remote, releases
+from hairseg.hub.history import releases
 from hairseg.hub.resolve import parse_repo_id
 from hairseg.repository.repository import CARD_FILE, ModelRepository, is_repository_file
 
@@ -46,42 +47,42 @@ def check_id(repo_id: str) -> None:
         raise InputError(f"{quote(repo_id)} names a revision.", remedy="Use user/name; a push goes to main.")
 
 
-def check_push(repo_id: str, private: bool = False, token: str | None = None) -> None:
-    """Check that `push` will be allowed; create the repository if it does not exist.
+def check_push(
+    repo_id: str,
+    private: bool = False,
+    token: str | None = None,
+    repo_type: Literal["model", "space"] = "model",
+) -> None:
+    """Check that a push will be allowed; create the repository if it does not exist.
 
     Args:
         repo_id: "user/name".
         private: whether the repository must be private.
         token: a Hub token; by default that of `hf auth login` or HF_TOKEN.
+        repo_type: a Space is created for Gradio.
 
     Raises:
         InputError: the id is malformed, or a private repository is requested and it is public.
         HubError: there is no token, or it is invalid or may not write there, or the Hub is unavailable.
     """
     check_id(repo_id)
-    with translate_errors(repo_id):
-        stop_when_silent(lambda _: check_rights(HfApi(token=token), repo_id, private))
+    api, space_sdk = HfApi(token=token), "gradio" if repo_type == "space" else None
 
-
-def check_rights(
-    api: HfApi, repo_id: str, private: bool, repo_type: str = "model", space_sdk: str | None = None
-) -> None:
-    """Do what `check_push` does for any type of repository, without a time limit."""
-    caller = retry_once(api.whoami)
-    if caller.get("auth", {}).get("accessToken", {}).get("role") == "read":
-        raise HubError(
-            f"The token of {caller['name']} is read-only, so it may not write to {repo_id}.",
-            f"Create another at {constants.ENDPOINT}/settings/tokens. {LOG_IN}",
+    def check(_: object) -> None:
+        retry_once(api.whoami)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        # None leaves the choice to the owner, as an organisation may make repositories private by default.
+        visibility = private or None
+        retry_once(
+            api.create_repo, repo_id, private=visibility, exist_ok=True, repo_type=repo_type, space_sdk=space_sdk
         )
-    # None leaves the choice to the owner, as an organisation may make repositories private by default.
-    retry_once(
-        api.create_repo, repo_id, private=private or None, exist_ok=True, repo_type=repo_type, space_sdk=space_sdk
-    )
-    if private and retry_once(api.repo_info, repo_id, repo_type=repo_type).private is False:
-        raise InputError(f"{repo_id} is public.", remedy="Make it private in its settings, or choose another name.")
-    # Asking how to upload a file requires the right to write and changes nothing.
-    probe = [CommitOperationAdd(CARD_FILE, b"probe")]
-    retry_once(api.preupload_lfs_files, repo_id, probe, repo_type=repo_type)
+        if private and retry_once(api.repo_info, repo_id, repo_type=repo_type).private is False:
+            raise InputError(f"{repo_id} is public.", remedy="Make it private in its settings, or choose another name.")
+        # Asking how to upload a file requires the right to write and changes nothing.
+        probe = [CommitOperationAdd(CARD_FILE, b"probe")]
+        retry_once(api.preupload_lfs_files, repo_id, probe, repo_type=repo_type)
+
+    with translate_errors(repo_id):
+        stop_when_silent(check)
 
 
 def push(
@@ -121,13 +122,12 @@ def push(
             check_push(repo_id, private, token)
             return _push(HfApi(token=token), repository, repo_id, overwrite_card, allow_regression)
     except InputError as error:
-        command = ["hairseg", "hub", "push", str(folder), repo_id]
-        if private:
-            command.append("--private")
-        if overwrite_card:
-            command.append("--overwrite-card")
-        if allow_regression:
-            command.append("--allow-regression")
+        flags = {
+            "--private": private,
+            "--overwrite-card": overwrite_card,
+            "--allow-regression": allow_regression,
+        }
+        command = ["hairseg", "hub", "push", str(folder), repo_id, *(flag for flag, given in flags.items() if given)]
         remedy = f"{error.remedy} Then push {folder} again with `{shlex.join(command)}`."
         raise InputError(error.problem, remedy=remedy) from error
 
@@ -135,16 +135,20 @@ def push(
 def _push(
     api: HfApi, repository: ModelRepository, repo_id: str, overwrite_card: bool, allow_regression: bool
 ) -> PushedRepo:
-    card = _render_addressed_card(repository, repo_id)
     if not allow_regression:
         stop_when_silent(lambda _: _check_scores(api, repository, repo_id))
-    remote_files, card_kept = stop_when_silent(lambda _: _inspect_remote(api, repo_id, card))
-    card_kept = card_kept and not overwrite_card
+    card = repository.card.read_text(encoding="utf-8")
+    if is_unedited(card):
+        # Render it again, as it lacks the repository's id and ONNX files that were exported later.
+        card = render_card(repository.config, repository.metrics(), repo_id, repository.onnx_variants())
     files: dict[str, Path | bytes] = {name: repository.folder / name for name in repository.files()}
-    files[CARD_FILE] = card
+    files[CARD_FILE] = card.encode()
+    remote_files, remote_card = stop_when_silent(lambda _: _inspect_remote(api, repo_id))
+    is_edited = remote_card is not None and remote_card != card and not is_unedited(remote_card)
+    card_kept = is_edited and not overwrite_card
+    stale_files = {name for name in remote_files if is_repository_file(name)} - files.keys()
     if card_kept:
         del files[CARD_FILE]
-    stale_files = {name for name in remote_files if is_repository_file(name) and name != CARD_FILE} - files.keys()
     commit = commit_files(api, repo_id, files, stale_files, "Push from HairSeg")
     tag = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
     try:
@@ -174,30 +178,30 @@ def _check_scores(api: HfApi, repository: ModelRepository, repo_id: str) -> None
         )
 
 
-def _render_addressed_card(repository: ModelRepository, repo_id: str) -> bytes:
-    """Return the card; one that was not edited is rendered again with the repository's id and ONNX files."""
-    text = repository.card.read_text(encoding="utf-8")
-    if is_unedited(text):
-        text = render_card(repository.config, repository.metrics(), repo_id, repository.onnx_variants())
-    return text.encode()
-
-
-def _inspect_remote(api: HfApi, repo_id: str, card: bytes) -> tuple[set[str], bool]:
-    """Return the names of the files on main, and whether the card there was edited."""
+def _inspect_remote(api: HfApi, repo_id: str) -> tuple[set[str], str | None]:
+    """Return the names of the files on main, and the text of the card there."""
     info = retry_once(api.model_info, repo_id, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT)
     names = {file.rfilename for file in info.siblings or []}
-    remote_card = read_remote(api, repo_id, CARD_FILE, info.sha or "main") if CARD_FILE in names else None
-    is_edited = remote_card not in (None, card) and not is_unedited((remote_card or b"").decode("utf-8", "replace"))
-    return names, is_edited
+    if CARD_FILE not in names:
+        return names, None
+    path = Path(
+        retry_once(api.hf_hub_download, repo_id, CARD_FILE, revision=info.sha)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    )
+    return names, path.read_text(encoding="utf-8", errors="replace")
 
 
 def commit_files(
-    api: HfApi, repo_id: str, files: dict[str, Path | bytes], deleted: set[str], message: str, repo_type: str = "model"
+    api: HfApi,
+    repo_id: str,
+    files: Mapping[str, Path | bytes],
+    deleted: Iterable[str],
+    message: str,
+    repo_type: Literal["model", "space"] = "model",
 ) -> str:
     """Make one commit on main and return its hash; `upload_folder` may split a folder into several commits."""
 
     def commit() -> str:
-        operations: list[CommitOperationAdd | CommitOperationDelete] = [
+        operations = [
             *(CommitOperationAdd(name, file) for name, file in files.items()),
             *(CommitOperationDelete(name) for name in sorted(deleted)),
         ]

@@ -6,12 +6,11 @@ import shlex
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from huggingface_hub import HfApi, ModelInfo, constants, hf_hub_download, snapshot_download
+from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download  # pyright: ignore[reportUnknownVariableType]
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import tqdm, validate_repo_id
@@ -19,7 +18,14 @@ from huggingface_hub.utils import tqdm, validate_repo_id
 from hairseg.errors import InputError, quote
 from hairseg.files import atomic_write
 from hairseg.hub.errors import CLIENT_ERRORS, HubError, retry_once, stop_when_silent, translate_errors
-from hairseg.repository.repository import BUNDLED, CONFIG_FILE, FILE_PATTERNS, SERVING_FILES, ModelRepository
+from hairseg.repository.repository import (
+    BUNDLED,
+    CONFIG_FILE,
+    FILE_PATTERNS,
+    SERVING_FILES,
+    ModelRepository,
+    is_repository_file,
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,11 @@ class ResolvedRepo:
     def url(self) -> str | None:
         """The repository's page on the Hub."""
         return self.repo_id and f"{constants.ENDPOINT}/{self.repo_id}"
+
+    @property
+    def repository(self) -> ModelRepository:
+        """The model repository. Its messages name user/name@commit instead of the folder in the cache."""
+        return ModelRepository(self.folder, f"{self.repo_id}@{(self.commit or '')[:7]}" if self.repo_id else None)
 
     def __str__(self) -> str:
         if self.repo_id is None:
@@ -105,11 +116,11 @@ def resolve(
     force_download: bool = False,
     include_card: bool = False,
 ) -> ResolvedRepo:
-    """Find a repository, and download what the cache lacks of one on the Hub.
+    """Find a model repository; from the Hub, download the files that are not cached.
 
-    A folder takes precedence over a Hub id of the same name; it is not validated here. A repository from the Hub is:
-    its files must match the Hub's checksums. If the Hub is unavailable, slow or denies access, the last complete copy
-    in the cache is used.
+    A folder takes precedence over a Hub id of the same name, and is not validated here. A repository from the Hub is
+    validated, and its files must match the Hub's checksums. If the Hub is unavailable, slow or denies access, the last
+    complete copy in the cache is used.
 
     Args:
         repo: a folder, "user/name" or "user/name@revision".
@@ -127,26 +138,21 @@ def resolve(
     if repo and Path(repo).is_dir():
         return ResolvedRepo(Path(repo))
     hub_repo = _HubRepo(*parse_repo_id(repo, revision), token, cache_dir)
-    repo_id, reason = hub_repo.repo_id, None
     patterns = FILE_PATTERNS if include_card else SERVING_FILES
     try:
-        with translate_errors(repo_id, hub_repo.revision):
+        with translate_errors(hub_repo.repo_id, hub_repo.revision):
             if local_files_only:
-                folder = hub_repo.find_cached()
-            else:
-                folder = stop_when_silent(partial(hub_repo.download, patterns, force_download))
+                return hub_repo.find_cached()
+            return stop_when_silent(partial(hub_repo.download, patterns, force_download))
     except HubError as error:
         if error.is_final or local_files_only:
             raise
-        try:
-            folder = hub_repo.find_cached()
-        except (LocalEntryNotFoundError, InputError):
-            if not error.is_unavailable:
-                raise error from None
-            problem = f"{error.problem} {repo_id} is not in the cache."
-            raise HubError(problem, error.remedy, is_unavailable=True) from None
-        reason = error.problem
-    return ResolvedRepo(folder, repo_id, folder.name, reason)
+        with suppress(LocalEntryNotFoundError, InputError):
+            return replace(hub_repo.find_cached(), reason=error.problem)
+        if not error.is_unavailable:
+            raise
+        problem = f"{error.problem} {hub_repo.repo_id} is not in the cache."
+        raise HubError(problem, error.remedy, is_unavailable=True) from None
 
 
 def pull(
@@ -170,10 +176,10 @@ def pull(
     if output is None:
         return found
     with atomic_write(output) as temporary:
-        for name in ModelRepository(found.folder).files():
+        for name in found.repository.files():
             (temporary / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(found.folder / name, temporary / name)
-    return ResolvedRepo(output, found.repo_id, found.commit, found.reason)
+    return replace(found, folder=output)
 
 
 @dataclass(frozen=True)
@@ -185,38 +191,27 @@ class _HubRepo:
     token: str | None
     cache_dir: str | Path | None
 
-    def find_cached(self) -> Path:
+    def find_cached(self) -> ResolvedRepo:
         """Return the cached copy.
 
         Raises:
             LocalEntryNotFoundError: none is cached.
             InputError: it is incomplete or not valid.
         """
-        folder = self._cached_folder()
-        self._validate(folder)
-        return folder
+        return self._validate(self._cached_folder())
 
-    def download(self, patterns: Sequence[str], force: bool, report_progress: Callable[[], None]) -> Path:
-        """Download what the cache lacks, and check all of it.
+    def download(self, patterns: Sequence[str], force: bool, report_progress: Callable[[], None]) -> ResolvedRepo:
+        """Download the files that are not cached, and validate the repository.
+
+        Args:
+            patterns: of the files that are needed.
+            force: download cached files, too.
+            report_progress: called on every sign of progress.
 
         Raises:
             InputError: it is not a valid model repository.
             Exception: one of `CLIENT_ERRORS`.
         """
-        info = self._request_info()
-        commit = info.sha
-        if commit is None:
-            raise LookupError(f"no commit for {self.revision}")
-        files = {
-            file.rfilename: file
-            for file in info.siblings or []
-            if any(_matches(file.rfilename, pattern) for pattern in patterns)
-        }
-        if CONFIG_FILE not in files:
-            raise InputError(
-                f"{self.repo_id}@{commit[:7]} has no {CONFIG_FILE}, so it is not a HairSeg model repository.",
-                remedy="Choose a repository that train.py wrote.",
-            )
 
         class ProgressBar(tqdm):
             def update(self, n: float | None = 1) -> bool | None:
@@ -231,29 +226,29 @@ class _HubRepo:
                 token=self.token,
                 cache_dir=self.cache_dir,
                 force_download=force,
-                etag_timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
+                etag_timeout=timeout,
                 tqdm_class=ProgressBar,
             )
             return Path(path)
 
-        for name, file in files.items():
-            path = retry_once(fetch, name, commit, force)
-            if not _has_checksum(path, file) and not _has_checksum(fetch(name, commit, force=True), file):
-                raise OSError(f"{name} does not match its checksum")
-            report_progress()
-        folder = fetch(CONFIG_FILE, commit).parent
-        self._validate(folder)
-        if not self._is_cached_as(commit):
-            # A request by branch or tag makes the client store the commit that it refers to. Sent last, an interrupted
-            # download leaves the previous copy available offline.
-            with suppress(*CLIENT_ERRORS):
-                fetch(CONFIG_FILE, self.revision)
-        return folder
-
-    def _request_info(self) -> ModelInfo:
         timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
         request = HfApi(token=self.token).model_info
-        return retry_once(request, self.repo_id, revision=self.revision, files_metadata=True, timeout=timeout)
+        info = retry_once(request, self.repo_id, revision=self.revision, files_metadata=True, timeout=timeout)
+        commit = info.sha or self.revision
+        for file in info.siblings or []:
+            name = file.rfilename
+            if is_repository_file(name, patterns):
+                path = retry_once(fetch, name, commit, force)
+                if not _has_checksum(path, file) and not _has_checksum(fetch(name, commit, force=True), file):
+                    raise OSError(f"{name} does not match its checksum")
+                report_progress()
+        found = self._validate(fetch(CONFIG_FILE, commit).parent)
+        with suppress(*CLIENT_ERRORS):
+            # A request by branch or tag makes the client store the commit that it refers to. It is sent last, so that
+            # an interrupted download leaves the previous copy available offline.
+            if not self._is_cached_as(commit):
+                fetch(CONFIG_FILE, self.revision)
+        return found
 
     def _cached_folder(self) -> Path:
         folder = snapshot_download(
@@ -271,16 +266,10 @@ class _HubRepo:
         except LocalEntryNotFoundError:
             return False
 
-    def _validate(self, folder: Path) -> None:
-        try:
-            ModelRepository(folder).validate()
-        except InputError as error:
-            problem = f"{self.repo_id}@{folder.name[:7]} is not a valid model repository. {error.problem}"
-            raise InputError(problem, remedy=error.remedy) from None
-
-
-def _matches(name: str, pattern: str) -> bool:
-    return fnmatchcase(name, pattern) and name.count("/") == pattern.count("/")
+    def _validate(self, folder: Path) -> ResolvedRepo:
+        found = ResolvedRepo(folder, self.repo_id, folder.name)
+        found.repository.validate()
+        return found
 
 
 def _has_checksum(path: Path, file: RepoSibling) -> bool:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from huggingface_hub import HfApi, ModelInfo, SpaceCard, SpaceHardware, constants
 
-from hairseg.errors import InputError, quote
-from hairseg.hub.errors import retry_once, stop_when_silent, translate_errors
-from hairseg.hub.publish import check_id, check_rights, commit_files
+from hairseg.errors import InputError, raise_if_unknown
+from hairseg.hub.errors import retry_once, translate_errors
+from hairseg.hub.publish import check_id, check_push, commit_files
 from hairseg.hub.resolve import parse_repo_id
 from hairseg.repository.repository import CARD_FILE, SERVING_FILES
 
@@ -19,7 +19,9 @@ SUGGESTED_HARDWARE = "cpu-basic"
 
 PREVIEW = "assets/page.jpg"
 
-SPACE_FILES = [CARD_FILE, "LICENSE", "requirements.txt", "app.py", "assets/**/*", "hairseg/**/*"]
+REQUIRED_FILES = [CARD_FILE, "requirements.txt", "app.py"]
+
+SPACE_FILES = [*REQUIRED_FILES, "LICENSE", "assets/**/*", "hairseg/**/*"]
 
 
 @dataclass(frozen=True)
@@ -61,17 +63,20 @@ def space(
     check_id(space_id)
     ids = [parse_repo_id(repo) for repo in repos]
     files: dict[str, Path | bytes] = {**space_files()}
-    for name in (CARD_FILE, "requirements.txt", "app.py"):
+    for name in REQUIRED_FILES:
         if name not in files:
             raise InputError(f"{PROJECT / name} is missing.", remedy="Run this from a checkout of the project.")
-    hardware_names = [item.value for item in SpaceHardware]
-    if hardware is not None and hardware not in hardware_names:
-        raise InputError(f"Hardware {quote(hardware)} is unknown.", remedy=f"Choose from {', '.join(hardware_names)}.")
-    api, secrets = HfApi(token=token), secrets or {}
-    models = [(repo_id, revision, _model_info(api, repo_id, revision)) for repo_id, revision in ids]
+    if hardware:
+        raise_if_unknown("Hardware", hardware, [item.value for item in SpaceHardware])
+    api, secrets, timeout = HfApi(token=token), secrets or {}, constants.HF_HUB_DOWNLOAD_TIMEOUT
+    models: list[tuple[str, str, ModelInfo]] = []
+    for repo_id, revision in ids:
+        with translate_errors(repo_id, revision):
+            info = retry_once(api.model_info, repo_id, revision=revision, timeout=timeout)
+        models.append((repo_id, revision, info))
     files[CARD_FILE] = _render_space_card(space_id, models)
+    check_push(space_id, private, token, "space")
     with translate_errors(space_id):
-        stop_when_silent(lambda _: check_rights(api, space_id, private, "space", "gradio"))
         remote_files = {file.rfilename for file in api.space_info(space_id).siblings or []}
         stale_files = {name for name in remote_files if name.startswith("hairseg/")} - files.keys()
         api.add_space_variable(space_id, "HAIRSEG_REPO", " ".join(repos))
@@ -80,7 +85,7 @@ def space(
         commit_files(api, space_id, files, stale_files, "Deploy HairSeg", "space")
         if hardware:
             api.request_space_hardware(space_id, SpaceHardware(hardware))
-    need_token = [repo_id for repo_id, _, model in models if model.private and "HF_TOKEN" not in secrets]
+    need_token = [repo_id for repo_id, _, info in models if info.private and "HF_TOKEN" not in secrets]
     return DeployedSpace(f"{constants.ENDPOINT}/spaces/{space_id}", need_token)
 
 
@@ -94,14 +99,8 @@ def space_files() -> dict[str, Path]:
     }
 
 
-def _model_info(api: HfApi, repo_id: str, revision: str) -> ModelInfo:
-    timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
-    with translate_errors(repo_id, revision):
-        return retry_once(api.model_info, repo_id, revision=revision, timeout=timeout)
-
-
 def _render_space_card(space_id: str, models: Sequence[tuple[str, str, ModelInfo]]) -> bytes:
-    """Return the project's README with metadata that name the models and the files to preload.
+    """Render the Space's README.md: the project's, with the models and the files to preload in its metadata.
 
     Args:
         space_id: "user/name" of the Space.

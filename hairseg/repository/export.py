@@ -108,14 +108,9 @@ def _test_photos() -> list[np.ndarray]:
 @contextmanager
 def _silence_exporter() -> Iterator[None]:
     """Hide warnings about the exporter's own deprecated parts, which a user cannot act on."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(action="ignore"):
             yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+    finally:
+        logging.disable(logging.NOTSET)

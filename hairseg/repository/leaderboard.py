@@ -1,4 +1,4 @@
-"""Model repositories side by side, from their own files: as rows, as a text table and as JSON."""
+"""Comparison of model repositories by the scores in their files, as a text table or JSON."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -6,15 +6,15 @@ from pathlib import Path
 
 from hairseg.errors import InputError
 from hairseg.paper import VARIANTS
-from hairseg.repository.metrics import TOLERANCE, Metrics, ScoredPhotos
+from hairseg.repository.metrics import TOLERANCE, Metrics, ScoredPhotos, Scores
 from hairseg.repository.repository import CONFIG_FILE, ModelRepository
 
 SCORES = ("auroc", "f1", "worst_f1")
 
-NUMERIC_COLUMNS = ("photos", "AUROC", "F1", "worst", "MB", "ms")
+NUMERIC_COLUMNS = ("photos", "AUROC", "F1", "worst F1", "MB", "ms")
 
 COLUMNS = (
-    "model", "revision", "backbone", "variant", "recipe", "photos", "AUROC", "F1", "worst", "group, photos", "MB", "ms"
+    "model", "revision", "backbone", "variant", "recipe", "photos", "AUROC", "F1", "worst F1", "worst group", "MB", "ms"
 )  # fmt: skip
 
 
@@ -46,13 +46,13 @@ class Row:
     """One model repository.
 
     Attributes:
-        name: how people call it.
+        name: display name.
         revision: commit on the Hub.
-        backbone: of both variants.
+        backbone: backbone of all variants.
         variants: by name.
-        photos: what the scores are of; None without scores.
+        photos: the photos that were scored; None without scores.
         megabytes: size of all variants' weight files.
-        milliseconds: latency of both masks of a photo on this machine; None where it was not measured.
+        milliseconds: prediction time per photo for all variants on this machine; None if not measured.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Row:
 
     @property
     def rank(self) -> tuple[float, ...]:
-        """Sorts by AUROC, the pretrained variant's first, the best first."""
+        """Sort key: the AUROC of the pretrained variant, then of the random one, in descending order."""
         return tuple(-(self.score(variant, "auroc") or 0) for variant in VARIANTS)
 
 
@@ -93,16 +93,16 @@ class ComparisonGroup:
             variant: one of `VARIANTS`.
             score: one of `SCORES`.
         """
-        known = [value for other in self.rows if (value := other.score(variant, score)) is not None]
-        own = row.score(variant, score)
-        return self.is_compared and len(known) > 1 and own is not None and own >= max(known) - TOLERANCE
+        value = row.score(variant, score)
+        values = [other for found in self.rows if (other := found.score(variant, score)) is not None]
+        return self.is_compared and len(values) > 1 and value is not None and value >= max(values) - TOLERANCE
 
     def heading(self, mark: str, is_only_group: bool) -> str:
         """Describe what was scored, and whether the rows can be compared.
 
         Args:
-            mark: what stands beside the best score.
-            is_only_group: whether no other group has scores.
+            mark: symbol beside the best scores.
+            is_only_group: whether this is the only group with scores.
         """
         if self.photos is None:
             return "no scores: run `hairseg evaluate`"
@@ -112,7 +112,7 @@ class ComparisonGroup:
 
 
 def read_row(repository: ModelRepository, name: str, revision: str | None = None) -> Row:
-    """Read a row from a repository's files. Malformed scores are left out.
+    """Read a row from a repository's files. The scores are None if metrics.json is missing or malformed.
 
     Raises:
         InputError: config.json is missing or malformed.
@@ -128,27 +128,30 @@ def read_row(repository: ModelRepository, name: str, revision: str | None = None
         metrics = repository.metrics()
     except InputError:
         metrics = Metrics()
+    groups = metrics.groups | metrics.hair_types
     variants = {}
     for variant, entry in config.variants.items():
-        scores = metrics.variants.get(variant)
-        auroc, f1 = (scores.auroc, scores.f1) if scores else (None, None)
-        worst_f1, group, images = _worst_group(metrics, variant)
-        variants[variant] = VariantRow(entry.recipe, entry.images.train, auroc, f1, worst_f1, group, images)
+        scores = metrics.variants.get(variant, Scores())
+        f1_by_group = {
+            name: f1
+            for name, group in groups.items()
+            if variant in group.variants and (f1 := group.variants[variant].f1) is not None
+        }
+        worst = min(f1_by_group, key=lambda name: f1_by_group[name], default=None)
+        variants[variant] = VariantRow(
+            recipe=entry.recipe,
+            trained_on=entry.images.get("train"),
+            auroc=scores.auroc,
+            f1=scores.f1,
+            worst_f1=f1_by_group[worst] if worst else None,
+            worst_group=worst,
+            worst_images=groups[worst].images if worst else None,
+        )
     return Row(name, revision, config.backbone, variants, metrics.photos, repository.weight_bytes() / 1e6)
 
 
-def _worst_group(metrics: Metrics, variant: str) -> tuple[float | None, str | None, int | None]:
-    """F1, name and number of photos of the group with the lowest F1."""
-    groups = [
-        (f1, name, group.images)
-        for name, group in (metrics.groups | metrics.hair_types).items()
-        if variant in group.variants and (f1 := group.variants[variant].f1) is not None
-    ]
-    return min(groups, key=lambda group: group[0], default=(None, None, None))
-
-
 def comparison_groups(rows: Iterable[Row]) -> list[ComparisonGroup]:
-    """Group rows by what was scored: the largest group first, rows without scores last."""
+    """Group rows by the photos that were scored: the largest group first, rows without scores last."""
     by_photos: dict[ScoredPhotos | None, list[Row]] = {}
     for row in rows:
         by_photos.setdefault(row.photos, []).append(row)
@@ -176,30 +179,37 @@ def find_repositories(folders: Iterable[Path]) -> list[Path]:
 
 
 def format_leaderboard(rows: Iterable[Row]) -> str:
-    """Format rows as text, one line for each variant, with a star before the best scores of a group."""
+    """Format rows as text tables, one line for each variant, with a star before the best scores of a group."""
     groups = comparison_groups(rows)
-    scored = [group for group in groups if group.photos]
-    parts = []
-    for group in groups:
-        lines = []
-        for row in group.rows:
-            repository = [row.name, row.revision or "-", row.backbone]
-            size, latency = f"{row.megabytes:.1f}", "-" if row.milliseconds is None else f"{row.milliseconds:.0f}"
-            for variant, known in row.variants.items():
-                scores = [
-                    ("*" if group.is_best(row, variant, score) else "") + format_score(row.score(variant, score))
-                    for score in SCORES
+    is_only_group = sum(group.photos is not None for group in groups) == 1
+    return "\n\n".join(
+        f"{group.heading('*', is_only_group)}\n{format_table(COLUMNS, _format_rows(group), NUMERIC_COLUMNS)}"
+        for group in groups
+    )
+
+
+def _format_rows(group: ComparisonGroup) -> list[list[str]]:
+    """Format the cells of `COLUMNS`, one line for each variant."""
+    lines = []
+    for row in group.rows:
+        for variant, scores in row.variants.items():
+            marks = {score: "*" if group.is_best(row, variant, score) else "" for score in SCORES}
+            worst = scores.worst_group and f"{scores.worst_group}, {scores.worst_images or '?'}"
+            texts = [row.name, row.revision, row.backbone, variant, scores.recipe, scores.trained_on]
+            lines.append(
+                [
+                    *(str(value or "-") for value in texts),
+                    *(mark + format_score(row.score(variant, score)) for score, mark in marks.items()),
+                    worst or "-",
+                    f"{row.megabytes:.1f}",
+                    "-" if row.milliseconds is None else f"{row.milliseconds:.0f}",
                 ]
-                worst = f"{known.worst_group}, {known.worst_images or '?'}" if known.worst_group else "-"
-                training = [variant, known.recipe or "-", str(known.trained_on or "-")]
-                lines.append([*repository, *training, *scores, worst, size, latency])
-                repository, size, latency = ["", "", ""], "", ""
-        parts.append(f"{group.heading('*', len(scored) == 1)}\n{format_table(COLUMNS, lines, NUMERIC_COLUMNS)}")
-    return "\n\n".join(parts)
+            )
+    return lines
 
 
 def rows_to_json(rows: Iterable[Row]) -> Sequence[Mapping[str, object]]:
-    """Convert rows to JSON, each with the names it is compared with, and the scores where it is the best."""
+    """Convert rows to JSON, with the names of the rows each is compared with and the scores where it is the best."""
     return [
         asdict(row)
         | {

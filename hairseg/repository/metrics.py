@@ -1,22 +1,34 @@
 """metrics.json of a model repository: the scores that evaluate.py writes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from hairseg.paper import VARIANTS
 from hairseg.repository.records import MAX_ENTRIES, ByName, Count, Fraction, Name, Record
 
-TOLERANCE = 5e-5  # Scores closer than this print alike.
+TOLERANCE = 5e-5  # half a unit of the last digit shown
 
 COMPARED = ("auroc", "f1")
 
+Rates = Annotated[list[Fraction], Field(max_length=MAX_ENTRIES)]
 
-class VariantScores(Record):
-    """Scores of one network at its input size, all pixels pooled; None where there is nothing to score."""
+
+class Scores(Record):
+    """Scores of one variant. A score is None where it is undefined or was not measured.
+
+    Attributes:
+        auroc: area under the ROC curve, all pixels pooled.
+        f1: all pixels pooled, at the threshold of config.json.
+        iou: all pixels pooled, at the threshold of config.json.
+        mse: mean squared error of alpha.
+        boundary_iou: mean over photos.
+        calibration_error: expected calibration error of alpha.
+        median_f1: median over photos with hair.
+        false_hair: fraction of labelled pixels wrongly labelled as hair.
+    """
 
     auroc: Fraction | None = None
     f1: Fraction | None = None
@@ -24,44 +36,25 @@ class VariantScores(Record):
     mse: Fraction | None = None
     boundary_iou: Fraction | None = None
     calibration_error: Fraction | None = None
-
-
-class MaskScores(Record):
-    """Scores of masks at full resolution.
-
-    F1 and IoU pool all pixels, Boundary IoU is the mean over photos, `median_f1` the median over photos with hair.
-    `false_hair` is the fraction of labelled pixels wrongly called hair.
-    """
-
-    f1: Fraction | None = None
-    iou: Fraction | None = None
-    boundary_iou: Fraction | None = None
     median_f1: Fraction | None = None
     false_hair: Fraction | None = None
 
 
-class AlphaScores(MaskScores):
-    """Scores of alphas at full resolution."""
+class FullResolutionScores(Scores):
+    """Scores of alphas at full resolution; `unrefined` holds those without guided-filter refinement."""
 
-    auroc: Fraction | None = None
-    calibration_error: Fraction | None = None
-
-
-class FullResolutionScores(AlphaScores):
-    """Scores of the alphas that a user gets; `unrefined` holds those without guided-filter refinement."""
-
-    unrefined: AlphaScores = Field(default_factory=AlphaScores)
+    unrefined: Scores = Scores()
 
 
 class GroupScores(Record):
     """Scores of the photos of one group."""
 
     images: Count | None = None
-    variants: ByName[MaskScores] = Field(default_factory=dict)
+    variants: ByName[Scores] = Field(default_factory=dict)
 
 
 class FalseHair(Record):
-    """Fraction of pixels called hair in photos without people: the mean, and that of the worst photo."""
+    """Fraction of pixels labelled as hair in photos without people: the mean, and that of the worst photo."""
 
     mean: Fraction | None = None
     worst: Fraction | None = None
@@ -83,15 +76,15 @@ class HairlessScores(HairlessType):
 class RocCurve(Record):
     """Points of a ROC curve, from the highest threshold downwards."""
 
-    false_positive_rate: Annotated[list[Fraction], Field(max_length=MAX_ENTRIES)] = Field(default_factory=list)
-    true_positive_rate: Annotated[list[Fraction], Field(max_length=MAX_ENTRIES)] = Field(default_factory=list)
+    false_positive_rate: Rates = Field(default_factory=list)
+    true_positive_rate: Rates = Field(default_factory=list)
 
 
 class Transfer(Record):
     """F1 by number of training photos, as benchmarks/transfer.py measures it.
 
-    `photos_saved` is the fraction of the photos with which the pretrained variant is as good as the random one with
-    all of them; None where it never is.
+    `photos_saved` is the fraction of the training photos with which the pretrained variant matches the random one
+    trained on all of them; None if it never does.
     """
 
     f1: ByName[ByName[Fraction | None]] = Field(default_factory=dict)
@@ -122,7 +115,7 @@ class EpochRecord(TypedDict):
 
 @dataclass(frozen=True)
 class ScoredPhotos:
-    """What was scored. Only scores of the same photos at the same size are compared."""
+    """The photos that were scored. Only scores of the same photos at the same size are compared."""
 
     dataset: str
     split: str
@@ -138,33 +131,28 @@ class PhotoType:
     """Scores on one type of photo, at full resolution.
 
     Attributes:
-        name: what the photos show.
-        dataset: None for photos without people.
-        images: number of photos; None where it is not recorded.
+        label: name, data set and number of photos, for a table.
         f1: by variant; None where no photo has hair.
-        false_hair: by variant, the fraction of pixels wrongly called hair.
+        false_hair: by variant, the fraction of pixels wrongly labelled as hair.
     """
 
-    name: str
-    dataset: str | None
-    images: int | None
+    label: str
     f1: dict[str, float | None]
     false_hair: dict[str, float | None]
 
-    @property
-    def label(self) -> str:
-        """Name, data set and number of photos, for a table."""
-        images = f"{self.images} photo{'s' * (self.images > 1)}" if self.images else None
-        return ", ".join(part for part in (self.name, self.dataset, images) if part)
-
-    @property
-    def is_scored(self) -> bool:
-        """Whether any score is known."""
-        return any(score is not None for score in (*self.f1.values(), *self.false_hair.values()))
+    @classmethod
+    def from_scores(
+        cls, name: str, dataset: str | None, images: int | None, scores: Mapping[str, Scores]
+    ) -> "PhotoType":
+        """Label the scores by variant of some photos; without a data set, of photos without people."""
+        photos = f"{images} photo{'s' if images > 1 else ''}" if images else None
+        label = ", ".join(part for part in (name, dataset, photos) if part)
+        f1 = {variant: found.f1 for variant, found in scores.items()}
+        return cls(label, f1, {variant: found.false_hair for variant, found in scores.items()})
 
     @property
     def rank(self) -> tuple[float, ...]:
-        """Sorts by the F1 of the first variant, photos without hair last, the most false hair first."""
+        """Sort key: F1 of the first variant, ascending; then photos without hair by false hair, descending."""
         f1 = next((score for score in self.f1.values() if score is not None), None)
         return (0, f1) if f1 is not None else (1, *(-(fraction or 0) for fraction in self.false_hair.values()))
 
@@ -174,9 +162,9 @@ class DatasetMetrics(Record):
 
     Attributes:
         variants: scores at the networks' input size, as in the paper.
-        full_resolution: scores of what a user gets.
-        hair_types: by type of hair, where the data set has it.
-        groups: by what else photos show, the worst first.
+        full_resolution: scores of alphas at full resolution.
+        hair_types: by type of hair, if the data set labels it.
+        groups: by other groups of photos, such as hats, the worst first.
         framing: by size of the photo in a larger scene, such as "1/3", then by variant.
         framing_photos: number of photos scored for each framing.
     """
@@ -185,38 +173,32 @@ class DatasetMetrics(Record):
     split: Name | None = None
     images: Count | None = None
     image_size: Count | None = None
-    variants: ByName[VariantScores] = Field(default_factory=dict)
+    variants: ByName[Scores] = Field(default_factory=dict)
     roc: ByName[RocCurve] = Field(default_factory=dict)
     full_resolution: ByName[FullResolutionScores] = Field(default_factory=dict)
     hair_types: ByName[GroupScores] = Field(default_factory=dict)
     groups: ByName[GroupScores] = Field(default_factory=dict)
     framing_photos: Count | None = None
-    framing: ByName[ByName[MaskScores]] = Field(default_factory=dict)
+    framing: ByName[ByName[Scores]] = Field(default_factory=dict)
     hairless: HairlessScores | None = None
 
     @property
     def photos(self) -> ScoredPhotos | None:
-        """What was scored; None where it is not recorded completely."""
+        """The photos that were scored; None if not recorded completely."""
         if self.dataset and self.split and self.images and self.image_size:
             return ScoredPhotos(self.dataset, self.split, self.images, self.image_size)
         return None
 
     def photo_types(self) -> Iterator[PhotoType]:
         """Yield the scores by type of photo."""
-        framing = {
-            f"photo {size} of a scene": GroupScores(images=self.framing_photos, variants=scores)
-            for size, scores in self.framing.items()
-        }
+        for size, scores in self.framing.items():
+            yield PhotoType.from_scores(f"photo {size} of a scene", self.dataset, self.framing_photos, scores)
         hair_types = {f"hair: {name}": scores for name, scores in self.hair_types.items()}
-        for name, group in (framing | hair_types | self.groups).items():
-            scores = {variant: group.variants[variant] for variant in VARIANTS if variant in group.variants}
-            f1 = {variant: found.f1 for variant, found in scores.items()}
-            false_hair = {variant: found.false_hair for variant, found in scores.items()}
-            yield PhotoType(name, self.dataset, group.images, f1, false_hair)
-        if self.hairless:
-            for name, hairless in self.hairless.kinds.items():
-                false_hair = {variant: found.mean for variant, found in hairless.variants.items()}
-                yield PhotoType(f"no people: {name}", None, hairless.images, dict.fromkeys(false_hair), false_hair)
+        for name, group in (hair_types | self.groups).items():
+            yield PhotoType.from_scores(name, self.dataset, group.images, group.variants)
+        for name, group in (self.hairless.kinds if self.hairless else {}).items():
+            scores = {variant: Scores(false_hair=found.mean) for variant, found in group.variants.items()}
+            yield PhotoType.from_scores(f"no people: {name}", None, group.images, scores)
 
 
 class Metrics(DatasetMetrics):
@@ -231,7 +213,7 @@ class Metrics(DatasetMetrics):
         Example:
             >>> def scored(f1: float) -> Metrics:
             ...     photos = {"dataset": "figaro1k", "split": "test", "images": 210, "image_size": 256}
-            ...     return Metrics(**photos, variants={"random": VariantScores(f1=f1)})
+            ...     return Metrics(**photos, variants={"random": Scores(f1=f1)})
             >>> scored(0.8).regressions_against(scored(0.9))
             ['F1 of random is 0.8000, not 0.9000']
         """
@@ -253,4 +235,4 @@ class Metrics(DatasetMetrics):
         Photos without hair come last: they have no F1, only false hair.
         """
         found = [photo_type for metrics in (self, *self.others) for photo_type in metrics.photo_types()]
-        return sorted((photo_type for photo_type in found if photo_type.is_scored), key=lambda found: found.rank)
+        return sorted((photo_type for photo_type in found if photo_type.f1), key=lambda photo_type: photo_type.rank)

@@ -1,4 +1,4 @@
-"""The model repository on disk. No other module builds the names of its files.
+"""The model repository on disk. Its file names are defined here only.
 
 README.md  config.json  metrics.json  figures/*.png
 {pretrained,random}/model.safetensors  {pretrained,random}/history.json  {pretrained,random}/model.onnx
@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import nn
 
 from hairseg.errors import InputError, quote, summarise
@@ -44,9 +45,9 @@ BUNDLED = Path(__file__).parents[1] / "bundled"
 
 FLOAT_DTYPES = ("F16", "BF16", "F32", "F64")
 
-FETCH_AGAIN = "Fetch the repository again."
+DOWNLOAD_AGAIN = "Restore the file, or download the repository again."
 
-_HISTORY = TypeAdapter(list[EpochRecord])
+T = TypeVar("T")
 
 
 class ModelRepository:
@@ -56,6 +57,7 @@ class ModelRepository:
 
     Args:
         folder: an existing repository, or where to create one.
+        name: its name in messages; by default the path of the folder.
 
     Example:
         >>> bundled = ModelRepository(BUNDLED)
@@ -63,25 +65,26 @@ class ModelRepository:
         ('efficientnet_lite0', ['pretrained', 'random'])
     """
 
-    def __init__(self, folder: str | Path):
+    def __init__(self, folder: str | Path, name: str | None = None):
         self.folder = Path(folder)
+        self.name = name or str(folder)
 
     @cached_property
     def config(self) -> Config:
         """config.json, read once.
 
         Raises:
-            InputError: the file is missing or malformed, has another format, or needs a newer version.
+            InputError: the file is missing or malformed, or its format or backbone is unknown.
         """
-        return Config.from_json(self._read_json(CONFIG_FILE), str(self.folder / CONFIG_FILE))
+        return self._read(CONFIG_FILE, Config)
 
     def metrics(self) -> Metrics:
-        """Read metrics.json; malformed scores are left out.
+        """Read metrics.json.
 
         Raises:
-            InputError: the file is missing or is not JSON.
+            InputError: the file is missing or malformed.
         """
-        return Metrics.from_json(self._read_json(METRICS_FILE))
+        return self._read(METRICS_FILE, Metrics)
 
     def history(self, variant: str) -> list[EpochRecord]:
         """Read one record per epoch of training.
@@ -89,11 +92,7 @@ class ModelRepository:
         Raises:
             InputError: the file is missing or malformed.
         """
-        name = f"{variant}/{HISTORY_FILE}"
-        try:
-            return _HISTORY.validate_python(self._read_json(name))
-        except ValidationError as error:
-            raise describe(error, str(self.folder / name)) from None
+        return self._read(f"{variant}/{HISTORY_FILE}", list[EpochRecord])
 
     @property
     def card(self) -> Path:
@@ -102,7 +101,7 @@ class ModelRepository:
 
     @property
     def worst_photos(self) -> Path:
-        """Path of the picture of the photos with the lowest scores. It shows photos, so it is never pushed."""
+        """Path of the figure of the photos with the lowest scores. It shows people, so it is never pushed."""
         return self.folder / "worst.png"
 
     def weights(self, variant: str) -> Path:
@@ -110,7 +109,7 @@ class ModelRepository:
         return self.folder / variant / WEIGHTS_FILE
 
     def onnx(self, variant: str) -> Path:
-        """Path of a variant's ONNX file, which few repositories have; see `hairseg.repository.export`."""
+        """Path of a variant's ONNX file, which is optional; `hairseg.repository.export` writes it."""
         return self.folder / variant / ONNX_FILE
 
     def figure(self, name: str) -> Path:
@@ -147,20 +146,19 @@ class ModelRepository:
             InputError: as `validate`.
         """
         for variant in variants:
-            self._check_weights(variant)
+            with self._open_weights(variant):
+                pass
 
     def validate(self) -> Config:
-        """Check the whole repository, tensor values included.
+        """Check all that serving needs, tensor values included. The scores in metrics.json are not checked.
 
         Raises:
             InputError: names the first file, tensor or setting that is missing, unexpected or wrong.
         """
-        if not self.folder.is_dir():
-            raise InputError(f"{self.folder} is not a folder.", remedy="Give a model repository written by train.py.")
-        self.metrics()
         for variant in self.config.variants:
             self.history(variant)
             self._read_weights(variant)
+        self._read(METRICS_FILE, object)
         return self.config
 
     def save_config(self, config: Config) -> None:
@@ -182,74 +180,80 @@ class ModelRepository:
 
     def save_weights(self, variant: str, backbone: str, state: Mapping[str, torch.Tensor]) -> None:
         """Write a state dict of `DeepLabV3`: convolutions in float16, normalisation in float32."""
-        halved = {
+        half_precision = {
             f"{name}.{parameter}"
             for name, module in _meta_network(backbone).named_modules()
             if isinstance(module, nn.Conv2d)
             for parameter, _ in module.named_parameters(recurse=False)
         }
-        tensors = {name: (tensor.half() if name in halved else tensor).contiguous() for name, tensor in state.items()}
+        tensors = {
+            name: (tensor.half() if name in half_precision else tensor).contiguous() for name, tensor in state.items()
+        }
         write_bytes(self.weights(variant), save(tensors, metadata={"format": "pt"}))
 
-    def _read_json(self, name: str) -> object:
-        path = self.folder / name
+    def _read(self, name: str, expected: type[T]) -> T:
+        """Read a JSON file, and check its content."""
+        path, label = self.folder / name, f"{self.name}/{name}"
         if not path.is_file():
             raise InputError(
-                f"{path.parent} is not a HairSeg model repository: {path.name} is missing.",
+                f"{self.name} is not a HairSeg model repository: {name} is missing.",
                 remedy="Give a folder written by train.py.",
             )
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return TypeAdapter(expected).validate_python(json.loads(path.read_text(encoding="utf-8")))
+        except ValidationError as error:
+            raise describe(error, label) from None
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{path} is not valid JSON ({summarise(error)}).", remedy=FETCH_AGAIN) from None
+            raise InputError(f"{label} is not valid JSON ({summarise(error)}).", remedy=DOWNLOAD_AGAIN) from None
 
-    def _check_weights(self, variant: str) -> Path:
-        """Return the path of a variant's weights, whose tensors have the network's names, shapes and dtypes."""
+    @contextmanager
+    def _open_weights(self, variant: str) -> Iterator[safe_open]:
+        """Open a variant's weights after checking names, shapes and dtypes of the tensors."""
         if variant not in self.config.variants:
             available = ", ".join(self.config.variants)
-            raise InputError(f"{self.folder} has no {variant!r} variant.", remedy=f"It has {available}.")
-        path = self.weights(variant)
-        if not path.is_file():
-            raise InputError(f"{path} is missing.", remedy=FETCH_AGAIN)
-        with _refuse_broken(path), safe_open(path, "pt") as file:
-            slices = {name: file.get_slice(name) for name in file.keys()}
-            found = {name: (tensor.get_shape(), tensor.get_dtype()) for name, tensor in slices.items()}
-        _check_tensors(path, self.config.backbone, found)
-        return path
+            raise InputError(f"{self.name} has no {variant!r} variant.", remedy=f"It has {available}.")
+        label = f"{self.name}/{variant}/{WEIGHTS_FILE}"
+        if not self.weights(variant).is_file():
+            raise InputError(f"{label} is missing.", remedy=DOWNLOAD_AGAIN)
+        try:
+            with safe_open(self.weights(variant), "pt") as file:
+                slices = {name: file.get_slice(name) for name in file.offset_keys()}
+                found = {name: (tensor.get_shape(), tensor.get_dtype()) for name, tensor in slices.items()}
+                _check_tensors(label, self.config.backbone, found)
+                yield file
+        except (SafetensorError, OSError) as error:
+            raise InputError(
+                f"{label} is not a complete safetensors file ({summarise(error)}).", remedy=DOWNLOAD_AGAIN
+            ) from None
 
     def _read_weights(self, variant: str) -> dict[str, torch.Tensor]:
-        """Load one variant's tensors, floating ones in float32."""
-        path = self._check_weights(variant)
-        with _refuse_broken(path):
-            state = load_file(path)
+        """Load one variant's tensors; floating-point ones are converted to float32."""
+        with self._open_weights(variant) as file:
+            state = {name: file.get_tensor(name) for name in file.offset_keys()}
         state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
         for name, tensor in state.items():
+            problem = None
             if not tensor.isfinite().all():
-                raise InputError(
-                    f"{path} has infinite or NaN values in the tensor {name!r}.",
-                    remedy="Train it again with a smaller learning rate.",
-                )
-            if name.endswith("running_var") and (tensor < 0).any():
-                raise InputError(f"{path} has negative variances in the tensor {name!r}.", remedy=FETCH_AGAIN)
+                problem = "infinite or NaN values"
+            elif name.endswith("running_var") and (tensor < 0).any():
+                problem = "negative variances"
+            if problem:
+                label = f"{self.name}/{variant}/{WEIGHTS_FILE}"
+                raise InputError(f"{label} has {problem} in the tensor {name!r}.", remedy="Train the variant again.")
         return state
 
 
-def is_repository_file(name: str) -> bool:
-    """Return whether a file of this name, relative to the folder, belongs to a model repository."""
-    return any(fnmatchcase(name, pattern) for pattern in FILE_PATTERNS) and name.count("/") <= 1
+def is_repository_file(name: str, patterns: Sequence[str] = FILE_PATTERNS) -> bool:
+    """Return whether a file of this name, relative to the folder, belongs to a model repository.
+
+    Args:
+        name: "/" separates the folders.
+        patterns: `FILE_PATTERNS` for all files, `SERVING_FILES` for those that serving needs.
+    """
+    return name.count("/") <= 1 and any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-@contextmanager
-def _refuse_broken(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (SafetensorError, OSError) as error:
-        raise InputError(
-            f"{path} is not a complete safetensors file ({summarise(error)}).", remedy=FETCH_AGAIN
-        ) from None
-
-
-def _check_tensors(path: Path, backbone: str, found: Mapping[str, tuple[list[int], str]]) -> None:
+def _check_tensors(label: str, backbone: str, found: Mapping[str, tuple[list[int], str]]) -> None:
     """Compare names, shapes and dtypes with those of the network, before any tensor is read."""
     expected = _expected_tensors(backbone)
     for problem, names in (
@@ -257,18 +261,13 @@ def _check_tensors(path: Path, backbone: str, found: Mapping[str, tuple[list[int
         ("has the unknown tensor", found.keys() - expected.keys()),
     ):
         if names:
-            raise InputError(f"{path} {problem} {quote(min(names))}.", remedy=f"It must hold a {backbone} network.")
-    for name, (shape, is_floating) in expected.items():
+            raise InputError(f"{label} {problem} {quote(min(names))}.", remedy=f"It must hold a {backbone} network.")
+    for name, (shape, dtypes) in expected.items():
         found_shape, dtype = found[name]
-        if found_shape != shape:
+        if found_shape != shape or dtype not in dtypes:
             raise InputError(
-                f"{path} has the tensor {name!r} of shape {quote(found_shape)}.",
-                remedy=f"With {backbone} it must be {shape}.",
-            )
-        dtypes = FLOAT_DTYPES if is_floating else ("I64",)
-        if dtype not in dtypes:
-            raise InputError(
-                f"{path} has the tensor {name!r} of type {dtype}.", remedy=f"It must be {' or '.join(dtypes)}."
+                f"{label} has the tensor {name!r} of type {dtype} and shape {quote(found_shape)}.",
+                remedy=f"With {backbone} it must be {' or '.join(dtypes)} of shape {shape}.",
             )
 
 
@@ -278,6 +277,9 @@ def _meta_network(backbone: str) -> DeepLabV3:
 
 
 @cache
-def _expected_tensors(backbone: str) -> dict[str, tuple[list[int], bool]]:
-    state = _meta_network(backbone).state_dict()
-    return {name: (list(tensor.shape), tensor.is_floating_point()) for name, tensor in state.items()}
+def _expected_tensors(backbone: str) -> dict[str, tuple[list[int], tuple[str, ...]]]:
+    """Shape and possible dtypes of each tensor, the dtypes by the names of safetensors."""
+    return {
+        name: (list(tensor.shape), FLOAT_DTYPES if tensor.is_floating_point() else ("I64",))
+        for name, tensor in _meta_network(backbone).state_dict().items()
+    }

@@ -233,7 +233,7 @@ def _score(run: _Run, tests: dict[str, PhotoArrays], backdrops: dict[str, list[n
         for dataset, pairs in run.photos.pairs["test"].items()
         if pairs
     )
-    metrics.others = others
+    metrics = metrics.model_copy(update={"others": others})
     run.repository.save_metrics(metrics)
     run.repository.save_card(render_card(predictor.config, metrics, run.options.push_to or "USER/NAME"))
     print(format_report(metrics))

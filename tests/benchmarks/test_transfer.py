@@ -73,4 +73,4 @@ def test_curve_is_added_to_repository_and_card(tmp_path):
     assert repository.metrics().full_resolution == ModelRepository(BUNDLED).metrics().full_resolution
     card = repository.card.read_text()
     assert "| 50 | 0.8000 | 0.5000 |\n| 200 | 0.9000 | 0.8500 |" in card
-    assert "Pretrained, 100 photos do what 200 do from random weights." in card, "midway in the logarithm"
+    assert "With pretraining, 100 training photos match 200 from random weights." in card, "midway in the logarithm"

@@ -17,15 +17,7 @@ from hairseg.evaluation.metrics import boundary_iou
 from hairseg.evaluation.report import format_report
 from hairseg.inference.predictor import HairPredictor
 from hairseg.repository import ModelRepository
-from hairseg.repository.metrics import (
-    AlphaScores,
-    FalseHair,
-    FullResolutionScores,
-    HairlessScores,
-    HairlessType,
-    Metrics,
-    VariantScores,
-)
+from hairseg.repository.metrics import FalseHair, FullResolutionScores, HairlessScores, HairlessType, Metrics, Scores
 
 
 def test_scores_match_scikit_learn(small_repository, portraits, accept_all_components):
@@ -199,8 +191,8 @@ def test_hair_types_are_scored_apart(small_repository, tmp_path):
 
 
 def test_report_shows_the_paper_beside_ours():
-    scores = VariantScores(auroc=0.98765, f1=0.9, iou=0.8, mse=0.05, boundary_iou=0.5, calibration_error=0.012)
-    refined, unrefined = {"f1": 0.9, "iou": 0.8, "boundary_iou": 0.6}, AlphaScores(f1=0.85, iou=0.75, boundary_iou=0.4)
+    scores = Scores(auroc=0.98765, f1=0.9, iou=0.8, mse=0.05, boundary_iou=0.5, calibration_error=0.012)
+    refined, unrefined = {"f1": 0.9, "iou": 0.8, "boundary_iou": 0.6}, Scores(f1=0.85, iou=0.75, boundary_iou=0.4)
     metrics = Metrics(
         dataset="celebamask-hq",
         split="test",

@@ -42,7 +42,7 @@ BLUE, ORANGE = (0x1D, 0x4E, 0xD8), (0xC2, 0x41, 0x0C)  # train and test
 PRETRAINED, RANDOM = (ImageColor.getrgb(VARIANT_COLOURS[variant]) for variant in ("pretrained", "random"))
 
 
-def test_history_draws_what_there_is_and_leaves_gaps(tmp_path):
+def test_history_leaves_gaps_for_missing_scores(tmp_path):
     """Test F1 falls from left to right; AUROC has no value in any epoch, so the third panel has no line."""
     history = [
         {
@@ -67,7 +67,7 @@ def scores_of(logits: torch.Tensor, masks: torch.Tensor) -> PixelScores:
     return counts.scores()
 
 
-def test_curves_of_a_perfect_network_hug_the_corner_and_those_of_guesses_the_diagonal(tmp_path):
+def test_perfect_scores_follow_the_corner_and_random_scores_the_diagonal(tmp_path):
     masks = (torch.arange(2000) >= 1000).int()
     perfect = scores_of(torch.linspace(-9, 9, 2000), masks)
     guesses = scores_of(torch.randn(2000, generator=torch.Generator().manual_seed(0)), masks)

@@ -14,7 +14,7 @@ from torch import nn
 
 from hairseg.evaluation.metrics import BoundaryScores, MaskCounts, PixelCounts, PixelScores, boundary_iou, score
 from hairseg.networks.preprocessing import IGNORE, Preprocessing
-from hairseg.repository.metrics import MaskScores
+from hairseg.repository.metrics import Scores
 
 
 def sample(scale: float, offset: float, pixels: int = 200_000) -> tuple[torch.Tensor, torch.Tensor]:
@@ -99,7 +99,7 @@ def test_without_hair_only_errors_are_scored():
     assert scores.mse == pytest.approx(0, abs=1e-9) and scores.calibration_error == pytest.approx(0, abs=1e-6)
     masks = MaskCounts()
     assert masks.add(np.zeros((4, 4), bool), np.zeros((4, 4), bool)) is None
-    assert masks.scores() == MaskScores(f1=None, iou=None, boundary_iou=None, median_f1=None, false_hair=0)
+    assert masks.scores() == Scores(f1=None, iou=None, boundary_iou=None, median_f1=None, false_hair=0)
 
 
 def test_without_pixels_there_are_no_scores():

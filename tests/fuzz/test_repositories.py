@@ -3,7 +3,6 @@
 import json
 import math
 import struct
-from dataclasses import fields
 
 import gradio as gr
 import orjson
@@ -24,7 +23,7 @@ def model(tmp_path) -> ModelRepository:
     return ModelRepository(write_repository(tmp_path / "repository", ("random",)))
 
 
-NAMES = [*(field.name for field in fields(Config)), "other"]
+NAMES = [*Config.model_fields, "other"]
 
 
 @given(changes=st.dictionaries(st.sampled_from(NAMES), json_values, min_size=1))
@@ -137,7 +136,7 @@ SHOWN = ["variants", "images", "dataset", "hairless", "roc", "others", "groups",
     | st.lists(st.dictionaries(st.sampled_from(["epoch", "train", "test"]), json_values), max_size=3),
 )
 def test_any_scores_on_the_page(model, metrics, history):
-    """Malformed scores are left out."""
+    """The page shows no scores if a file is malformed."""
     (model.folder / "metrics.json").write_text(json.dumps(metrics))
     (model.folder / "random" / "history.json").write_text(json.dumps(history))
     found = metrics_of(model)

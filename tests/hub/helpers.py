@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,7 +78,7 @@ METRICS = {
 def write_pushable(folder: Path, variants: tuple[str, ...] = ("pretrained", "random")) -> Path:
     repository = ModelRepository(write_repository(folder, variants))
     entries = {variant: training_entry("imagenet" if variant == "pretrained" else "random") for variant in variants}
-    repository.save_config(replace(repository.config, variants=entries))
+    repository.save_config(repository.config.model_copy(update={"variants": entries}))
     metrics = Metrics(**METRICS | {"variants": {variant: METRICS["variants"][variant] for variant in variants}})
     repository.save_metrics(metrics)
     for name in ("figure3", "figure4"):
@@ -146,5 +145,5 @@ FAULTS = {
     "wrong listing": (dict(kind="corrupt", path="/api/"), "unexpected response"),
     "always 500": (dict(kind="status"), "failed with status 500"),
     "always 503 for weights": (dict(kind="status", path="signature", status=503), "failed with status 503"),
-    "too many requests": (dict(kind="status", status=429), "limits the rate"),
+    "too many requests": (dict(kind="status", status=429), "failed with status 429"),
 }

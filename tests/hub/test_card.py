@@ -1,7 +1,6 @@
 """The model card: its text and its metadata for the Hub."""
 
 import re
-from dataclasses import replace
 
 from hub.helpers import METRICS, publish, training_entry
 from huggingface_hub import ModelCard, get_session
@@ -66,7 +65,8 @@ def test_data_sets_without_a_hub_id(both):
     def card_of(*datasets: str) -> ModelCard:
         return ModelCard(
             card.render_card(
-                replace(config, variants={"random": entry.model_copy(update={"datasets": [*datasets]})}), Metrics()
+                config.model_copy(update={"variants": {"random": entry.model_copy(update={"datasets": [*datasets]})}}),
+                Metrics(),
             )
         )
 

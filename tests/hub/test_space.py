@@ -67,7 +67,7 @@ def test_space_mistakes(server, one, project, monkeypatch):
     assert_fails(lambda: space("page", [REPO]), "'page'")
     assert_fails(lambda: space("bob/page", [REPO]), "may not write to bob/page")
     monkeypatch.setenv("HF_TOKEN", READER)
-    assert_fails(lambda: space("ada/page", [REPO]), "read-only")
+    assert_fails(lambda: space("ada/page", [REPO]), "may not write to ada/page")
     (project / "app.py").unlink()
     assert_fails(lambda: space("ada/page", [REPO]), "app.py")
     assert ("spaces", "ada/page") not in server.repos
@@ -128,5 +128,5 @@ def test_hardware_and_secrets_are_passed_on(server, one, project, monkeypatch, c
     made = server.repo("ada/page", "spaces")
     assert made.hardware == "t4-small" and made.secrets == {"HF_TOKEN": "hf_x", "GREETING": "hello"}
     assert "HF_TOKEN" not in capsys.readouterr().out
-    assert command("--hardware", "abacus") == 2 and "'abacus' is unknown. Choose from" in capsys.readouterr().err
+    assert command("--hardware", "abacus") == 2 and "'abacus' is unknown. Choose one of" in capsys.readouterr().err
     assert command("--secret", "NOWHERE") == 2 and "'NOWHERE' has no value" in capsys.readouterr().err

@@ -3,7 +3,6 @@ import multiprocessing
 import pickle
 import time
 import weakref
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -54,7 +53,7 @@ class RedNetwork(nn.Module):
 @pytest.fixture
 def red_predictor(small_repository) -> HairPredictor:
     predictor = HairPredictor(small_repository, ["pretrained"])
-    predictor.config = replace(predictor.config, image_size=256)
+    predictor.config = predictor.config.model_copy(update={"image_size": 256})
     predictor.networks["pretrained"] = RedNetwork()
     return predictor
 
@@ -181,7 +180,7 @@ def test_a_zoomed_component_far_beyond_the_coarse_candidates_is_cut_back(small_r
     photo, alphas = np.zeros((256, 256, 3), np.uint8), {}
     for fills_windows in (False, True):
         predictor = HairPredictor(small_repository, ["pretrained"])
-        predictor.config = replace(predictor.config, image_size=256)
+        predictor.config = predictor.config.model_copy(update={"image_size": 256})
         predictor.networks["pretrained"] = network = DiscNetwork(fills_windows)
         alphas[fills_windows] = unrefined_alpha(predictor, photo)
         assert network.passes == 2

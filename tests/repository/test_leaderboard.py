@@ -97,7 +97,7 @@ def test_scores_that_print_alike_tie(tmp_path):
     (group,) = comparison_groups([one, two])
     assert group.is_best(one, "random", "f1") and group.is_best(two, "random", "f1")
     assert not group.is_best(one, "random", "auroc") and group.is_best(two, "random", "auroc")
-    assert not group.is_best(one, "pretrained", "auroc")  # nobody has one
+    assert not group.is_best(one, "pretrained", "auroc")  # neither row has one
 
 
 @pytest.mark.parametrize(

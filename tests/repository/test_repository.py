@@ -12,6 +12,7 @@ from hairseg.errors import InputError
 from hairseg.evaluation.figures import draw_history
 from hairseg.files import WriteError, free_bytes
 from hairseg.networks.backbones import build_model
+from hairseg.networks.preprocessing import Preprocessing
 from hairseg.repository import BUNDLED, ModelRepository
 from hairseg.repository.config import Config, VariantConfig
 from hairseg.repository.metrics import EpochRecord, EpochScores, GroupScores, Metrics
@@ -35,7 +36,7 @@ def edit_weights(folder, change):
 
 
 def test_round_trip_keeps_normalisation_exactly_and_convolutions_to_half_precision(tmp_path):
-    folder = write_repository(tmp_path, ())
+    folder = write_repository(tmp_path, ("random",))
     torch.manual_seed(3)
     network = build_model("efficientnet_lite0")
     for module in network.modules():
@@ -44,8 +45,6 @@ def test_round_trip_keeps_normalisation_exactly_and_convolutions_to_half_precisi
             module.weight.data.normal_()
     state = network.state_dict()
     ModelRepository(folder).save_weights("random", "efficientnet_lite0", state)
-    config = json.loads((folder / "config.json").read_text())
-    edit_config(folder, variants={"random": {}}, **{k: config[k] for k in ("backbone",)})
     loaded = ModelRepository(folder).load_network("random")
     assert not loaded.training
     for name, tensor in loaded.state_dict().items():
@@ -75,16 +74,16 @@ def test_missing_file_is_named(repository, name):
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"format": 2}, "has format 2; this version reads format 1"),
-        ({"architecture": "U-Net"}, "does not describe a HairSeg model"),
-        ({"backbone": "vgg16"}, "has the backbone 'vgg16'. This version has resnet101"),
-        ({"output_stride": 8}, "has the output stride 8. With efficientnet_lite0 it must be 16"),
-        ({"colour": "red"}, "has the unknown setting 'colour'"),
-        ({"mean": [0.5]}, "lacks the setting 'mean.1'"),
-        ({"threshold": 3}, "has the threshold 3. Input should be less than 1."),
-        ({"image_size": "big"}, "has the image_size 'big'"),
+        ({"format": 2}, "malformed at 'format'. Input should be 1"),
+        ({"architecture": "U-Net"}, "malformed at 'architecture'. Input should be 'DeepLabV3'"),
+        ({"backbone": "vgg16"}, "backbone 'vgg16' is unknown. Choose one of resnet101"),
+        ({"output_stride": 8}, "The output stride 8 does not fit efficientnet_lite0. It must be 16"),
+        ({"colour": "red"}, "malformed at 'colour'. Extra inputs are not permitted"),
+        ({"mean": [0.5]}, "malformed at 'mean.1'. Field required"),
+        ({"threshold": 3}, "malformed at 'threshold'. Input should be less than 1."),
+        ({"image_size": "big"}, "malformed at 'image_size'"),
         ({"image_size": 100}, "image size 100"),
-        ({"variants": {"other": {}}}, "has the variants \\['other'\\]. They must be pretrained or random"),
+        ({"variants": {"other": {}}}, "variant 'other' is unknown. Choose one of pretrained, random"),
     ],
 )
 def test_wrong_setting_is_named(repository, changes, message):
@@ -106,7 +105,7 @@ def test_broken_json_is_named(repository):
         (lambda state: state.update(extra=torch.zeros(1)), "has the unknown tensor 'extra'"),
         (
             lambda state: state.update({"classifier.4.weight": torch.zeros(21, 256, 1, 1)}),
-            r"'classifier.4.weight' of shape \[21, 256, 1, 1\]. With efficientnet_lite0 it must be \[1, 256, 1, 1\]",
+            r"'classifier.4.weight' of type F32 and shape \[21, 256, 1, 1\]. With .* of shape \[1, 256, 1, 1\]",
         ),
     ],
 )
@@ -238,8 +237,7 @@ def test_bundled_records_survive_reading_and_writing(tmp_path):
 def test_malformed_training_record_is_left_out(repository):
     entry = {"recipe": 5, "images": {"train": "many", "val": 3}, "seconds": "long", "unknown": [1]}
     edit_config(repository, variants={"random": entry})
-    found = ModelRepository(repository).config.variants["random"]
-    assert (found.recipe, found.images.train, found.images.val, found.seconds) == (None, None, 3, None)
+    assert ModelRepository(repository).config.variants == {"random": VariantConfig()}
 
 
 def test_what_this_version_writes_is_checked():
@@ -248,10 +246,46 @@ def test_what_this_version_writes_is_checked():
     with pytest.raises(ValidationError):
         GroupScores(images=True)
     with pytest.raises(ValidationError):
-        Config("resnet101", 8, 256, (0.5, 0.5, 2.0), (0.5, 0.5, 0.5), 0.5, {})
+        Config.from_training("resnet101", Preprocessing(mean=(0.5, 0.5, 2.0)), {"random": VariantConfig()})
 
 
 def test_malformed_history_is_refused(repository):
     (repository / "random" / "history.json").write_text('[{"epoch": "first"}]')
-    with pytest.raises(InputError, match=r"history\.json has the 0\.epoch 'first'\. Input should be a valid integer"):
+    with pytest.raises(InputError, match=r"history\.json is malformed at '0\.epoch'\. Input should be a valid integer"):
         ModelRepository(repository).history("random")
+
+
+def test_settings_in_whole_numbers_work(repository):
+    edit_config(repository, mean=[0, 0, 0], std=[1, 1, 1])
+    model = ModelRepository(repository)
+    squares = torch.full((1, 64, 64, 3), 255, dtype=torch.uint8)
+    normalised = model.config.preprocessing.normalise(squares)
+    assert torch.equal(normalised, torch.ones(1, 3, 64, 64))
+    with torch.inference_mode():
+        assert model.load_network("random")(normalised).isfinite().all()
+
+
+def test_messages_use_the_name_instead_of_the_path(repository):
+    named = ModelRepository(repository, name="ada/hair@0123456")
+    with pytest.raises(InputError, match=r"^ada/hair@0123456 has no 'pretrained' variant"):
+        named.load_network("pretrained")
+    named.weights("random").write_bytes(b"")
+    (repository / "random" / "history.json").write_text("{")
+    (repository / "metrics.json").unlink()
+    edit_config(repository, threshold=2)
+    for read, start in (
+        (lambda: named.history("random"), "ada/hair@0123456/random/history.json is not valid JSON"),
+        (lambda: named.load_network("random"), "ada/hair@0123456/random/model.safetensors is not a complete"),
+        (named.metrics, "ada/hair@0123456 is not a HairSeg model repository: metrics.json is missing."),
+        (ModelRepository(repository, named.name).validate, "ada/hair@0123456/config.json is malformed at 'threshold'"),
+    ):
+        with pytest.raises(InputError) as caught:
+            read()
+        assert str(caught.value).startswith(start) and str(repository) not in str(caught.value)
+
+
+def test_malformed_scores_do_not_prevent_serving(repository):
+    (repository / "metrics.json").write_text('{"variants": 3}')
+    ModelRepository(repository).validate()
+    with pytest.raises(InputError, match=r"metrics\.json is malformed at 'variants'"):
+        ModelRepository(repository).metrics()
