@@ -183,7 +183,7 @@ class Config:
         try:
             config.preprocessing  # noqa: B018 (checks the image size)
         except InputError as error:
-            raise InputError(f"{name}: {error.problem}", remedy=error.remedy or error.expected) from None
+            raise InputError(f"{name}: {error.problem}", remedy=error.remedy) from None
         return config
 
 
