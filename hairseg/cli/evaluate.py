@@ -43,7 +43,7 @@ def evaluate(
     from hairseg.data.datasets import LAYOUTS, find_pairs, find_scenes, load_scenes
     from hairseg.data.decoded import load_arrays
     from hairseg.evaluation.evaluate import evaluate as score
-    from hairseg.evaluation.report import table
+    from hairseg.evaluation.report import format_report
     from hairseg.hub.resolve import default_repo, resolve
     from hairseg.inference.predictor import HairPredictor
     from hairseg.networks.devices import select_device
@@ -65,5 +65,5 @@ def evaluate(
     repository = ModelRepository(output)
     metrics = score(predictor, name, split, pairs, arrays, backdrops, repository)
     repository.save_metrics(metrics)
-    print(table(metrics))
+    print(format_report(metrics))
     print(f"written: metrics.json, figures and worst.png in {output}")

@@ -1,7 +1,6 @@
 """Arguments, help and exit codes of `hairseg`."""
 
 import shlex
-import signal
 import subprocess
 import sys
 from dataclasses import fields
