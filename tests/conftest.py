@@ -29,7 +29,10 @@ from hairseg.repository.metrics import Metrics
 PROJECT = Path(__file__).parent.parent
 DATA = PROJECT.parent / "shared" / "data"
 
-SLOW_FILES = {"test_commands.py", "test_export.py", "test_package.py", "test_parallel.py"}
+SLOW_FILES = {
+    "test_backbones.py", "test_commands.py", "test_export.py", "test_gpu.py", "test_kills.py", "test_package.py",
+    "test_parallel.py", "test_transfer.py",
+}  # fmt: skip
 
 # Fuzz tests use the same few examples each time; with HYPOTHESIS_PROFILE=hour, new examples for about an hour.
 settings.register_profile(
@@ -53,12 +56,9 @@ def pytest_xdist_setupnodes():
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by their files."""
     for item in items:
-        folder = (
-            item.path.relative_to(PROJECT / "tests").parts[0] if item.path.is_relative_to(PROJECT / "tests") else ""
-        )
-        if folder == "browser":
+        if "browser" in item.path.parts:
             item.add_marker(pytest.mark.browser)
-        if folder in ("browser", "fuzz", "stress") or item.path.name in SLOW_FILES:
+        if "fuzz" in item.path.parts or item.path.name in SLOW_FILES:
             item.add_marker(pytest.mark.slow)
 
 

@@ -15,7 +15,7 @@ from gradio.utils import get_upload_folder
 from hairseg.errors import InputError
 from hairseg.recolouring.settings import describe
 
-NOT_UPLOADED = str(InputError("That is no photo of this page", "a file that was uploaded here", "upload it first"))
+NOT_UPLOADED = "That is no photo of this page. Upload it first."
 
 
 def uploaded_file(path: Any, cache: str) -> str | None:

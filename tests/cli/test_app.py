@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from conftest import PROJECT, run_here
+from PIL import Image
 
 from hairseg import __version__
+from hairseg.cli import main
 from hairseg.cli.app import invoke
 from hairseg.environment import env
 from hairseg.errors import InputError
@@ -164,7 +166,7 @@ def test_help_and_invalid_arguments_do_not_import_torch(words):
     assert done.stderr == "set()\n"
 
 
-@pytest.mark.parametrize("module", ["hairseg.cli.app", "numpy", "torch.nn"])
+@pytest.mark.parametrize("module", ["hairseg.cli.app", "numpy", pytest.param("torch.nn", marks=pytest.mark.slow)])
 def test_ctrl_c_during_imports_prints_one_line(module, tmp_path):
     code = f"""
 import os, runpy, signal, sys
@@ -183,6 +185,7 @@ runpy.run_path("train.py", run_name="__main__")
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
 
+@pytest.mark.slow
 def test_shell_completes_verbs_options_and_backbones():
     def complete(line: str) -> str:
         code = "from hairseg.cli import main; main()"
@@ -242,3 +245,38 @@ def test_invalid_options_of_serve(serve_options, monkeypatch, words, environment
         monkeypatch.setenv(name, value)
     with pytest.raises(InputError, match=message.replace(".", r"\.")):
         serve_options(*words.split())
+
+
+@pytest.mark.parametrize(
+    "exception",
+    [
+        "MemoryError()",
+        'RuntimeError("[enforce fail] DefaultCPUAllocator: can\'t allocate memory: you tried to allocate 8 bytes.")',
+        "RuntimeError('CUDA out of memory. Tried to allocate 20.00 MiB.')",
+        "ImportError('libtorch_cpu.so: failed to map segment from shared object')",
+        'RuntimeError("can\'t start new thread")',
+    ],
+)
+def test_exhausted_memory_prints_one_line(monkeypatch, capsys, exception):
+    def raise_error(words):
+        raise eval(exception)
+
+    monkeypatch.setattr("hairseg.cli.app.invoke", raise_error)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: Memory is exhausted. Close other programs, or raise the limit of this process.\n"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of the address space is Linux's")
+@pytest.mark.parametrize("verb", ["predict", "train", "evaluate"])
+def test_little_memory_prints_one_line(verb, tmp_path):
+    arguments = [str(tmp_path / "photo.png")] if verb == "predict" else ["--data", str(tmp_path)]
+    Image.new("RGB", (64, 64)).save(tmp_path / "photo.png")
+    code = "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9)); from hairseg.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, verb, *arguments], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: Memory is exhausted.") and done.stderr.count("\n") == 1
