@@ -19,15 +19,9 @@ class InputError(ValueError):
         Port 99999 is out of range. Choose a --port from 1 to 65535.
     """
 
-    # Transitional: `expected` and the clause form below are removed once no call uses them.
-    def __init__(self, problem: str, expected: str | None = None, remedy: str | None = None) -> None:
-        self.problem, self.expected, self.remedy = problem, expected, remedy
-        if problem.endswith(".") and not problem.endswith("..."):
-            super().__init__(f"{problem} {remedy}" if remedy else problem)
-            return
-        expectation = f"expected {expected}" if expected else None
-        rest = "; ".join(clause for clause in (expectation, remedy) if clause)
-        super().__init__(f"{self.problem}: {rest}." if rest else f"{self.problem}.")
+    def __init__(self, problem: str, remedy: str | None = None) -> None:
+        self.problem, self.remedy = problem, remedy
+        super().__init__(f"{problem} {remedy}" if remedy else problem)
 
 
 def raise_if_any(problems: Sequence[str], what: str, remedy: str) -> None:
@@ -51,8 +45,6 @@ def raise_if_any(problems: Sequence[str], what: str, remedy: str) -> None:
     hidden = len(problems) - MAX_LISTED_PROBLEMS
     more = [f"and {hidden} more"] if hidden > 0 else []
     listed = "; ".join([*problems[:MAX_LISTED_PROBLEMS], *more])
-    if not remedy.endswith("."):  # transitional
-        raise InputError(f"{len(problems)} {what}: {listed}; {remedy}")
     raise InputError(f"{len(problems)} {what}: {listed}.", remedy=remedy)
 
 

@@ -2,7 +2,6 @@
 
 import errno
 import json
-import math
 import os
 import secrets
 import shutil
@@ -15,7 +14,7 @@ from pathlib import Path
 from hairseg.errors import InputError
 
 DISK_FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is exceeded"}
-"""What the errors of a full disk mean, by their number."""
+"""Reasons of a failed write, by error number."""
 
 SYSTEM_FOLDERS = {
     "__macosx", "$recycle.bin", "recycler", "system volume information", "lost+found",
@@ -26,16 +25,16 @@ STALE_SECONDS = 86_400
 
 
 class WriteError(InputError):
-    """A file or folder cannot be written; others beside it probably cannot either."""
+    """A file or folder cannot be written, for example because the disk is full."""
 
 
 @contextmanager
 def atomic_write(path: str | Path) -> Generator[Path]:
     """Yield a temporary path beside `path` to write a file or folder to; rename it to `path` when the block succeeds.
 
-    An existing file of that name is kept until then. When the block fails, what was written is removed. Several threads
-    and processes may write the same path at the same time; the last one wins. A killed process leaves a hidden file
-    `.*.partial`, which is removed when a process first writes to that folder a day later.
+    An existing file of that name is kept until then. If the block raises an exception, the temporary file or folder is
+    removed. Threads and processes may write the same path concurrently; the last one wins. A killed process leaves a
+    hidden file `.*.partial`, which the first write to the same folder a day later removes.
 
     Args:
         path: the file to write, or a folder that is empty or does not exist. Its parent folders are created.
@@ -52,7 +51,7 @@ def atomic_write(path: str | Path) -> Generator[Path]:
         ['today.txt']
     """
     path = Path(path)
-    # Cut to 40 characters, so that the temporary name is not too long for the file system if `path.name` is not.
+    # File systems limit the length of names, so only the start of `path.name` is kept.
     partial = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,37 +93,21 @@ def write_json(path: str | Path, content: object) -> None:
     write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
-def format_bytes(size: int) -> str:
-    """Format a number of bytes, rounded up.
-
-    Example:
-        >>> format_bytes(1), format_bytes(740_000), format_bytes(12_340_000)
-        ('1 kB', '740 kB', '12.4 MB')
-    """
-    return f"{math.ceil(size / 1000)} kB" if size < 1e6 else f"{math.ceil(size / 1e5) / 10:,.1f} MB"
-
-
-def free_bytes(folder: str | Path) -> int:
-    """Return the free space of the disk that holds a folder, which need not exist yet."""
-    folder = Path(folder)
-    return shutil.disk_usage(next(parent for parent in (folder, *folder.parents) if parent.is_dir())).free
-
-
 def is_running(process: int) -> bool:
-    """Return whether a process of that id exists on this machine, of this user or another."""
-    if os.name != "posix":  # elsewhere os.kill would end the process
+    """Return whether a process of that id exists on this machine."""
+    if os.name != "posix":  # os.kill would end the process on Windows
         return True
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:
+    except PermissionError:  # the process belongs to another user
         pass
     return True
 
 
 def is_hidden(path: str | Path) -> bool:
-    """Return whether a file or folder is hidden or belongs to a system: a recycle bin, thumbnails, archive metadata.
+    """Return whether a file or folder is hidden or created by a system, such as a recycle bin or thumbnails.
 
     Example:
         >>> [is_hidden(name) for name in ("photos/.Trash-1000", "photos/@eaDir", "photos/._a.jpg", "photos/a.jpg")]
@@ -136,7 +119,7 @@ def is_hidden(path: str | Path) -> bool:
 
 @cache
 def _remove_stale_partials(folder: Path) -> None:
-    """Cached, so that a folder of many files is listed once per process and not once per file."""
+    """Remove partial files of killed processes. Cached, so that each folder is listed once per process."""
     for partial in folder.glob(".*.partial"):
         with suppress(OSError):  # another process has renamed or removed it
             if time.time() - partial.stat().st_mtime > STALE_SECONDS:
@@ -144,7 +127,7 @@ def _remove_stale_partials(folder: Path) -> None:
 
 
 def _is_about(error: OSError, path: Path) -> bool:
-    """Return whether an error names the path or one of its parents; errors of an open file name none."""
+    """Return whether an error is about the path, its contents or its parents; errors of open files name no file."""
     name = str(error.filename)
     return error.filename is None or path.is_relative_to(name) or Path(name).is_relative_to(path)
 

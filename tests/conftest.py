@@ -1,4 +1,4 @@
-"""Drawn portraits in the published layouts, and a small model repository."""
+"""Shared fixtures and helpers: drawn portraits, a small model repository, and commands."""
 
 import asyncio
 import contextlib
@@ -29,9 +29,12 @@ from hairseg.repository.metrics import Metrics
 PROJECT = Path(__file__).parent.parent
 DATA = PROJECT.parent / "shared" / "data"
 
-SLOW_FILES = {"test_commands.py", "test_export.py", "test_package.py", "test_parallel.py"}
+SLOW_FILES = {
+    "test_backbones.py", "test_commands.py", "test_export.py", "test_gpu.py", "test_kills.py", "test_package.py",
+    "test_parallel.py", "test_transfer.py",
+}  # fmt: skip
 
-# Fuzzing: the same few values every time, or with HYPOTHESIS_PROFILE=hour new ones for about an hour.
+# Fuzz tests use the same few examples each time; with HYPOTHESIS_PROFILE=hour, new examples for about an hour.
 settings.register_profile(
     "few",
     max_examples=25,
@@ -46,24 +49,21 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "few"))
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes():
-    """Of several processes that test (`-n 2`) each computes in one thread, so that they do not wait for one another."""
+    """Let each process of `pytest -n` compute in one thread, so that they do not compete for cores."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that drive a browser, and those that start processes or train, by their files."""
+    """Mark tests by their files."""
     for item in items:
-        folder = (
-            item.path.relative_to(PROJECT / "tests").parts[0] if item.path.is_relative_to(PROJECT / "tests") else ""
-        )
-        if folder == "browser":
+        if "browser" in item.path.parts:
             item.add_marker(pytest.mark.browser)
-        if folder in ("browser", "fuzz", "stress") or item.path.name in SLOW_FILES:
+        if "fuzz" in item.path.parts or item.path.name in SLOW_FILES:
             item.add_marker(pytest.mark.slow)
 
 
 def draw_portrait(seed: int, size: int = 96) -> tuple[np.ndarray, np.ndarray]:
-    """A drawn head: uint8 RGB photo (size, size, 3) and bool hair mask (size, size)."""
+    """Draw a head; return a uint8 RGB photo (size, size, 3) and a bool hair mask (size, size)."""
     rng = np.random.default_rng(seed)
     photo = np.full((size, size, 3), rng.integers(150, 230, 3), np.uint8)
     centre = (size // 2 + int(rng.integers(-6, 7)), size // 2 + int(rng.integers(-4, 5)))
@@ -78,7 +78,7 @@ def draw_portrait(seed: int, size: int = 96) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw_celebamask_hq(root: Path, ids: list[int], hairless: tuple[int, ...] = ()) -> Path:
-    """Drawn portraits in the layout of CelebAMask-HQ."""
+    """Write drawn portraits in the layout of CelebAMask-HQ."""
     for image_id in ids:
         photo, mask = draw_portrait(image_id)
         photo_path = root / "CelebA-HQ-img" / f"{image_id}.jpg"
@@ -92,7 +92,7 @@ def draw_celebamask_hq(root: Path, ids: list[int], hairless: tuple[int, ...] = (
 
 
 def draw_figaro1k(root: Path, training: list[int], testing: list[int]) -> Path:
-    """Drawn portraits in the layout of Figaro1k, by the numbers of its frames."""
+    """Write drawn portraits in the layout of Figaro1k, with these frame numbers."""
     for folder, numbers in (("Training", training), ("Testing", testing)):
         for part in ("Original", "GT"):
             (root / part / folder).mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ def draw_figaro1k(root: Path, training: list[int], testing: list[int]) -> Path:
 
 
 def write_repository(folder: Path, variants: tuple[str, ...] = VARIANTS, seed: int = 0) -> Path:
-    """A model repository of random weights on efficientnet_lite0."""
+    """Write a model repository with random weights of efficientnet_lite0."""
     torch.manual_seed(seed)
     repository = ModelRepository(folder)
     for variant in variants:
@@ -125,7 +125,7 @@ def run_python(*words: object, rc: int = 0) -> subprocess.CompletedProcess[str]:
 
 
 def run_here(*words: object, rc: int = 0) -> subprocess.CompletedProcess[str]:
-    """Do the same as `run_python` in this process, which saves importing PyTorch again."""
+    """Like `run_python`, but in this process, which saves the import of PyTorch."""
     script, *options = map(str, words[1:] if words[0] == "-m" else words)
     out, err, threads = io.StringIO(), io.StringIO(), (torch.get_num_threads(), cv2.getNumThreads())
     with pytest.MonkeyPatch.context() as patch:
@@ -146,9 +146,9 @@ def run_here(*words: object, rc: int = 0) -> subprocess.CompletedProcess[str]:
 
 @contextlib.contextmanager
 def served(page, **options) -> Iterator[str]:
-    """The address of a page, on a port of its own.
+    """Serve a page on a free port; yield its address.
 
-    However busy the machine is: Gradio gives a page up that it does not see within three seconds, unless `_frontend`.
+    With `_frontend`, Gradio would give up if a busy machine did not answer within three seconds.
     """
     defaults = {"prevent_thread_lock": True, "quiet": True, "ssr_mode": False, "_frontend": False}
     _, url, _ = page.launch(**{**defaults, **options})
@@ -160,9 +160,9 @@ def served(page, **options) -> Iterator[str]:
 
 @pytest.fixture
 def logged(capfd) -> Iterator[Callable[[], str]]:
-    """A function that gives what was written since it was last asked: by this process, and to the log of its pages.
+    """A function that returns what this process and its page servers have logged since the last call.
 
-    Their server writes its log to the standard error that it found when it started, which is another one.
+    The page servers' logger keeps the standard error of the time of its creation, which pytest has since replaced.
     """
     log = io.StringIO()
     handler = logging.StreamHandler(log)
@@ -179,22 +179,22 @@ def logged(capfd) -> Iterator[Callable[[], str]]:
 
 
 def run_apart(coroutine):
-    """What a coroutine gives, run in a thread of its own: the one that tests run in may have an event loop at work."""
+    """Run a coroutine in another thread, since this one may have a running event loop; return its result."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, coroutine).result()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cache_of_decoded_photos(tmp_path_factory):
-    """Of the tests alone, also in the commands that they start."""
+def decoded_photos_cache(tmp_path_factory):
+    """A cache of decoded photos for the tests and the commands that they start."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HAIRSEG_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 
 
 @pytest.fixture(scope="session", autouse=True)
-def files_of_pages(tmp_path_factory):
-    """Of the tests of this process alone."""
+def gradio_folder(tmp_path_factory):
+    """A folder for the temporary files of pages."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
         yield
@@ -202,30 +202,30 @@ def files_of_pages(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def portraits(tmp_path_factory) -> Path:
-    """Drawn CelebAMask-HQ: nine people to train on, one to validate and three to test on."""
+    """Drawn portraits in the layout of CelebAMask-HQ: nine in train, one in val, three in test."""
     return draw_celebamask_hq(tmp_path_factory.mktemp("celebamask-hq"), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 16])
 
 
 @pytest.fixture(scope="session")
 def small_repository(tmp_path_factory) -> Path:
-    """Not to be changed by tests: those that do write one of their own."""
+    """A model repository that tests must not change."""
     return write_repository(tmp_path_factory.mktemp("repository"))
 
 
 @pytest.fixture
 def small_disk(tmp_path_factory) -> Iterator[Path]:
-    """A disk of 256 KiB."""
+    """The folder of a mounted disk of 256 KiB."""
     folder = tmp_path_factory.mktemp("disk")
     mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder]
     if sys.platform != "linux" or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("only root may mount a disk")
+        pytest.skip("mounting a disk needs root")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @pytest.fixture
 def accept_all_components(monkeypatch):
-    """Untrained networks are sure of nothing: what they find is hair all the same."""
+    """Accept all connected components, since untrained networks are confident of none."""
     from hairseg.inference import multiscale
 
     monkeypatch.setattr(multiscale, "CONFIDENT_LOGIT", -np.inf)

@@ -15,7 +15,7 @@ from conftest import PROJECT
 from hairseg.files import DISK_FULL, STALE_SECONDS, WriteError, atomic_write, write_bytes, write_json
 
 
-def test_an_existing_file_is_kept_until_the_new_one_is_complete(tmp_path):
+def test_existing_file_is_kept_until_the_new_one_is_complete(tmp_path):
     path = tmp_path / "deep" / "file.txt"
     with atomic_write(path) as partial:
         partial.write_text("first")
@@ -26,7 +26,7 @@ def test_an_existing_file_is_kept_until_the_new_one_is_complete(tmp_path):
     assert [(found.name, found.read_text()) for found in path.parent.iterdir()] == [("file.txt", "first")]
 
 
-def test_a_folder_is_written_atomically(tmp_path):
+def test_folder_is_written_atomically(tmp_path):
     with pytest.raises(KeyError), atomic_write(tmp_path / "new") as partial:
         (partial / "inner").mkdir(parents=True)
         raise KeyError
@@ -59,7 +59,7 @@ def test_concurrent_writes_of_one_path_do_not_mix(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_name_of_the_longest_length_can_be_written(tmp_path):
+def test_names_of_maximum_length_are_written(tmp_path):
     for name in ("x" * 255, "ä" * 127):
         write_json(tmp_path / name, [])
         assert (tmp_path / name).read_text() == "[]\n"
@@ -83,7 +83,7 @@ def test_partial_files_of_killed_processes_are_removed_after_a_day(tmp_path):
 
 @pytest.mark.parametrize("number", DISK_FULL)
 @pytest.mark.parametrize("is_hidden", [False, True])
-def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path, number, is_hidden):
+def test_full_disk_is_reported_and_leaves_nothing(tmp_path, number, is_hidden):
     message = rf"out\.bin cannot be written because {DISK_FULL[number]}\. Free some space"
     with pytest.raises(WriteError, match=message), atomic_write(tmp_path / "out.bin") as partial:
         partial.write_text("half")
@@ -100,7 +100,7 @@ def test_errors_of_a_full_disk_are_explained():
     assert DISK_FULL == {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is exceeded"}
 
 
-def test_a_full_disk_keeps_the_existing_file(small_disk):
+def test_full_disk_keeps_the_existing_file(small_disk):
     path = small_disk / "deep" / "out.bin"
     write_bytes(path, b"existing")
     with pytest.raises(WriteError, match=r"out\.bin cannot be written because the disk is full"):
@@ -108,7 +108,7 @@ def test_a_full_disk_keeps_the_existing_file(small_disk):
     assert path.read_bytes() == b"existing" and list(path.parent.iterdir()) == [path]
 
 
-def test_a_disk_that_is_full_from_the_start(small_disk):
+def test_disk_that_is_already_full(small_disk):
     with pytest.raises(OSError, match="No space"), (small_disk / "filler").open("wb") as filler:
         while True:
             filler.write(bytes(4096))
@@ -116,7 +116,7 @@ def test_a_disk_that_is_full_from_the_start(small_disk):
         write_bytes(small_disk / "deep" / "out.bin", bytes(100_000))
 
 
-def test_a_path_that_is_not_writable_is_named(tmp_path, small_disk):
+def test_unwritable_path_is_named(tmp_path, small_disk):
     (tmp_path / "file").write_text("a file")
     (tmp_path / "folder" / "full").mkdir(parents=True)
     for path, reason in (
@@ -131,12 +131,12 @@ def test_a_path_that_is_not_writable_is_named(tmp_path, small_disk):
         write_bytes(small_disk / "out.bin", b"")
 
 
-def test_an_error_about_another_file_is_not_changed(tmp_path):
+def test_error_about_another_file_is_not_changed(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"), atomic_write(tmp_path / "new"):
         (tmp_path / "nowhere").read_bytes()
 
 
-def test_a_folder_is_listed_once_per_process(tmp_path, monkeypatch):
+def test_folder_is_listed_once_per_process(tmp_path, monkeypatch):
     listed = []
     glob = Path.glob
     monkeypatch.setattr(Path, "glob", lambda folder, pattern: listed.append(folder) or glob(folder, pattern))

@@ -1,4 +1,4 @@
-"""The package as pip installs it, away from the checkout."""
+"""The package as pip installs it, outside of the checkout."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def test_requirements_are_generated_from_pyproject():
     assert {"torch>=2.6", "gradio>=6.31,<7", "accelerate>=1.7"} <= set(committed.splitlines())
 
 
-def test_the_development_environment_has_every_extra():
+def test_development_environment_has_every_extra():
     (line,) = (PROJECT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
     extras = line.removeprefix("-e .[").removesuffix("]").split(",")
     assert set(extras) == set(SETTINGS["optional-dependencies"])
@@ -47,7 +47,7 @@ def test_importing_does_not_import_torch():
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    """A folder with the wheel's files and nothing else."""
+    """The folder of an installed wheel."""
     folder = tmp_path_factory.mktemp("site")
     pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
     wheel = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder / "wheel"), str(PROJECT)]
@@ -58,7 +58,7 @@ def site(tmp_path_factory) -> Path:
     return folder / "site"
 
 
-def away(site: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_installed(site: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run Python outside of the checkout, with the installed wheel on its path."""
     return subprocess.run(
         [sys.executable, *words],
@@ -69,7 +69,7 @@ def away(site: Path, *words: str, **environment: str) -> subprocess.CompletedPro
     )
 
 
-def test_an_installed_package_segments_recolours_and_writes_cards(site):
+def test_installed_package_segments_recolours_and_writes_cards(site):
     code = """
 import json, hairseg
 from pathlib import Path
@@ -85,33 +85,33 @@ print(hairseg.__file__)
 print(alpha.shape == photo.shape[:2], (dyed != photo).any(), card == (BUNDLED / "README.md").read_text())
 print((Path(hairseg.__file__).parent / "py.typed").is_file())
 """
-    result = away(site, "-c", code)
+    result = run_installed(site, "-c", code)
     assert result.returncode == 0, result.stderr
     where, outcome, typed = result.stdout.splitlines()
     assert Path(where).is_relative_to(site) and outcome == "True True True" and typed == "True"
 
 
-def test_the_command_is_installed(site):
+def test_command_is_installed(site):
     script = site / "bin" / "hairseg"
-    result = away(site, str(script), "no-such-photo.jpg")
+    result = run_installed(site, str(script), "no-such-photo.jpg")
     assert result.returncode in (1, 2) and re.search(r"^error: no-such-photo\.jpg ", result.stderr, re.MULTILINE)
     assert "Traceback" not in result.stderr
 
 
-def test_an_installed_package_trains_and_evaluates(site, portraits, tmp_path):
+def test_installed_package_trains_and_evaluates(site, portraits, tmp_path):
     hairseg_command, environment = str(site / "bin" / "hairseg"), {"HAIRSEG_CACHE": str(tmp_path / "cache")}
     words = ["--backbone", "efficientnet_lite0", "--variants", "random", "--epochs", "1", "--image-size", "32"]
     run = tmp_path / "run"
-    result = away(site, hairseg_command, "train", "--data", str(portraits), *words, "--output", str(run), **environment)
+    result = run_installed(site, hairseg_command, "train", "--data", str(portraits), *words, "--output", str(run), **environment)
     assert result.returncode == 0, result.stderr
     words = ["--repo", str(run), "--output", str(tmp_path / "scores")]
-    result = away(site, hairseg_command, "evaluate", "--data", str(portraits), *words, **environment)
+    result = run_installed(site, hairseg_command, "evaluate", "--data", str(portraits), *words, **environment)
     assert result.returncode == 0, result.stderr
     trained, scored = (json.loads((folder / "metrics.json").read_text()) for folder in (run, tmp_path / "scores"))
     assert scored["variants"] == trained["variants"]
 
 
-def test_an_installed_package_serves_the_page(site, tmp_path):
+def test_installed_package_serves_the_page(site, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     environment = {"PYTHONPATH": str(site), "TMPDIR": str(tmp_path), "GRADIO_ANALYTICS_ENABLED": "False"}

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from hairseg.cli.options import Device, Repo
 from hairseg.errors import InputError, raise_if_unknown
 
 
@@ -23,16 +24,11 @@ def evaluate(
         bool, typer.Option("--include-hairless", help="Include people without a hair mask, as empty masks.")
     ] = False,
     split: Annotated[Literal["test", "val", "train", "all"], typer.Option(help="Which photos to score.")] = "test",
-    repo: Annotated[
-        str | None,
-        typer.Option(
-            metavar="REPO", help="Folder or Hub id of the model; by default HAIRSEG_REPO, or the bundled one."
-        ),
-    ] = None,
+    repo: Repo = None,
     workers: Annotated[int, typer.Option(help="Threads that decode photos.", show_default="one per core")] = (
         os.cpu_count() or 1
     ),
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
     output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of metrics.json and figures.")] = Path(
         "runs/evaluation"
     ),

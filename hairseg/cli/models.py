@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from hairseg.cli.options import Device
 from hairseg.errors import InputError, printable
 
 RUNS = Path("runs")
@@ -27,7 +28,7 @@ def models(
     no_speed: Annotated[
         bool, typer.Option("--no-speed", help="Do not measure speed, which loads each network.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
 ) -> int:
     """List model repositories with scores, size and speed.
 

@@ -1,4 +1,4 @@
-"""What Typer lacks: options that take several values, and options that come from the fields of a dataclass."""
+"""Extensions of Typer: options with several values, options from the fields of a dataclass, and shared options."""
 
 import inspect
 from collections.abc import Callable
@@ -9,31 +9,38 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+
+Repo = Annotated[
+    str | None,
+    typer.Option(metavar="REPO", help="Folder or Hub id of the model; by default HAIRSEG_REPO, or the bundled one."),
+]
+
 
 class MultiValueCommand(TyperCommand):
-    """A command whose options with a metavar in "..." take several values: `--data A B` is `--data A --data B`."""
+    """A command whose options take several values if their metavar ends in "...": `--data A B`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         parameters = [parameter for parameter in self.get_params(ctx) if str(parameter.metavar).endswith("...")]
         multi_value_options = {option for parameter in parameters for option in parameter.opts}
-        expanded, current = [], None
+        repeated, current = [], None  # `--data A B` as `--data A --data B`
         for word in args:
             if word.startswith("-"):
                 option = word.partition("=")[0]
                 current = option if option in multi_value_options else None
-            elif current and expanded[-1] != current:
-                expanded.append(current)
-            expanded.append(word)
-        return super().parse_args(ctx, expanded)
+            elif current and repeated[-1] != current:
+                repeated.append(current)
+            repeated.append(word)
+        return super().parse_args(ctx, repeated)
 
 
 def expand_dataclasses(**completions: Callable[[], list[str]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Replace each parameter that is a dataclass by an option for each of the dataclass's fields.
+    """Replace each parameter that is a dataclass by one option per field.
+
+    The metadata of a field may contain "help", "metavar", "choices", and the bounds "lowest" and "highest".
 
     Args:
-        completions: functions that return the values of an option for shell completion, by field.
-
-    A field's metadata may hold "help", "metavar", "choices", and the bounds "lowest" and "highest".
+        completions: functions that return the values that a shell completes, by field.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -64,7 +71,7 @@ def _option(field: "Field[Any]", completion: Callable[[], list[str]] | None) -> 
     if "choices" in metadata:
         annotation = Literal[tuple(metadata["choices"])]
     bounds = f", from {metadata['lowest']:g} to {metadata['highest']:g}" if "lowest" in metadata else ""
-    flag = [f"--{field.name.replace('_', '-')}"] if annotation is bool else []  # otherwise Typer adds --no-NAME
+    flag = [f"--{field.name.replace('_', '-')}"] if annotation is bool else []  # without it, Typer adds --no-NAME
     option = typer.Option(
         *flag,
         help=f"{metadata['help'].rstrip('.')}{bounds}.",

@@ -1,16 +1,15 @@
-"""`hairseg predict`: masks, cut-outs and recoloured photos of many files."""
+"""`hairseg predict`: write masks, cut-outs and recoloured photos."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from tqdm import tqdm
 
-from hairseg.cli.options import expand_dataclasses
+from hairseg.cli.options import Device, Repo, expand_dataclasses
 from hairseg.errors import InputError, printable
-from hairseg.inference.folder import PhotoResult, find_photos, process_photos, result_path
+from hairseg.inference.folder import find_photos, process_photos, result_path
 from hairseg.recolouring.palette import parse_colour
 from hairseg.recolouring.settings import RecolourSettings
 
@@ -36,13 +35,8 @@ def predict(
     variant: Annotated[
         Literal["pretrained", "random"], typer.Option(help="Which of the repository's networks.")
     ] = "pretrained",
-    repo: Annotated[
-        str | None,
-        typer.Option(
-            metavar="REPO", help="Folder or Hub id of the model; by default HAIRSEG_REPO, or the bundled one."
-        ),
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    repo: Repo = None,
+    device: Device = "auto",
 ) -> int:
     """Write masks, cut-outs and recoloured photos.
 
@@ -67,36 +61,20 @@ def predict(
     }
     failed = 0
     if todo:
-        # These imports load PyTorch, which the checks above need not wait for.
-        from hairseg.hub.resolve import default_repo, resolve
+        from hairseg.hub.resolve import default_repo, resolve  # imports PyTorch, so after the checks
         from hairseg.inference.predictor import HairPredictor
         from hairseg.networks.devices import select_device
 
         folder = resolve(repo or default_repo()).folder
         predictor = HairPredictor(folder, [variant], select_device(device))
         results = process_photos(todo, predictor, variant, kinds, colour, settings, max_threads=len(found))
-        failed = sum(not _report(result) for result in _show_progress(results, len(todo)))
+        is_disabled = len(todo) <= MAX_PHOTOS_WITHOUT_PROGRESS_BAR
+        interval = 0.1 if sys.stderr.isatty() else 30  # a log file gets a new line for each update
+        for result in tqdm(results, total=len(todo), unit="photo", disable=is_disabled, mininterval=interval):
+            if result.error:
+                tqdm.write(f"error: {printable(result.error)}", file=sys.stderr)
+                failed += 1
     if len(found) > 1:
         done, skipped = len(todo) - failed, len(found) - len(todo)
         print(f"{done} photos done, {skipped} skipped, {failed} unreadable", file=sys.stderr)
     return 1 if failed else 0
-
-
-def _show_progress(results: Iterator[PhotoResult], total: int) -> Iterator[PhotoResult]:
-    """Show a progress bar for more than a few photos."""
-    return iter(
-        tqdm(
-            results,
-            total=total,
-            unit="photo",
-            disable=total <= MAX_PHOTOS_WITHOUT_PROGRESS_BAR,
-            mininterval=0.1 if sys.stderr.isatty() else 30,
-        )
-    )
-
-
-def _report(result: PhotoResult) -> bool:
-    """Print the error of a photo, if any; return whether it succeeded."""
-    if result.error:
-        tqdm.write(f"error: {printable(result.error)}", file=sys.stderr)
-    return result.error is None

@@ -1,7 +1,4 @@
-"""`hairseg serve`: the page.
-
-Gradio is imported once the arguments are checked, since its import reads some of the same environment variables.
-"""
+"""`hairseg serve`: the page."""
 
 import re
 from contextlib import suppress
@@ -10,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from hairseg.cli.options import Device
 from hairseg.environment import env
 from hairseg.errors import InputError, quote
-from hairseg.page.registry import MAX_MEGABYTES
+from hairseg.page.launch import MAX_MEGABYTES, launch
 
 
 def serve(
@@ -29,7 +27,7 @@ def serve(
         typer.Option(
             metavar="MB",
             help="Megabytes of weights to keep in memory before the least recently used model is unloaded; by default "
-            f"HAIRSEG_MEMORY, or {MAX_MEGABYTES:g}.",
+            f"HAIRSEG_MEMORY, or {MAX_MEGABYTES}.",
         ),
     ] = None,
     host: Annotated[
@@ -48,7 +46,7 @@ def serve(
         ),
     ] = None,
     mcp: Annotated[bool, typer.Option("--mcp", help="Offer both endpoints to assistants as MCP tools.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Serve the page.
 
@@ -67,32 +65,26 @@ def serve(
         )
     if mcp and find_spec("mcp") is None:
         raise InputError("--mcp needs the package mcp.", remedy="Install it: pip install 'gradio[mcp]'.")
-    from hairseg.page.launch import launch
-
+    host = host or env("GRADIO_SERVER_NAME") or "127.0.0.1"
     launch(
-        [name for name in repo or [] if name.strip()],
-        host=_bracket(host or env("GRADIO_SERVER_NAME") or "127.0.0.1"),
-        port=_read_port(port or env("GRADIO_SERVER_PORT") or "7860"),
+        [name for name in repo or [] if name.strip()] or None,
+        host=f"[{host}]" if ":" in host and not host.startswith("[") else host,  # URLs need brackets around IPv6
+        port=_parse_port(port or env("GRADIO_SERVER_PORT") or "7860"),
         share=share,
         credentials=auth,
         mcp=mcp,
         device=device,
-        megabytes=_read_megabytes(memory or env("HAIRSEG_MEMORY") or str(MAX_MEGABYTES)),
+        megabytes=_parse_megabytes(memory or env("HAIRSEG_MEMORY") or str(MAX_MEGABYTES)),
     )
 
 
-def _bracket(host: str) -> str:
-    """Put an IPv6 address in brackets, as URLs need it."""
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host
-
-
-def _read_port(text: str) -> int:
+def _parse_port(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise InputError(f"Port {quote(text)} is out of range.", remedy="Choose a --port from 1 to 65535.")
     return int(text)
 
 
-def _read_megabytes(text: str) -> float:
+def _parse_megabytes(text: str) -> float:
     with suppress(ValueError):
         if float(text) > 0:
             return float(text)

@@ -10,13 +10,7 @@ def _backbones() -> list[str]:
     return list(BACKBONES)
 
 
-def _recipes() -> list[str]:
-    from hairseg.training.recipes import RECIPES
-
-    return list(RECIPES)
-
-
-@expand_dataclasses(backbone=_backbones, recipe=_recipes)
+@expand_dataclasses(backbone=_backbones)
 def train(options: TrainOptions) -> None:
     """Train both variants and write a model repository.
 

@@ -1,7 +1,7 @@
-"""Data augmentation: people near and far, tilted, in scenes, in any light, blurred and compressed.
+"""Data augmentation: scale, rotation, scenes behind people, colour, blur and compression.
 
-Parameters are drawn on the CPU, seeded by the epoch and the index of the photo, which makes an epoch reproducible.
-Pixels are rendered batch by batch on the training device (`hairseg.data.rendering`), so that a GPU does not wait.
+Parameters are drawn on the CPU, seeded by the epoch and the index of the photo, so epochs are reproducible. Pixels are
+rendered batch by batch on the training device (`hairseg.data.rendering`), so that a GPU does not wait.
 """
 
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from hairseg.data.jpeg import RGB_TO_YCBCR, quantisation_tables
 from hairseg.data.rendering import Layer, RenderBatch
 from hairseg.networks.preprocessing import IGNORE, Preprocessing
 
-SOURCE_SIZE = 512  # Side of the source photos in pixels: larger than the frames, so that zooming in shows detail.
+SOURCE_SIZE = 512  # side of the source photos in pixels, larger than frames for the sake of enlarged photos
 
 
 @dataclass(frozen=True)
 class Augmentation:
     """Ranges and probabilities of data augmentation.
 
-    A frame is a rendered training photo. Scales are the longer side of a photo as a multiple of the frame's.
+    A frame is a rendered training photo. A scale is the longer side of a photo as a multiple of the frame's side.
 
     Attributes:
         scale: range for most photos.
@@ -32,13 +32,16 @@ class Augmentation:
         distant_scale: range for distant people.
         second_person_prob: probability of a second person in a frame with distant people.
         no_person_prob: probability of a scene without people.
-        scene_prob: probability of a scene behind other photos; the rest are padded.
+        scene_prob: probability of a scene behind other photos; without one, photos are padded.
         scene_crop: range of the part of a scene that fills the frame, as a fraction of its shorter side.
-        scene_colour: how far the saturation, and half as far the hue, of scenes without people vary in addition.
+        scene_colour: maximum additional change of the saturation factor of scenes without people; their hue shifts by
+            up to half as many turns.
         max_stretch: maximum change of the aspect ratio.
         max_rotation: in degrees, to either side.
         max_feather: maximum width of a photo's soft edge in a scene, as a fraction of its longer side.
-        brightness: maximum change of the factor, as `contrast` and `saturation`.
+        brightness: maximum change of the factor.
+        contrast: maximum change of the factor.
+        saturation: maximum change of the factor.
         hue: maximum shift of the hue in turns.
         greyscale_prob: probability of a grey frame.
         blur_prob: probability of a blurred frame.
@@ -70,7 +73,7 @@ class Placement(NamedTuple):
 
     source: PhotoArrays
     photo_index: int
-    reduction: int  # The photo is averaged over blocks of this side before it is sampled.
+    reduction: int  # side of the blocks that are averaged before the photo is sampled
     transform: np.ndarray
     centre: np.ndarray
     half_size: np.ndarray
@@ -82,13 +85,13 @@ class Effects(NamedTuple):
 
     colour_matrix: np.ndarray  # (3, 3)
     contrast: float
-    blur_sigma: float  # In pixels; 0 for none.
-    jpeg_quality: float  # 0 for none.
+    blur_sigma: float  # in pixels; 0 for none
+    jpeg_quality: float  # 0 for none
 
 
 @dataclass
 class AugmentedPhotos(Dataset[RenderBatch]):
-    """Training photos with augmentation parameters, which depend on index and seed alone.
+    """Training photos with augmentation parameters, which depend on nothing but index and seed.
 
     Attributes:
         people: photos of people at `SOURCE_SIZE`.
@@ -133,7 +136,7 @@ class AugmentedPhotos(Dataset[RenderBatch]):
         )
 
     def _draw_placements(self, rng: np.random.Generator, index: int) -> tuple[list[Placement], bool]:
-        """Draw what a frame shows, from the lowest layer up, and whether its colours may vary freely."""
+        """Draw the layers of a frame from the lowest to the highest, and whether `scene_colour` applies to it."""
         settings, case = self.augmentation, rng.random()
         placements: list[Placement] = []
         is_distant, is_empty = case < settings.distant_prob, case > 1 - settings.no_person_prob
@@ -164,10 +167,10 @@ class AugmentedPhotos(Dataset[RenderBatch]):
         return Placement(self.scenes, index, _reduction(side / size), transform, *_centre_and_half_size(window), 0.0)
 
     def _draw_person(self, rng: np.random.Generator, index: int, longer_side: float, max_feather: float) -> Placement:
-        """Scale, stretch, mirror and rotate a photo, and move it so that it contains the frame or lies within it.
+        """Scale, stretch, mirror and rotate a photo, and place it so that it covers the frame or lies within it.
 
-        It may be moved out of the frame by up to a fifth. Most photos fade into the scene over a random width: sharp
-        edges would teach the network to look for pasted rectangles.
+        Up to a fifth of it may lie outside the frame. Most photos fade into the scene over a random width, since a
+        network would learn to find sharp edges of pasted rectangles.
         """
         settings, side = self.augmentation, self.preprocessing.image_size
         left, top, right, bottom = window = self.people.windows[index].tolist()
@@ -255,13 +258,13 @@ def _coverage(placement: Placement) -> np.ndarray:
 
 
 def _normalised_transform(linear: np.ndarray, offset: np.ndarray, side: int) -> np.ndarray:
-    """Convert a map from frame to source pixels, linear @ (x, y) + offset, to `affine_grid` coordinates: (2, 3)."""
+    """Convert a map from frame to source pixels, linear @ (x, y) + offset, to `Layer.transforms`: (2, 3)."""
     centre = linear @ [side / 2, side / 2] + offset
     return np.hstack([linear * side / SOURCE_SIZE, (centre * 2 / SOURCE_SIZE - 1)[:, None]])
 
 
 def _reduction(shrinkage: float) -> int:
-    """Return the block size to average, a power of two, so that bilinear sampling then skips few pixels."""
+    """Return the side of the blocks to average, a power of two, so that bilinear sampling skips few pixels."""
     return 2 ** int(np.clip(round(np.log2(shrinkage) - 0.2), 0, 4))
 
 

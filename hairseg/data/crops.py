@@ -1,4 +1,4 @@
-"""Crops of photos that show a whole person, as a network sees them in its zoomed pass."""
+"""Crops of photos of whole persons, like those of the zoomed pass."""
 
 from dataclasses import replace
 
@@ -6,17 +6,16 @@ import numpy as np
 
 from hairseg.data.datasets import Pair, hash_fraction, read_mask
 
-MAX_HAIR_SIZE = 0.4  # Longer side of the hair as a fraction of the photo's; larger hair needs no zoom.
+MAX_HAIR_SIZE = 0.4  # longer side as a fraction of the photo's; photos of larger hair are not cropped
 
-# Sides of square crops, in multiples of the hair's longer side. Garments have no hair but are mistaken for it.
+# Sides of square crops, in multiples of the hair's longer side. Networks mistake garments for hair.
 HEAD_RANGE, BODY_RANGE, GARMENT_RANGE = (1.6, 3.0), (3.2, 7.0), (1.5, 4.0)
 
 
 def zoomed_crops(pairs: list[Pair], dataset: str) -> list[Pair]:
-    """Crop photos with small hair to the head, to the upper body, and to a garment below the hair where one fits.
+    """Crop photos with small hair to the head, to the upper body, and to a garment below the hair where it fits.
 
-    Position and size are seeded by the id of the photo. A crop keeps more pixels of a person than the whole photo,
-    since all are scaled to one size.
+    The id of the photo seeds position and size. Crops and photos are scaled to one size, so crops show more detail.
 
     Args:
         pairs: pairs of one data set; those without a mask, without hair or with large hair are skipped.

@@ -1,4 +1,4 @@
-"""Hair data sets: published layouts, a layout for your own photos, splits, and scenes without people."""
+"""Hair data sets: published layouts, a layout for your own photos, splits, and photos without people."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -14,13 +14,13 @@ from hairseg.images import load_photo
 
 SPLITS = ("train", "val", "test")
 
-TEST_FRACTION = 600 / 2600  # The paper trains on about 2,000 photos and tests on 600.
+TEST_FRACTION = 600 / 2600  # the paper has about 2,000 training and 600 test photos
 
-VAL_FRACTION = 0.1  # Fraction of the training photos.
+VAL_FRACTION = 0.1  # of the training photos
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")
 
-MIN_MASK_SIZE = 16  # Longer side in pixels.
+MIN_MASK_SIZE = 16  # longer side in pixels
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,12 @@ class Layout:
 
 
 def hash_fraction(key: str) -> float:
-    """Map a key to a number in [0, 1) that is uniformly distributed over keys and always the same for one key."""
+    """Map a key to a number in [0, 1), distributed uniformly over keys."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) / 2**64
 
 
 def split_of(dataset: str, image_id: str) -> str:
-    """Return the split of an image, which depends on its id but not on which other images are present."""
+    """Return the split of an image, which depends on its id alone."""
     if hash_fraction(f"{dataset}/{image_id}/test") < TEST_FRACTION:
         return "test"
     return _train_or_val(dataset, image_id)
@@ -118,44 +118,42 @@ def _figaro1k_frames(folder: Path, suffixes: tuple[str, ...], ending: str) -> di
 
 
 def _borza_pairs(root: Path) -> list[Pair]:
-    photos, masks = _by_id(find_files(root, PHOTO_SUFFIXES)), _by_id(find_files(root, (".bmp",)))
-    raise_if_any(
-        sorted(photos.keys() ^ masks.keys()),
-        "base names lack the photo (.png or .jpg) or the mask (.bmp)",
-        "Add the missing files or remove the others.",
-    )
-    return [Pair(name, photos[name], masks[name], split_of("borza", name)) for name in sorted(photos)]
+    photos, masks = find_files(root, PHOTO_SUFFIXES), find_files(root, (".bmp",))
+    return _match_names("borza", photos, masks, "base names lack the photo (.png or .jpg) or the mask (.bmp)")
 
 
 def _folder_pairs(root: Path) -> list[Pair]:
-    photos = _by_id(find_files(root / "photos", PHOTO_SUFFIXES))
-    masks = _by_id(find_files(root / "masks", (".png",)))
-    raise_if_any(
-        sorted(photos.keys() ^ masks.keys()),
-        "names lack the photo (.jpg, .jpeg or .png) in photos or the mask (.png) in masks",
-        "Add the missing files or remove the others.",
-    )
     dataset = root.resolve().name
     if dataset in LAYOUTS:
         raise InputError(
             f"The folder {root} has the name of a published data set.",
             remedy="Rename it: your data set is known by the name of its folder.",
         )
+    photos, masks = find_files(root / "photos", PHOTO_SUFFIXES), find_files(root / "masks", (".png",))
+    return _match_names(
+        dataset, photos, masks, "names lack the photo (.jpg, .jpeg or .png) in photos or the mask (.png) in masks"
+    )
+
+
+def _match_names(dataset: str, photo_paths: list[Path], mask_paths: list[Path], problem: str) -> list[Pair]:
+    """Pair photos and masks of the same base name."""
+    photos, masks = _by_id(photo_paths), _by_id(mask_paths)
+    raise_if_any(sorted(photos.keys() ^ masks.keys()), problem, "Add the missing files or remove the others.")
     return [Pair(name, photos[name], masks[name], split_of(dataset, name)) for name in sorted(photos)]
 
 
 def _by_id(paths: Iterable[Path], id_of: Callable[[str], str] = str) -> dict[str, Path]:
-    """Index files by the id in their stem; two files of one id, such as 1.jpg and 1.JPG, are an error."""
+    """Index files by the id in their stem. Two files of the same id, such as 1.jpg and 1.JPG, are an error."""
     by_id: dict[str, Path] = {}
     duplicates = [path.name for path in paths if by_id.setdefault(id_of(path.stem), path) != path]
-    raise_if_any(duplicates, "files have the name of another one", "Give every photo and every mask its own name.")
+    raise_if_any(duplicates, "files have the id of another file", "Give each photo and each mask a unique name.")
     return by_id
 
 
 def find_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """List files with one of the suffixes, in either case, in a folder and its subfolders.
+    """List the files of a folder and its subfolders with one of the suffixes, in upper or lower case.
 
-    Hidden files and system folders are skipped, as are pipes, devices and dangling links, which would block.
+    Hidden files, system folders, pipes, devices and dangling links are skipped.
     """
     return sorted(
         path
@@ -207,8 +205,8 @@ def find_pairs(root: str | Path, layout: str = "auto", include_hairless: bool = 
         Name of the data set (for the layout "folder", the name of its folder), and its pairs in a stable order.
 
     Raises:
-        InputError: the folder is missing, has no known layout or no pairs, files lack their partner (all are listed),
-            or the masks contradict the layout (`check_masks`).
+        InputError: the folder is missing, has no known layout or no pairs, photos or masks are missing (all are
+            listed), or the masks contradict the layout (`check_masks`).
     """
     root = Path(root)
     if not root.is_dir():
@@ -243,8 +241,7 @@ def load_pair(pair: Pair, dataset: str, longer_side: int | None = None) -> tuple
     Args:
         pair: the pair to read.
         dataset: name that `find_pairs` returned.
-        longer_side: sufficient size of the whole photo in pixels; a JPEG may be decoded at a reduced size that is
-            not below it (`load_photo`).
+        longer_side: size in pixels that suffices; larger JPEGs may be decoded at a reduced size (`load_photo`).
 
     Returns:
         uint8 RGB photo (height, width, 3), and mask at its own height and width, bool or uint8 of {0, 1, IGNORE}.
@@ -274,7 +271,7 @@ def read_mask(path: Path, dataset: str) -> np.ndarray:
     """
     try:
         return layout_of(dataset).read_mask(path)
-    except Exception as error:  # Pillow's decoders raise almost anything on broken files.
+    except Exception as error:  # Pillow's decoders raise many types
         raise InputError(f"{path.name} cannot be read ({str(error) or type(error).__name__}).") from None
 
 

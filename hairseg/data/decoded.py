@@ -1,9 +1,12 @@
-"""Data sets as arrays of one size, decoded once into a memory-mapped cache."""
+"""Data sets as arrays of one size, decoded once and cached."""
 
 import hashlib
+import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -12,15 +15,19 @@ from tqdm import tqdm
 
 from hairseg.data.datasets import Pair, load_pair
 from hairseg.data.hats import load_hat, paste_hat
+from hairseg.environment import env
 from hairseg.errors import InputError, raise_if_any
 from hairseg.files import WriteError, atomic_write
 from hairseg.networks.preprocessing import Preprocessing
 
-CACHE_FORMAT = "4"  # Increase it whenever decoded arrays change.
+CACHE_FORMAT = "4"  # to be increased when decoded arrays change
+
+
+logger = logging.getLogger(__name__)
 
 
 class PhotoArrays(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Photos and masks at the network's input size or larger, in memory or memory-mapped.
+    """Photos and masks of one size as tensors, in memory or memory-mapped.
 
     Args:
         photos: uint8 RGB (images, side, side, 3).
@@ -43,7 +50,7 @@ class PhotoArrays(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
     @classmethod
     def empty(cls, side: int) -> "PhotoArrays":
-        """Return arrays of no photo at all."""
+        """Return arrays without photos."""
         return cls(torch.empty(0, side, side, 3, dtype=torch.uint8), torch.empty(0, side, side, dtype=torch.uint8))
 
     def __len__(self) -> int:
@@ -59,10 +66,10 @@ class PhotoArrays(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
 
 def load_arrays(pairs: dict[str, list[Pair]], preprocessing: Preprocessing, workers: int) -> PhotoArrays:
-    """Decode the pairs of one or more data sets once, and map them into memory.
+    """Decode the pairs of one or more data sets into the cache, unless they are cached, and memory-map them.
 
-    The cache folder is `HAIRSEG_CACHE`, by default ~/.cache/hairseg. Entries are named by a digest of the files'
-    contents and take 0.25 MB per photo at 256 x 256, 1 MB at 512 x 512.
+    The cache folder is `HAIRSEG_CACHE`, by default ~/.cache/hairseg, or a temporary folder if that is not writable. Its
+    entries are named by a digest of the files' contents and take 0.25 MB per photo at 256 x 256, 1 MB at 512 x 512.
 
     Args:
         pairs: pairs by the name of their data set.
@@ -76,14 +83,13 @@ def load_arrays(pairs: dict[str, list[Pair]], preprocessing: Preprocessing, work
     named_pairs = [(dataset, pair) for dataset, of_dataset in pairs.items() for pair in of_dataset]
     if not named_pairs:
         return PhotoArrays.empty(preprocessing.image_size)
-    cache = Path(os.environ.get("HAIRSEG_CACHE", "").strip() or Path.home() / ".cache" / "hairseg")
-    entry = cache / _cache_key(named_pairs, preprocessing, workers)
+    entry = _cache_folder() / _cache_key(named_pairs, preprocessing, workers)
     if not entry.is_dir():
         try:
             with atomic_write(entry) as partial:
                 _decode(named_pairs, preprocessing, workers, partial)
         except WriteError as error:
-            if not entry.is_dir():  # Otherwise another process has just written the same entry.
+            if not entry.is_dir():  # otherwise another process has just written the same entry
                 remedy = "Free some space, or choose another folder with HAIRSEG_CACHE."
                 raise WriteError(error.problem, remedy=remedy) from None
     photos, masks, windows = (
@@ -92,9 +98,33 @@ def load_arrays(pairs: dict[str, list[Pair]], preprocessing: Preprocessing, work
     return PhotoArrays(photos, masks, windows)
 
 
+def _cache_folder() -> Path:
+    if named := env("HAIRSEG_CACHE"):
+        return Path(named)
+    try:
+        folder = Path.home() / ".cache" / "hairseg"
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except (OSError, RuntimeError):  # a user without home raises RuntimeError
+        pass
+    return Path(_temporary_cache().name)
+
+
+@cache
+def _temporary_cache() -> TemporaryDirectory[str]:
+    """Create a folder that is removed when the process ends."""
+    folder = TemporaryDirectory(prefix="hairseg-")
+    logger.warning(
+        "Decoded photos are cached in %s until this process ends. HAIRSEG_CACHE names another folder.", folder.name
+    )
+    return folder
+
+
 def _cache_key(pairs: list[tuple[str, Pair]], preprocessing: Preprocessing, workers: int) -> str:
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        digests = pool.map(_file_digest, (path for _, pair in pairs for path in (pair.photo, pair.mask, pair.hat)))
+        paths = [path for _, pair in pairs for path in (pair.photo, pair.mask, pair.hat)]
+        digests = tqdm(pool.map(_file_digest, paths), "hashing files", len(paths), unit="file", delay=2, leave=False)
         contents = [CACHE_FORMAT, repr(preprocessing), *(dataset for dataset, _ in pairs), *digests]
     contents += [str(pair.window) for _, pair in pairs]
     return hashlib.sha256("\n".join(contents).encode()).hexdigest()[:32]
@@ -118,7 +148,7 @@ def _decode(pairs: list[tuple[str, Pair]], preprocessing: Preprocessing, workers
     def decode_pair(index: int) -> str | None:
         dataset, pair = pairs[index]
         try:
-            # A crop needs all pixels of its photo.
+            # A window is cropped from the photo at full resolution.
             photo, mask = load_pair(pair, dataset, longer_side=None if pair.window else side)
             hat = load_hat(pair.hat) if pair.hat else None
             if hat is not None:
@@ -140,9 +170,9 @@ def _decode(pairs: list[tuple[str, Pair]], preprocessing: Preprocessing, workers
 
 
 def _create_memmap(path: Path, shape: tuple[int, ...]) -> np.memmap:
-    """Create a memory-mapped uint8 array whose disk space is reserved: a full disk would kill the process later."""
+    """Create a memory-mapped uint8 array and reserve its disk space, since a full disk would kill the process later."""
     array = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
-    if hasattr(os, "posix_fallocate"):  # Not available on macOS.
+    if hasattr(os, "posix_fallocate"):  # not on macOS
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return array

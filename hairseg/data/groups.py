@@ -1,4 +1,4 @@
-"""Groups of photos that are scored, and weighted in training, separately."""
+"""Groups of photos with scores and training weights of their own."""
 
 import numpy as np
 

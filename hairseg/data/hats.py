@@ -1,6 +1,6 @@
-"""Hat augmentation: few photos show a hat, and networks mistake hats for hair.
+"""Hat augmentation, since networks mistake hats for hair and few photos show one.
 
-A hat is cut out of a photo that shows it alone, and pasted where a hair mask shows the crown of a head.
+A hat is cut out of a photo that shows it alone, and pasted onto the crown of a head, which the hair mask shows.
 """
 
 from dataclasses import replace
@@ -16,26 +16,26 @@ from hairseg.errors import InputError
 from hairseg.images import load_photo
 
 HAT_GROUP = "with_hat"
-HAT_SEED = "worn"  # Seeds who wears which hat, and how. Another word gives other training photos.
-HAT_FRACTION = 0.4  # Fraction of the photos with hair that are repeated with a hat.
+HAT_SEED = "worn"  # seeds the random numbers; changing it changes the training photos
+HAT_FRACTION = 0.4  # of the photos with hair, which are repeated with a hat
 
 # Cutting out
-CUTOUT_SIZE = 256  # Longer side of the hat's photo in pixels.
-BACKGROUND_MARGIN = 0.04  # Fraction of each side of that photo that is background.
-FILL_RANGE = (0.3, 0.95)  # Fraction of its bounding box that a hat fills; a scrap fills less, a piece of floor more.
-EDGE_SIGMA = 1.5  # Softness of edges, in pixels.
+CUTOUT_SIZE = 256  # longer side of the hat's photo in pixels
+BACKGROUND_MARGIN = 0.04  # of width and height, at each edge of that photo
+FILL_RANGE = (0.3, 0.95)  # of the bounding box; fragments of hats fill less, background fills more
+EDGE_SIGMA = 1.5  # of the blur of edges, in pixels
 
 # Position on the head, in multiples of the crown's width
 WIDTH_RANGE = (1.05, 1.35)
-DEPTH_RANGE = (0.35, 0.65)  # Lower edge of the hat, below the top of the hair.
-CLEARANCE_RANGE = (0.0, 0.12)  # Least height of the hat above the hair.
-CROWN_DEPTH = 0.4  # The crown's width is measured down to this far below the top of the hair.
+DEPTH_RANGE = (0.35, 0.65)  # of the lower edge of the hat below the top of the hair
+CLEARANCE_RANGE = (0.0, 0.12)  # minimum height of the hat above the hair
+CROWN_DEPTH = 0.4  # below the top of the hair
 
-HEIGHT_RANGE = (0.7, 1.0)  # Vertical scale: hats are photographed from above.
+HEIGHT_RANGE = (0.7, 1.0)  # vertical scale, since hats are photographed from above
 MAX_TILT_DEGREES = 10.0
-BAND_FRACTION = 0.2  # Fraction of hats of which only the lowest part is worn, as a headband with hair above it.
-BAND_HEIGHT = 0.35  # Fraction of the hat's height that remains.
-GREY_FRACTION = 0.35  # Fraction of people whose hair turns grey, which is rare in photos with hats.
+BAND_FRACTION = 0.2  # of the hats, which are cropped to a headband with hair above it
+BAND_HEIGHT = 0.35  # of the hat's height
+GREY_FRACTION = 0.35  # of the people, whose hair turns grey, which is rare in photos with hats
 GREY_LIFT_RANGE = (0.25, 0.8)
 
 
@@ -112,7 +112,7 @@ def paste_hat(photo: np.ndarray, mask: np.ndarray, hat: np.ndarray, image_id: st
         photo: uint8 RGB, (height, width, 3).
         mask: (height, width) of the photo or of another size, 1 is hair.
         hat: uint8 RGBA, as `cut_out_object` returns it.
-        image_id: id of the pair, which seeds how the hat is worn.
+        image_id: id of the pair, which seeds position and look of the hat.
 
     Returns:
         The new photo and mask; both unchanged if no crown is found.
@@ -177,10 +177,10 @@ def load_hat(path: Path) -> np.ndarray | None:
 
 
 def find_hats(root: Path) -> list[Path]:
-    """Find photos of hats, hat*.jpg or .png, in a folder; those of the test split of scenes are left out.
+    """Find photos of hats, hat*.jpg or hat*.png, in a folder, without the test split of scenes.
 
     Raises:
-        InputError: a file cannot be read, or no hat can be cut out of any of them.
+        InputError: a file cannot be read, or no hat can be cut out of any file.
     """
     paths = [
         path
@@ -196,7 +196,7 @@ def find_hats(root: Path) -> list[Path]:
 
 
 def add_hats(pairs: list[Pair], hats: list[Path]) -> list[Pair]:
-    """Repeat a part of the pairs with a hat on; the id of the photo decides which pairs, and which hat."""
+    """Return a fraction of the pairs with a hat. The id of the photo determines the pairs and their hats."""
     return [
         replace(pair, id=f"{pair.id}/{HAT_GROUP}", hat=hats[int(hash_fraction(f"{pair.id}/hat") * len(hats))])
         for pair in pairs

@@ -1,10 +1,10 @@
-"""JPEG artefacts as data augmentation on the training device: ITU-T T.81 in floating point."""
+"""JPEG artefacts as data augmentation, on the training device: ITU-T T.81 in floating point."""
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, which JPEG uses.
+LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as in JPEG
 
 RGB_TO_YCBCR = np.array([LUMA_WEIGHTS, [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 

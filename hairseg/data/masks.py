@@ -1,4 +1,4 @@
-"""Mask files: how each layout encodes hair, and checks for masks that contradict their layout."""
+"""Readers of mask files, one per encoding, and checks of the masks of a data set."""
 
 import logging
 import math
@@ -12,17 +12,17 @@ from hairseg.errors import InputError, raise_if_any
 from hairseg.images import readable_formats
 from hairseg.networks.preprocessing import IGNORE
 
-MAX_MASK_PIXELS = 178_956_970  # Pillow refuses anything larger, too.
+MAX_MASK_PIXELS = 178_956_970  # the limit of Pillow by default
 
-# In labelled masks, values may deviate this much from 0, 128 and 255. Blurred outlines may deviate more, if few.
+# Values of labelled masks may deviate this much from 0, 128 and 255, but for a fraction of blurred outlines.
 MAX_LABEL_NOISE = 32
 MAX_BLURRED_FRACTION = 0.05
 
-MIN_HAIR_VALUE = 64  # A mask whose maximum is lower, but not 0, does not mark hair with 255.
-MAX_CHANNEL_DIFFERENCE = 32  # Above it, a mask is coloured.
+MIN_HAIR_VALUE = 64  # a lower maximum, but not 0, means that hair is not encoded as 255
+MAX_CHANNEL_DIFFERENCE = 32  # of grey masks
 
 MAX_MASKS_CHECKED = 200
-MAX_HAIR_FRACTION = 0.6  # Above it, the masks of a data set are taken for inverted.
+MAX_HAIR_FRACTION = 0.6  # of a data set; above it, the masks seem inverted
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def read_labelled_mask(path: Path) -> np.ndarray:
     """Read a mask of 255 hair, 0 other and 128 not labelled as uint8 (height, width) of {0, 1, IGNORE}.
 
     Raises:
-        ValueError: too many values are far from all three.
+        ValueError: too many values differ from all three.
     """
     grey = _read_grey(path)
     nearest = np.select([grey < 64, grey > 191], [np.int16(0), np.int16(255)], np.int16(128))
@@ -56,7 +56,7 @@ def read_labelled_mask(path: Path) -> np.ndarray:
 def check_masks(folder: Path, masks: list[Path], read_mask: Callable[[Path], np.ndarray]) -> None:
     """Check up to `MAX_MASKS_CHECKED` masks of a data set before training.
 
-    Masks that mark every pixel as hair are logged as a warning. Unreadable masks are skipped: decoding lists them all.
+    A warning names masks that mark every pixel as hair. Unreadable masks are skipped, as decoding reports all of them.
 
     Args:
         folder: folder of the data set, for messages.
@@ -77,7 +77,7 @@ def check_masks(folder: Path, masks: list[Path], read_mask: Callable[[Path], np.
                 faults.append(f"{path.name} {fault}")
                 continue
             mask = read_mask(path)
-        except Exception:  # Pillow's decoders raise OSError, MemoryError, struct.error and more on broken files.
+        except Exception:  # Pillow's decoders raise OSError, MemoryError, struct.error and others
             continue
         hair, labelled = np.count_nonzero(mask == 1), np.count_nonzero(mask != IGNORE)
         if hair and hair == labelled:
@@ -99,9 +99,8 @@ def check_masks(folder: Path, masks: list[Path], read_mask: Callable[[Path], np.
 
 
 def _find_fault(path: Path) -> str | None:
-    """Return what contradicts a grey mask with 255 for hair, as a predicate that follows the file name."""
-    with Image.open(path, formats=readable_formats()) as image:
-        _check_size(image)
+    """Return the fault of a file that is not a grey mask with 255 for hair, as the predicate of a sentence."""
+    with _open(path) as image:
         if "A" in image.getbands() and np.ptp(np.asarray(image.getchannel("A"))):
             return "has an alpha channel, which is not read"
         if image.mode not in ("1", "L", "I", "I;16", "F"):
@@ -114,11 +113,12 @@ def _find_fault(path: Path) -> str | None:
 
 
 def _read_grey(path: Path) -> np.ndarray:
-    with Image.open(path, formats=readable_formats()) as image:
-        _check_size(image)
+    with _open(path) as image:
         return np.asarray(image.convert("L"))
 
 
-def _check_size(image: Image.Image) -> None:
+def _open(path: Path) -> Image.Image:
+    image = Image.open(path, formats=readable_formats())
     if image.width * image.height > MAX_MASK_PIXELS:
         raise ValueError(f"{image.width} x {image.height} pixels are too many")
+    return image

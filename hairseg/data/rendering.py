@@ -1,4 +1,4 @@
-"""Renders augmented training photos batch by batch on the training device."""
+"""Rendering of augmented training photos, batch by batch, on the training device."""
 
 from typing import NamedTuple
 
@@ -16,11 +16,11 @@ class Layer(NamedTuple):
         frames: int64 (photos,), indices of the frames in the batch.
         photos: uint8 RGB (photos, side, side, 3).
         coverage: uint8 (photos, 3, side, side), 255 for hair, for the photo and for its unlabelled part; None for
-            scenes, which cover all and have no hair.
+            scenes, which cover frames completely and have no hair.
         transforms: float32 (photos, 2, 3), affine maps from frame to photo coordinates.
         centres: float32 (photos, 2), x and y of the centre of the photo in its square.
         half_sizes: float32 (photos, 2), half of its width and height.
-        feathers: float32 (photos,), width over which it fades in at its edges.
+        feathers: float32 (photos,), width of the soft edge.
     """
 
     frames: torch.Tensor

@@ -225,7 +225,8 @@ def _skip_results(arguments: Iterable[Path]) -> list[tuple[Path, Path | None]]:
     if len(results) < len(arguments) and results:
         names = "; ".join(printable(path) for path in results[:5]) + ("; ..." if len(results) > 5 else "")
         logger.warning("Skipping %d results of earlier runs: %s", len(results), names)
-        arguments = [path for path in arguments if path not in results]
+        skipped = set(results)
+        arguments = [path for path in arguments if path not in skipped]
     return [(path, path if path.is_dir() else None) for path in arguments]
 
 

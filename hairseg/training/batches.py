@@ -1,4 +1,4 @@
-"""Batches of an epoch: which photos they contain, in which order, and how processes divide them."""
+"""Batches of an epoch: their photos, their order, and their division among processes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +18,7 @@ def effective_batch_size(recipe: Recipe, photos: int, processes: int) -> int:
     """Return the recipe's batch size, limited to the number of photos and divisible by the number of processes.
 
     Raises:
-        InputError: fewer than two photos per process, or a batch size that the processes cannot divide.
+        InputError: there are fewer than two photos per process, or the batch size is not divisible.
 
     Example:
         >>> effective_batch_size(Recipe(epochs=1, learning_rate=1e-3, batch_size=6), photos=5, processes=2)
@@ -40,8 +40,8 @@ def effective_batch_size(recipe: Recipe, photos: int, processes: int) -> int:
 def draw_batches(weights: torch.Tensor, batch_size: int, generator: torch.Generator) -> Iterator[torch.Tensor]:
     """Shuffle the photos of one epoch, and yield the indices of each batch.
 
-    Photos are drawn by systematic sampling: of ten epochs, a photo of weight 0.3 is in three, and a photo of weight 1
-    is once in each. An incomplete last batch is dropped, since batch normalisation cannot train on a single photo.
+    Systematic sampling draws a photo of weight 0.3 in about three of ten epochs, and a photo of weight 1 once in each.
+    An incomplete last batch is dropped, since batch normalisation cannot train on a single photo.
 
     Args:
         weights: float64 (photos,), expected number of times that an epoch shows each photo.
@@ -62,7 +62,7 @@ def epoch_length(weights: torch.Tensor) -> int:
 
 
 def epoch_seed(settings: Settings, epoch: int) -> int:
-    """Return the seed of an epoch, on which all of its randomness depends."""
+    """Return the seed of all random numbers in an epoch."""
     return settings.seed * 1_000_003 + epoch
 
 
@@ -94,7 +94,7 @@ def epoch_loader(
     batch_size = effective_batch_size(settings.recipe, epoch_length(photos.weights), processes)
     own_part = slice(rank * batch_size // processes, (rank + 1) * batch_size // processes)
     batches = draw_batches(photos.weights, batch_size, torch.Generator().manual_seed(seed))
-    augmentation = settings.recipe.augmentation_of(epoch)
+    augmentation = settings.recipe.augmentation_in(epoch)
     if augmentation:
         photos = AugmentedPhotos(photos, splits["scenes"], preprocessing, augmentation, seed)
     return DataLoader(

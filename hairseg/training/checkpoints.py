@@ -1,4 +1,4 @@
-"""Checkpoints, which can only be resumed with the settings that wrote them, and the records in them."""
+"""Checkpoint files. A training is only resumed with the settings that it was started with."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from hairseg.training.recipes import Recipe
 
 @dataclass(frozen=True)
 class Settings:
-    """All that determines the result of training one variant.
+    """Settings that determine the result of training one variant.
 
     Attributes:
         variant: "pretrained" or "random".
@@ -34,7 +34,7 @@ class Settings:
 
 
 class BestEpoch(TypedDict):
-    """The selected epoch so far, its weights on the CPU."""
+    """The selected epoch so far, with its weights on the CPU."""
 
     epoch: int
     weights: dict[str, torch.Tensor]
@@ -59,7 +59,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         WriteError: the file cannot be written, for example because the disk is full.
     """
     try:
-        # Given a path instead of a file, torch.save would hide the system's error.
+        # Given a path instead of an open file, torch.save raises an error without the cause.
         with atomic_write(path) as partial, partial.open("wb") as file:
             torch.save(checkpoint, file)
     except WriteError as error:
@@ -68,17 +68,17 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def read_checkpoint(path: Path, settings: Settings) -> Checkpoint | None:
-    """Read a checkpoint; return None if there is none yet.
+    """Read a checkpoint; return None if the file does not exist.
 
     Raises:
-        InputError: the file is broken, or was written with other settings.
+        InputError: the file is damaged, or was written with other settings.
     """
     if not path.exists():
         return None
     try:
         checkpoint: Checkpoint = torch.load(path, "cpu", weights_only=True)
         previous = _flatten(checkpoint["settings"])
-    except Exception as error:  # The unpickler, the zip reader and tensors raise their own errors.
+    except Exception as error:  # the unpickler, the zip reader and tensors raise many types
         raise InputError(
             f"The checkpoint {path} cannot be read ({error}).", remedy="Remove it and train again."
         ) from None
@@ -92,5 +92,5 @@ def read_checkpoint(path: Path, settings: Settings) -> Checkpoint | None:
 
 
 def _flatten(settings: dict[str, Any]) -> dict[str, Any]:
-    """Move the fields of the recipe up to the settings, so that messages can name them."""
+    """Move the fields of the recipe up to the settings, so that messages name them."""
     return {name: value for name, value in settings.items() if name != "recipe"} | settings["recipe"]

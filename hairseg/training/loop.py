@@ -1,4 +1,4 @@
-"""Trains one variant, epoch by epoch."""
+"""The training loop of one variant."""
 
 import math
 import sys
@@ -52,9 +52,9 @@ def train_variant(
 ) -> TrainingResult:
     """Train one variant, writing a checkpoint after each epoch.
 
-    The epoch with the best AUROC on the validation photos is selected, or the last one without such photos. Test scores
-    are recorded but select nothing. On a CPU, a resumed run repeats an uninterrupted one exactly, since each epoch has
-    random numbers of its own. Several processes divide each batch; the first one writes.
+    The epoch with the best AUROC on the validation photos is selected, or the last one without validation photos. Test
+    scores are recorded only. On a CPU, a resumed run gives the same result as an uninterrupted one, since each epoch is
+    seeded. Several processes divide each batch; the first one writes files.
 
     Args:
         settings: variant, backbone, recipe and seed.
@@ -80,8 +80,8 @@ def train_variant(
         accelerator.print(
             f"{settings.variant}: resumed after epoch {len(state.history)} of {recipe.epochs}", flush=True
         )
-    # Accelerate wraps the network only. A prepared data loader would neither apply the weights of photos over all
-    # processes nor repeat its order when a run is resumed; with nothing to rescale, backward() needs no wrapper.
+    # Accelerate wraps the network only. Its data loaders would neither apply the photos' weights across processes nor
+    # repeat their order in a resumed run. Gradients are not scaled, so backward() needs no wrapper.
     network, step = accelerator.prepare_model(state.network), None
     val, test = splits["val"].to(device), splits["test"].to(device)
     for epoch in range(len(state.history) + 1, recipe.epochs + 1):
@@ -89,7 +89,7 @@ def train_variant(
         preprocessing = Preprocessing(recipe.training_size(epoch))
         if step is None or step.preprocessing != preprocessing:
             step = TrainingStep(network, recipe, preprocessing, device)
-        torch.manual_seed(epoch_seed(settings, epoch) * processes + rank)  # For dropout.
+        torch.manual_seed(epoch_seed(settings, epoch) * processes + rank)  # for dropout
         reading = workers if device.type == "cuda" else 0
         loader = epoch_loader(settings, splits, preprocessing, epoch, reading, rank, processes)
         record: EpochRecord = {
@@ -115,10 +115,10 @@ def train_variant(
 def train_epoch(
     state: TrainingState, step: TrainingStep, loader: DataLoader[Any], accelerator: Accelerator, title: str
 ) -> EpochScores:
-    """Train for one epoch, and score the training photos as they are seen."""
+    """Train for one epoch; return the scores of the logits during training."""
     counts = PixelCounts(accelerator.device)
     state.network.train()
-    # A log file, unlike a terminal, gets a new line for each update of the bar: twice a minute is enough.
+    # In a log file, each update of the bar is a new line.
     with tqdm(
         total=len(loader),
         desc=title,
@@ -133,13 +133,13 @@ def train_epoch(
             logits, masks, loss = step(photos, masks)
             state.update()
             counts.update(logits, masks)
-            if bar.update():  # Reading the loss waits for the GPU, so only read what is shown.
+            if bar.update():  # read the loss rarely, since this waits for the GPU
                 bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
     return _reduce_scores(counts, accelerator)
 
 
 def score_held_out(network: nn.Module, arrays: PhotoArrays, recipe: Recipe, accelerator: Accelerator) -> EpochScores:
-    """Score each photo once, divided among the processes, with the first one's batch normalisation statistics."""
+    """Score each photo once, divided among processes, with the batch normalisation statistics of the first process."""
     if accelerator.num_processes > 1:
         broadcast(list(network.buffers()))
     counts = PixelCounts(accelerator.device)
@@ -150,7 +150,7 @@ def score_held_out(network: nn.Module, arrays: PhotoArrays, recipe: Recipe, acce
 
 
 def check_finite(state: TrainingState, record: EpochRecord, checkpoint: Path) -> None:
-    """Check that weights and losses are finite; the checkpoint of the previous epoch is kept otherwise.
+    """Check that weights and losses are finite, before the checkpoint of the previous epoch is replaced.
 
     Raises:
         InputError: the run has diverged.
@@ -167,7 +167,7 @@ def check_finite(state: TrainingState, record: EpochRecord, checkpoint: Path) ->
 
 
 def _reduce_scores(counts: PixelCounts, accelerator: Accelerator) -> EpochScores:
-    """Return mean squared error (the paper's loss, for any recipe), F1 and AUROC over the pixels of all processes."""
+    """Return scores over the pixels of all processes. The loss is the mean squared error, whatever the recipe."""
     counts.histogram, counts.squared_error = accelerator.reduce((counts.histogram, counts.squared_error), "sum")
     scores = counts.scores()
     return {"loss": scores.mse, "f1": scores.f1(), "auroc": scores.auroc}

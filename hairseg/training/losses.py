@@ -1,4 +1,4 @@
-"""Loss functions, which ignore pixels that are padded or not labelled."""
+"""Loss functions, which ignore padding and unlabelled pixels."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from hairseg.networks.preprocessing import IGNORE
 
 CONTOUR_WEIGHT = 3
-CONTOUR_RADIUS = 3  # In pixels.
+CONTOUR_RADIUS = 3  # in pixels
 
 
 def mse_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
@@ -24,8 +24,8 @@ def mse_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
 def bce_dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     """Compute binary cross-entropy, with three times the weight near contours, plus soft Dice loss.
 
-    Dice is that of F. Milletari et al., "V-Net", arXiv 1606.04797, equation 4, over the whole batch, since a frame may
-    show no hair.
+    The Dice coefficient is that of F. Milletari et al., "V-Net", arXiv 1606.04797, equation 4, but of the whole batch,
+    since a frame may show no hair.
 
     Args:
         logits: (batch, height, width).
@@ -40,7 +40,7 @@ def bce_dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
 
 
 def _near_contour(masks: torch.Tensor) -> torch.Tensor:
-    """Return 1.0 where both hair and other pixels lie within a square of CONTOUR_RADIUS, else 0.0."""
+    """Return 1.0 for pixels with both hair and background within CONTOUR_RADIUS in x and y, else 0.0."""
     near_hair, near_other = (
         F.max_pool2d((masks == value)[:, None].float(), 2 * CONTOUR_RADIUS + 1, 1, CONTOUR_RADIUS)[:, 0]
         for value in (1, 0)

@@ -1,4 +1,4 @@
-"""The options of a training. They are those of `hairseg train`, which must not import PyTorch to parse them."""
+"""Options of a training, which are those of `hairseg train`. Parsing them must not import PyTorch."""
 
 # ruff: noqa: RUF009  `_option` calls dataclasses.field
 
@@ -20,7 +20,7 @@ def _option(help: str, default: Any = MISSING, metavar: str | None = None, **met
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """What to train, on which photos and how. The metadata of each field documents it.
+    """Options of a training, each documented by the metadata of its field.
 
     Example:
         >>> TrainOptions(data=[Path("CelebAMask-HQ")], recipe="modern").command()
@@ -28,27 +28,27 @@ class TrainOptions:
     """
 
     data: list[Path] = _option(
-        "Folders of data sets. All are trained on; after each epoch, the test split of the first is scored.",
+        "Folders of data sets to train on. The test split of the first is scored after each epoch.",
         metavar="FOLDER...",
     )
     scenes: list[Path] = _option(
-        "Folders of photos without people, in front of which the recipes modern and finetune paste people.",
+        "Folders of photos without people, the backgrounds of the recipes modern and finetune.",
         [],
         metavar="FOLDER...",
     )
     hats: Path | None = _option(
-        "Folder of photos hat*.jpg of hats by themselves. Some people are repeated with one of them on.",
+        "Folder of photos hat*.jpg, one hat each. Hats are pasted onto copies of some photos.",
         None,
         metavar="FOLDER",
     )
     weights: list[str] = _option(
-        "How often an epoch shows each photo of a data set, of a group in it (NAME/GROUP) or of a folder of scenes, "
-        "instead of once.",
+        "How often an epoch shows each photo of a data set, of a group in it (NAME/GROUP) or of a folder of scenes; "
+        "by default once.",
         [],
         metavar="NAME=X...",
     )
     start: str | None = _option(
-        "Model repository to fine-tune, each variant from its own weights.", None, metavar="REPO"
+        "Model repository to fine-tune; each variant starts from its own weights.", None, metavar="REPO"
     )
     dataset: str = _option("Layout of the data sets; auto: detect it.", "auto", metavar="LAYOUT")
     include_hairless: bool = _option("Include people without a hair mask, as empty masks.", False)

@@ -1,6 +1,7 @@
-"""The photos of a training run: found in folders, split, weighted and decoded."""
+"""The photos of a training run: finding, splitting, weighting and decoding them."""
 
 import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +15,13 @@ from hairseg.data.groups import id_group
 from hairseg.data.hats import add_hats, find_hats
 from hairseg.errors import InputError, raise_if_any
 from hairseg.networks.preprocessing import Preprocessing
+from hairseg.training.options import TrainOptions
 from hairseg.training.recipes import Recipe
 
 
 @dataclass(frozen=True)
 class TrainingPhotos:
-    """The photos of a training run. All data sets are trained on; the first one is scored after every epoch.
+    """The photos of a training run on one or more data sets; the first one is scored after every epoch.
 
     Attributes:
         pairs: pairs by split, then by data set.
@@ -33,7 +35,7 @@ class TrainingPhotos:
     weights: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        names = {name for names in self._weight_names() for name in names}
+        names = set(itertools.chain.from_iterable(self._weight_names()))
         names |= {scene.photo.parent.name for scene in self.scenes["train"]}
         raise_if_any(
             sorted(self.weights.keys() - names),
@@ -47,7 +49,7 @@ class TrainingPhotos:
         return next(iter(self.pairs["test"]))
 
     def digest(self) -> str:
-        """Return the names of the data sets and a digest of photos, splits and weights, to compare runs by."""
+        """Return the names of the data sets and a digest of photos, splits and weights, which identifies the data."""
         scored = self.pairs | {"test": {self.first: self.pairs["test"][self.first]}}
         lines = [
             f"{split} {dataset} {pair.id} {pair.hat.name if pair.hat else ''}"
@@ -84,7 +86,7 @@ class TrainingPhotos:
         return splits, tests
 
     def _weight_names(self) -> list[tuple[str, ...]]:
-        """Return the names by which each training photo may be weighted, the most specific first."""
+        """Return the names in `weights` that apply to each training photo, the most specific first."""
         return [
             (f"{dataset}/{id_group(pair.id)}", dataset)
             for dataset, pairs in self.pairs["train"].items()
@@ -92,65 +94,54 @@ class TrainingPhotos:
         ]
 
     def _weigh(self, names: list[tuple[str, ...]]) -> torch.Tensor:
-        """Return the weight of each photo by the first of its names that has one: float64 (photos,)."""
-        weights = [next((self.weights[name] for name in of_photo if name in self.weights), 1.0) for of_photo in names]
+        """Return the weight of each photo, given its names: float64 (photos,)."""
+        weights = [next((self.weights[name] for name in row if name in self.weights), 1.0) for row in names]
         return torch.tensor(weights, dtype=torch.float64)
 
 
 def find_photos(
-    folders: Sequence[Path],
-    scenes: Sequence[Path] = (),
-    layout: str = "auto",
-    include_hairless: bool = False,
-    limit: int | None = None,
-    weights: Mapping[str, float] | None = None,
-    crops: bool = False,
-    hats: Path | None = None,
+    options: TrainOptions, weights: Mapping[str, float] | None = None, add_crops: bool = False
 ) -> TrainingPhotos:
-    """Find the photos in folders of data sets.
+    """Find the photos of a training.
 
     Args:
-        folders: folders of data sets.
-        scenes: folders of photos without people.
-        layout: name in `LAYOUTS`, or "auto".
-        include_hairless: whether to include people without a hair mask, as empty masks.
-        limit: maximum number of photos of each split of a data set, and of scenes.
+        options: folders, and how to read them.
         weights: see `TrainingPhotos`.
-        crops: whether to add zoomed crops of your own photos, those of the layout `folder`.
-        hats: folder of photos of hats, in which some people are repeated (`add_hats`).
+        add_crops: whether to add zoomed crops of photos in the layout `folder`.
 
     Raises:
-        InputError: a data set is given twice, nothing is left to train or to test on, a weight has an unknown name, or
+        InputError: a data set is given twice, no photo is left to train or to test on, a weight has an unknown name, or
             what `find_pairs`, `find_scenes` and `find_hats` raise.
     """
     datasets: dict[str, list[Pair]] = {}
-    for folder in folders:
-        dataset, pairs = find_pairs(folder, layout, include_hairless)
+    for folder in options.data:
+        dataset, pairs = find_pairs(folder, options.dataset, options.include_hairless)
         if dataset in datasets:
             raise InputError(
                 f"{folder} is a second data set with the name {dataset}.", remedy="Put its photos into one folder."
             )
         datasets[dataset] = pairs
+    limit = options.limit
     by_split = {
         split: {dataset: [pair for pair in pairs if pair.split == split][:limit] for dataset, pairs in datasets.items()}
         for split in SPLITS
     }
-    _check_not_empty("train", folders, list(by_split["train"].values()))
-    _check_not_empty("test", folders[:1], list(by_split["test"].values())[:1])
+    _check_not_empty("train", options.data, list(by_split["train"].values()))
+    _check_not_empty("test", options.data[:1], list(by_split["test"].values())[:1])
     train = by_split["train"]
-    if crops:
+    if add_crops:
         for dataset in train.keys() - LAYOUTS.keys():
             train[dataset] = train[dataset] + zoomed_crops(train[dataset], dataset)
-    if hats:
-        found_hats = find_hats(hats)
+    if options.hats:
+        hats = find_hats(options.hats)
         for dataset, pairs in train.items():
-            train[dataset] = pairs + add_hats(pairs, found_hats)
-    all_scenes = find_scenes(*scenes)
+            train[dataset] = pairs + add_hats(pairs, hats)
+    scenes = find_scenes(*options.scenes)
     scenes_by_split = {
-        "train": [scene for scene in all_scenes if scene.split != "test"][:limit],
-        "test": [scene for scene in all_scenes if scene.split == "test"][:limit],
+        "train": [scene for scene in scenes if scene.split != "test"][:limit],
+        "test": [scene for scene in scenes if scene.split == "test"][:limit],
     }
-    return TrainingPhotos(by_split, scenes_by_split, dict(weights or {}))
+    return TrainingPhotos(by_split, scenes_by_split, weights or {})
 
 
 def _check_not_empty(split: str, folders: Sequence[Path], pairs: list[list[Pair]]) -> None:

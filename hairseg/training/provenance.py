@@ -1,4 +1,4 @@
-"""Provenance of a variant, for its entry in config.json."""
+"""Provenance of a trained variant: its entry in config.json."""
 
 import platform
 from dataclasses import asdict
@@ -19,13 +19,13 @@ from hairseg.repository.dataset_names import dataset_name
 from hairseg.repository.metrics import EpochRecord
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import TrainingResult
+from hairseg.training.options import TrainOptions
 from hairseg.training.photos import TrainingPhotos
 
 
 def describe_variant(
     settings: Settings,
-    recipe: str,
-    command: str,
+    options: TrainOptions,
     result: TrainingResult,
     photos: TrainingPhotos,
     splits: dict[str, PhotoArrays],
@@ -36,8 +36,7 @@ def describe_variant(
 
     Args:
         settings: what it was trained with.
-        recipe: name of the recipe.
-        command: the command line that repeats this training.
+        options: options of the training.
         result: what `train_variant` returned.
         photos: the photos found.
         splits: the photos as `train_variant` takes them.
@@ -48,7 +47,7 @@ def describe_variant(
     init = settings.init if settings.init in INITS else Path(settings.init).name
     entry: dict[str, object] = {
         "init": started_from.init if started_from else init,
-        "recipe": recipe,
+        "recipe": options.recipe,
         **asdict(settings.recipe),
         "seed": settings.seed,
         "datasets": datasets,
@@ -57,7 +56,7 @@ def describe_variant(
         "split": "; ".join(f"{dataset_name(dataset)}: {layout_of(dataset).split_rule}" for dataset in datasets),
         **_summarise(result.history, result.best_epoch),
         "device": _device_name(accelerator),
-        "command": command,
+        "command": options.command(),
         "versions": {
             "hairseg": __version__,
             "python": platform.python_version(),
@@ -71,7 +70,7 @@ def describe_variant(
 
 
 def _summarise(history: list[EpochRecord], best_epoch: int) -> dict[str, object]:
-    """Summarise the selected epoch, and the best one on test, which the paper would report."""
+    """Return the selected epoch, and the best one on test, which the paper reports."""
     test_scores = [
         {"epoch": record["epoch"], "auroc": record["test"]["auroc"]}
         for record in history

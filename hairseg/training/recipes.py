@@ -1,7 +1,7 @@
-"""Recipes: the hyperparameters of a training run, with the optimisers and schedules that they name."""
+"""Recipes: the hyperparameters of a training run, and the optimisers and schedules that they name."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch.optim import Optimizer
@@ -17,34 +17,29 @@ class Recipe:
 
     Attributes:
         epochs: number of passes over the training photos.
-        learning_rate: maximum of the schedule.
+        learning_rate: maximum learning rate of the schedule.
         batch_size: photos per training step, over all processes.
         image_size: side of the network's square input in pixels.
         precision: "mixed" (bfloat16 where the hardware supports it) or "float32".
         loss: name in `LOSSES`.
         optimiser: name in `OPTIMISERS`.
-        weight_decay: of the optimiser.
+        weight_decay: weight decay of the optimiser.
         schedule: name in `SCHEDULES`.
-        ema_decay: decay per step of the exponential moving average that is scored and kept; 0 for none.
-        low_res_fraction: fraction of the epochs, the first ones, that train at two thirds of the image size.
-        serve_scale: input size when serving, as a multiple of the image size. The best one may differ (H. Touvron et
-            al., "Fixing the train-test resolution discrepancy", NeurIPS 2019).
-        augmentation: None for the photos as they are.
-        final_phase_fraction: fraction of the epochs, the last ones, that use `final_augmentation` instead.
-        final_augmentation: augmentation of the final phase.
-        init_blend: weight of the initial weights in the final ones, for `interpolate_weights`.
+        ema_decay: decay per step of the moving average of the weights, which is scored and saved; 0 for none.
+        low_res_fraction: fraction of the epochs that train at two thirds of the image size, before the others.
+        serve_scale: input size when serving, as a multiple of the image size (H. Touvron et al., "Fixing the train-test
+            resolution discrepancy", NeurIPS 2019).
+        augmentation: data augmentation; None to train on the photos unchanged.
+        final_phase_fraction: fraction of the epochs that use `final_augmentation` instead, after the others.
+        final_augmentation: data augmentation of the final phase.
+        init_blend: fraction of the initial weights in the final ones (`interpolate_weights`).
     """
 
-    epochs: int = field(metadata={"help": "number of passes over the training photos"})
-    learning_rate: float = field(metadata={"help": "maximum learning rate of the schedule"})
-    batch_size: int = field(metadata={"help": "photos per training step, over all processes"})
-    image_size: int = field(
-        default=Preprocessing.image_size, metadata={"help": "side of the network's square input, in pixels"}
-    )
-    precision: str = field(
-        default="mixed",
-        metadata={"help": "mixed: bfloat16 where the hardware supports it", "choices": ("mixed", "float32")},
-    )
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    image_size: int = Preprocessing.image_size
+    precision: str = "mixed"
     loss: str = "mse"
     optimiser: str = "adam"
     weight_decay: float = 0.0
@@ -86,7 +81,7 @@ class Recipe:
             return self.image_size
         return max(32, round(self.image_size * 2 / 96) * 32)
 
-    def augmentation_of(self, epoch: int) -> Augmentation | None:
+    def augmentation_in(self, epoch: int) -> Augmentation | None:
         """Return the augmentation of an epoch."""
         is_final = epoch > (1 - self.final_phase_fraction) * self.epochs
         return self.final_augmentation if is_final else self.augmentation
@@ -104,12 +99,12 @@ MODERN = Recipe(
     ema_decay=0.995,
     low_res_fraction=0.6,
     augmentation=Augmentation(),
-    # Close-up scenes of any colour without people: flowers and wood must not be mistaken for hair.
+    # More close-up scenes without people, in any colour: networks mistake flowers and wood for hair.
     final_phase_fraction=0.3,
     final_augmentation=Augmentation(no_person_prob=0.2, scene_crop=(0.3, 1.0), scene_colour=0.8),
 )
 
-# Adapts a trained repository to new types of photos, such as whole persons. One frame in four shows nobody.
+# Adapts trained networks to new types of photos, such as whole persons. A quarter of the frames shows no person.
 FINETUNE = replace(
     MODERN,
     epochs=4,
@@ -131,8 +126,6 @@ RECIPES = {
     "modern": {"pretrained": MODERN, "random": MODERN},
     "finetune": {"pretrained": FINETUNE, "random": FINETUNE},
 }
-
-OVERRIDABLE = ("epochs", "batch_size", "learning_rate", "image_size", "precision")  # By options of `hairseg train`.
 
 OPTIMISERS: dict[str, type[torch.optim.Adam] | type[torch.optim.AdamW]] = {
     "adam": torch.optim.Adam,

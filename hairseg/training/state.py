@@ -1,4 +1,4 @@
-"""The state of a training run: everything that a step changes and a checkpoint contains."""
+"""The state of a training run, which steps change and checkpoints contain."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -14,14 +14,8 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel
 
 from hairseg.networks.backbones import build_model
-from hairseg.training.checkpoints import (
-    BestEpoch,
-    Checkpoint,
-    EpochRecord,
-    Settings,
-    read_checkpoint,
-    write_checkpoint,
-)
+from hairseg.repository.metrics import EpochRecord
+from hairseg.training.checkpoints import BestEpoch, Checkpoint, Settings, read_checkpoint, write_checkpoint
 from hairseg.training.recipes import OPTIMISERS, SCHEDULES
 
 Tensors = list[torch.Tensor] | tuple[torch.Tensor, ...]
@@ -32,11 +26,11 @@ class TrainingState:
     """Network, optimiser, schedule, history and best weights of a training run.
 
     Attributes:
-        settings: what the run was started with.
+        settings: settings of the run.
         network: the network that is trained.
-        ema: its exponential moving average; None if the recipe has none.
-        optimiser: updates the network.
-        schedule: updates the learning rate after each step.
+        ema: exponential moving average of the network; None if the recipe has none.
+        optimiser: optimiser of the network.
+        schedule: learning rate schedule, advanced after each step.
         history: one record per finished epoch.
         best: the selected epoch so far; None before the first one.
     """
@@ -51,7 +45,7 @@ class TrainingState:
 
     @classmethod
     def start(cls, settings: Settings, accelerator: Accelerator, steps: int) -> "TrainingState":
-        """Initialise a training run of that many steps."""
+        """Initialise a training run of `steps` steps."""
         recipe, device = settings.recipe, accelerator.device
         torch.manual_seed(settings.seed)
         network = build_model(settings.backbone, settings.init).to(device).to(memory_format=torch.channels_last)
@@ -68,24 +62,24 @@ class TrainingState:
 
     @property
     def evaluated(self) -> nn.Module:
-        """The network that is scored and kept: the moving average if there is one."""
+        """The network that is scored and saved: the moving average if the recipe has one."""
         return self.network if self.ema is None else self.ema.module
 
     def update(self) -> None:
-        """Apply the gradients of one step."""
+        """Update weights, learning rate and moving average from the gradients of one step."""
         self.optimiser.step()
         self.schedule.step()
         if self.ema is not None:
             self.ema.update_parameters(self.network)
 
     def has_finite_weights(self) -> bool:
-        """Return whether no weight has become infinite or NaN."""
+        """Return whether no weight is infinite or NaN."""
         return all(bool(weight.isfinite().all()) for weight in self.evaluated.parameters())
 
     def add_epoch(self, record: EpochRecord) -> None:
-        """Add an epoch to the history, and keep its weights if its AUROC on the validation photos is the best.
+        """Add an epoch to the history, and select it if its AUROC on the validation photos is the best.
 
-        Ties keep the later epoch. With no validation photos, this is the last one.
+        Of equal epochs, the later one is selected; without validation photos, all are equal.
         """
         self.history.append(record)
         if self.best is None or _validation_auroc(record) >= _validation_auroc(self.history[self.best["epoch"] - 1]):
@@ -108,10 +102,10 @@ class TrainingState:
         write_checkpoint(path, checkpoint)
 
     def restore(self, path: Path, accelerator: Accelerator) -> None:
-        """Restore a checkpoint if there is one; the first process reads it, since other machines may lack the file.
+        """Restore a checkpoint if it exists. The first process reads it, since other machines may lack the file.
 
         Raises:
-            InputError: the file is broken, or was written with other settings.
+            InputError: the file is damaged, or was written with other settings.
         """
         received: list[Any] = [read_checkpoint(path, self.settings) if accelerator.is_main_process else None]
         broadcast_object_list(received)
@@ -127,18 +121,18 @@ class TrainingState:
 
 
 def ema_update(decay: float) -> Callable[[Tensors, Tensors, torch.Tensor | int], None]:
-    """Create the update of an exponential moving average for `AveragedModel`, with a warm-up of the decay.
+    """Return an update of an exponential moving average for `AveragedModel`, with a warm-up of the decay.
 
-    The n-th update keeps min(decay, (1 + n) / (10 + n)) of the average, as TensorFlow's ExponentialMovingAverage does.
+    The decay of the n-th update is min(decay, (1 + n) / (10 + n)), as in TensorFlow's ExponentialMovingAverage.
     """
 
     @torch.no_grad()
     def update(averages: Tensors, values: Tensors, count: torch.Tensor | int) -> None:
         if averages[0].is_floating_point():
-            # The count is a tensor on the device, so that no step waits for it.
-            kept = torch.as_tensor((1 + count) / (10 + count)).clamp(max=decay)
-            torch._foreach_mul_(averages, kept)
-            torch._foreach_add_(averages, torch._foreach_mul(values, 1 - kept))
+            # The count is a tensor on the device: reading it would wait for the GPU.
+            current = torch.as_tensor((1 + count) / (10 + count)).clamp(max=decay)
+            torch._foreach_mul_(averages, current)
+            torch._foreach_add_(averages, torch._foreach_mul(values, 1 - current))
         else:
             torch._foreach_copy_(averages, values)
 

@@ -9,15 +9,15 @@ from hairseg.networks.preprocessing import Preprocessing
 from hairseg.training.losses import LOSSES
 from hairseg.training.recipes import Recipe
 
-WARM_UP_STEPS = 3  # Eager steps before a CUDA graph is captured, as PyTorch's documentation recommends.
+WARM_UP_STEPS = 3  # before a CUDA graph is captured, as PyTorch's documentation recommends
 
 
 class TrainingStep:
     """Forward and backward pass over one batch; gradients are left in the network.
 
-    A single GPU replays a captured CUDA graph: with small batches, launching each kernel from Python is slower than
-    running it. The alternatives of PyTorch differ in more than speed: `make_graphed_callables` would warm up on sample
-    batches, which changes batch normalisation, and `torch.compile` would rewrite kernels, and compile once per size.
+    A single GPU replays a captured CUDA graph, since launching the kernels of a small batch takes longer than running
+    them. PyTorch's `make_graphed_callables` would warm up on sample batches, which changes batch normalisation, and
+    `torch.compile` would change the numbers and compile once per size.
     """
 
     def __init__(self, network: nn.Module, recipe: Recipe, preprocessing: Preprocessing, device: torch.device):

@@ -1,5 +1,6 @@
 """Train both variants of DeepLabV3, score them, and write a model repository."""
 
+import math
 import shutil
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from accelerate import Accelerator
 
-from hairseg.data.datasets import LAYOUTS, load_scenes
+from hairseg.data.datasets import LAYOUTS, Pair, load_scenes
 from hairseg.data.decoded import PhotoArrays
 from hairseg.errors import InputError, quote, raise_if_any, raise_if_unknown
 from hairseg.evaluation.evaluate import evaluate
@@ -23,6 +24,7 @@ from hairseg.networks.preprocessing import Preprocessing
 from hairseg.paper import VARIANTS
 from hairseg.repository.config import Config, VariantConfig
 from hairseg.repository.export import check_packages, export_onnx
+from hairseg.repository.metrics import Metrics
 from hairseg.repository.repository import CONFIG_FILE, ModelRepository
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import train_variant
@@ -33,14 +35,14 @@ from hairseg.training.recipes import RECIPES, Recipe
 from hairseg.training.state import interpolate_weights
 
 HISTORY_FIGURES = {"pretrained": "figure4", "random": "figure5"}
-"""The paper's numbers of its figures."""
+"""The figures of the paper that show the history of each variant."""
 
 MAX_WEIGHT = 1000
 
 
 @dataclass(frozen=True)
 class _Run:
-    """What all variants of one training share."""
+    """State that the variants of a training have in common."""
 
     options: TrainOptions
     recipes: dict[str, Recipe]
@@ -70,7 +72,7 @@ def train(options: TrainOptions) -> Path:
         >>> train(TrainOptions(data=[Path("CelebAMask-HQ")]))  # doctest: +SKIP
         PosixPath('runs/resnet101-paper')
     """
-    recipes, weights = choose_recipes(options), read_weights(options.weights)
+    recipes, weights = choose_recipes(options), parse_weights(options.weights)
     recipe = recipes[options.variants[0]]  # image sizes and augmentation are the same for all variants
     accelerator = Accelerator(cpu=select_device(options.device).type == "cpu")
     repository = ModelRepository(options.output or Path("runs") / f"{options.backbone}-{options.recipe}")
@@ -78,19 +80,10 @@ def train(options: TrainOptions) -> Path:
         check_output(repository.folder, options.resume)
         if options.onnx:
             check_packages()
-        if options.push_to:  # a missing right to push should not show after hours of training
+        if options.push_to:  # a failed push should not cost hours of training
             check_push(options.push_to, options.private)
     start = resolve_start(options)
-    photos = find_photos(
-        options.data,
-        options.scenes,
-        options.dataset,
-        options.include_hairless,
-        options.limit,
-        weights=weights,
-        crops=recipe.augmentation is not None,
-        hats=options.hats,
-    )
+    photos = find_photos(options, weights, add_crops=recipe.augmentation is not None)
     with accelerator.local_main_process_first():  # the other processes then find the decoded photos in the cache
         splits, tests = photos.load(recipe, options.workers)
     backdrops = load_scenes(photos.scenes["test"]) if accelerator.is_main_process else {}
@@ -100,7 +93,7 @@ def train(options: TrainOptions) -> Path:
     if accelerator.is_main_process:
         repository.save_config(Config.from_training(options.backbone, Preprocessing(recipe.serving_size), entries))
         _score(run, tests, backdrops)
-        # Renamed first, so that --resume never finds a partly removed folder.
+        # Rename the folder first, so that --resume never finds a part of it.
         shutil.rmtree(run.checkpoints.rename(repository.folder / "finished"))
         print(f"written: {repository.folder}")
         _publish(options, repository.folder)
@@ -108,10 +101,10 @@ def train(options: TrainOptions) -> Path:
 
 
 def choose_recipes(options: TrainOptions) -> dict[str, Recipe]:
-    """Return the recipe of each variant, with the options that override it.
+    """Return the recipe of each variant, overridden by the options.
 
     Raises:
-        InputError: an unknown name, or a number that is not positive.
+        InputError: a name is unknown, or a number is not positive.
     """
     raise_if_unknown("--recipe", options.recipe, RECIPES)
     raise_if_unknown("--backbone", options.backbone, BACKBONES)
@@ -129,25 +122,24 @@ def choose_recipes(options: TrainOptions) -> dict[str, Recipe]:
     return {variant: replace(RECIPES[options.recipe][variant], **overrides) for variant in options.variants}
 
 
-def read_weights(weights: list[str]) -> dict[str, float]:
-    """Parse `--weights`.
+def parse_weights(weights: list[str]) -> dict[str, float]:
+    """Parse the values of `--weights`.
 
     Raises:
-        InputError: malformed, or not between 0 and `MAX_WEIGHT`.
+        InputError: a value is malformed, or not between 0 and `MAX_WEIGHT`.
 
     Example:
-        >>> read_weights(["animals=2", "street/head=0.5"])
+        >>> parse_weights(["animals=2", "street/head=0.5"])
         {'animals': 2.0, 'street/head': 0.5}
     """
-    parsed = {}
+    parsed: dict[str, float] = {}
     for text in weights:
         name, _, number = text.rpartition("=")
         try:
             parsed[name] = float(number)
-            is_valid = bool(name) and 0 < parsed[name] < MAX_WEIGHT
         except ValueError:
-            is_valid = False
-        if not is_valid:
+            parsed[name] = math.nan
+        if not name or not 0 < parsed[name] < MAX_WEIGHT:
             remedy = f"Give NAME=X with X above 0 and below {MAX_WEIGHT}."
             raise InputError(f"--weights {quote(text)} is invalid.", remedy=remedy)
     return parsed
@@ -157,7 +149,7 @@ def resolve_start(options: TrainOptions) -> ModelRepository | None:
     """Return the repository to fine-tune, if any.
 
     Raises:
-        InputError: it lacks a variant that is to be trained, `init` is given too, or the recipe needs one.
+        InputError: the repository lacks a variant to train, `init` is also given, or the recipe needs a repository.
     """
     if not options.start:
         if options.recipe == "finetune":
@@ -187,7 +179,7 @@ def check_output(output: Path, resume: bool) -> None:
 
 
 def _train_variant(run: _Run, variant: str) -> VariantConfig:
-    """Train a variant, write its weights, history and figure, and return its entry in config.json."""
+    """Train a variant; write its weights, history and figure; return its entry in config.json."""
     options, recipe, start = run.options, run.recipes[variant], run.start
     init = "random" if variant == "random" else options.init or default_init(options.backbone)
     if start:
@@ -205,35 +197,19 @@ def _train_variant(run: _Run, variant: str) -> VariantConfig:
         figure = run.repository.figure(HISTORY_FIGURES[variant])
         draw_history(figure, trained.history, f"{variant}, {options.backbone}", trained.best_epoch)
     started_from = start.config.variants[variant] if start else None
-    return describe_variant(
-        settings,
-        options.recipe,
-        options.command(),
-        trained,
-        run.photos,
-        run.splits,
-        run.accelerator,
-        started_from,
-    )
+    return describe_variant(settings, options, trained, run.photos, run.splits, run.accelerator, started_from)
 
 
 def _score(run: _Run, tests: dict[str, PhotoArrays], backdrops: dict[str, list[np.ndarray]]) -> None:
     """Score the repository on the test photos of each data set; write metrics, figures and card; print the scores."""
     predictor = HairPredictor(run.repository.folder, device=run.accelerator.device)
-    metrics, *others = (
-        evaluate(
-            predictor,
-            dataset,
-            "test",
-            pairs,
-            tests[dataset],
-            backdrops,
-            run.repository if dataset == run.photos.first else None,
-        )
-        for dataset, pairs in run.photos.pairs["test"].items()
-        if pairs
-    )
-    metrics = metrics.model_copy(update={"others": others})
+    first, *others = ((dataset, pairs) for dataset, pairs in run.photos.pairs["test"].items() if pairs)
+
+    def score(dataset: str, pairs: list[Pair], repository: ModelRepository | None = None) -> Metrics:
+        return evaluate(predictor, dataset, "test", pairs, tests[dataset], backdrops, repository)
+
+    metrics = score(*first, run.repository)
+    metrics = metrics.model_copy(update={"others": [score(*other) for other in others]})
     run.repository.save_metrics(metrics)
     run.repository.save_card(render_card(predictor.config, metrics, run.options.push_to or "USER/NAME"))
     print(format_report(metrics))

@@ -1,4 +1,4 @@
-"""Training on drawn portraits, evaluation, prediction and mistakes, as a user runs them."""
+"""Commands from end to end: training on drawn portraits, evaluation, prediction and user mistakes."""
 
 import json
 import socket
@@ -12,10 +12,11 @@ from PIL import Image
 
 from hairseg.data.augmentation import Augmentation
 from hairseg.repository import ModelRepository
+from hairseg.repository.config import SplitSizes
 
 
-def mistake(*words, run=run_here) -> str:
-    """Run a command that fails with exit code 2, and return its only line on standard error."""
+def error_line(*words, run=run_here) -> str:
+    """Run a command that fails with exit code 2; return its only line on standard error."""
     done = run(*words, rc=2)
     assert done.stdout == "" and "Traceback" not in done.stderr
     lines = done.stderr.replace("\r", "\n").strip().splitlines()
@@ -38,19 +39,19 @@ def test_training_writes_a_valid_repository(trained, portraits):
     output, done = trained
     config = ModelRepository(output).validate()
     entry = config.variants["random"]
-    assert entry["images"] == {"train": 9, "val": 1, "test": 3, "scenes": 0} and entry["datasets"] == ["celebamask-hq"]
-    assert (entry["epochs"], entry["batch_size"], entry["learning_rate"], entry["loss"]) == (2, 4, 2e-3, "mse")
+    assert entry.images == SplitSizes(train=9, val=1, test=3, scenes=0) and entry.datasets == ["celebamask-hq"]
+    assert (entry.epochs, entry.batch_size, entry.learning_rate, entry.loss) == (2, 4, 2e-3, "mse")
     history = json.loads((output / "random" / "history.json").read_text())
     assert [record["epoch"] for record in history] == [1, 2]
     best = max(history, key=lambda record: record["test"]["auroc"])
-    assert entry["best_test_epoch"] == {"epoch": best["epoch"], "auroc": best["test"]["auroc"]}
+    assert (entry.best_test_epoch.epoch, entry.best_test_epoch.auroc) == (best["epoch"], best["test"]["auroc"])
     chosen = max(reversed(history), key=lambda record: record["val"]["auroc"])
-    assert entry["best_epoch"] == chosen["epoch"] and entry["selected_by"] == "auroc on val"
+    assert entry.best_epoch == chosen["epoch"] and entry.selected_by == "auroc on val"
     assert str(output.parent) not in (output / "config.json").read_text()
     options = (
         "--backbone efficientnet_lite0 --init random --epochs 2 --learning-rate 0.002 --batch-size 4 --image-size 64"
     )
-    assert entry["command"] == f"hairseg train --data {portraits.name} {options} --output drawn"
+    assert entry.command == f"hairseg train --data {portraits.name} {options} --output drawn"
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["images"] == 3 and metrics["split"] == "test" and metrics["image_size"] == 64
     assert f"{metrics['variants']['random']['auroc']:.4f}" in (output / "README.md").read_text()
@@ -62,25 +63,25 @@ def test_training_writes_a_valid_repository(trained, portraits):
         assert (
             f"pretrained epoch {epoch}/2: train loss" in done.stdout and f"random epoch {epoch}/2: train" in done.stdout
         )
-    assert "0.9816" in done.stdout and "0.9683" in done.stdout  # the paper's
+    assert "0.9816" in done.stdout and "0.9683" in done.stdout  # AUROC in the paper
 
 
-def test_evaluation_repeats_what_training_wrote(trained, portraits, tmp_path):
+def test_evaluation_repeats_the_scores_of_training(trained, portraits, tmp_path):
     output, _ = trained
     done = run_python("evaluate.py", "--data", portraits, "--repo", output, "--output", tmp_path)
-    of_training = json.loads((output / "metrics.json").read_text())
-    assert json.loads((tmp_path / "metrics.json").read_text()) | {"others": []} == of_training
+    expected = json.loads((output / "metrics.json").read_text())
+    assert json.loads((tmp_path / "metrics.json").read_text()) | {"others": []} == expected
     assert "pretrained" in done.stdout and "0.9816" in done.stdout
     assert (tmp_path / "figures" / "roc.png").stat().st_size > 1000
 
 
-def test_an_earlier_training_is_not_overwritten(trained, portraits):
+def test_earlier_training_is_not_overwritten(trained, portraits):
     output, _ = trained
-    assert "holds an earlier training" in mistake("train.py", "--data", portraits, "--output", output)
-    assert "is finished" in mistake("train.py", "--data", portraits, "--output", output, "--resume")
+    assert "holds an earlier training" in error_line("train.py", "--data", portraits, "--output", output)
+    assert "is finished" in error_line("train.py", "--data", portraits, "--output", output, "--resume")
 
 
-def test_the_modern_recipe_on_two_data_sets_and_scenes(portraits, tmp_path):
+def test_modern_recipe_on_two_data_sets_and_scenes(portraits, tmp_path):
     draw_figaro1k(tmp_path / "figaro", [1, 2, 3], [500, 501])
     for index in (1, 2, 8, 36):  # train, train, test, val
         path = tmp_path / "scenes" / f"{index}.jpg"
@@ -94,13 +95,13 @@ def test_the_modern_recipe_on_two_data_sets_and_scenes(portraits, tmp_path):
     )
     done = run_here(*words, "--output", output)
     entry = ModelRepository(output).validate().variants["random"]
-    assert entry["datasets"] == ["celebamask-hq", "figaro1k"] and entry["images"]["train"] >= 9 + 2
-    assert entry["images"]["test"] == entry["images"]["scenes"] == 3
-    assert (entry["loss"], entry["optimiser"], entry["schedule"], entry["augmentation"]["far"]) == (
+    assert entry.datasets == ["celebamask-hq", "figaro1k"] and entry.images.train >= 9 + 2
+    assert entry.images.test == entry.images.scenes == 3
+    assert (entry.loss, entry.optimiser, entry.schedule, entry.augmentation["distant_scale"]) == (
         "bce-dice",
         "adamw",
         "one-cycle",
-        Augmentation.far,
+        Augmentation.distant_scale,
     )
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["dataset"] == "celebamask-hq" and metrics["framing"].keys() == {"1/1", "1/2", "1/3", "1/5"}
@@ -108,19 +109,21 @@ def test_the_modern_recipe_on_two_data_sets_and_scenes(portraits, tmp_path):
     assert metrics["others"][0]["hair_types"]["kinky"]["images"] == 2
     card = (output / "README.md").read_text()
     assert (
-        f"{metrics['own_size']['random']['boundary_iou']:.4f}" in card and "| kinky | 2 |" in card and "| 1/5 |" in card
+        f"{metrics['full_resolution']['random']['boundary_iou']:.4f}" in card
+        and "| kinky | 2 |" in card
+        and "| 1/5 |" in card
     )
     assert "figaro1k, split test, 2 photos" in done.stdout and "scenes without people" in done.stdout
-    assert "is celebamask-hq once more" in mistake(
+    assert "is a second data set with the name celebamask-hq" in error_line(
         "train.py", "--data", portraits, portraits, "--output", tmp_path / "other"
     )
 
 
-def test_fine_tuning_a_repository_on_a_folder_of_photos(trained, tmp_path):
+def test_fine_tuning_on_a_folder_of_photos(trained, tmp_path):
     start, _ = trained
     photo, hair = draw_portrait(1)
     small = np.where(hair, 255, 0).astype(np.uint8)
-    small[:, 40:] = small[30:] = 0  # little hair, so that closer crops are taken too
+    small[:, 40:] = small[30:] = 0  # little hair, so that zoomed crops are added
     for name in "abcdefghij":
         for part, picture in (("photos", photo), ("masks", small)):
             (tmp_path / "street" / part).mkdir(parents=True, exist_ok=True)
@@ -136,27 +139,25 @@ def test_fine_tuning_a_repository_on_a_folder_of_photos(trained, tmp_path):
         "--learning-rate", 1e-9, "--batch-size", 2, "--image-size", 64,
         "--variants", "random", "--output", tmp_path / "run", "--weights",
     )  # fmt: skip
-    assert "street/hats" in mistake(*words, "street/hats=2")
+    assert "street/hats" in error_line(*words, "street/hats=2")
     run_here(*words, "street/head=0.5", "animals=2")
     entry = ModelRepository(tmp_path / "run").validate().variants["random"]
-    assert entry["init"] == "random" and entry["weights"] == {"street/head": 0.5, "animals": 2.0}
-    assert "--scenes rooms animals --weights street/head=0.5 animals=2 --start drawn" in entry["command"]
-    assert (
-        entry["started_from"] == ModelRepository(start).validate().variants["random"] and entry["images"]["train"] > 10
-    )
+    assert entry.init == "random" and entry.weights == {"street/head": 0.5, "animals": 2.0}
+    assert "--scenes rooms animals --weights street/head=0.5 animals=2 --start drawn" in entry.command
+    assert entry.started_from == ModelRepository(start).validate().variants["random"] and entry.images.train > 10
     before, after = (
         ModelRepository(folder).load_network("random").state_dict() for folder in (start, tmp_path / "run")
     )
     name = "classifier.4.weight"
-    np.testing.assert_allclose(after[name], before[name], atol=1e-3)  # as learning so slowly leaves it
+    np.testing.assert_allclose(after[name], before[name], atol=1e-3)  # the learning rate is tiny
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert set(metrics["hairless"]["kinds"]) == {"rooms", "animals"}
     assert "trained before by the recipe `paper`" in (tmp_path / "run" / "README.md").read_text()
-    line = mistake(*words[:-3], "--init", "imagenet", "--output", tmp_path / "other")
+    line = error_line(*words[:-3], "--init", "imagenet", "--output", tmp_path / "other")
     assert "--start and --init exclude each other" in line
 
 
-def test_a_killed_training_is_resumed(portraits, tmp_path):
+def test_killed_training_is_resumed(portraits, tmp_path):
     words = (
         *("train.py", "--data", portraits, "--backbone", "efficientnet_lite0", "--init", "random", "--epochs", 3),
         *("--limit", 4, "--batch-size", 4, "--image-size", 32, "--variants", "random", "--output", tmp_path / "run"),
@@ -168,14 +169,14 @@ def test_a_killed_training_is_resumed(portraits, tmp_path):
     process.kill()
     process.wait()
     process.stdout.close()
-    assert "holds an earlier training" in mistake(*words)
+    assert "holds an earlier training" in error_line(*words)
     done = run_here(*words, "--resume")
     assert "random: resumed after epoch" in done.stdout and "epoch 3/3: train" in done.stdout
     assert len(json.loads((tmp_path / "run" / "random" / "history.json").read_text())) == 3
     ModelRepository(tmp_path / "run").load_network("random")
 
 
-def test_one_unreadable_photo_does_not_stop_the_others(trained, tmp_path):
+def test_unreadable_photo_does_not_stop_the_others(trained, tmp_path):
     output, _ = trained
     for seed, size in ((1, 96), (2, 130)):
         Image.fromarray(draw_portrait(seed, size)[0][: size - 20]).save(tmp_path / f"person{seed}.png")
@@ -193,31 +194,32 @@ def test_one_unreadable_photo_does_not_stop_the_others(trained, tmp_path):
     np.testing.assert_array_equal(cutout[..., 3], alpha)
 
 
-def test_mistakes_end_with_one_line(tmp_path):
-    """All commands end in `hairseg.cli.common.run`, so one in a process of its own, below, stands for all."""
+def test_mistakes_print_one_line(tmp_path):
     photo = tmp_path / "a.png"
     Image.fromarray(draw_portrait(1)[0]).save(photo)
     (tmp_path / "empty").mkdir()
-    assert "config.json is missing" in mistake("-m", "hairseg", photo, "--repo", tmp_path / "empty")
-    assert "A PHOTO is empty" in mistake("-m", "hairseg", "")
-    assert "--epochs is 0. Choose a number above 0." in mistake("train.py", "--data", tmp_path, "--epochs", 0)
-    assert "--limit is 0." in mistake("train.py", "--data", tmp_path, "--limit", 0)
-    assert "--weights 'animals=0' is invalid" in mistake("train.py", "--data", tmp_path, "--weights", "animals=0")
-    assert "Name one with --start" in mistake("train.py", "--data", tmp_path, "--recipe", "finetune")
+    assert "config.json is missing" in error_line("-m", "hairseg", photo, "--repo", tmp_path / "empty")
+    assert "A PHOTO is empty" in error_line("-m", "hairseg", "")
+    assert "--epochs is 0. Choose a number above 0." in error_line("train.py", "--data", tmp_path, "--epochs", 0)
+    assert "--limit is 0." in error_line("train.py", "--data", tmp_path, "--limit", 0)
+    assert "--weights 'animals=0' is invalid" in error_line("train.py", "--data", tmp_path, "--weights", "animals=0")
+    assert "Name one with --start" in error_line("train.py", "--data", tmp_path, "--recipe", "finetune")
     for device in ("warp", "meta"):
-        assert f"device '{device}' is not available" in mistake("evaluate.py", "--data", tmp_path, "--device", device)
+        assert f"device '{device}' is not available" in error_line(
+            "evaluate.py", "--data", tmp_path, "--device", device
+        )
     for option in ("backbone", "recipe", "dataset", "variants", "precision"):
-        line = mistake("train.py", "--data", tmp_path, f"--{option}", "vgg16")
+        line = error_line("train.py", "--data", tmp_path, f"--{option}", "vgg16")
         assert f"--{option} 'vgg16' is unknown. Choose one of " in line
-    assert "empty" in mistake("evaluate.py", "--data", tmp_path / "empty")
-    assert "is not a folder" in mistake("train.py", "--data", tmp_path / "gone")
+    assert "empty" in error_line("evaluate.py", "--data", tmp_path / "empty")
+    assert "is not a folder" in error_line("train.py", "--data", tmp_path / "gone")
 
 
-def test_mistakes_end_with_one_line_in_a_process_of_its_own(tmp_path):
+def test_mistakes_print_one_line_in_separate_processes(tmp_path):
     photo = tmp_path / "a.png"
     Image.fromarray(draw_portrait(1)[0]).save(photo)
-    line = mistake("-m", "hairseg", photo, "--colour", "mauve-ish", run=run_python)
+    line = error_line("-m", "hairseg", photo, "--colour", "mauve-ish", run=run_python)
     assert "'mauve-ish' is not a colour" in line
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        line = mistake("app.py", "--port", taken.getsockname()[1], run=run_python)
+        line = error_line("app.py", "--port", taken.getsockname()[1], run=run_python)
     assert "is not available. Choose another --port" in line

@@ -1,4 +1,4 @@
-"""`hairseg models` as a user runs it."""
+"""`hairseg models` from end to end."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def run(folder, *words, rc: int) -> subprocess.CompletedProcess:
     return done
 
 
-def test_a_folder_of_repositories_is_listed_and_measured(folder):
+def test_folder_of_repositories_is_listed_and_measured(folder):
     done = run(folder, "models", "models", "--json", rc=1)
     assert done.stderr == (
         "error: models/broken/config.json does not describe a HairSeg model. Its architecture must be 'DeepLabV3'.\n"
@@ -40,7 +40,7 @@ def test_a_folder_of_repositories_is_listed_and_measured(folder):
     assert row["name"] == "models/drawn" and row["backbone"] == "efficientnet_lite0" and row["milliseconds"] > 0
 
 
-def test_without_a_folder_the_bundled_pair_is_listed():
+def test_bundled_repository_is_listed_by_default():
     done = run_here("-m", "hairseg", "models", "--no-speed")
     head, *lines = done.stdout.splitlines()
     assert head == str(ModelRepository(BUNDLED).metrics().photos) and done.stderr == ""
@@ -50,13 +50,13 @@ def test_without_a_folder_the_bundled_pair_is_listed():
     )
 
 
-def test_a_folder_named_like_the_verb_is_reached_by_a_path(folder):
+def test_folder_named_like_a_verb_is_read_by_its_path(folder):
     run(folder, "./models", "--output", "out", rc=0)
     with Image.open(folder / "out" / "selfie.alpha.png") as alpha:
         assert alpha.size == (96, 96)
 
 
-def test_mistakes_end_with_one_line():
+def test_mistakes_print_one_line():
     error = run_here("-m", "hairseg", "models", "nowhere", rc=2).stderr
     assert error.startswith("error: nowhere holds no model repository") and error.count("\n") == 1
     assert "models --help" in run_here("-m", "hairseg", "models", "--fast", rc=2).stderr

@@ -135,16 +135,14 @@ def test_wrong_masks_in_a_folder_are_errors(tmp_path):
     with pytest.raises(InputError, match=r"seem inverted\. Invert them: 255 is hair, 0 is the rest\.$"):
         find_pairs(inverted)
     empty = write_folder(tmp_path / "empty", {"a.png": photo}, {"a.png": hair.astype(np.uint8)})
-    with pytest.raises(
-        InputError, match=r"1 masks in .* with 255 for hair: a\.png has the maximum value 1[.;] Convert"
-    ):
+    with pytest.raises(InputError, match=r"1 masks in .* with 255 for hair: a\.png has the maximum value 1\. Convert"):
         find_pairs(empty)
     labels = np.where(hair, 255, 0).astype(np.uint8)
     unpaired = write_folder(tmp_path / "unpaired", {"a.png": photo, "b.png": photo}, {"b.png": labels, "c.png": labels})
-    with pytest.raises(InputError, match=r"2 names lack the photo .* or the mask .*: a; c[.;] Add"):
+    with pytest.raises(InputError, match=r"2 names lack the photo .* or the mask .*: a; c\. Add"):
         find_pairs(unpaired)
     twice = write_folder(tmp_path / "twice", {"a.png": photo, "a.jpg": photo}, {"a.png": labels})
-    with pytest.raises(InputError, match=r"1 files have the name of another one: a\.png[.;] Give"):
+    with pytest.raises(InputError, match=r"1 files have the id of another file: a\.png\. Give"):
         find_pairs(twice)
     with pytest.raises(InputError, match=r"has the name of a published data set"):
         find_pairs(write_folder(tmp_path / "figaro1k", {"a.png": photo}, {"a.png": labels}))
@@ -174,7 +172,7 @@ def test_pipes_devices_and_dangling_links_are_skipped(tmp_path):
         tmp_path / "mine", {"a.png": photo, "b.png": photo}, {"a.png": np.where(hair, 255, 0).astype(np.uint8)}
     )
     os.mkfifo(root / "masks" / "b.png")
-    with pytest.raises(InputError, match=r"1 names lack the photo .* or the mask .*: b[.;]"):
+    with pytest.raises(InputError, match=r"1 names lack the photo .* or the mask .*: b\."):
         find_pairs(root)
     (root / "photos" / "b.png").unlink()
     os.mkfifo(root / "photos" / "pipe.png")
@@ -221,7 +219,7 @@ def test_names_that_differ_in_case_are_distinct_but_suffixes_are_not(tmp_path):
     celeb = draw_celebamask_hq(tmp_path / "celebamask-hq", [1, 2])
     photos = celeb / "CelebA-HQ-img"
     (photos / "1.JPG").write_bytes((photos / "1.jpg").read_bytes())
-    with pytest.raises(InputError, match=r"1 files have the name of another one: 1\.jpg"):
+    with pytest.raises(InputError, match=r"1 files have the id of another file: 1\.jpg"):
         find_pairs(celeb)
 
 

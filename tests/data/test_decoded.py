@@ -1,4 +1,5 @@
 import errno
+import gc
 import os
 from pathlib import Path
 
@@ -126,3 +127,23 @@ def test_blank_cache_variable_counts_as_unset(tmp_path, pairs, monkeypatch, valu
     load_arrays(pairs, PREPROCESSING, 1)
     assert len(list((tmp_path / "home" / ".cache" / "hairseg").iterdir())) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["celebamask-hq", "home"]
+
+
+@pytest.mark.parametrize("home", ["/proc/nobody", None])
+def test_without_a_writable_home_the_cache_is_temporary(portraits, monkeypatch, caplog, home):
+    monkeypatch.delenv("HAIRSEG_CACHE")
+    if home:
+        monkeypatch.setenv("HOME", home)
+    else:  # a user without an entry in the list of users
+        monkeypatch.delenv("HOME")
+        monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
+    decoded._temporary_cache.cache_clear()
+    dataset, pairs = find_pairs(portraits)
+    assert len(load_arrays({dataset: pairs}, Preprocessing(32), workers=1)) == len(pairs)
+    (record,) = caplog.records
+    assert "until this process ends. HAIRSEG_CACHE names another folder." in record.getMessage()
+    folder = Path(decoded._temporary_cache().name)
+    assert len(list(folder.iterdir())) == 1
+    decoded._temporary_cache.cache_clear()
+    gc.collect()
+    assert not folder.exists()

@@ -89,6 +89,7 @@ def test_batches_are_divided_among_processes():
         effective_batch_size(recipe, 13, 4)
 
 
+@pytest.mark.slow
 def test_network_learns_drawn_hair(splits, tmp_path):
     trained = train_variant(replace(SETTINGS, recipe=Recipe(4, 2e-3, 4, 64)), splits, CPU, tmp_path / "c.pt")
     losses = [record["train"]["loss"] for record in trained.history]
@@ -253,6 +254,7 @@ def test_final_phase_has_its_own_augmentation(modern):
     assert augmentations == [recipe.augmentation] * 2 + [recipe.final_augmentation] * 2
 
 
+@pytest.mark.slow
 def test_modern_recipe_resumes_exactly_and_grows_its_input(modern, tmp_path, tiny_network, monkeypatch):
     settings, splits = modern
     sizes, real = [], loop.epoch_loader
