@@ -14,7 +14,7 @@ import numpy as np
 
 from hairseg.images import alpha_to_grey, as_alpha, as_photo
 from hairseg.recolouring.dye import LEVELS, PERCENTILES, lightness_index, pigment_ramp, tone_curve
-from hairseg.recolouring.foreground import estimate_foreground
+from hairseg.recolouring.foreground import estimate_foreground, repeat_channel
 from hairseg.recolouring.light import rgb_to_lightness
 from hairseg.recolouring.palette import parse_colour
 from hairseg.recolouring.settings import DEFAULT_SETTINGS, RecolourSettings
@@ -228,7 +228,7 @@ class HairRecolourer:
         rgb = cv2.cvtColor(lab[None], cv2.COLOR_Lab2RGB)[0]
         rgb *= 255
         rgb -= pixels.foreground[chunk]
-        rgb *= cv2.merge([weight, weight, weight]).reshape(-1, 3)  # broadcasting is four times slower
+        rgb *= repeat_channel(weight).reshape(-1, 3)
         rgb += pixels.colour[chunk]
         return np.rint(np.clip(rgb, 0, 255, out=rgb), out=rgb)
 
