@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from hairseg.errors import InputError, quote
+from hairseg.images import fit_size
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 
@@ -40,8 +41,7 @@ class Preprocessing:
 
     def window(self, height: int, width: int) -> tuple[slice, slice]:
         """Return the rows and columns of the square that a photo of this size fills."""
-        scale = self.image_size / max(height, width)
-        inner_height, inner_width = max(1, round(height * scale)), max(1, round(width * scale))
+        inner_width, inner_height = fit_size((height, width), self.image_size)
         top, left = (self.image_size - inner_height) // 2, (self.image_size - inner_width) // 2
         return slice(top, top + inner_height), slice(left, left + inner_width)
 

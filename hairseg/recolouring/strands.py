@@ -7,7 +7,7 @@ is computed on a small grid.
 import cv2
 import numpy as np
 
-from hairseg.images import downsample
+from hairseg.images import downsample, fit_size
 
 GRID_SIDE = 128  # pixels, longer side
 
@@ -156,6 +156,4 @@ def strand_rank(lightness: np.ndarray) -> np.ndarray:
 
 def _to_grid(picture: np.ndarray, longer_side: int = GRID_SIDE) -> np.ndarray:
     """Downsample so that the longer side is at most `longer_side` pixels."""
-    height, width = picture.shape[:2]
-    scale = min(1.0, longer_side / max(height, width))
-    return downsample(picture, (max(1, round(width * scale)), max(1, round(height * scale))))
+    return downsample(picture, fit_size(picture.shape, min(longer_side, max(picture.shape[:2]))))
