@@ -41,7 +41,7 @@ PNG_UP_FILTER = 2  # PNG specification, section 9.2
 
 @dataclass(frozen=True)
 class PhotoResult:
-    """Outcome of one photo: `error` is None if its results were written, else one sentence or two."""
+    """Outcome of one photo: `error` is None if its results were written, otherwise one or two sentences."""
 
     photo: Path
     error: str | None = None
@@ -78,13 +78,13 @@ def find_photos(arguments: Iterable[Path], output: Path) -> dict[Path, Path]:
             )
         for path in paths:
             subfolder = path.parent.relative_to(argument) if is_folder else Path()
-            target = output / subfolder / _valid_name(path.stem)
+            target = output / subfolder / _shorten_name(path.stem)
             photos_by_target.setdefault(target, {}).setdefault(os.path.realpath(path), path)
     photos: dict[Path, Path] = {}
     conflicts = []
     for target, same_target in photos_by_target.items():
         for path in same_target.values():
-            unique = target if len(same_target) == 1 else target.with_name(_valid_name(path.name))
+            unique = target if len(same_target) == 1 else target.with_name(_shorten_name(path.name))
             if unique in photos:
                 conflicts.append(f"{photos[unique]} and {path}")
             photos[unique] = path
@@ -248,9 +248,8 @@ def _find_pictures(folder: Path) -> Iterator[Path]:
                 yield Path(parent, name)
 
 
-def _valid_name(name: str) -> str:
-    """Make a file name valid with any result suffix: shorten it with a checksum; replace the dots of `..`."""
-    name = name if name.strip(".") else name.replace(".", "_")
+def _shorten_name(name: str) -> str:
+    """Shorten a file name, with a checksum, if it would be too long with the suffix of a result."""
     name_bytes = os.fsencode(name)
     if len(name_bytes) <= MAX_NAME_BYTES:
         return name
@@ -260,7 +259,7 @@ def _valid_name(name: str) -> str:
 def _draw_results(
     photo: np.ndarray, alpha: np.ndarray, kinds: Sequence[str], colour: str | None, settings: RecolourSettings
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the kind and the picture of each result."""
+    """Yield each result as its kind and picture."""
     recolourer = HairRecolourer(photo, alpha)
     if "alpha" in kinds:
         yield "alpha", alpha_to_grey(alpha)

@@ -29,7 +29,6 @@ from hairseg.inference.folder import (
     find_photos,
     is_result,
     process_photos,
-    result_path,
 )
 from hairseg.inference.predictor import HairPredictor
 from hairseg.recolouring.settings import RecolourSettings
@@ -168,14 +167,6 @@ def test_long_names_are_shortened_and_stay_distinct(hairseg, tmp_path):
     before = {path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
     hairseg(folder, "--output", tmp_path / "out", "--skip-existing")
     assert before == {path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
-
-
-def test_names_of_dots_only_stay_in_the_output_folder(tmp_path):
-    found = find_photos([tmp_path / "..jpg", tmp_path / "...jpg"], tmp_path / "out")
-    assert {result_path(target, "alpha") for target in found} == {
-        tmp_path / "out" / "_.alpha.png",
-        tmp_path / "out" / "__.alpha.png",
-    }
 
 
 def test_conflicts_and_empty_folders_are_reported_before_anything_is_written(hairseg, tmp_path):
