@@ -1,11 +1,10 @@
-"""Detect pictures with few pixels that would take minutes to open, from their bytes, before Pillow parses them."""
+"""Detection of small pictures that take minutes to open, from their bytes, before Pillow parses them."""
 
 import mmap
 import re
 import struct
 from collections.abc import Iterator
 from itertools import accumulate
-from pathlib import Path
 from typing import BinaryIO
 
 MAX_JPEG_SCANS = 50  # a progressive JPEG has about ten, and each is decoded over all pixels
@@ -22,7 +21,7 @@ MAX_TIFF_VALUES = 200_000  # of a tag such as the offsets of strips; Pillow pars
 
 MAX_TIFF_TAGS = 10_000  # the TIFF standard defines about a hundred
 
-# Bytes per value by type, and the types whose values Pillow reads as one block (TIFF 6.0, section 2).
+# Bytes per value, by type (TIFF 6.0, section 2; BigTIFF).
 TIFF_TYPE_BYTES = {
     1: 1,
     2: 1,
@@ -41,17 +40,18 @@ TIFF_TYPE_BYTES = {
     17: 8,
     18: 8,
 }
+# Types whose values Pillow reads as one block.
 TIFF_BLOCK_TYPES = (1, 2, 7)
 
 JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xff\xd0-\xd8])")  # a marker followed by a length, or the end marker
 JPEG_START_OF_SCAN, JPEG_END = b"\xda", b"\xd9"
 
 
-def find_decompression_bomb(file: str | Path | BinaryIO) -> str | None:
-    r"""Return why a picture would take long to open, a clause; None for any other file.
+def find_decompression_bomb(file: BinaryIO) -> str | None:
+    r"""Return why a picture would take long to open, as the rest of a sentence; None for any other file.
 
     Args:
-        file: a path, or a binary file, whose position is restored.
+        file: a binary file, whose position is restored.
 
     Raises:
         OSError: the file cannot be read.
@@ -61,9 +61,6 @@ def find_decompression_bomb(file: str | Path | BinaryIO) -> str | None:
         >>> find_decompression_bomb(io.BytesIO(b"\xff\xd8" + 1000 * b"\xff\xda\0\2"))
         'has 1000 scans'
     """
-    if isinstance(file, str | Path):
-        with Path(file).open("rb") as opened:
-            return find_decompression_bomb(opened)
     start = file.tell()
     try:
         head = file.read(4)
@@ -77,17 +74,17 @@ def find_decompression_bomb(file: str | Path | BinaryIO) -> str | None:
             return _check_tiff(file)
         if head.startswith(b"BM"):
             header_bytes, compression = struct.unpack("<14xI12xI", file.read(34))
-            is_run_length_encoded = header_bytes >= 40 and compression in (1, 2)  # runs may have any length
-            return "is a run-length encoded BMP" if is_run_length_encoded else None
+            if header_bytes >= 40 and compression in (1, 2):  # runs may have any length
+                return "is a run-length encoded BMP"
         return None
-    except struct.error:  # cut off: Pillow raises the error
+    except struct.error:  # truncated: Pillow will raise an error
         return None
     finally:
         file.seek(start)
 
 
 def _check_jpeg(file: BinaryIO) -> str | None:
-    """Count segments and scans of the first picture (ITU-T T.81, annex B), which phones may append a video to."""
+    """Count segments and scans of the first picture (ITU-T T.81, annex B); phones append videos to it."""
     start = file.tell()
     try:
         content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -124,7 +121,7 @@ def _gif_extension_bytes(file: BinaryIO) -> Iterator[int]:
 
 
 def _check_tiff(file: BinaryIO) -> str | None:
-    """Count tags of the first picture, their values, and their bytes, which Pillow copies even if tags share them."""
+    """Count the first picture's tags, their values and their bytes, which Pillow copies even if tags share them."""
     start = file.tell()
     head = file.read(16)
     order = "<" if head[:2] == b"II" else ">"

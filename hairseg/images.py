@@ -1,8 +1,10 @@
-"""Read any picture as an upright RGB photo, check arrays given as photos or alphas, write PNG and JPEG."""
+"""Pictures: reading files as upright RGB photos, checking arrays, scaling, writing PNG and JPEG."""
 
 import io
+import os
 import warnings
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,8 +26,8 @@ MAX_PIXELS = 120_000_000
 # Pillow warns above 90 megapixels; `load_photo` has its own limit.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
-# What cameras, phones, browsers and data sets write. An allow-list, since Pillow passes some other formats to external
-# programs (EPS to Ghostscript) whatever the file's suffix, and decodes others while opening them (ICO).
+# Formats of cameras, phones, browsers and data sets. Others are refused: Pillow passes some to external programs, such
+# as EPS to Ghostscript, whatever the file's suffix, and decodes some while opening them (ICO).
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 
 TRANSPOSE_BY_ORIENTATION = {  # EXIF orientation -> operation that makes the picture upright
@@ -38,7 +40,7 @@ TRANSPOSE_BY_ORIENTATION = {  # EXIF orientation -> operation that makes the pic
     8: Image.Transpose.ROTATE_90,
 }
 
-# HEIF boxes, with their size, that rotate or mirror an image (ISO/IEC 23008-12, 6.5.10 and 6.5.12).
+# Headers of the HEIF boxes that rotate or mirror an image (ISO/IEC 23008-12, 6.5.10 and 6.5.12).
 HEIF_TRANSFORMATIONS = (b"\0\0\0\x09irot", b"\0\0\0\x09imir")
 
 JPEG_END_MARKER = b"\xff\xd9"
@@ -48,16 +50,13 @@ RAW_PHOTOMETRICS = (32803, 34892)  # colour filter array, linear raw
 
 ROUNDING_TOLERANCE = 1e-3  # by which resampling may leave [0, 1]
 
-# Users wait for these files. The RLE strategy on differences to the row above is faster than string matching, and its
-# files are as small for photos.
-FAST_PNG = [
-    cv2.IMWRITE_PNG_COMPRESSION,
-    1,
-    cv2.IMWRITE_PNG_STRATEGY,
-    cv2.IMWRITE_PNG_STRATEGY_RLE,
-    cv2.IMWRITE_PNG_FILTER,
-    cv2.IMWRITE_PNG_FILTER_UP,
-]
+# Run-length encoding of differences to the row above: faster than string matching, and as small for photos.
+_FAST_PNG = {
+    cv2.IMWRITE_PNG_COMPRESSION: 1,
+    cv2.IMWRITE_PNG_STRATEGY: cv2.IMWRITE_PNG_STRATEGY_RLE,
+    cv2.IMWRITE_PNG_FILTER: cv2.IMWRITE_PNG_FILTER_UP,
+}
+FAST_PNG = [number for setting in _FAST_PNG.items() for number in setting]
 
 
 @cache
@@ -103,9 +102,9 @@ def load_photo(
         Traceback (most recent call last):
         hairseg.errors.InputError: photo.jpg is not a file. Check the path.
     """
-    if isinstance(source, (str, Path)):
+    if isinstance(source, str | Path):
         name = name or Path(source).name
-        if not _is_file(source):
+        if not os.path.isfile(source):
             raise InputError(f"{name:.120} is not a file.", remedy="Check the path.")
     elif not isinstance(source, bytes | Image.Image) and not hasattr(source, "read"):
         raise InputError(
@@ -115,39 +114,29 @@ def load_photo(
     name = name or "The picture"
     try:
         if isinstance(source, Image.Image):
-            return _to_rgb(source, name)
-        return _decode(io.BytesIO(source) if isinstance(source, bytes) else source, name, longer_side)
-    except UnidentifiedImageError:
-        raise InputError(
-            f"{name} is not a picture that can be read.",
-            remedy="Choose a JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF file.",
-        ) from None
-    except Image.DecompressionBombError:
-        raise _too_large(name) from None
+            return _to_rgb(source)
+        with _as_file(source) as file:
+            return _decode(file, name, longer_side)
     except InputError:
         raise
-    except PermissionError:
-        raise InputError(f"{name} cannot be read: permission denied.", remedy="Change its permissions.") from None
-    except MemoryError:
-        raise InputError(f"{name} does not fit into memory.", remedy="Scale it down and try again.") from None
-    except Exception:  # Pillow's decoders raise OSError, SyntaxError, struct.error and more on broken files
-        raise InputError(f"{name} is broken and cannot be read.", remedy="Copy or save it again.") from None
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error and more on broken files
+        raise _explain(error, name) from None
 
 
-def count_pixels(file: str | Path | BinaryIO) -> int:
-    """Return the number of pixels that a picture's header gives; 0 if the header cannot be read."""
+def count_pixels(source: str | Path | BinaryIO) -> int:
+    """Return the number of pixels according to a file's header; 0 if `load_photo` would refuse the file."""
     try:
-        with _open(file, "The picture") as image:
+        with _as_file(source) as file, _open(file, "The picture") as image:
             return image.width * image.height
-    except Exception:  # `load_photo` raises the error for the user
+    except Exception:  # as for `load_photo`
         return 0
 
 
 def as_photo(photo: ArrayLike | Image.Image) -> np.ndarray:
-    """Check an array that a caller gives as a photo, and convert it where its meaning is unambiguous.
+    """Check a photo, and convert it to uint8 RGB where its meaning is unambiguous.
 
     Args:
-        photo: uint8 RGB, (height, width, 3), which is returned as it is. Also accepted: grey (height, width) or
+        photo: uint8 RGB, (height, width, 3), which is returned unchanged. Also accepted: grey (height, width) or
             (height, width, 1), RGBA (composited over white), floats in [0, 1], views, PIL images, PyTorch tensors on
             any device.
 
@@ -182,11 +171,11 @@ def as_photo(photo: ArrayLike | Image.Image) -> np.ndarray:
 
 
 def as_alpha(alpha: ArrayLike, shape: tuple[int, int]) -> np.ndarray:
-    """Check an array that a caller gives as an alpha, and convert it where its meaning is unambiguous.
+    """Check an alpha, and convert it to float32 where its meaning is unambiguous.
 
     Args:
-        alpha: float32 in [0, 1], (height, width), which is returned as it is. Also accepted: other floats in [0, 1],
-            bool masks, uint8 masks up to 255, further axes of length 1, views, PIL images, PyTorch tensors on any
+        alpha: float32 in [0, 1], (height, width), which is returned unchanged. Also accepted: other floats in [0, 1],
+            bool masks, uint8 masks up to 255, additional axes of length 1, views, PIL images, PyTorch tensors on any
             device.
         shape: height and width of the photo.
 
@@ -210,23 +199,19 @@ def as_alpha(alpha: ArrayLike, shape: tuple[int, int]) -> np.ndarray:
             f"The mask has shape {array.shape}, and the photo is {height} pixels high and {width} wide.",
             remedy="Pass a mask of shape (height, width) of the photo.",
         )
-    if array.dtype == np.uint8 and array.max() == 1:
-        raise InputError(
-            "A uint8 mask whose largest value is 1 is ambiguous.", remedy="Pass it as bool, or with values up to 255."
-        )
     if array.dtype == np.uint8:
+        if array.max() == 1:
+            raise InputError(
+                "A uint8 mask whose largest value is 1 is ambiguous.",
+                remedy="Pass it as bool, or with values up to 255.",
+            )
         array = np.divide(array, 255, dtype=np.float32)
     elif array.dtype == bool:
         array = array.astype(np.float32)
-    if array.dtype.kind != "f":
-        raise InputError(
-            f"The mask has type {array.dtype}.", remedy="Pass floats in [0, 1], bool, or uint8 in [0, 255]."
-        )
-    lowest, highest = array.min(), array.max()
+    lowest, highest = (array.min(), array.max()) if array.dtype.kind == "f" else (np.nan, np.nan)
     if not -ROUNDING_TOLERANCE <= lowest <= highest <= 1 + ROUNDING_TOLERANCE:  # also False for NaN
-        raise InputError(
-            "The mask has values outside of [0, 1] or NaN.", remedy="Pass floats in [0, 1], bool, or uint8 in [0, 255]."
-        )
+        values = "values outside of [0, 1] or NaN" if array.dtype.kind == "f" else f"type {array.dtype}"
+        raise InputError(f"The mask has {values}.", remedy="Pass floats in [0, 1], bool, or uint8 in [0, 255].")
     array = np.ascontiguousarray(array, np.float32)
     return array if lowest >= 0 and highest <= 1 else array.clip(0, 1)
 
@@ -242,20 +227,31 @@ def _to_numpy(array: Any) -> np.ndarray:
         raise InputError("A photo or mask must be an array.", remedy="Pass a NumPy array.") from None
 
 
-def _is_file(path: str | Path) -> bool:
-    try:
-        return Path(path).is_file()
-    except (OSError, ValueError):  # the name is too long, or contains a NUL
-        return False
+def _explain(error: Exception, name: str) -> InputError:
+    """Turn an error of reading a picture into one for the user."""
+    match error:
+        case UnidentifiedImageError():
+            remedy = "Choose a JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF file."
+            return InputError(f"{name} is not a picture that can be read.", remedy=remedy)
+        case Image.DecompressionBombError():
+            megapixels = MAX_PIXELS // 1_000_000
+            return InputError(f"{name} has more than {megapixels} megapixels.", remedy="Scale it down and try again.")
+        case PermissionError():
+            return InputError(f"{name} cannot be read: permission denied.", remedy="Change its permissions.")
+        case MemoryError():
+            return InputError(f"{name} does not fit into memory.", remedy="Scale it down and try again.")
+        case _:
+            return InputError(f"{name} is broken and cannot be read.", remedy="Copy or save it again.")
 
 
-def _too_large(name: str) -> InputError:
-    return InputError(
-        f"{name} has more than {MAX_PIXELS // 1_000_000} megapixels.", remedy="Scale it down and try again."
-    )
+def _as_file(source: str | Path | bytes | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    """Open a path; a file object that is passed stays open."""
+    if isinstance(source, str | Path):
+        return open(source, "rb")
+    return nullcontext(io.BytesIO(source) if isinstance(source, bytes) else source)
 
 
-def _open(file: str | Path | BinaryIO, name: str) -> Image.Image:
+def _open(file: BinaryIO, name: str) -> Image.Image:
     if reason := find_decompression_bomb(file):
         raise InputError(f"{name} {reason}, which takes too long to read.", remedy="Save it again as JPEG.")
     image = Image.open(file, formats=readable_formats())
@@ -276,52 +272,47 @@ def _is_camera_raw(image: Any) -> bool:
     return is_cr2 or DNG_VERSION in tags or starts_with_thumbnail or tags.get(PHOTOMETRIC) in RAW_PHOTOMETRICS
 
 
-def _decode(file: str | Path | BinaryIO, name: str, longer_side: int | None) -> np.ndarray:
+def _decode(file: BinaryIO, name: str, longer_side: int | None) -> np.ndarray:
     with _open(file, name) as image:
         try:
-            return _to_rgb(image, name, longer_side)
+            return _to_rgb(image, longer_side)
         except OSError:
             if image.format not in ("JPEG", "MPO"):
                 raise
-    if isinstance(file, (str, Path)):
-        return _decode_unterminated_jpeg(Path(file).read_bytes(), name, longer_side)
     file.seek(0)
-    return _decode_unterminated_jpeg(file.read(), name, longer_side)
+    return _decode_unterminated_jpeg(file.read(), longer_side)
 
 
-def _decode_unterminated_jpeg(content: bytes, name: str, longer_side: int | None) -> np.ndarray:
+def _decode_unterminated_jpeg(content: bytes, longer_side: int | None) -> np.ndarray:
     """Decode a JPEG that lacks its end marker, with one added.
 
-    Where rows are missing, libjpeg decodes whatever bytes precede the marker as pixels; behind a complete scan it skips
-    them. So two different fillers give the same photo if, and only if, no rows are missing.
+    If rows are missing, libjpeg decodes any bytes before the marker as pixels; after a complete scan it skips them. So
+    two different fillers give the same photo if and only if no rows are missing.
 
     Raises:
         OSError: rows are missing.
     """
-    photos, content = [], content.rstrip(b"\xff")  # the first half of a marker
+    photos, content = [], content.rstrip(b"\xff")  # a marker cut in half
     for filler in (b"", 64 * b"\x5a"):
         with Image.open(io.BytesIO(content + filler + JPEG_END_MARKER), formats=["JPEG"]) as image:
-            photos.append(_to_rgb(image, name, longer_side))
+            photos.append(_to_rgb(image, longer_side))
     if not np.array_equal(*photos):
         raise OSError("rows are missing")
     return photos[0]
 
 
-def _to_rgb(image: Image.Image, name: str, longer_side: int | None = None) -> np.ndarray:
-    if image.width * image.height > MAX_PIXELS:  # checked before `draft` reduces the size
-        raise _too_large(name)
+def _to_rgb(image: Image.Image, longer_side: int | None = None) -> np.ndarray:
+    if image.width * image.height > MAX_PIXELS:  # before `draft` reduces the size
+        raise Image.DecompressionBombError
     if longer_side:
         width, height = (max(1, side * longer_side // max(image.size)) for side in image.size)
         image.draft(None, (width, height))
     transpose = TRANSPOSE_BY_ORIENTATION.get(_orientation(image))
-    profile, transparency = image.info.get("icc_profile"), image.info.get("transparency")
+    profile = image.info.get("icc_profile")
     if transpose is not None:
         image = image.transpose(transpose)
     if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image)
-        image = Image.fromarray(_to_8_bits(values))
-        if isinstance(transparency, int):  # the transparent value of a 16-bit PNG
-            image.putalpha(Image.fromarray((values != transparency).astype(np.uint8) * 255))
+        image = Image.fromarray(_to_8_bits(np.asarray(image)))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -330,25 +321,24 @@ def _to_rgb(image: Image.Image, name: str, longer_side: int | None = None) -> np
 
 
 def _orientation(image: Image.Image) -> Any:
-    """Return the EXIF orientation that is still to be applied; 1 without EXIF data or with too many to parse.
+    """Return the EXIF orientation; 1 if it has been applied, is missing, or if there are too many EXIF data to parse.
 
-    libheif applies a HEIF's own rotation, and pillow-heif then resets the EXIF orientation, even when it rotated
-    nothing.
+    pillow-heif applies the HEIF boxes for rotation and resets the EXIF orientation, also when there are no such boxes.
     """
-    file = getattr(image, "fp", None)  # None once decoded
+    file = getattr(image, "fp", None)  # None if the image is decoded already
     if image.format == "HEIF" and image.info.get("original_orientation") and file:
         file.seek(0)
         content = file.read()
         if not any(box in content for box in HEIF_TRANSFORMATIONS):
             return image.info["original_orientation"]
-    image.load()  # the EXIF data of a PNG may be at its end
+    image.load()  # the EXIF chunk of a PNG may be at its end
     if len(image.info.get("exif") or b"") > MAX_EXIF_BYTES or "Raw profile type exif" in image.info:
         return 1
     return image.getexif().get(ExifTags.Base.Orientation, 1)
 
 
 def _to_8_bits(values: np.ndarray) -> np.ndarray:
-    """Convert grey of more than 8 bits to uint8. Its range is 16 bits unless all values fit in 8 bits or in [0, 1]."""
+    """Convert to uint8 from the smallest range that contains the values: [0, 1] (only floats), 8 bits or 16 bits."""
     are_floats = values.dtype.kind == "f"
     values = np.nan_to_num(values.astype(np.float64))
     highest = values.max()
@@ -402,6 +392,17 @@ def encode_jpeg(picture: np.ndarray, quality: int = 95, max_bytes: int | None = 
         quality -= 10
 
 
+def fit_size(shape: Sequence[int], longer_side: int) -> tuple[int, int]:
+    """Return the width and height to which a picture of a shape is scaled for a longer side of that many pixels.
+
+    Example:
+        >>> fit_size((300, 400, 3), 100)
+        (100, 75)
+    """
+    scale = longer_side / max(shape[:2])
+    return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
+
+
 def scale_down(picture: np.ndarray, longer_side: int) -> np.ndarray:
     """Scale a picture of any channels, if necessary, to a longer side of that many pixels; keep its aspect ratio.
 
@@ -409,19 +410,16 @@ def scale_down(picture: np.ndarray, longer_side: int) -> np.ndarray:
         >>> scale_down(np.zeros((300, 400, 3), np.uint8), 100).shape
         (75, 100, 3)
     """
-    height, width = picture.shape[:2]
-    scale = longer_side / max(height, width)
-    if scale >= 1:
+    if longer_side >= max(picture.shape[:2]):
         return picture
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(picture, fit_size(picture.shape, longer_side), interpolation=cv2.INTER_AREA)
 
 
 def downsample(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Scale a picture of any channels to a smaller size: each pixel is about the mean of those it covers.
+    """Scale a picture of any channels to a smaller size: each pixel becomes about the mean of those it covers.
 
-    The picture is halved as often as possible first, which is faster than one area interpolation. A last odd row or
-    column is dropped.
+    The picture is halved repeatedly first, which is faster than one area interpolation. An odd last row or column is
+    dropped.
 
     Args:
         picture: (height, width) or (height, width, channels).

@@ -1,4 +1,4 @@
-"""Two-pass inference: a coarse pass over the photo, zoomed passes over windows with small components, and their merge.
+"""Two-pass inference: a coarse pass over the photo, zoomed passes over windows around small heads, and their merge.
 
 A component is a connected component of the pixels with a positive hair logit.
 """
@@ -13,39 +13,39 @@ from hairseg.inference.refinement import refine_alpha
 
 Window = tuple[slice, slice]  # rows and columns
 
-CANDIDATE_LOGIT = -1.4  # logit above which a pixel may be hair: alpha 0.2
-CONFIDENT_LOGIT = 1.9  # logit that the top pixels of a component must reach, or it is dropped: alpha 0.87
-VERY_CONFIDENT_LOGIT = 5.0  # logit of components that may extend further beyond the coarse candidates: alpha 0.993
-TOP_FRACTION = 0.05  # of a component's pixels, by logit, that decide how confident the network is
+CANDIDATE_LOGIT = -1.4  # alpha 0.2; pixels above it may be hair
+CONFIDENT_LOGIT = 1.9  # alpha 0.87; components whose top pixels are below it are dropped
+VERY_CONFIDENT_LOGIT = 5.0  # alpha 0.993; components whose top pixels reach it may extend beyond the coarse candidates
+TOP_FRACTION = 0.05  # top pixels: the fraction of a component's pixels with the highest logits
 
 MIN_COMPONENT_PIXELS = 12  # of the network's input
 WINDOW_SCALE = 1.3  # side of a window, relative to the longer side of its component
-MAX_WINDOW_FRACTION = 0.9  # of the photo's longer side; a larger window shows no more than the coarse pass
+MAX_WINDOW_FRACTION = 0.9  # of the photo's longer side; a larger window hardly magnifies
 MAX_WINDOWS = 6
 
 MIN_OVERLAP = 0.9  # fraction of a zoomed component that must lie near coarse candidates
-MIN_OVERLAP_VERY_CONFIDENT = 0.75  # the same for a very confident component
-CANDIDATE_MARGIN = 8  # pixels of the network's input that still are near: half its stride
+MIN_OVERLAP_VERY_CONFIDENT = 0.75
+CANDIDATE_MARGIN = 8  # "near", in pixels of the network's input: half its stride
 
-BLEND_FRACTION = 0.08  # of a window's side, over which its alpha is blended into the coarse one
+BLEND_FRACTION = 0.08  # of a window's side; width of the border where its alpha fades into the coarse alpha
 
 
 @dataclass(frozen=True)
 class TwoPassPrediction:
-    """Merged logits of one network for one photo, from which alpha is made at any size of the photo."""
+    """Merged logits of one network for one photo, from which `alpha` is computed for the photo at any size."""
 
-    shape: tuple[int, int]  # height and width of the photo that was segmented
+    shape: tuple[int, int]  # height and width of the segmented photo
     image_size: int  # side of the network's square input, in pixels
     coarse: np.ndarray  # hair logits of the photo, float32 (height, width) in pixels of the network's input
-    windows: list[Window]  # windows of the photo that have a zoomed pass
-    zoomed: list[np.ndarray]  # hair logits of each window, as `coarse`
+    windows: list[Window]  # windows of the photo with a zoomed pass
+    zoomed: list[np.ndarray]  # hair logits of each window, as for `coarse`
 
     def alpha(self, photo: np.ndarray, refined: bool = True) -> np.ndarray:
-        """Return the alpha of the photo that was segmented, at that size or another.
+        """Return the alpha of the photo.
 
         Args:
-            photo: uint8 RGB, (height, width, 3).
-            refined: refine the edges with `refinement.refine_alpha`, rather than only scale the logits.
+            photo: the segmented photo, also at another size: uint8 RGB, (height, width, 3).
+            refined: refine the edges with `refinement.refine_alpha`, instead of only scaling the logits.
 
         Returns:
             float32 in [0, 1], (height, width).
@@ -53,15 +53,14 @@ class TwoPassPrediction:
         shape = photo.shape[:2]
         scales = [target / source for target, source in zip(shape, self.shape, strict=True)]
         windows = [_scale_window(window, scales) for window in self.windows]
-        weights = [_blend_weights(window, shape) for window in windows]
         visible = np.ones(shape, bool)
         for window in windows:
-            visible[window] = False  # replaced by the zoomed pass; near the window's borders there is hardly any hair
+            visible[window] = False  # the zoomed pass replaces it; the window's borders hardly contain hair
         alpha = self._alpha(photo, self.coarse, refined, visible)
-        for window, weight, logits in zip(windows, weights, self.zoomed, strict=True):
+        for window, logits in zip(windows, self.zoomed, strict=True):
             zoomed = self._alpha(photo[window], logits, refined)
             zoomed -= alpha[window]
-            zoomed *= weight
+            zoomed *= _blend_weights(window, shape)
             alpha[window] += zoomed
         return alpha
 
@@ -74,14 +73,14 @@ class TwoPassPrediction:
 
 
 def find_zoom_windows(logits: np.ndarray, shape: tuple[int, int]) -> list[Window]:
-    """Find windows for zoomed passes: around components of candidate pixels that fill little of the photo.
+    """Find windows for zoomed passes, around connected components of candidate pixels that fill little of the photo.
 
     Args:
         logits: hair logits of the coarse pass, (height, width).
         shape: height and width of the photo.
 
     Returns:
-        At most `MAX_WINDOWS` windows of the photo, those of the largest components first.
+        At most `MAX_WINDOWS` windows of the photo, of the largest components first.
     """
     scale = max(shape) / max(logits.shape)
     _, components = _label_components(logits > CANDIDATE_LOGIT)
@@ -101,7 +100,7 @@ def find_zoom_windows(logits: np.ndarray, shape: tuple[int, int]) -> list[Window
 def merge_passes(
     shape: tuple[int, int], image_size: int, coarse: np.ndarray, windows: list[Window], zoomed: list[np.ndarray]
 ) -> TwoPassPrediction:
-    """Merge the logits of all passes over a photo: reconcile zoomed ones with the coarse one, drop unsure components.
+    """Merge the passes over a photo: reconcile zoomed with coarse logits, drop components of low confidence.
 
     Args:
         shape: height and width of the photo.
@@ -116,11 +115,11 @@ def merge_passes(
     for window, logits in zip(windows, zoomed, strict=True):
         coarse_crop, candidates_crop = (_resample(plane, window, logits.shape, shape) for plane in (coarse, candidates))
         merged = drop_low_confidence_components(reconcile_with_coarse(logits, coarse_crop, candidates_crop >= 0.5))
-        if (merged > 0).any() or (coarse_crop > 0).any():  # else the coarse pass's low alpha stays as it is
+        if (merged > 0).any() or (coarse_crop > 0).any():  # otherwise the low coarse alpha is kept
             kept_windows.append(window)
             kept_logits.append(merged)
-    # The coarse pass only decides on components without a zoomed pass of their own. With MAX_WINDOWS windows, further
-    # components may have been left out, and none is dropped.
+    # Only components without a zoomed pass are dropped by their coarse logits. If MAX_WINDOWS was reached, some of them
+    # may lack a zoomed pass only for this reason, and none is dropped.
     decided_by_coarse = np.full(coarse.shape, len(windows) < MAX_WINDOWS)
     scales = [target / source for target, source in zip(coarse.shape, shape, strict=True)]
     for window in windows:
@@ -130,18 +129,18 @@ def merge_passes(
 
 
 def drop_low_confidence_components(logits: np.ndarray, within: np.ndarray | None = None) -> np.ndarray:
-    """Make components negative in which the network is not confident anywhere.
+    """Make the logits of components negative in which the network is nowhere confident.
 
-    Networks are confident of some part of most hair, and hardly ever of fur or knitwear. As in hysteresis thresholding
-    (J. Canny, "A Computational Approach to Edge Detection", TPAMI 1986), a component with a confident part is kept.
+    Networks are confident in some part of most hair, and hardly ever in fur or knitwear. A component with a confident
+    part is kept, as in hysteresis thresholding (J. Canny, "A Computational Approach to Edge Detection", TPAMI 1986).
 
     Args:
         logits: hair logits, (height, width).
-        within: bool, (height, width): only components that have at least half of their pixels here may be dropped;
-            None: all may.
+        within: bool, (height, width); components with less than half of their pixels here are kept. By default
+            everywhere.
 
     Returns:
-        A changed copy of the logits, which ranks the pixels of each component as before.
+        A copy of the logits, which ranks the pixels within each component as before.
     """
     result = logits.copy()
     if within is not None and not (logits[within] > 0).any():
@@ -152,26 +151,26 @@ def drop_low_confidence_components(logits: np.ndarray, within: np.ndarray | None
         values = logits[window][component]
         if not _is_confident(values, CONFIDENT_LOGIT):
             top = np.quantile(values, 1 - TOP_FRACTION)
-            result[window][component] -= 2 * top  # the top pixels become as negative as they were positive
+            result[window][component] -= 2 * top  # so that `top` becomes `-top`
     return result
 
 
 def reconcile_with_coarse(zoomed: np.ndarray, coarse: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Limit the components of a zoomed pass that extend beyond the coarse candidates to what both passes call hair.
+    """Reduce components of a zoomed pass that extend beyond the coarse candidates to the minimum of both passes.
 
-    A zoomed pass sharpens the edges of what the coarse pass found. Where a part of a component is no coarse candidate,
-    the zoomed pass has mistaken a coat or a lap for a part of a head. A very confident component may extend further.
+    Such components are mostly false positives, a coat or a lap, since zoomed passes only sharpen the edges of hair that
+    the coarse pass has found. Very confident components may extend further.
 
     Args:
         zoomed: hair logits of a window, (height, width).
-        coarse: those of the coarse pass, resampled to the same pixels.
-        candidates: bool, (height, width): where the coarse pass has candidates or does so nearby.
+        coarse: hair logits of the coarse pass, resampled to the window.
+        candidates: bool, (height, width), pixels on or near coarse candidates.
 
     Returns:
         Hair logits, (height, width).
     """
     result = zoomed.copy()
-    if candidates[zoomed > 0].all():  # the usual case, without the cost of labelling components
+    if candidates[zoomed > 0].all():  # the most frequent case; labelling components takes time
         return result
     for window, component in _components(zoomed):
         values = zoomed[window][component]
@@ -182,12 +181,12 @@ def reconcile_with_coarse(zoomed: np.ndarray, coarse: np.ndarray, candidates: np
 
 
 def _is_confident(logits: np.ndarray, min_logit: float) -> bool:
-    """Tell whether the top pixels of a component reach a logit."""
+    """Return whether all top pixels of a component reach a logit."""
     return bool((logits >= min_logit).mean() >= TOP_FRACTION)
 
 
 def _components(logits: np.ndarray) -> Iterator[tuple[Window, np.ndarray]]:
-    """Yield the bounding window of each component, and its pixels there, bool."""
+    """Yield the bounding window of each component, and its mask within the window, bool."""
     labels, components = _label_components(logits > 0)
     for label, (left, top, width, height, _) in enumerate(components.tolist()):
         if label:
@@ -202,7 +201,7 @@ def _label_components(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _resample(logits: np.ndarray, window: Window, size: tuple[int, ...], shape: tuple[int, int]) -> np.ndarray:
-    """Resample the logits of a photo of that shape to a window of it, with `size` rows and columns."""
+    """Resample the logits of a photo with height and width `shape` to `size` rows and columns of a window."""
     steps, starts = [], []
     for side, target_length, photo_length, logits_length in zip(window, size, shape, logits.shape, strict=True):
         scale = logits_length / photo_length
@@ -214,7 +213,7 @@ def _resample(logits: np.ndarray, window: Window, size: tuple[int, ...], shape: 
 
 
 def _scale_window(window: Window, scales: Sequence[float]) -> Window:
-    """Scale rows and columns, to at least one pixel each."""
+    """Scale a window, to at least one row and one column."""
     rows, columns = (
         slice(round(side.start * scale), max(round(side.start * scale) + 1, round(side.stop * scale)))
         for side, scale in zip(window, scales, strict=True)
@@ -223,13 +222,13 @@ def _scale_window(window: Window, scales: Sequence[float]) -> Window:
 
 
 def _clamped_window(centre: float, side: int, length: int) -> slice:
-    """Return one side of a window around a centre, shifted inwards where it would leave [0, length)."""
+    """Return rows or columns of a window around a centre, shifted so that they stay within [0, length)."""
     start = max(0, min(round(centre - side / 2), length - side))
     return slice(start, min(length, start + side))
 
 
 def _blend_weights(window: Window, shape: tuple[int, int]) -> np.ndarray:
-    """Return float32 weights of a window's size: 1 inside, falling towards the borders that are not the photo's own."""
+    """Return a window's weights, float32: 1 inside, decreasing towards borders that are not borders of the photo."""
     ramps = []
     for side, length in zip(window, shape, strict=True):
         from_start = np.arange(1, side.stop - side.start + 1) if side.start else np.inf
@@ -240,7 +239,7 @@ def _blend_weights(window: Window, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    """Apply the sigmoid in place, in one thread: PyTorch's would compete with other variants' networks for cores."""
+    """Apply the sigmoid in place, in one thread, since the networks of other variants may occupy the other cores."""
     cv2.exp(np.negative(logits, out=logits), logits)
     logits += 1
     return np.divide(1, logits, out=logits)

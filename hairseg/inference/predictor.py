@@ -23,16 +23,15 @@ from hairseg.repository.config import Config
 
 
 class HairPredictor:
-    """The networks of one model repository, for any number of photos. It may be shared by threads.
+    """Hair segmentation with the networks of one model repository. Threads may share a predictor.
 
-    A pickle or a deep copy holds the folder, the variants and the device, and loads the weights again. On a CPU, a
-    predictor may be used in forked processes, such as the workers of a PyTorch DataLoader; each then computes in one
-    thread.
+    A pickled or deep-copied predictor loads the weights from its folder again. On a CPU, a predictor can be used in
+    forked processes, such as the workers of a PyTorch DataLoader, where it computes in one thread.
 
     Args:
         folder: a model repository on disk.
-        variants: networks to load; by default all that the repository has.
-        device: where they run.
+        variants: networks to load; by default all networks of the repository.
+        device: device of the networks.
 
     Raises:
         InputError: the repository is incomplete, or lacks one of the variants.
@@ -57,25 +56,26 @@ class HairPredictor:
         revision: str | None = None,
         variants: Iterable[str] | None = None,
         device: str | torch.device = "cpu",
-        token: str | bool | None = None,
+        token: str | None = None,
         cache_dir: str | Path | None = None,
         local_files_only: bool = False,
         force_download: bool = False,
     ) -> "HairPredictor":
-        """Load a model repository from a folder, or from the Hugging Face Hub by way of its cache.
+        """Load a model repository from a folder, or from the Hugging Face Hub or its cache.
 
         Args:
             repo: a folder, or "USER/NAME" or "USER/NAME@REVISION" on the Hub; the bundled repository by default.
             revision: branch, tag or commit on the Hub.
-            variants: networks to load; by default all that the repository has.
-            device: where they run.
+            variants: networks to load; by default all networks of the repository.
+            device: device of the networks.
             token: access token of the Hub; by default the one that huggingface_hub finds.
-            cache_dir: folder of the Hub's cache, if not the default one.
+            cache_dir: folder of the Hub's cache; by default that of huggingface_hub.
             local_files_only: use the cache without contacting the Hub.
-            force_download: download files that are in the cache again.
+            force_download: download the files again, even if they are in the cache.
 
         Raises:
-            InputError: no such repository, or as for the class. Its subclass HubError: the Hub failed.
+            InputError: the repository does not exist, is incomplete, or lacks one of the variants.
+            HubError: the Hub cannot be reached or refuses the request. A subclass of InputError.
 
         Example:
             >>> predictor = HairPredictor.from_pretrained(variants=["pretrained"])
@@ -93,18 +93,18 @@ class HairPredictor:
         return cls(resolved.folder, variants, device)
 
     def push_to_hub(self, repo_id: str, private: bool = False, token: str | None = None) -> str:
-        """Push the model repository that was loaded, as `hairseg.push` does.
+        """Push the loaded model repository to the Hub; see `hairseg.push`.
 
         Args:
             repo_id: "USER/NAME"; created if necessary.
-            private: whether a new repository is visible to its owner only.
+            private: make a new repository visible to its owner only.
             token: access token of the Hub; by default the one that huggingface_hub finds.
 
         Returns:
             The URL of the repository on the Hub.
 
         Raises:
-            InputError: as for `hairseg.push`.
+            InputError: the repository cannot be pushed; see `hairseg.push`.
         """
         return push(self.folder, repo_id, private, token=token).url
 
@@ -112,74 +112,74 @@ class HairPredictor:
         """Segment one photo with every loaded variant: a coarse pass, then zoomed passes over small heads.
 
         Args:
-            photo: uint8 RGB, (height, width, 3), upright; or what `hairseg.images.as_photo` converts.
+            photo: uint8 RGB, (height, width, 3), upright; or another form that `hairseg.images.as_photo` converts.
 
         Returns:
-            Alpha per variant: float32 in [0, 1], (height, width), how much of each pixel is hair.
+            Alpha per variant: float32 in [0, 1], (height, width), the fraction of each pixel that is hair.
 
         Raises:
             InputError: the array is not a photo.
         """
-        photo = as_photo(photo)
-        self._adapt_to_fork()
-        batch = self._preprocess([photo])
+        array, batch = self._prepare(photo)
         if len(self.networks) == 1:
-            return {name: self._alpha(network, photo, batch) for name, network in self.networks.items()}
+            return {name: self._alpha(network, array, batch) for name, network in self.networks.items()}
         futures = {
-            name: self._threads.submit(self._alpha, network, photo, batch) for name, network in self.networks.items()
+            name: self._threads.submit(self._alpha, network, array, batch) for name, network in self.networks.items()
         }
         return {name: future.result() for name, future in futures.items()}
 
     def submit(self, photo: ArrayLike) -> dict[str, Future[TwoPassPrediction]]:
-        """Start to segment one photo with every loaded variant, in threads of this predictor.
+        """Segment one photo with every loaded variant in threads of this predictor, without waiting for the results.
 
         Args:
             photo: as for `alphas`.
 
         Returns:
-            A future per variant. The result's method `alpha` gives alpha at any size of the photo.
+            A future per variant. The `alpha` method of its result returns alpha for the photo at any size.
 
         Raises:
             InputError: the array is not a photo.
         """
-        photo = as_photo(photo)
-        self._adapt_to_fork()
-        batch = self._preprocess([photo])
+        array, batch = self._prepare(photo)
         return {
-            name: self._threads.submit(self._predict, network, photo, batch) for name, network in self.networks.items()
+            name: self._threads.submit(self._predict, network, array, batch) for name, network in self.networks.items()
         }
 
     def predict_single_pass(self, photo: ArrayLike, variant: str) -> np.ndarray:
-        """Segment one photo with the coarse pass alone, in the calling thread: fast enough for video.
+        """Segment one photo with the coarse pass only, in the calling thread: fast enough for video.
 
         Args:
             photo: as for `alphas`.
             variant: name of the network.
 
         Returns:
-            Alpha: float32 in [0, 1], (height, width), edges refined. It is less accurate on small heads than `alphas`.
+            Alpha: float32 in [0, 1], (height, width), with refined edges; less accurate for small heads than `alphas`.
 
         Raises:
             InputError: the array is not a photo.
         """
-        photo = as_photo(photo)
-        self._adapt_to_fork()
-        batch = self._preprocess([photo])
-        return self._predict(self.networks[variant], photo, batch, zoom=False).alpha(photo)
+        array, batch = self._prepare(photo)
+        return self._predict(self.networks[variant], array, batch, zoom=False).alpha(array)
 
     def __reduce__(self) -> tuple[type["HairPredictor"], tuple[Path, list[str], str]]:
         return type(self), (self.folder, list(self.networks), str(self.device))
 
     def _start_threads(self) -> None:
-        # On a CPU, networks that run side by side on some of the cores are faster than one after the other on all.
+        # On a CPU, networks in parallel on a part of the cores each are faster than one after the other on all cores.
         threads = len(self.networks) if self.device.type == "cpu" else 1
         self._threads = ThreadPoolExecutor(
             threads, "network", torch.set_num_threads, (max(1, torch.get_num_threads() // threads),)
         )
         self._process = os.getpid()
 
+    def _prepare(self, photo: ArrayLike) -> tuple[np.ndarray, torch.Tensor]:
+        """Return the checked photo, and a batch of it for any of the networks."""
+        array = as_photo(photo)
+        self._adapt_to_fork()
+        return array, self._preprocess([array])
+
     def _adapt_to_fork(self) -> None:
-        """In a forked process, replace the threads, which fork does not copy: ours, and those of PyTorch and OpenCV."""
+        """In a forked process, avoid the threads of the parent, which a fork does not copy."""
         if self._process == os.getpid():
             return
         if self.device.type != "cpu":
@@ -197,7 +197,7 @@ class HairPredictor:
     def _predict(
         self, network: nn.Module, photo: np.ndarray, batch: torch.Tensor, zoom: bool = True
     ) -> TwoPassPrediction:
-        """Run the coarse pass over a photo, whose preprocessed form is `batch`, and the zoomed passes."""
+        """Run the coarse pass over a photo, preprocessed as `batch`, and the zoomed passes."""
         shape = photo.shape[0], photo.shape[1]
         (coarse,) = self._forward(network, [photo], batch)
         windows = find_zoom_windows(coarse, shape) if zoom else []
@@ -206,7 +206,7 @@ class HairPredictor:
 
     @torch.inference_mode()
     def _preprocess(self, photos: Sequence[np.ndarray]) -> torch.Tensor:
-        """Turn photos into a batch for any of the networks: float32 (photos, 3, image_size, image_size)."""
+        """Preprocess photos to a batch for any of the networks: float32 (photos, 3, image_size, image_size)."""
         preprocessing = self.config.preprocessing
         squares = torch.from_numpy(np.stack([preprocessing.fit_photo(photo) for photo in photos]))
         return preprocessing.normalise(squares.to(self.device))
@@ -215,12 +215,12 @@ class HairPredictor:
     def _forward(
         self, network: nn.Module, photos: Sequence[np.ndarray], batch: torch.Tensor | None = None
     ) -> list[np.ndarray]:
-        """Return hair logits per photo, in pixels of the network's input without its padding: float32 (height, width).
+        """Return the hair logits of each photo at the network's input size, without padding: float32 (height, width).
 
         Args:
             network: one of `networks`.
             photos: uint8 RGB, (height, width, 3) each.
-            batch: the photos preprocessed, if they are already.
+            batch: the preprocessed photos; by default they are preprocessed here.
         """
         if not photos:
             return []

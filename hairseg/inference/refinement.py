@@ -7,19 +7,19 @@ import numpy as np
 
 from hairseg.images import downsample
 
-FILTER_RADII = (16, 6)  # of the wide and the narrow filter, in cells; the first is about the network's stride
+FILTER_RADII = (16, 6)  # of the wide and the narrow filter, in cells; 16 is about the network's stride
 
-SUBSAMPLED_RADIUS = 4  # pixels of the subsampled photo that a radius covers
+SUBSAMPLED_RADIUS = 4  # the same radii in pixels of the subsampled photo
 
-COLOUR_VARIANCE_EPSILON = 1e-4  # variance of a channel in [0, 1] below which colours do not determine alpha
+COLOUR_VARIANCE_EPSILON = 1e-4  # regularisation of the colour model, as the variance of a channel in [0, 1]
 
-CONTRAST_GAIN = 1.2  # restores the contrast of alpha that averaging removes
+CONTRAST_GAIN = 1.2  # restores the contrast of alpha that averaging reduces
 
-MIN_ALPHA = 0.01  # below which alpha is not refined
+MIN_ALPHA = 0.01  # smaller values are not refined
 
-MAX_GROWTH = 6  # factor by which alpha, or 1 - alpha, may grow
+MAX_GROWTH = 6  # maximum factor by which alpha, or 1 - alpha, increases
 
-MAX_SHRINKAGE = 3  # factor by which either may shrink
+MAX_SHRINKAGE = 3  # maximum factor by which alpha, or 1 - alpha, decreases
 
 
 def refine_alpha(photo: np.ndarray, alpha: np.ndarray, cell: float, visible: np.ndarray | None = None) -> np.ndarray:
@@ -31,15 +31,15 @@ def refine_alpha(photo: np.ndarray, alpha: np.ndarray, cell: float, visible: np.
 
     Args:
         photo: uint8 RGB, (height, width, 3).
-        alpha: float32 in [0, 1], (height, width), no sharper than the network's input.
+        alpha: float32 in [0, 1], (height, width), upsampled from the network's input size.
         cell: side of one pixel of the network's input, in pixels of the photo.
-        visible: bool, (height, width), where the result is used; None: everywhere. Elsewhere alpha may stay unrefined,
-            which saves time.
+        visible: bool, (height, width), the pixels of the result that will be used; by default all. To save time, others
+            may stay unrefined.
 
     Returns:
-        float32 in [0, 1], (height, width). Alpha and 1 - alpha are each at most `MAX_GROWTH` times their old value, so
-        that certain pixels stay as they are, and at least 1 / `MAX_SHRINKAGE` of it, so that uncertainty is preserved
-        in flat regions. Hence alpha is 0 or 1 only where it was before.
+        float32 in [0, 1], (height, width). Alpha and 1 - alpha grow at most by the factor `MAX_GROWTH`, so that certain
+        pixels stay certain, and shrink at most by `MAX_SHRINKAGE`, so that uncertain pixels in flat regions stay
+        uncertain. So the result is 0 or 1 only where alpha is.
     """
     result = alpha.copy()
     to_refine = alpha > MIN_ALPHA
@@ -68,7 +68,7 @@ def refine_alpha(photo: np.ndarray, alpha: np.ndarray, cell: float, visible: np.
 
 
 def _predict(model: Sequence[np.ndarray], guide: np.ndarray) -> np.ndarray:
-    """Apply a linear model, scaled to the guide's size, to its colours; return alpha, float32 (height, width)."""
+    """Scale a linear model to the guide's size and apply it to its colours: alpha, float32 (height, width)."""
     *slopes, alpha = (
         cv2.resize(CONTRAST_GAIN * plane, guide.shape[1::-1], interpolation=cv2.INTER_LINEAR) for plane in model
     )
@@ -80,7 +80,7 @@ def _predict(model: Sequence[np.ndarray], guide: np.ndarray) -> np.ndarray:
 
 
 def _fit_linear_model(guide: np.ndarray, target: np.ndarray, radius: int) -> list[np.ndarray]:
-    """Fit, in the window around every pixel, the linear model of a guide's colours that predicts the target best.
+    """Fit a linear model from a guide's colours to the target in the window around each pixel, by least squares.
 
     Args:
         guide: uint8 RGB, (height, width, 3).
@@ -88,7 +88,7 @@ def _fit_linear_model(guide: np.ndarray, target: np.ndarray, radius: int) -> lis
         radius: of the window, in pixels.
 
     Returns:
-        Slopes for red, green and blue in [0, 255], and the offset, float32 (height, width) each.
+        Slopes for red, green and blue, which are in [0, 255], and the offset: float32 (height, width) each.
     """
 
     def mean(plane: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ RUNS = 5
 
 
 def measure_latency(predictor: HairPredictor) -> float:
-    """Measure how long the masks of all variants take, for a drawing of a person of 1 megapixel.
+    """Measure the time for the masks of all variants, of a drawn person of 1 megapixel.
 
     Returns:
         Median of `RUNS` runs after a warm-up, in milliseconds.
@@ -29,7 +29,7 @@ def measure_latency(predictor: HairPredictor) -> float:
 
 
 def _draw_person() -> np.ndarray:
-    """Draw a head and shoulders, uint8 RGB. On plain noise no zoomed pass would run, which halves the time."""
+    """Draw a head and shoulders, uint8 RGB. Without hair, zoomed passes, half of the time, would not be measured."""
     photo = np.full((PHOTO_SIDE, PHOTO_SIDE, 3), (150, 170, 190), np.uint8)
     for centre, axes, colour in (
         ((500, 420), (230, 290), (60, 40, 30)),

@@ -1,7 +1,7 @@
 """Temporal smoothing of alpha for video: averaged where the picture is still, replaced where it changes.
 
-A network's output for a still scene varies with the camera's noise, mostly along the edges of the hair, and dyed edges
-would flicker.
+The camera's noise changes a network's output even for a still scene, mostly along the edges of the hair, so that dyed
+edges would flicker.
 """
 
 import cv2
@@ -9,11 +9,12 @@ import numpy as np
 
 from hairseg.images import scale_down
 
-GRID_SIDE = 80  # cells along the longer side; averaging over a cell suppresses noise
+GRID_SIDE = 80  # cells along the longer side; the mean of a cell has less noise
 
-NOISE_LEVEL, MOTION_LEVEL = 6.0, 16.0  # of 255: the largest change of a cell by noise, the smallest by motion
+NOISE_LEVEL = 6.0  # of 255; smaller changes of a cell are noise
+MOTION_LEVEL = 16.0  # of 255; larger changes are motion
 
-STILL_WEIGHT = 0.2  # of the newest frame in the average where nothing moves
+STILL_WEIGHT = 0.2  # weight of the newest frame in the average where the picture is still
 
 
 class AlphaSmoother:
@@ -23,7 +24,7 @@ class AlphaSmoother:
         >>> smoother, photo = AlphaSmoother(), np.full((6, 8, 3), 90, np.uint8)
         >>> for alpha in (0.0, 1.0):
         ...     smooth = smoother.smooth(photo, np.full((6, 8), alpha, np.float32))
-        >>> round(float(smooth[0, 0]), 3)  # the photo is the same: most of the new alpha is taken for noise
+        >>> round(float(smooth[0, 0]), 3)  # the photo is the same, so the new alpha has a weight of 0.2
         0.2
     """
 
@@ -44,7 +45,7 @@ class AlphaSmoother:
         if alpha.shape != self._alpha.shape:
             self._cells, self._alpha = cells, alpha
             return alpha
-        # The average lags behind, so that slow motion accumulates until it is detected.
+        # `self._cells` is an average, too, so that slow motion accumulates until it is detected.
         change = np.abs(cells - self._cells).max(axis=2)
         change = cv2.dilate(change, np.ones((3, 3), np.uint8))
         motion = np.clip((change - NOISE_LEVEL) / (MOTION_LEVEL - NOISE_LEVEL), 0, 1)

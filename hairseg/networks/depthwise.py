@@ -1,7 +1,7 @@
 """Depthwise convolution with faster gradients on a CPU.
 
-oneDNN's gradients of depthwise convolutions are slow in bfloat16, and in float32 with strides or dilations: they took
-two thirds of a training step of EfficientNet-Lite0. `benchmarks/training.py` measures the gain.
+oneDNN computes gradients of depthwise convolutions slowly in bfloat16, and in float32 with strides or dilations: they
+took two thirds of a training step of EfficientNet-Lite0. `benchmarks/training.py` measures the speed-up.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from torch.nn.grad import conv2d_weight
 
 
 class DepthwiseConv2d(nn.Conv2d):
-    """`nn.Conv2d` with one square filter per channel and no bias, with faster gradients on a CPU."""
+    """`nn.Conv2d` with one filter per channel and without bias, with faster gradients on a CPU."""
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Map features (batch, channels, height, width) to (batch, channels, height', width')."""
@@ -42,7 +42,7 @@ class _Depthwise(torch.autograd.Function):
         stride, padding, dilation = ctx.geometry
         grad_features = None
         if ctx.needs_input_grad[0]:
-            # Transposed convolution, as a convolution of the upsampled gradient with the flipped filter.
+            # Transposed convolution, computed as a convolution of the upsampled gradient with the flipped filter.
             upsampled = grad_output
             if stride != (1, 1):
                 upsampled = torch.zeros_like(features)

@@ -1,4 +1,4 @@
-"""Devices: selection, mixed precision, preparation of networks for inference."""
+"""Device selection, mixed precision, and optimisation of networks for inference."""
 
 from itertools import pairwise
 
@@ -28,9 +28,9 @@ def select_device(name: str) -> torch.device:
 
 
 def supports_bfloat16(device: torch.device) -> bool:
-    """Tell whether the hardware multiplies matrices in bfloat16: CUDA, and CPUs with AMX or AVX512-BF16.
+    """Return whether the hardware multiplies matrices in bfloat16: CUDA, and CPUs with AMX or AVX512-BF16.
 
-    PyTorch versions before `torch.cpu.get_capabilities` expose the features of a CPU by private functions only.
+    PyTorch 2.6, the oldest supported version, has only private functions for the features of a CPU.
     """
     if device.type == "cpu":
         return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
@@ -38,15 +38,15 @@ def supports_bfloat16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device, precision: str = "mixed") -> torch.autocast:
-    """Return the context of a forward pass: "mixed" is bfloat16 where the hardware supports it; or "float32"."""
+    """Return the context of a forward pass. Precisions: "mixed" (bfloat16 if the hardware supports it), "float32"."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "mixed" and supports_bfloat16(device))
 
 
 def prepare_for_inference(network: DeepLabV3, device: torch.device) -> DeepLabV3:
     """Optimise a network in place for inference on a device, and return it.
 
-    Batch normalisation is folded into the convolution before it. Weights become bfloat16 where the hardware supports
-    it: run the network under `autocast`. The memory format becomes channels last.
+    Batch normalisation is folded into the preceding convolution. Weights become bfloat16 if the hardware supports it,
+    so run the network under `autocast`. The memory format becomes channels last.
     """
     for module in network.modules():
         for (name, convolution), (next_name, norm) in pairwise(list(module.named_children())):

@@ -1,4 +1,4 @@
-"""A network with its preprocessing as one module for ONNX export, made of operations that all runtimes support."""
+"""A network with its preprocessing as one module for ONNX export, with operations that all runtimes support."""
 
 import torch
 from torch import nn
@@ -9,11 +9,11 @@ from hairseg.networks.preprocessing import Preprocessing
 class PhotoToAlpha(nn.Module):
     """The coarse pass of HairPredictor: scaling, padding, normalisation, network, scaling back.
 
-    Scaling is written as products with weight matrices. Zoomed passes and edge refinement are left out.
+    Scaling is a product with weight matrices. Zoomed passes and edge refinement are not included.
 
     Args:
-        network: in evaluation mode.
-        preprocessing: of the network.
+        network: a network in evaluation mode.
+        preprocessing: the network's preprocessing.
     """
 
     mean: torch.Tensor  # (3,), in [0, 255]
@@ -35,7 +35,7 @@ class PhotoToAlpha(nn.Module):
         channels = photo.float().permute(2, 0, 1)
         square = (to_square[0] @ channels @ to_square[1].T).round()
         normalised = (square - self.mean.round()[:, None, None] * inside) / self.std[:, None, None]
-        # HairPredictor pads with the mean colour rounded to 8 bits, which differs from the mean by a constant.
+        # HairPredictor rounds the mean colour of the padding to 8 bits.
         normalised = normalised + ((self.mean.round() - self.mean) / self.std)[:, None, None]
         logits = self.network(normalised[None])[0, 0]
         from_square = [_photo_weights(pixels, self.size, longer_side) for pixels in (rows, columns)]
@@ -54,7 +54,7 @@ def _window(
 def _square_weights(pixels: torch.Tensor, size: int, longer_side: torch.Tensor) -> torch.Tensor:
     """Return weights (size, length) that scale one side of a photo to the square.
 
-    They are those of OpenCV's INTER_AREA, or of INTER_LINEAR to enlarge.
+    They are those of OpenCV's INTER_AREA to shrink, and of INTER_LINEAR to enlarge.
     """
     length, start, inner_length = _window(pixels, size, longer_side)
     scale = length / inner_length

@@ -1,4 +1,4 @@
-"""Preprocessing: how photos and masks enter a network. Size, mean and standard deviation are defined here only."""
+"""Preprocessing of photos and masks for a network: size, mean and standard deviation."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -8,23 +8,23 @@ import numpy as np
 import torch
 
 from hairseg.errors import InputError, quote
+from hairseg.images import fit_size
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-MAX_IMAGE_SIZE = 1024  # pixels; 16 times the cost of the paper's 256, the most that a page can afford
+MAX_IMAGE_SIZE = 1024  # pixels; 16 times the cost of the paper's 256, which is still acceptable for the page
 
-IGNORE = 255  # mask value excluded from loss and metrics: padding around a photo, and unlabelled pixels
+IGNORE = 255  # mask value of padding and unlabelled pixels, excluded from loss and metrics
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Preprocessing of one model; saved in its config.json so that serving cannot drift from training.
+    """Preprocessing of one model, saved in its config.json, so that it is the same in training and serving.
 
-    A photo is scaled, its aspect ratio kept, until its longer side fills a square of `image_size`, and centred there on
-    the mean colour (zero after normalisation). CelebAMask-HQ's photos are square: there this is the paper's scaling to
-    256 x 256.
+    A photo is scaled to a longer side of `image_size` pixels, and padded to a square with the mean colour, which
+    normalisation turns into zero. CelebAMask-HQ's photos are square, so this is the paper's scaling to 256 x 256.
     """
 
     image_size: int = 256  # side of the network's square input, in pixels
@@ -39,9 +39,8 @@ class Preprocessing:
             )
 
     def window(self, height: int, width: int) -> tuple[slice, slice]:
-        """Return the rows and columns of the square that a photo of this size fills."""
-        scale = self.image_size / max(height, width)
-        inner_height, inner_width = max(1, round(height * scale)), max(1, round(width * scale))
+        """Return the rows and columns of the square that contain the photo, without the padding."""
+        inner_width, inner_height = fit_size((height, width), self.image_size)
         top, left = (self.image_size - inner_height) // 2, (self.image_size - inner_width) // 2
         return slice(top, top + inner_height), slice(left, left + inner_width)
 
@@ -71,7 +70,7 @@ class Preprocessing:
 
 @cache
 def _to_tensor(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
-    """Cached, since a copy to a GPU at every step would make the CPU wait."""
+    """Create a tensor; cached, since the CPU waits for each copy to a GPU."""
     return torch.tensor(values, device=device)
 
 
@@ -83,8 +82,8 @@ def resize_mask(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         shape: height and width of the result.
 
     Returns:
-        uint8 of {0, 1, IGNORE}: 1 where hair covers at least half of the labelled area of a pixel, IGNORE where less
-        than half of it is labelled.
+        uint8 of {0, 1, IGNORE}: IGNORE if less than half of a pixel's area is labelled, otherwise 1 if at least half of
+        the labelled area is hair.
     """
     if mask.dtype == bool or not (mask == IGNORE).any():
         return (_resize(mask.astype(np.float32), shape) >= 0.5).astype(np.uint8)

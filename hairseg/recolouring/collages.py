@@ -1,4 +1,4 @@
-"""Collages: a contact sheet of every preset, and a card to share."""
+"""Collages: a contact sheet with all presets, and a card to share."""
 
 from collections.abc import Mapping
 
@@ -10,9 +10,10 @@ from hairseg.recolouring.palette import PRESETS
 from hairseg.recolouring.recolourer import HairRecolourer
 from hairseg.recolouring.settings import DEFAULT_SETTINGS, RecolourSettings
 
-MARGIN, CAPTION_HEIGHT = 8, 24  # pixels
-SHARE_CARD_TILE_SIDE = 480  # pixels
-SHARE_CARD_MIN_WIDTH = 300  # pixels, wide enough for the longest caption
+# Pixels.
+MARGIN, CAPTION_HEIGHT = 8, 24
+CONTACT_SHEET_TILE_SIDE, SHARE_CARD_TILE_SIDE = 320, 480  # maximum longer side of a picture
+SHARE_CARD_MIN_WIDTH = 300  # of a column; the width of the longest caption
 
 
 def tile(pictures: Mapping[str, np.ndarray], columns: int, min_width: int = 0) -> np.ndarray:
@@ -20,8 +21,8 @@ def tile(pictures: Mapping[str, np.ndarray], columns: int, min_width: int = 0) -
 
     Args:
         pictures: by caption, uint8 grey (height, width) or RGB (height, width, 3).
-        columns: pictures in a row.
-        min_width: width of a column in pixels, if no picture is wider.
+        columns: number of pictures in a row.
+        min_width: minimum width of a column in pixels.
 
     Returns:
         uint8 RGB, (height, width, 3).
@@ -45,16 +46,13 @@ def tile(pictures: Mapping[str, np.ndarray], columns: int, min_width: int = 0) -
     return np.array(sheet)
 
 
-def contact_sheet(
-    photo: np.ndarray, alpha: np.ndarray, settings: RecolourSettings = DEFAULT_SETTINGS, tile_side: int = 320
-) -> np.ndarray:
-    """Show the photo and its hair in every preset, five in a row.
+def contact_sheet(photo: np.ndarray, alpha: np.ndarray, settings: RecolourSettings = DEFAULT_SETTINGS) -> np.ndarray:
+    """Show the photo and its hair in each preset colour, five in a row.
 
     Args:
         photo: uint8 RGB, (height, width, 3).
         alpha: float32 in [0, 1], (height, width).
-        settings: applied to every preset.
-        tile_side: maximum longer side of each picture in pixels.
+        settings: settings of all colours.
 
     Returns:
         uint8 RGB, (height, width, 3).
@@ -68,7 +66,7 @@ def contact_sheet(
     """
     photo = as_photo(photo)
     alpha = as_alpha(alpha, photo.shape[:2])
-    recolourer = HairRecolourer(scale_down(photo, tile_side), scale_down(alpha, tile_side))
+    recolourer = HairRecolourer(*(scale_down(picture, CONTACT_SHEET_TILE_SIDE) for picture in (photo, alpha)))
     pictures = {name: recolourer.recolour(name, settings) for name in PRESETS}
     return tile({"original": recolourer.photo, **pictures}, columns=5)
 

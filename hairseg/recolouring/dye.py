@@ -12,9 +12,9 @@ LEVELS = 4096
 
 PERCENTILES = np.array([5, 25, 50, 75, 95])
 
-# CIE L* of hair in photographs at PERCENTILES and at its brightest sheen; the third column identifies the row. The
-# percentiles are rounded medians over photos of similar hair, 867 in all of CelebAMask-HQ and Figaro1k (training and
-# test). Chosen by eye: the sheen, 5 to 10 above the 99th percentile, and the last row.
+# CIE L* of hair in photographs: a row per median lightness, with columns for PERCENTILES and the brightest sheen. The
+# percentiles are rounded medians over photos of similar hair, in total 867 of CelebAMask-HQ and Figaro1k (training and
+# test). The sheen, 5 to 10 above the 99th percentile, and the last row were chosen by eye.
 TYPICAL_LIGHTNESS = np.array(
     [
         [0.5, 1.9, 4.3, 9.9, 29.0, 55.0],
@@ -30,15 +30,15 @@ TYPICAL_LIGHTNESS = np.array(
     ]
 )
 
-CONTRAST_POWER = 0.6  # fraction of an unusual contrast that is kept, as a power: 0 none, 1 all
+CONTRAST_POWER = 0.6  # exponent of the ratio of the hair's contrast to a typical one; 0 makes all contrast typical
 
-MAX_SLOPE = 7.0  # of the tone curve; steeper curves show the noise of brightened black hair
-MAX_GRAIN_GAIN = 2.5  # fine grain cannot be told from noise
+MAX_SLOPE = 7.0  # of the tone curve; steeper curves make noise in brightened black hair visible
+MAX_GRAIN_GAIN = 2.5  # bounds the gain of noise, which is a part of the grain
 
-BLACK_POINT = 0.35  # fraction of the target that L* 0 is raised to: unlit hair shows no strands
-LIT_LIGHTNESS = 7.5  # L* from which hair may reach the full target
+BLACK_POINT = 0.35  # maximum new lightness of L* 0, as a fraction of the target: unlit hair shows no strands
+LIT_LIGHTNESS = 7.5  # L* at which the maximum reaches the target
 
-LINEAR_BLACK, LINEAR_WHITE = 0.002, 0.9712  # linear light; keeps dyed channels from clipping at 0 and 255
+LINEAR_BLACK, LINEAR_WHITE = 0.002, 0.9712  # linear light; prevents clipping of dyed channels at 0 and 255
 
 
 def lightness_index(lightness: np.ndarray) -> np.ndarray:
@@ -47,16 +47,16 @@ def lightness_index(lightness: np.ndarray) -> np.ndarray:
 
 
 def tone_curve(percentiles: np.ndarray, target: float) -> tuple[np.ndarray, np.ndarray]:
-    """Build the curve from the hair's lightness to that of photographed hair with another median.
+    """Compute the curve from the hair's lightness to that of photographed hair with another median.
 
-    This is histogram matching with a few percentiles, so that the curve is smooth and monotone.
+    This is histogram matching at a few percentiles, with a smooth and monotone interpolation.
 
     Args:
         percentiles: L* of the hair at PERCENTILES.
         target: new median L*, 0 to 100.
 
     Returns:
-        (curve, gain), float32 (LEVELS,) each: the new L*, and the factor for fine grain.
+        (curve, gain), float32 (LEVELS,) each: the new L*, and the factor of the fine grain.
     """
     median = percentiles[2]
     typical, typical_target = _typical_lightness(median), _typical_lightness(target)
@@ -64,7 +64,7 @@ def tone_curve(percentiles: np.ndarray, target: float) -> tuple[np.ndarray, np.n
     x = np.concatenate([[0], percentiles + 0.01 * np.arange(1, 6), [106]])
     y = np.concatenate([[0], target + (typical_target[:5] - target) * contrast, [typical_target[5] + 1]])
     y = np.minimum(y, target * (BLACK_POINT + (1 - BLACK_POINT) * x / LIT_LIGHTNESS))
-    # Bound the slope outwards from the median, which keeps its place.
+    # Bound the slope, from the median, which is unchanged, outwards.
     max_rise = MAX_SLOPE * np.diff(x)
     for i in (2, 1, 0):
         y[i] = max(1, y[i], y[i + 1] - max_rise[i])
@@ -80,17 +80,17 @@ def tone_curve(percentiles: np.ndarray, target: float) -> tuple[np.ndarray, np.n
 def pigment_ramp(rgb: tuple[int, int, int], vividness: float) -> tuple[np.ndarray, float]:
     """Compute the colours of one pigment from its deepest shade to its sheen.
 
-    Pigment absorbs light exponentially with its thickness (Beer-Lambert law). So powers of the linear colour are the
-    same pigment at other thicknesses: above 1 in the shade, where light has passed many strands, and down to 0, white,
-    in the sheen. Shaded blond hair in photographs is redder by 10 to 15 degrees of hue; the ramp reproduces that.
+    Pigment absorbs light exponentially with its thickness (Beer-Lambert law), so that powers of the linear colour are
+    the same pigment at other thicknesses: above 1 in the shade, where light has passed many strands, and down to 0,
+    white, in the sheen. Like this ramp, shaded blond hair in photographs is redder by 10 to 15 degrees of hue.
 
     Args:
         rgb: colour of the mid-tones, 0 to 255.
-        vividness: -1 to 1; scales the distance from grey by 0.6 to 1.4.
+        vividness: -1 to 1; scales the difference to grey by 0.6 to 1.4.
 
     Returns:
         (ramp, lightness). The ramp is float32 (3, LEVELS): a*, b*, and the headroom in [0, 1], the fraction of a hue
-        deviation that stays inside the gamut. The lightness is L* of the colour itself.
+        variation that stays inside the gamut. The lightness is L* of the colour itself.
     """
     pigment = srgb_to_linear(np.array(rgb) / 255)
     grey = pigment @ LUMINANCE_WEIGHTS

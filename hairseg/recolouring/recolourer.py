@@ -1,8 +1,8 @@
-"""Recolouring: photo, alpha and colour to the same hair, dyed.
+"""Recolouring of the hair in a photo.
 
 Dyeing keeps the light and changes the pigment. A smooth tone curve maps the hair's lightness to the distribution that
-hair of the target colour has in photographs. Each lightness then takes its a*, b* from the pigment's ramp (both in
-dye.py). The hair's fine grain and hue variation are added back.
+hair of the target colour has in photographs. The pigment's ramp gives the a*, b* of each lightness (both in dye.py).
+Then the hair's fine grain and hue variation are added again.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ import numpy as np
 
 from hairseg.images import alpha_to_grey, as_alpha, as_photo
 from hairseg.recolouring.dye import LEVELS, PERCENTILES, lightness_index, pigment_ramp, tone_curve
-from hairseg.recolouring.foreground import estimate_foreground
+from hairseg.recolouring.foreground import estimate_foreground, repeat_channel
 from hairseg.recolouring.light import rgb_to_lightness
 from hairseg.recolouring.palette import parse_colour
 from hairseg.recolouring.settings import DEFAULT_SETTINGS, RecolourSettings
@@ -29,12 +29,12 @@ from hairseg.recolouring.strands import (
 
 HAZE = 0.03  # networks seldom reach alpha 0 or 1; values this close are rounded
 
-LIGHTNESS_SHIFT = 0.9  # fraction of the way to the colour's lightness; less keeps the photo's exposure
+LIGHTNESS_SHIFT = 0.9  # fraction of the difference to the colour's lightness; below 1 to keep some of the exposure
 LIGHTNESS_STEP = 18.0  # L* added at `lightness` 1
 
-HUE_VARIATION_KEPT = 0.2  # fraction of the hair's own hue variation that shows through the dye
+HUE_VARIATION_KEPT = 0.2  # fraction of the hair's hue variation that is visible through the dye
 
-CHUNK_SIZE = 1 << 15  # pixels dyed at once; bounds the temporary arrays on large photos
+CHUNK_SIZE = 1 << 15  # pixels dyed at once, so that temporary arrays fit into the CPU's cache
 
 
 def recolour(
@@ -44,15 +44,15 @@ def recolour(
 
     Args:
         photo: uint8 RGB, (height, width, 3).
-        alpha: float32 in [0, 1], (height, width): how much of each pixel is hair.
+        alpha: float32 in [0, 1], (height, width), the fraction of each pixel that is hair.
         colour: `#rrggbb` or the name of a preset.
-        settings: strength, vividness, a second colour and more.
+        settings: strength, vividness, second colour and more.
 
     Returns:
-        uint8 RGB, (height, width, 3). Where alpha is 0 it equals the photo; at strength 0, everywhere.
+        uint8 RGB, (height, width, 3); equal to the photo where alpha is 0, and everywhere at strength 0.
 
     Raises:
-        InputError: unknown colour, unsuitable arrays, or photo and alpha differ in size.
+        InputError: the colour is unknown, an array is unsuitable, or photo and alpha differ in size.
 
     Example:
         >>> photo = np.full((8, 8, 3), 90, np.uint8)
@@ -66,17 +66,17 @@ def recolour(
 
 
 def cutout(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Cut out the hair, without the background's colour in its soft edges.
+    """Cut out the hair, without the colour of the background in its soft edges.
 
     Args:
         photo: uint8 RGB, (height, width, 3).
-        alpha: float32 in [0, 1], (height, width): how much of each pixel is hair.
+        alpha: float32 in [0, 1], (height, width), the fraction of each pixel that is hair.
 
     Returns:
-        uint8 RGBA, (height, width, 4); A is the alpha in 8 bits.
+        uint8 RGBA, (height, width, 4), with `alpha` in 8 bits as A.
 
     Raises:
-        InputError: unsuitable arrays, or photo and alpha differ in size.
+        InputError: an array is unsuitable, or photo and alpha differ in size.
 
     Example:
         >>> cutout(np.full((2, 2, 3), 90, np.uint8), np.float32([[1, 0], [1, 0]]))[0].tolist()
@@ -87,19 +87,19 @@ def cutout(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 @dataclass
 class _HairPixels:
-    """Per-pixel inputs of dyeing, as flat lists over the pixels of hair."""
+    """The pixels of hair in flat arrays."""
 
-    colour: np.ndarray  # photo, uint8 RGB
+    colour: np.ndarray  # of the photo, uint8 RGB
     alpha: np.ndarray
-    foreground: np.ndarray  # the hair's own colour, uint8 RGB
-    level: np.ndarray  # smooth lightness, index into the tables of dye.py
-    grain: np.ndarray  # lightness minus smooth lightness, L*
-    hue: np.ndarray  # hue variation kept, a* and b*, (2, pixels)
-    percentiles: np.ndarray  # L* of all hair, at PERCENTILES
+    foreground: np.ndarray  # colour without the background, uint8 RGB
+    level: np.ndarray  # smoothed lightness, as an index into the tables of dye.py
+    grain: np.ndarray  # lightness minus smoothed lightness, L*
+    hue: np.ndarray  # a* and b* of the hue variation that is kept, (2, pixels)
+    percentiles: np.ndarray  # L* of all pixels, at PERCENTILES
 
 
 class _Dye(NamedTuple):
-    """Lookup tables of one colour on this hair, (LEVELS,) each."""
+    """Lookup tables of one colour for this hair, (LEVELS,) each."""
 
     curve: np.ndarray
     grain_gain: np.ndarray
@@ -109,14 +109,14 @@ class _Dye(NamedTuple):
 
 
 class HairRecolourer:
-    """One photo's hair, separated from its background once, to be dyed in several colours or cut out.
+    """The hair of one photo, separated from the background once, to recolour in several colours or to cut out.
 
     Args:
         photo: uint8 RGB, (height, width, 3).
-        alpha: float32 in [0, 1], (height, width): how much of each pixel is hair.
+        alpha: float32 in [0, 1], (height, width), the fraction of each pixel that is hair.
 
     Raises:
-        InputError: unsuitable arrays, or photo and alpha differ in size.
+        InputError: an array is unsuitable, or photo and alpha differ in size.
 
     Example:
         >>> recolourer = HairRecolourer(np.full((8, 8, 3), 90, np.uint8), np.ones((8, 8), np.float32))
@@ -128,7 +128,7 @@ class HairRecolourer:
         self.photo = as_photo(photo)
         self.alpha = as_alpha(alpha, self.photo.shape[:2])
         left, top, width, height = cv2.boundingRect((self.alpha > HAZE).astype(np.uint8))
-        # Some background around the hair is needed to estimate edges and the background's colour.
+        # The foreground estimation needs some background around the hair.
         margin = max(width, height) // 16 + 4
         self._box = np.s_[max(0, top - margin) : top + height + margin, max(0, left - margin) : left + width + margin]
         self._alpha = np.clip((self.alpha[self._box] - HAZE) / (1 - 2 * HAZE), 0, 1)
@@ -137,7 +137,7 @@ class HairRecolourer:
             self._foreground = estimate_foreground(self.photo[self._box], self._alpha)
 
     def recolour(self, colour: str, settings: RecolourSettings = DEFAULT_SETTINGS) -> np.ndarray:
-        """Dye the hair; arguments, result and errors are those of the function `recolour`."""
+        """Dye the hair; arguments, result and errors are as for the function `recolour`."""
         colours = [colour] if settings.second_colour is None else [colour, settings.second_colour]
         rgbs = [parse_colour(text) for text in colours]
         result = self.photo.copy()
@@ -149,13 +149,13 @@ class HairRecolourer:
             chunk = slice(start, start + CHUNK_SIZE)
             dyed[chunk] = self._dye_chunk(chunk, dyes, settings)
         box = result[self._box].copy()
-        # As items of three bytes: assigning rows of three values makes this method a fifth slower.
-        box.view("V3").reshape(-1)[self._hair] = dyed.view("V3").reshape(-1)
+        # Pixels as items of three bytes: assigning rows of three values is five times slower.
+        np.put(box.view("V3"), self._hair, dyed.view("V3"))
         result[self._box] = box
         return result
 
     def cutout(self) -> np.ndarray:
-        """Cut out the hair as uint8 RGBA; see the function `cutout`."""
+        """Cut out the hair; the result is as for the function `cutout`."""
         grey = alpha_to_grey(self.alpha)
         # Transparent pixels must not contain the photo.
         colour = cv2.copyTo(self.photo, grey, np.zeros_like(self.photo))
@@ -199,12 +199,12 @@ class HairRecolourer:
 
     @cached_property
     def _lightness_rank(self) -> np.ndarray:
-        """Percentile of each pixel's smooth lightness in the hair, minus 0.5: about -0.5 to 0.5."""
+        """Percentile of each pixel's smoothed lightness among all hair, minus 0.5: about -0.5 to 0.5."""
         table = np.interp(np.linspace(0, 100, LEVELS), self._pixels.percentiles, PERCENTILES / 100 - 0.5)
         return table.astype(np.float32)[self._pixels.level]
 
     def _gather(self, picture: np.ndarray) -> np.ndarray:
-        """Pick the pixels of hair from a picture of the box."""
+        """Return the pixels of hair of a picture of the box, as a flat array."""
         return np.take(picture.reshape(-1, *picture.shape[2:]), self._hair, axis=0)
 
     def _create_dye(self, rgb: tuple[int, int, int], settings: RecolourSettings) -> _Dye:
@@ -214,7 +214,7 @@ class HairRecolourer:
         return _Dye(*tone_curve(self._pixels.percentiles, np.clip(target, 3, 92)), *ramp)
 
     def _dye_chunk(self, chunk: slice, dyes: list[_Dye], settings: RecolourSettings) -> np.ndarray:
-        """Dye some pixels of hair and composite them onto the photo: float32 RGB of whole numbers, (pixels, 3)."""
+        """Dye some pixels of hair and composite them onto the photo: RGB, float32 but integral, (pixels, 3)."""
         pixels = self._pixels
         lab = self._apply(dyes[0], chunk)
         if len(dyes) == 2:
@@ -224,16 +224,16 @@ class HairRecolourer:
         if settings.natural_roots > 0:
             position = self._root_to_tip[chunk] + 0.1 * self._lightness_rank[chunk]
             weight *= _smoothstep(0, settings.natural_roots, position)
-        # I = alpha F + (1 - alpha) B: a change of F changes I by alpha times as much, whatever B is.
+        # Since I = alpha F + (1 - alpha) B, a change of F changes I by alpha times the change, for any B.
         rgb = cv2.cvtColor(lab[None], cv2.COLOR_Lab2RGB)[0]
         rgb *= 255
         rgb -= pixels.foreground[chunk]
-        rgb *= weight[:, None]
+        rgb *= repeat_channel(weight).reshape(-1, 3)
         rgb += pixels.colour[chunk]
         return np.rint(np.clip(rgb, 0, 255, out=rgb), out=rgb)
 
     def _second_colour_weight(self, chunk: slice, mode: str) -> np.ndarray:
-        """Weight the second colour. Lighter strands take it sooner, so that its border follows the strands."""
+        """Return the weight of the second colour. Lighter strands have more, so that its border follows the strands."""
         rank = self._lightness_rank[chunk]
         if mode == "ombre":
             return _smoothstep(0.25, 0.8, self._root_to_tip[chunk] + 0.2 * rank)

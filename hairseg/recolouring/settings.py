@@ -20,9 +20,9 @@ def _number(default: float, lowest: float, step: float, label: str, help: str) -
 
 @dataclass(frozen=True)
 class RecolourSettings:
-    """Strength and look of a dye, and an optional second colour.
+    """Strength and appearance of a dye, and an optional second colour.
 
-    The help text of each setting is in its field's metadata; see `describe`.
+    `describe` returns each setting's range and help text.
 
     Raises:
         InputError: a value is out of range; the message names the setting.

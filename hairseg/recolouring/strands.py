@@ -1,18 +1,18 @@
-"""Hair structure from the photo: lightness without noise, hue variation, root-to-tip direction, and strands.
+"""Structure of the hair in a photo: lightness without noise, hue variation, root-to-tip position, and strands.
 
-Lightness is CIE L*, float32 (height, width), 0 to 100. Alpha is float32 in [0, 1], (height, width). What varies slowly
-is computed on a small grid.
+Lightness is CIE L*, float32 (height, width), 0 to 100. Alpha is float32 in [0, 1], (height, width). Slowly varying
+quantities are computed on a small grid.
 """
 
 import cv2
 import numpy as np
 
-from hairseg.images import downsample
+from hairseg.images import downsample, fit_size
 
 GRID_SIDE = 128  # pixels, longer side
 
 STREAK_GRID_SIDE = 320  # pixels, longer side
-STREAK_STEPS = 16  # of the convolution, in each direction
+STREAK_STEPS = 16  # of the line integral convolution, in each direction
 STREAK_STEP_LENGTH = 2.5  # pixels
 
 
@@ -22,9 +22,9 @@ def lab_on_grid(colour: np.ndarray) -> np.ndarray:
 
 
 def clamp_edge_lightness(lightness: np.ndarray, core: np.ndarray) -> np.ndarray:
-    """Clamp lightness near the edges to the range of the hair further inside.
+    """Clamp lightness near the edges to the range of the hair farther inside.
 
-    Otherwise an alpha that extends onto a face or a wall turns it into a sheen: a bright rim around the hair.
+    Otherwise, where alpha extends onto a face or a wall, dyed hair has a bright rim.
 
     Args:
         lightness: CIE L*.
@@ -35,7 +35,7 @@ def clamp_edge_lightness(lightness: np.ndarray, core: np.ndarray) -> np.ndarray:
     """
     small = _to_grid(lightness)
     inner = cv2.erode(_to_grid(core.astype(np.float32)), np.ones((5, 5)))
-    # Thin braids have no inner hair. A small weight on the global mean keeps the local statistics defined there.
+    # Thin braids have no inner pixels. A small weight of the global mean keeps the local statistics defined there.
     weight = cv2.GaussianBlur(inner, (0, 0), 3) + 1e-3
     global_mean = np.average(small, weights=inner + 1e-9)
     mean = (cv2.GaussianBlur(inner * small, (0, 0), 3) + 1e-3 * global_mean) / weight
@@ -51,7 +51,7 @@ def clamp_edge_lightness(lightness: np.ndarray, core: np.ndarray) -> np.ndarray:
 def smooth_lightness(lightness: np.ndarray, core: np.ndarray) -> np.ndarray:
     """Smooth lightness with a self-guided filter (He et al., ECCV 2010), which keeps strands and removes noise.
 
-    The variance of noise is estimated from the 30 % of the hair with the least local variance.
+    The 30th percentile of the local variance estimates the variance of the noise.
 
     Args:
         lightness: CIE L*.
@@ -71,11 +71,11 @@ def hue_variation(lab: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Compute the local deviation of a*, b* from their mean, without the part that is linear in lightness.
 
     Args:
-        lab: CIELAB of the hair's own colour on the small grid, float32 (rows, columns, 3).
+        lab: CIELAB of the hair's foreground colour on the small grid, float32 (rows, columns, 3).
         alpha: float32 in [0, 1], (height, width).
 
     Returns:
-        float32, (height, width, 2), of magnitude 20 at most.
+        float32, (height, width, 2), of magnitude at most 20.
     """
     lightness, *hues = cv2.split(cv2.GaussianBlur(lab, (0, 0), 1))
     weight = _to_grid(alpha) + 1e-6
@@ -90,8 +90,8 @@ def hue_variation(lab: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 def root_to_tip(alpha: np.ndarray) -> np.ndarray:
     """Compute the position of each pixel along the hair, float32 from 0 at the roots to 1 at the tips.
 
-    Hair hangs: the direction is straight down, turned towards the principal axis of the alpha. It turns further the
-    longer the hair and the steeper the axis. 0 and 1 are the 2nd and 98th percentile of the hair's positions.
+    The direction is straight down, since hair hangs, turned towards the principal axis of alpha, and more so for longer
+    hair and a steeper axis. 0 and 1 are the 2nd and 98th percentile of the positions.
     """
     height, width = alpha.shape
     moments = cv2.moments(alpha)
@@ -112,7 +112,7 @@ def root_to_tip(alpha: np.ndarray) -> np.ndarray:
 
 
 def strand_rank(lightness: np.ndarray) -> np.ndarray:
-    """Rank strands in a random but repeatable order; a threshold on the rank selects any fraction of them.
+    """Rank strands in a random but repeatable order, so that a threshold selects any fraction of them.
 
     Line integral convolution (Cabral and Leedom, SIGGRAPH 1993) averages noise along the strands. Their direction is
     the eigenvector of the structure tensor with the smaller eigenvalue.
@@ -121,7 +121,7 @@ def strand_rank(lightness: np.ndarray) -> np.ndarray:
         lightness: CIE L*.
 
     Returns:
-        float32 in [0, 1], (height, width), about constant along each strand.
+        float32 in [0, 1], (height, width), uniformly distributed, and about constant along each strand.
     """
     small = _to_grid(lightness, STREAK_GRID_SIDE)
     gradient_x, gradient_y = cv2.Sobel(small, cv2.CV_32F, 1, 0), cv2.Sobel(small, cv2.CV_32F, 0, 1)
@@ -129,7 +129,7 @@ def strand_rank(lightness: np.ndarray) -> np.ndarray:
         cv2.GaussianBlur(product, (0, 0), 4) for product in (gradient_x**2, gradient_y**2, gradient_x * gradient_y)
     )
     angle = 0.5 * np.arctan2(2 * xy, xx - yy) + np.pi / 2
-    # Kinky hair has no dominant direction. Steps of the length of the coherence then stay within a small spot.
+    # Scale steps by the coherence: kinky hair has no dominant direction, and steps stay within a small spot.
     coherence = np.sqrt((xx - yy) ** 2 + 4 * xy**2) / (xx + yy + 1e-6)
     noise = np.random.default_rng(0).standard_normal(small.shape, dtype=np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), 1.2)
@@ -146,7 +146,7 @@ def strand_rank(lightness: np.ndarray) -> np.ndarray:
             nearest = np.rint(position).astype(np.intp)
             samples = np.take(field, nearest[:, 1] * columns + nearest[:, 0], axis=0)
             total += samples[:, 0]
-            # Strand directions have no sign: flip those that would lead back.
+            # Directions have no sign: reverse those that lead back.
             reversed_ = samples[:, 1] * heading[:, 0] + samples[:, 2] * heading[:, 1] < 0
             heading = np.where(reversed_[:, None], -samples[:, 1:], samples[:, 1:])
     rank = np.empty(total.size, np.float32)
@@ -156,6 +156,4 @@ def strand_rank(lightness: np.ndarray) -> np.ndarray:
 
 def _to_grid(picture: np.ndarray, longer_side: int = GRID_SIDE) -> np.ndarray:
     """Downsample so that the longer side is at most `longer_side` pixels."""
-    height, width = picture.shape[:2]
-    scale = min(1.0, longer_side / max(height, width))
-    return downsample(picture, (max(1, round(width * scale)), max(1, round(height * scale))))
+    return downsample(picture, fit_size(picture.shape, min(longer_side, max(picture.shape[:2]))))

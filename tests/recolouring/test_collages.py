@@ -13,7 +13,7 @@ def test_contact_sheet_shows_the_photo_and_every_preset():
     photo = np.random.default_rng(0).integers(40, 90, (160, 160, 3), np.uint8)
     alpha = np.zeros((160, 160), np.float32)
     alpha[20:120, 40:140] = 1
-    sheet = contact_sheet(photo, alpha, tile_side=160)
+    sheet = contact_sheet(photo, alpha)
     assert sheet.dtype == np.uint8
     assert sheet.shape == (3 * (160 + 24 + 8) + 8, 5 * (160 + 8) + 8, 3)
     assert np.array_equal(sheet[8:168, 8:168], photo)
