@@ -52,7 +52,7 @@ def without_front_matter(text: str) -> str:
 
 def command_line_reference() -> str:
     """Render the help of every command of `hairseg` as Markdown, with its examples as code."""
-    command = [sys.executable, "-m", "typer", "hairseg.cli.app", "--app", "app", "utils", "docs", "--name", "hairseg"]
+    command = [sys.executable, "-m", "typer", "hairseg.cli.app", "utils", "docs", "--name", "hairseg"]
     output = subprocess.run([*command, "--title", "Commands"], cwd=PROJECT, check=True, stdout=subprocess.PIPE).stdout
     text = output.decode().replace("\b\n", "")  # Click's mark for paragraphs that it must not wrap
     return re.sub(r"^Examples:\n((?:  .*\n)+)", examples_as_code, text, flags=re.MULTILINE)
