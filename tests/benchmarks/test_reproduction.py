@@ -7,7 +7,8 @@ from typing import Any
 
 from conftest import PROJECT
 
-sys.path[:0] = [str(PROJECT / "benchmarks"), str(PROJECT / "scripts")]
+sys.path.insert(0, str(PROJECT / "benchmarks"))
+sys.path.insert(0, str(PROJECT / "scripts"))
 
 from generate_docs import context, render
 from reproduction import create_record
