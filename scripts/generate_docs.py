@@ -33,7 +33,7 @@ RESULTS = PROJECT / "benchmarks" / "results"
 PAGES = ("results.md", "reproduction.md", "performance.md", "scaling.md")
 
 # Prices of Hugging Face Spaces in dollars per hour, https://huggingface.co/docs/hub/spaces-gpus, November 2026.
-PRICES = {"cpu_upgrade": 0.03, "l4": 0.80, "a100": 2.50}
+PRICES = {"cpu_upgrade": 0.03, "l4": 0.80}
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
