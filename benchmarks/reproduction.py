@@ -1,10 +1,11 @@
-"""Record a training of the paper's network by the paper's recipe, and render docs/reproduction.md.
+"""Record a training of the paper's network by the paper's recipe, for docs/reproduction.md.
 
     python train.py --data CelebAMask-HQ --variants random --output runs/paper-random
     python benchmarks/reproduction.py --repo runs/paper-random --seeds runs/paper-random-1 runs/paper-random-2
+    python scripts/generate_docs.py
 
-Settings and scores go to benchmarks/results/reproduction.json, which keeps its record of the other variant. The page
-and its figures are rendered from that file. Of trainings with other seeds, only the kept epoch's scores are recorded.
+Settings and scores go to benchmarks/results/reproduction.json, which keeps its record of the other variant. Of
+trainings with other seeds, only the kept epoch's scores are recorded. Curves by epoch go to docs/reproduction-*.png.
 """
 
 import json
@@ -13,17 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from common import PROJECT, create_parser, run
-from jinja2 import Template
 
 from hairseg.evaluation.figures import draw_history
-from hairseg.files import write_bytes, write_json
-from hairseg.paper import PAPER_AUROC
+from hairseg.files import write_json
 from hairseg.repository import ModelRepository
-from hairseg.training.recipes import RECIPES
-
-PAGE = PROJECT / "docs" / "reproduction.md"
-
-TEMPLATE = Path(__file__).with_suffix(".md")
 
 SCORES = ("auroc", "f1", "iou", "mse", "boundary_iou")
 
@@ -78,12 +72,6 @@ def record_seed(repository: ModelRepository, variant: str) -> dict[str, Any]:
     return {"seed": entry.seed, "kept": kept}
 
 
-def render_page(record: dict[str, Any]) -> str:
-    """Render docs/reproduction.md."""
-    template = Template(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(record, paper_auroc=PAPER_AUROC, recipes=RECIPES["paper"]).rstrip("\n") + "\n"
-
-
 def main() -> None:
     parser = create_parser(__doc__)
     parser.set_defaults(output=PROJECT / "benchmarks" / "results" / "reproduction.json")
@@ -94,11 +82,10 @@ def main() -> None:
     if args.output.exists():
         record["variants"] = json.loads(args.output.read_text())["variants"] | record["variants"]
     write_json(args.output, record)
-    write_bytes(PAGE, render_page(record).encode())
     for variant, trained in record["variants"].items():
-        figure = PAGE.with_name(f"reproduction-{variant}.png")
+        figure = PROJECT / "docs" / f"reproduction-{variant}.png"
         draw_history(figure, trained["history"], f"{variant}, {record['backbone']}", trained["settings"]["best_epoch"])
-    print(f"Wrote {args.output} and {PAGE}.")
+    print(f"Wrote {args.output}. Run scripts/generate_docs.py next.")
 
 
 if __name__ == "__main__":

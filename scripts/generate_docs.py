@@ -18,20 +18,24 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from safetensors import safe_open
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT))  # works without an installed package
+
+from hairseg.paper import PAPER_AUROC  # noqa: E402
+from hairseg.repository import BUNDLED, ModelRepository  # noqa: E402
+from hairseg.repository.dataset_names import dataset_name  # noqa: E402
+from hairseg.training.recipes import RECIPES  # noqa: E402
+
 DOCS = PROJECT / "docs"
 README = PROJECT / "README.md"
-BUNDLED = PROJECT / "hairseg" / "bundled"
 RESULTS = PROJECT / "benchmarks" / "results"
 
-PAGES = ("results.md", "performance.md", "scaling.md")
+PAGES = ("results.md", "reproduction.md", "performance.md", "scaling.md")
 
 # Prices of Hugging Face Spaces in dollars per hour, https://huggingface.co/docs/hub/spaces-gpus, November 2026.
-PRICES = {"cpu_upgrade": 0.03, "l4": 0.80, "a100": 2.50}
+PRICES = {"cpu_upgrade": 0.03, "l4": 0.80}
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
-
-DATASET_NAMES = {"celebamask-hq": "CelebAMask-HQ", "figaro1k": "Figaro1k"}
 
 
 def score(value: float | None) -> str:
@@ -39,9 +43,9 @@ def score(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def percent(fraction: float) -> str:
-    """Format a fraction as a percentage with two decimals."""
-    return f"{100 * fraction:.2f} %"
+def percent(fraction: float | None) -> str:
+    """Format a fraction as a percentage with two decimals; None is a dash."""
+    return "-" if fraction is None else f"{100 * fraction:.2f} %"
 
 
 def significant(value: float, digits: int = 2) -> str:
@@ -50,18 +54,14 @@ def significant(value: float, digits: int = 2) -> str:
     return f"{round(value, decimals):,.{max(0, decimals)}f}"
 
 
+def duration(seconds: float) -> str:
+    """Format a duration in seconds below two minutes, in minutes above."""
+    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+
+
 def read_json(path: Path) -> Any:
     """Parse a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def read_metrics() -> dict[str, Any]:
-    """Read the bundled metrics.json, and give every data set a display name."""
-    metrics = read_json(BUNDLED / "metrics.json")
-    for part in (metrics, *metrics["others"]):
-        part["name"] = DATASET_NAMES.get(part["dataset"], part["dataset"])
-        part.setdefault("full_resolution", part.get("own_size"))
-    return metrics
 
 
 def count_parameters(weights: Path) -> int:
@@ -73,15 +73,31 @@ def count_parameters(weights: Path) -> int:
 
 def context() -> dict[str, Any]:
     """Collect the values that the templates use."""
-    weights = BUNDLED / "pretrained" / "model.safetensors"
+    repository, weights = ModelRepository(BUNDLED), BUNDLED / "pretrained" / "model.safetensors"
     return {
-        "metrics": read_metrics(),
-        "config": read_json(BUNDLED / "config.json"),
+        "metrics": repository.metrics(),
+        "config": repository.config,
+        "paper_auroc": PAPER_AUROC,
+        "recipes": RECIPES,
         "parameters": count_parameters(weights),
         "megabytes": weights.stat().st_size / 1e6,
         "prices": PRICES,
         "results": {path.stem.replace("-", "_"): read_json(path) for path in sorted(RESULTS.glob("*.json"))},
     }
+
+
+def render(name: str, values: dict[str, Any]) -> str:
+    """Render a template of scripts/templates with the values from `context`."""
+    environment = Environment(
+        loader=FileSystemLoader(PROJECT / "scripts" / "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    filters = (score, percent, significant, duration)
+    environment.filters |= {function.__name__: function for function in filters} | {"dataset": dataset_name}
+    return environment.get_template(name).render(values)
 
 
 def generate() -> dict[Path, str]:
@@ -90,17 +106,9 @@ def generate() -> dict[Path, str]:
     Returns:
         The text of each file by its path.
     """
-    environment = Environment(
-        loader=FileSystemLoader(PROJECT / "scripts" / "templates"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"score": score, "percent": percent, "significant": significant}
     values = context()
-    files = {DOCS / name: environment.get_template(name).render(values) for name in PAGES}
-    table = environment.get_template("readme-results.md").render(values)
+    files = {DOCS / name: render(name, values) for name in PAGES}
+    table = render("readme-results.md", values)
     files[README] = replace_section(README.read_text(encoding="utf-8"), "results", table)
     return files
 

@@ -7,6 +7,7 @@ site all paths are relative to the same root, so the hooks remove these prefixes
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -51,13 +52,17 @@ def without_front_matter(text: str) -> str:
 
 
 def command_line_reference() -> str:
-    """Render the help of every command of `hairseg` as Markdown, with its examples as code."""
+    """Render the help of every command of `hairseg` as Markdown, with its examples as code.
+
+    The lists of commands are left out, since Typer cuts their descriptions to 45 characters.
+    """
     command = [sys.executable, "-m", "typer", "hairseg.cli.app", "utils", "docs", "--name", "hairseg"]
     output = subprocess.run([*command, "--title", "Commands"], cwd=PROJECT, check=True, stdout=subprocess.PIPE).stdout
     text = output.decode().replace("\b\n", "")  # Click's mark for paragraphs that it must not wrap
-    return re.sub(r"^Examples:\n((?:  .*\n)+)", examples_as_code, text, flags=re.MULTILINE)
+    text = re.sub(r"^\*\*Commands\*\*:\n\n(?:\* .*\n)+\n", "", text, flags=re.MULTILINE)
+    return re.sub(r"^Examples?:\n((?:  .*\n)+)", examples_as_code, text, flags=re.MULTILINE)
 
 
 def examples_as_code(match: re.Match[str]) -> str:
     """Turn the indented lines of an "Examples:" section into a code block."""
-    return f"**Examples**:\n\n```console\n{re.sub('^  ', '$ ', match[1], flags=re.MULTILINE)}```\n"
+    return f"**Examples**:\n\n```sh\n{textwrap.dedent(match[1])}```\n"

@@ -127,6 +127,13 @@ def test_the_modules_in_contributing_exist():
         assert (PROJECT / path).exists(), path
 
 
+def test_names_in_contributing_exist():
+    text = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("\n## How to add")[1]
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (PROJECT / "hairseg").rglob("*.py"))
+    for name in re.findall(r"`(_?[A-Za-z]+_[A-Za-z_]+|[A-Z]+)`", text):
+        assert re.search(rf"^ *(def |class )?{name}\b", source, re.MULTILINE), name
+
+
 def test_all_preset_colours_backbones_and_recipes_are_documented():
     docs = PROJECT / "docs"
     assert ", ".join(PRESETS) in " ".join((docs / "command-line.md").read_text(encoding="utf-8").split())
