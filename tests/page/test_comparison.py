@@ -39,7 +39,8 @@ def test_the_middle_halves_the_hair():
 
 
 @pytest.mark.parametrize(
-    "hair", [box(140, 160, 20, 40), box(0, 15, 0, 15), box(280, 300, 180, 200), box(100, 120, 20, 40) + box(150, 160, 30, 40)]
+    "hair",
+    [box(140, 160, 20, 40), box(0, 15, 0, 15), box(280, 300, 180, 200), box(100, 120, 20, 40) + box(150, 160, 30, 40)],
 )
 def test_a_small_head_is_in_focus_with_some_of_its_surroundings(hair):
     left, top, right, bottom = find_focus(hair > 0)

@@ -80,7 +80,7 @@ def find_focus(mask: np.ndarray) -> tuple[float, float, float, float] | None:
         return None
     x = float(np.clip((left + right) / 2 - side / 2, 0, 1 - side))
     y = float(np.clip(top - side / 4, 0, 1 - side))  # the face is below the hair
-    return round(x, 4), round(y, 4), round(x + side, 4), round(y + side, 4)
+    return round(x, 4), round(y, 4), round(float(x + side), 4), round(float(y + side), 4)
 
 
 def middle_of(mask: np.ndarray) -> float:
