@@ -178,7 +178,7 @@ def build_settings() -> list[Any]:
 @cache
 def module_files() -> dict[str, Path]:
     """Return the scripts and example photos by their address below `modules_address`."""
-    paths = [*FOLDER.glob("studio/*.js"), *FOLDER.glob("live/*.js"), *FOLDER.glob("examples/*.jpg")]
+    paths = [FOLDER / "tabs.js", *FOLDER.glob("studio/*.js"), *FOLDER.glob("live/*.js"), *FOLDER.glob("examples/*.jpg")]
     return {path.relative_to(FOLDER).as_posix(): path for path in sorted(paths)}
 
 
@@ -205,7 +205,7 @@ def launch_options() -> dict[str, Any]:
     )
     return {
         "css_paths": [FOLDER / "studio" / "studio.css", FOLDER / "live" / "live.css"],
-        "head": preload,
+        "head": f'{preload}<script type="module" src="{modules_address()}/tabs.js"></script>',
         "footer_links": ["api", "gradio"],
         "run_history": False,
         "favicon_path": FOLDER / "icon.png",

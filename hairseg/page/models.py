@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
 UNKNOWN = "-"
 
+TIME = "time per photo (ms)"
+
 LEGEND = (
     "F1 and AUROC are those of the models' own files, on photos that the networks were not trained on. Models are "
-    "comparable only if their test photos are the same. ★ marks the best of comparable models."
+    "comparable only if their test photos are the same. ★ marks the best of comparable models. "
+    "The time is that of both networks for a small photo, measured when the model was loaded."
 )
 
 
@@ -29,8 +32,8 @@ def describe_models(models: ModelRegistry, chosen: str | None) -> str:
     from hairseg.repository.leaderboard import groups_of, read_row
 
     rows = [read_row(model.repository, model.name, _commit(model)) for model in models]
-    columns = [_column(row, group) for group in groups_of(rows) for row in group.rows]
-    titles = ["model", "backbone", "recipe", "training photos", *_scores(), "MB", "test photos"]
+    columns = [_column(row, group, models) for group in groups_of(rows) for row in group.rows]
+    titles = ["model", "backbone", "recipe", "training photos", *_scores(), "MB", TIME, "test photos"]
     head, *lines = [[title, *(column[index] for column in columns)] for index, title in enumerate(titles)]
     model = models.find(chosen)
     return f"{markdown_table(head, lines)}\n\n{LEGEND}\n\n### In use: {model}\n\n{_files(model)}"
@@ -41,14 +44,16 @@ def _scores() -> list[str]:
     return [f"{score}, {titles[variant]}" for variant in VARIANTS for score in ("F1", "AUROC")]
 
 
-def _column(row: "Row", group: "Group") -> list[str]:
+def _column(row: "Row", group: "Group", models: ModelRegistry) -> list[str]:
     """Return the cells of one model, without markup."""
     revision = f" ({row.revision})" if row.revision else ""
     variants = row.variants.values()
     trained_on = [f"{variant.trained_on:,}" if variant.trained_on else None for variant in variants]
     scores = [_score(row, group, variant, score) for variant in VARIANTS for score in ("f1", "auroc")]
     facts = [f"{row.name}{revision}", row.backbone, _joined([variant.recipe for variant in variants])]
-    cells = [*facts, _joined(trained_on), *scores, f"{row.megabytes:.1f}", str(row.photos or UNKNOWN)]
+    milliseconds = models.milliseconds.get(row.name)
+    speed = UNKNOWN if milliseconds is None else f"{milliseconds:.0f}"
+    cells = [*facts, _joined(trained_on), *scores, f"{row.megabytes:.1f}", speed, str(row.photos or UNKNOWN)]
     return [sanitise(cell) for cell in cells]
 
 

@@ -60,7 +60,7 @@ def test_large_heads_and_photos_without_hair_are_shown_completely():
 @pytest.mark.parametrize("value, said", [(0.05, "no hair found"), (0.3, "hardly any hair found")])
 def test_hair_that_is_dyed_is_never_said_to_be_none(value, said):
     alpha = np.full((100, 100), value, np.float32)
-    assert caption(0, alpha) == said
+    assert caption(0, alpha) == said and caption(0.0001, alpha + 0.5) == "hardly any hair found"
 
 
 def test_a_small_head_is_not_called_hardly_any_hair():

@@ -6,9 +6,9 @@
  * @typedef {import("./settings.js").Constants} Constants
  * @typedef {{name: string, src: string, path: string | null, bring: () => Promise<string | undefined>, isExample: boolean,
  *   strokes: import("./brush.js").Stroke[], past: import("./brush.js").Stroke[][]}} Photo
- * @typedef {{photo: Photo, model: string | null, result: Result | null, ratio: number}} Look
+ * @typedef {{photo: Photo, model: string | null, result: Result | null, ratio: number, head: number[] | null}} Look
  * @typedef {{error?: string, gone?: boolean, shown: string, size: [number, number], masks: Record<string, string>,
- *   captions: Record<string, string>, scores: Record<string, string>, agreement: number, verdict: string, focus: number[] | null, isFullSize: boolean}} Result
+ *   captions: Record<string, string>, scores: Record<string, string>, agreement: number, verdict: string, focus: number[] | null, heads: number[][], isFullSize: boolean}} Result
  * @typedef {{props: {value: any}, trigger: (event: string) => void, server: Record<string, (payload: any) => Promise<any>>,
  *   upload: (file: File) => Promise<{path: string}>, watch: (name: string, callback: () => void) => void}} Gradio
  */
@@ -126,7 +126,13 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     // ---- one photo ----
 
     /** @param {Partial<Settings>} [more] */
-    const payload = more => ({photo: look?.photo.path, strokes: look?.photo.strokes, ...settings, ...more});
+    const payload = more => ({
+        photo: look?.photo.path,
+        strokes: look?.photo.strokes,
+        head: look?.head,
+        ...settings,
+        ...more,
+    });
     /** @param {() => boolean} isWanted */
     const patience = isWanted => ({isWanted, onLost: () => say(LOST), onReached: sayReached});
 
@@ -134,7 +140,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     const begin = async photo => {
         if (look?.result) previous = look;
         /** @type {Look} */
-        const own = {photo, model: settings.model, result: null, ratio: 1};
+        const own = {photo, model: settings.model, result: null, ratio: 1, head: null};
         look = own;
         say("");
         clearPictures();
@@ -198,6 +204,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         at(".verdict").textContent = answer.verdict;
         at("[data-zoom=head]").hidden = !answer.focus;
         if (answer.focus) setView(viewOf(answer.focus));
+        showHeads();
         shown.push(fill("#photo .pan", addressOf(answer.shown), "The photo"));
         await Promise.all(shown);
         if (isWanted()) refreshOverlay();
@@ -209,7 +216,9 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             wanted = settings,
             strokes = own?.photo.strokes;
         if (!own?.photo.path) return;
-        const isWanted = () => own === look && wanted === settings && strokes === own.photo.strokes;
+        const head = own.head;
+        const isWanted = () =>
+            own === look && wanted === settings && strokes === own.photo.strokes && head === own.head;
         at("#compare").classList.add("is-waiting");
         const answer = await insist(() => server.recolour(payload()), patience(isWanted));
         if (!answer || !isWanted()) return;
@@ -247,6 +256,34 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         at(".palette").style.setProperty("--thumbnails", `url("${addressOf(answer.src)}")`);
         element.classList.add("has-thumbnails");
     });
+
+    /** Offer the choice of one head where there are several. */
+    const showHeads = () => {
+        const place = at(".heads"),
+            heads = look?.result?.heads ?? [];
+        place.hidden = heads.length < 2;
+        const buttons = [null, ...heads].map((head, index) => {
+            const button = Object.assign(document.createElement("button"), {
+                type: "button",
+                textContent: head ? `Person ${index}` : "Everyone",
+            });
+            button.setAttribute("aria-pressed", String(look?.head === head));
+            button.addEventListener("click", () => chooseHead(head));
+            return button;
+        });
+        place.replaceChildren(...(heads.length < 2 ? [] : buttons));
+    };
+    /** @param {number[] | null} head */
+    const chooseHead = head => {
+        if (!look || look.head === head) return;
+        look.head = head;
+        const index = head ? (look.result?.heads.indexOf(head) ?? -1) + 1 : 0;
+        for (const [number, button] of [...at(".heads").children].entries()) {
+            button.setAttribute("aria-pressed", String(number === index));
+        }
+        recolour();
+        showThumbnails();
+    };
 
     /** @param {{error?: string, gone?: boolean}} answer */
     const fail = ({error = "", gone}) => {
@@ -394,7 +431,12 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         address.hash = "";
         return address.href;
     };
-    const writeAddress = () => history.replaceState(history.state, "", linkOf());
+    const writeAddress = () => {
+        const address = new URL(linkOf()),
+            tab = new URLSearchParams(location.search).get("tab");
+        if (tab) address.searchParams.set("tab", tab);
+        history.replaceState(history.state, "", address);
+    };
     /** @param {string} colour */
     const noteTried = colour => {
         if (tried[0] === colour) return;
@@ -525,6 +567,15 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         at("#compare").style.setProperty("--cut", String(value));
     };
     cut.addEventListener("input", () => at("#compare").style.setProperty("--cut", String(Number(cut.value) / 100)));
+    at("#compare").addEventListener("click", event => {
+        if (/** @type {HTMLElement} */ (event.target).closest("input, canvas")) return;
+        const [u, v] = within(at("#compare"), event),
+            [x, y] = [view.x + u / view.scale, view.y + v / view.scale];
+        const head = look?.result?.heads.find(
+            ([left, top, right, bottom]) => x >= left && x <= right && y >= top && y <= bottom + (bottom - top),
+        );
+        if (head) chooseHead(look?.head === head ? null : head);
+    });
     at("#compare").addEventListener("animationend", () => at("#compare").classList.remove("is-new"));
     const refreshOverlay = () => {
         at(".row").hidden = mode !== "row";
@@ -623,6 +674,31 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             at(".said").textContent = "The link is copied.";
         }, linkOf());
 
+    /** The last colours side by side; a click takes one. */
+    const compareColours = () => {
+        const own = look;
+        const others = Object.values(constants.presets).filter(colour => !tried.includes(colour));
+        const colours = [...tried, ...others].slice(0, 4);
+        const grid = Object.assign(document.createElement("div"), {className: "colours"});
+        const dialog = openDialog(element, "Compare colours", [grid]);
+        dialog.style.setProperty("--ratio", String(own?.ratio ?? 1));
+        for (const colour of colours) {
+            const name = presetOf(colour, constants.presets) ?? colour;
+            const button = Object.assign(document.createElement("button"), {type: "button", textContent: name});
+            button.addEventListener("click", () => {
+                change({colour});
+                dialog.close();
+            });
+            grid.append(button);
+            const isWanted = () => own === look && dialog.isConnected;
+            insist(() => server.recolour(payload({colour})), patience(isWanted)).then(answer => {
+                if (!answer?.src) return;
+                const image = Object.assign(document.createElement("img"), {src: addressOf(answer.src), alt: ""});
+                button.prepend(image);
+            });
+        }
+    };
+
     const enlarge = () => {
         const stage = at(".stage"),
             frame = at("#compare");
@@ -659,6 +735,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         },
         dismiss: () => say(""),
         enlarge,
+        compare: compareColours,
         copy: copyPicture,
         share,
         link: copyLink,
