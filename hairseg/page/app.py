@@ -12,7 +12,7 @@ from gradio.themes import Base, Soft
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from hairseg.errors import InputError
@@ -31,7 +31,7 @@ from hairseg.page.scores import (
 )
 from hairseg.page.security import LARGEST_FILE, AllowedAddresses, BoundedRequests
 from hairseg.page.store import PhotoStore
-from hairseg.page.studio.studio import StudioService, studio_component
+from hairseg.page.studio.studio import EXAMPLE_TITLES, StudioService, example_thumbnail, studio_component
 from hairseg.page.workarounds import EXCEPTION_HANDLERS, Page, replace_parser_and_state_holder
 from hairseg.page.workers import Workers
 from hairseg.recolouring.palette import PRESETS
@@ -57,6 +57,8 @@ ON_SERVER: dict[str, Any] = {
 }
 
 SETTINGS = ("colour", "variant", "strength", "vividness", "lightness", "natural_roots", "second_mode", "second_colour")
+
+THUMBNAILS = {f"thumbnails/{name}.jpg": name for name in EXAMPLE_TITLES}
 
 LABELS = {"strength": "Strength", "vividness": "Vividness", "lightness": "Brightness", "natural_roots": "Natural roots"}
 
@@ -189,11 +191,14 @@ def modules_address() -> str:
     return f"modules/{digest.hexdigest()[:12]}"
 
 
-async def serve_module(request: Request) -> FileResponse:
-    path = module_files().get(request.path_params["name"])
+async def serve_module(request: Request) -> Response:
+    name, headers = request.path_params["name"], {"Cache-Control": "public, max-age=31536000, immutable"}
+    if name in THUMBNAILS:
+        return Response(example_thumbnail(THUMBNAILS[name]), headers=headers, media_type="image/jpeg")
+    path = module_files().get(name)
     if path is None:
         raise HTTPException(404)
-    return FileResponse(path, headers={"Cache-Control": "public, max-age=31536000, immutable"})
+    return FileResponse(path, headers=headers)
 
 
 def launch_options() -> dict[str, Any]:

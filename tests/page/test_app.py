@@ -122,7 +122,7 @@ def test_several_models_are_served_and_one_that_cannot_be_had_does_not_stop_them
     finally:
         process.kill()
         output, _ = process.communicate()
-    assert "note: the model missing is not served, because 'missing' is neither a folder nor a Hub id" in output
+    assert "note: The model missing is not served: 'missing' is neither a folder nor a Hub id" in output
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,9 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         remember(photo);
         watchQueue(own);
         await Promise.all([seen, showMasks(own), recolour()]);
-        if (own === look && own.result) setStage("done");
+        if (own !== look || !own.result) return;
+        setStage("done");
+        showThumbnails();
     };
 
     /** Say how busy the server is while the answer takes long. @param {Look} own */
@@ -208,7 +210,6 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         shown.push(fill("#photo .pan", addressOf(answer.shown), "The photo"));
         await Promise.all(shown);
         if (isWanted()) refreshOverlay();
-        showThumbnails();
     };
 
     const recolour = latestOnly(async () => {
@@ -402,14 +403,15 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             settings = before;
             return;
         }
-        if (!isFromControls) {
-            props.value = settings;
-            trigger("push");
-        }
         markSwatch();
         writeAddress();
         if (settings.model !== before.model && look) begin({...look.photo, path: look.photo.path});
         else recolour();
+        if (!isFromControls) {
+            // after the request is sent: Gradio renders the component again
+            props.value = settings;
+            trigger("push");
+        }
         const {colour: _, ...others} = settings,
             {colour: __, ...othersBefore} = before;
         if (JSON.stringify(others) !== JSON.stringify(othersBefore)) showThumbnails();

@@ -4,12 +4,11 @@ The browser calls the functions of `StudioService` by Gradio's `server_functions
 browser alone (studio.js) knows what an answer belongs to, and drops answers to a photo or setting that has changed.
 """
 
-import base64
 import html
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -407,7 +406,7 @@ def read_template(modules: str) -> str:
     )
     examples = "".join(
         f'<li><button type="button" data-example="{name}" aria-label="Example: {html.escape(title)}">'
-        f'<img src="{thumbnail_of(name)}" data-large="{modules}/examples/{name}.jpg" alt=""></button>'
+        f'<img src="{modules}/thumbnails/{name}.jpg" data-large="{modules}/examples/{name}.jpg" alt=""></button>'
         f"<span>{html.escape(title)}<small>{html.escape(credit)}</small></span></li>"
         for name, (title, credit) in EXAMPLE_TITLES.items()
     )
@@ -417,10 +416,11 @@ def read_template(modules: str) -> str:
     return template
 
 
-def thumbnail_of(name: str) -> str:
-    """Return a small example picture as data: URL."""
+@cache
+def example_thumbnail(name: str) -> bytes:
+    """Return a small JPEG of an example."""
     with Image.open(EXAMPLES / f"{name}.jpg") as picture:
         picture.thumbnail((184, 184))
         file = BytesIO()
         picture.save(file, "JPEG", quality=75)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    return file.getvalue()
