@@ -54,7 +54,7 @@ EXPLANATION = (
 )
 
 
-def build_scores() -> list[gr.components.Component]:
+def build_scores() -> list[Any]:
     """Build the tab, empty. Returns the components that `show_scores` fills, in its order."""
     headline = gr.Markdown("The networks are being loaded.", elem_id="headline")
     with gr.Row(elem_id="transfer"):

@@ -399,7 +399,7 @@ def test_on_a_phone_the_picture_stays_in_sight_while_a_colour_is_chosen(page):
     page.locator("#swatch-emerald").scroll_into_view_if_needed()
     page.click("#swatch-emerald")
     done(page)
-    expect(page.locator("#recoloured img")).to_be_in_viewport(ratio=0.5)
+    expect(page.locator("#original img")).to_be_in_viewport(ratio=0.9)
 
 
 def test_the_other_tabs_say_what_the_files_say(page):

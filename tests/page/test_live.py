@@ -185,7 +185,7 @@ def test_alphas_of_different_networks_are_not_averaged(changed):
 
     async def frames():
         store = PhotoStore(ModelRegistry([ServedModel("bundled"), ServedModel("other")], networks))
-        streams = LiveStreams(session, Clock())
+        streams = LiveStreams(store, Clock())
         stream = await streams.begin()
         first, *_, last = [await streams.frame(frame(stream, **others)) for others in ({}, {}, changed)]
         return first, last, await streams.frame(frame(await streams.begin(), **changed))
