@@ -81,6 +81,7 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
     if not isinstance(photos, PhotoStore):
         photos = PhotoStore(photos if isinstance(photos, ModelRegistry) else ModelRegistry.from_predictor(photos))
     models, workers, modules = photos.models, Workers(), modules_address()
+    metrics = cache(lambda name: metrics_of(models.find(name).repository))
     with HairPage(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         gr.Markdown(
             f"# {TITLE}\nSee two networks find your hair: one that started from scratch, one that had seen photos "
@@ -94,7 +95,7 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
             gr.Markdown("\n\n".join(f"**Note:** {notice}" for notice in notices), elem_id="notice")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Try it", id="try"):
-                service = StudioService(photos, workers, lambda name: metrics_of(models.find(name).repository))
+                service = StudioService(photos, workers, metrics)
                 with studio_component(service, models.names, modules) as studio:
                     settings = build_settings()
             with gr.Tab("Live", id="live"):
@@ -124,15 +125,14 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
                 chosen = models.find(name)
             except InputError as error:
                 raise gr.Error(str(error), print_exception=False) from None
-            metrics = metrics_of(chosen.repository)
             return [
                 describe_models(models, name),
-                *show_scores(chosen.repository, metrics),
+                *show_scores(chosen.repository, metrics(name)),
                 *code_examples(models, name, address_of(request)),
             ]
 
         def show_step(step: Any, name: Any) -> str:
-            return read_or(lambda: transfer_of(metrics_of(models.find(name).repository), step), "")
+            return read_or(lambda: transfer_of(metrics(name), step), "")
 
         shown = [board, *scores, *code]
         gr.on([page.load, model.change], show_model, model, shown, **ON_SERVER)

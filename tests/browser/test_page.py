@@ -368,6 +368,14 @@ def test_the_address_names_the_tab_and_back_goes_through_tabs(page, address):
     expect(page.get_by_role("tab", name="What pretraining is worth")).to_have_attribute("aria-selected", "true")
 
 
+def test_a_photo_that_is_gone_after_a_reload_is_told_and_the_example_is_shown(page):
+    page.evaluate("sessionStorage.setItem('hairseg-photo', JSON.stringify({name: 'a.jpg', path: '/tmp/gone/a.jpg'}))")
+    page.reload()
+    expect(notice(page)).to_have_text("The photo is no longer on the server. Choose it again.", timeout=TIMEOUT)
+    done(page)
+    assert "Example" in page.locator("#photo .name").inner_text()
+
+
 @pytest.mark.parametrize("width", [320, 390, 820, 1440])
 def test_no_tab_is_wider_than_the_screen(page, width):
     page.set_viewport_size({"width": width, "height": 900})

@@ -4,7 +4,8 @@
  *
  * @typedef {import("./settings.js").Settings} Settings
  * @typedef {import("./settings.js").Constants} Constants
- * @typedef {{name: string, src: string, path: string | null, bring: () => Promise<string | undefined>, isExample: boolean,
+ * @typedef {{name: string, src: string, path: string | null, bring: () => Promise<string | undefined>, lost: string,
+ *   isExample: boolean,
  *   strokes: import("./brush.js").Stroke[], past: import("./brush.js").Stroke[][]}} Photo
  * @typedef {{photo: Photo, model: string | null, result: Result | null, ratio: number, head: number[] | null}} Look
  * @typedef {{error?: string, gone?: boolean, shown: string, size: [number, number], masks: Record<string, string>,
@@ -159,7 +160,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
                 if (!path) throw new Error("no path");
                 photo.path = path;
             } catch {
-                if (own === look) goBack(`${photo.name} did not get through. Check the connection and try again.`);
+                if (own === look) goBack(photo.lost);
                 return;
             }
         }
@@ -323,6 +324,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             isExample: false,
             strokes: [],
             past: [],
+            lost: `${file.name} did not get through. Check the connection and try again.`,
             bring: async () => (await upload(file)).path,
         });
         if (isPhone.matches) at(".row").scrollIntoView({block: "nearest"});
@@ -356,6 +358,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             isExample: true,
             strokes: [],
             past: [],
+            lost: "The example did not get through. Check the connection and try again.",
             bring: async () =>
                 (
                     await insist(
@@ -382,6 +385,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             isExample: false,
             strokes: [],
             past: [],
+            lost: "The photo is no longer on the server. Choose it again.",
             bring: async () => {
                 // only asked for once the server has deleted it
                 sessionStorage.removeItem(STORED);
