@@ -441,7 +441,11 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         const address = new URL(linkOf()),
             tab = new URLSearchParams(location.search).get("tab");
         if (tab) address.searchParams.set("tab", tab);
-        history.replaceState(history.state, "", address);
+        try {
+            history.replaceState(history.state, "", address);
+        } catch {
+            // Safari allows 100 changes in 30 seconds
+        }
     };
     /** @param {string} colour */
     const noteTried = colour => {
