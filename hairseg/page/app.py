@@ -12,7 +12,7 @@ from gradio.themes import Base, Soft
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from hairseg.errors import InputError
@@ -31,7 +31,7 @@ from hairseg.page.scores import (
 )
 from hairseg.page.security import LARGEST_FILE, AllowedAddresses, BoundedRequests
 from hairseg.page.store import PhotoStore
-from hairseg.page.studio.studio import StudioService, studio_component
+from hairseg.page.studio.studio import EXAMPLE_TITLES, StudioService, example_thumbnail, studio_component
 from hairseg.page.workarounds import EXCEPTION_HANDLERS, Page, replace_parser_and_state_holder
 from hairseg.page.workers import Workers
 from hairseg.recolouring.palette import PRESETS
@@ -58,6 +58,8 @@ ON_SERVER: dict[str, Any] = {
 
 SETTINGS = ("colour", "variant", "strength", "vividness", "lightness", "natural_roots", "second_mode", "second_colour")
 
+THUMBNAILS = {f"thumbnails/{name}.jpg": name for name in EXAMPLE_TITLES}
+
 LABELS = {"strength": "Strength", "vividness": "Vividness", "lightness": "Brightness", "natural_roots": "Natural roots"}
 
 
@@ -79,6 +81,7 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
     if not isinstance(photos, PhotoStore):
         photos = PhotoStore(photos if isinstance(photos, ModelRegistry) else ModelRegistry.from_predictor(photos))
     models, workers, modules = photos.models, Workers(), modules_address()
+    metrics = cache(lambda name: metrics_of(models.find(name).repository))
     with HairPage(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         gr.Markdown(
             f"# {TITLE}\nSee two networks find your hair: one that started from scratch, one that had seen photos "
@@ -92,7 +95,7 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
             gr.Markdown("\n\n".join(f"**Note:** {notice}" for notice in notices), elem_id="notice")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Try it", id="try"):
-                service = StudioService(photos, workers, lambda name: metrics_of(models.find(name).repository))
+                service = StudioService(photos, workers, metrics)
                 with studio_component(service, models.names, modules) as studio:
                     settings = build_settings()
             with gr.Tab("Live", id="live"):
@@ -122,15 +125,14 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
                 chosen = models.find(name)
             except InputError as error:
                 raise gr.Error(str(error), print_exception=False) from None
-            metrics = metrics_of(chosen.repository)
             return [
                 describe_models(models, name),
-                *show_scores(chosen.repository, metrics),
+                *show_scores(chosen.repository, metrics(name)),
                 *code_examples(models, name, address_of(request)),
             ]
 
         def show_step(step: Any, name: Any) -> str:
-            return read_or(lambda: transfer_of(metrics_of(models.find(name).repository), step), "")
+            return read_or(lambda: transfer_of(metrics(name), step), "")
 
         shown = [board, *scores, *code]
         gr.on([page.load, model.change], show_model, model, shown, **ON_SERVER)
@@ -178,7 +180,7 @@ def build_settings() -> list[Any]:
 @cache
 def module_files() -> dict[str, Path]:
     """Return the scripts and example photos by their address below `modules_address`."""
-    paths = [*FOLDER.glob("studio/*.js"), *FOLDER.glob("live/*.js"), *FOLDER.glob("examples/*.jpg")]
+    paths = [FOLDER / "tabs.js", *FOLDER.glob("studio/*.js"), *FOLDER.glob("live/*.js"), *FOLDER.glob("examples/*.jpg")]
     return {path.relative_to(FOLDER).as_posix(): path for path in sorted(paths)}
 
 
@@ -189,11 +191,14 @@ def modules_address() -> str:
     return f"modules/{digest.hexdigest()[:12]}"
 
 
-async def serve_module(request: Request) -> FileResponse:
-    path = module_files().get(request.path_params["name"])
+async def serve_module(request: Request) -> Response:
+    name, headers = request.path_params["name"], {"Cache-Control": "public, max-age=31536000, immutable"}
+    if name in THUMBNAILS:
+        return Response(example_thumbnail(THUMBNAILS[name]), headers=headers, media_type="image/jpeg")
+    path = module_files().get(name)
     if path is None:
         raise HTTPException(404)
-    return FileResponse(path, headers={"Cache-Control": "public, max-age=31536000, immutable"})
+    return FileResponse(path, headers=headers)
 
 
 def launch_options() -> dict[str, Any]:
@@ -205,7 +210,7 @@ def launch_options() -> dict[str, Any]:
     )
     return {
         "css_paths": [FOLDER / "studio" / "studio.css", FOLDER / "live" / "live.css"],
-        "head": preload,
+        "head": f'{preload}<script type="module" src="{modules_address()}/tabs.js"></script>',
         "footer_links": ["api", "gradio"],
         "run_history": False,
         "favicon_path": FOLDER / "icon.png",
@@ -230,6 +235,10 @@ def theme() -> Base:
         block_info_text_color="#4b5563",
         block_info_text_color_dark="#d1d5db",
         body_text_color_subdued="#4b5563",
+        block_label_text_color="#1f2937",
+        block_label_text_color_dark="#f3f4f6",
+        checkbox_label_background_fill_selected="#4f46e5",
+        checkbox_label_background_fill_selected_dark="#4f46e5",
         checkbox_border_color="#6b7280",
         input_border_color="#868e9b",
         body_text_color_subdued_dark="#d1d5db",

@@ -9,13 +9,16 @@ from hairseg.page.scores import markdown_table, percent, read_or, sanitise
 from hairseg.paper import VARIANTS
 
 if TYPE_CHECKING:
-    from hairseg.repository.leaderboard import Row
+    from hairseg.repository.leaderboard import Group, Row
 
 UNKNOWN = "-"
 
+TIME = "time per photo (ms)"
+
 LEGEND = (
-    "F1 and AUROC are those of the models' own files, on photos that the networks were not trained on. Rows are "
-    "comparable only if their test photos are the same. ★ marks the best of comparable rows."
+    "F1 and AUROC are those of the models' own files, on photos that the networks were not trained on. Models are "
+    "comparable only if their test photos are the same. ★ marks the best of comparable models. "
+    "The time is that of both networks for a small photo, measured when the model was loaded."
 )
 
 
@@ -28,43 +31,38 @@ def describe_models(models: ModelRegistry, chosen: str | None) -> str:
     """Return the table of models, and the files of the chosen one, in Markdown."""
     from hairseg.repository.leaderboard import groups_of, read_row
 
-    rows = {model.name: read_row(model.repository, model.name, _commit(model)) for model in models}
-    head = ["model", "backbone", "recipe", "training photos", *_headings(), "MB", "test photos"]
-    lines = []
-    for group in groups_of(rows.values()):
-        for row in group.rows:
-            scores = [
-                _score(row, variant, score, group.is_best(row, variant, score))
-                for variant in VARIANTS
-                for score in ("f1", "auroc")
-            ]
-            lines.append([*_facts(row), *scores, f"{row.megabytes:.1f}", sanitise(str(row.photos or UNKNOWN))])
+    rows = [read_row(model.repository, model.name, _commit(model)) for model in models]
+    columns = [_column(row, group, models) for group in groups_of(rows) for row in group.rows]
+    titles = ["model", "backbone", "recipe", "training photos", *_scores(), "MB", TIME, "test photos"]
+    head, *lines = [[title, *(column[index] for column in columns)] for index, title in enumerate(titles)]
     model = models.find(chosen)
     return f"{markdown_table(head, lines)}\n\n{LEGEND}\n\n### In use: {model}\n\n{_files(model)}"
 
 
-def _headings() -> list[str]:
+def _scores() -> list[str]:
     titles = {"pretrained": "pretrained", "random": "from scratch"}
     return [f"{score}, {titles[variant]}" for variant in VARIANTS for score in ("F1", "AUROC")]
 
 
-def _facts(row: "Row") -> list[str]:
+def _column(row: "Row", group: "Group", models: ModelRegistry) -> list[str]:
+    """Return the cells of one model, without markup."""
     revision = f" ({row.revision})" if row.revision else ""
     variants = row.variants.values()
     trained_on = [f"{variant.trained_on:,}" if variant.trained_on else None for variant in variants]
-    facts = [
-        f"{row.name}{revision}",
-        row.backbone,
-        _joined([variant.recipe for variant in variants]),
-        _joined(trained_on),
-    ]
-    return [sanitise(fact) for fact in facts]
+    scores = [_score(row, group, variant, score) for variant in VARIANTS for score in ("f1", "auroc")]
+    facts = [f"{row.name}{revision}", row.backbone, _joined([variant.recipe for variant in variants])]
+    milliseconds = models.milliseconds.get(row.name)
+    speed = UNKNOWN if milliseconds is None else f"{milliseconds:.0f}"
+    cells = [*facts, _joined(trained_on), *scores, f"{row.megabytes:.1f}", speed, str(row.photos or UNKNOWN)]
+    return [sanitise(cell) for cell in cells]
 
 
-def _score(row: "Row", variant: str, score: str, is_best: bool) -> str:
+def _score(row: "Row", group: "Group", variant: str, score: str) -> str:
     known = row.variants.get(variant)
     value = known and getattr(known, score)
-    return UNKNOWN if value is None else percent(value, 1) + (" ★" if is_best else "")
+    if value is None:
+        return UNKNOWN
+    return percent(value, 1) + (" ★" if group.is_best(row, variant, score) else "")
 
 
 def _joined(values: list[str | None]) -> str:

@@ -73,6 +73,7 @@ class ModelRegistry:
         megabytes: float = MAX_MEGABYTES,
     ):
         self._models = {model.name: model for model in models}
+        self.milliseconds: dict[str, float] = {}  # per photo, as measured by `load`
         self._load = load
         self._loaded = Cache(megabytes * 1e6, lambda name: self._models[name].weight_bytes)
 

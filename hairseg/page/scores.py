@@ -4,8 +4,10 @@ import re
 from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 import gradio as gr
+from gradio.route_utils import API_PREFIX
 
 from hairseg.images import encode_jpeg
 from hairseg.page.decoder import REGULAR
@@ -13,8 +15,6 @@ from hairseg.page.pictures import save_file
 from hairseg.paper import PAPER_AUROC, VARIANTS
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hairseg.repository import ModelRepository
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ EXPLANATION = (
 )
 
 
-def build_scores() -> list[gr.components.Component]:
+def build_scores() -> list[Any]:
     """Build the tab, empty. Returns the components that `show_scores` fills, in its order."""
     headline = gr.Markdown("The networks are being loaded.", elem_id="headline")
     with gr.Row(elem_id="transfer"):
@@ -62,16 +62,10 @@ def build_scores() -> list[gr.components.Component]:
         transfer = gr.Markdown(elem_id="transfer-result")
     table = gr.Markdown(elem_id="scores")
     groups = gr.Markdown(elem_id="groups")
-    with gr.Row(elem_id="figures"):
-        figures = [
-            gr.Image(
-                label=title, visible=False, interactive=False, format="jpeg", buttons=["fullscreen"], min_width=300
-            )
-            for title in FIGURES.values()
-        ]
+    figures = gr.HTML(elem_id="figures", apply_default_css=False)
     with gr.Accordion("The model card", open=False):
         card = gr.Markdown(elem_id="card")
-    return [headline, photos, transfer, table, groups, *figures, card]
+    return [headline, photos, transfer, table, groups, figures, card]
 
 
 def show_scores(repository: "ModelRepository", metrics: dict[str, Any]) -> list[Any]:
@@ -84,15 +78,19 @@ def show_scores(repository: "ModelRepository", metrics: dict[str, Any]) -> list[
         read_or(lambda: transfer_of(metrics, 0), ""),
         read_or(lambda: table_of(metrics), MALFORMED),
         read_or(lambda: groups_of(metrics), ""),
-        *(figure_of(repository.worst if name == "worst" else repository.figure(name)) for name in FIGURES),
+        "".join(figure_of(repository, name) for name in FIGURES),
         read_or(lambda: card_of(repository), "The card of this model is not text."),
     ]
 
 
-def figure_of(path: "Path") -> gr.Image:
-    """Show a figure of the repository: decoded like a visitor's photo, since it may be a stranger's file."""
-    file = read_or(lambda: save_file(path.name, encode_jpeg(REGULAR.load(path))), None)
-    return gr.Image(file, visible=file is not None)
+def figure_of(repository: "ModelRepository", name: str) -> str:
+    """Return HTML of a figure. It is decoded like a visitor's photo, since it may be a stranger's file."""
+    path = repository.worst if name == "worst" else repository.figure(name)
+    file = read_or(lambda: save_file(f"{name}.jpg", encode_jpeg(REGULAR.load(path))), None)
+    if file is None:
+        return ""
+    source = f"{API_PREFIX[1:]}/file={quote(file)}"  # relative to the page
+    return f'<figure><img src="{source}" alt="{FIGURES[name]}"><figcaption>{FIGURES[name]}</figcaption></figure>'
 
 
 def metrics_of(repository: "ModelRepository") -> dict[str, Any]:

@@ -24,6 +24,7 @@ from hairseg.errors import InputError
 from hairseg.files import is_running
 from hairseg.images import scale_down
 from hairseg.page.decoder import HUGE, REGULAR, Decoder
+from hairseg.page.studio.comparison import Box, restrict_to_head
 from hairseg.page.studio.strokes import Stroke, apply_strokes
 from hairseg.paper import VARIANTS
 from hairseg.recolouring.recolourer import HairRecolourer
@@ -224,24 +225,26 @@ class CachedPhoto:
         prediction = self._predictions[check_variant(variant)]
         return self._computed.get(("alpha", variant), lambda: prediction.result().alpha(self.photo))
 
-    def recolourer(self, variant: str, strokes: tuple[Stroke, ...] = ()) -> HairRecolourer:
-        """Return the recolourer at display size; it is cached only without strokes."""
+    def recolourer(self, variant: str, strokes: tuple[Stroke, ...] = (), head: Box | None = None) -> HairRecolourer:
+        """Return the recolourer at display size; it is cached only for all heads without strokes."""
         check_variant(variant)
-        if strokes:
-            return HairRecolourer(self.photo, apply_strokes(self.photo, self.alpha(variant), strokes))
+        if strokes or head:
+            alpha = restrict_to_head(self.alpha(variant), head)
+            return HairRecolourer(self.photo, apply_strokes(self.photo, alpha, strokes))
         return self._computed.get(("recolourer", variant), lambda: HairRecolourer(self.photo, self.alpha(variant)))
 
     def cached(self, key: str, compute: Callable[[], T]) -> T:
         """Return what `compute` returned for this key of this photo."""
         return self._computed.get(key, compute)
 
-    def full_size(self, variant: str, strokes: tuple[Stroke, ...] = ()) -> HairRecolourer:
+    def full_size(self, variant: str, strokes: tuple[Stroke, ...] = (), head: Box | None = None) -> HairRecolourer:
         """Return the recolourer at full resolution, from the same predictions."""
         if self.is_full_size:
-            return self.recolourer(variant, strokes)
+            return self.recolourer(variant, strokes, head)
         prediction = self._predictions[variant]
         photo = decoder_for(self.path).load(self.path)
-        return HairRecolourer(photo, apply_strokes(photo, prediction.result().alpha(photo), strokes))
+        alpha = restrict_to_head(prediction.result().alpha(photo), head)
+        return HairRecolourer(photo, apply_strokes(photo, alpha, strokes))
 
 
 class PhotoStore:
@@ -275,22 +278,32 @@ class PhotoStore:
         return self._photos.get((path, name), lambda: CachedPhoto(path, self.predictor(name)))
 
     def recolourer(
-        self, path: str, variant: str, strokes: tuple[Stroke, ...] = (), model: str | None = None
+        self,
+        path: str,
+        variant: str,
+        strokes: tuple[Stroke, ...] = (),
+        model: str | None = None,
+        head: Box | None = None,
     ) -> HairRecolourer:
-        """Return the recolourer of a photo at display size, with a visitor's strokes."""
+        """Return the recolourer of a photo at display size, with a visitor's strokes, of one head or all."""
         photo, name = self.photo(path, model), self.models.find(model).name
-        if not strokes:
+        if not strokes and not head:
             return photo.recolourer(variant)
-        key = (path, name, check_variant(variant), strokes)
-        return self._edited.get(key, lambda: photo.recolourer(variant, strokes))
+        key = (path, name, check_variant(variant), strokes, head)
+        return self._edited.get(key, lambda: photo.recolourer(variant, strokes, head))
 
     def full_size(
-        self, path: str, variant: str, strokes: tuple[Stroke, ...] = (), model: str | None = None
+        self,
+        path: str,
+        variant: str,
+        strokes: tuple[Stroke, ...] = (),
+        model: str | None = None,
+        head: Box | None = None,
     ) -> HairRecolourer:
-        """Return the recolourer of a photo at full resolution, with a visitor's strokes."""
+        """Return the recolourer of a photo at full resolution, with a visitor's strokes, of one head or all."""
         photo, name = self.photo(path, model), self.models.find(model).name
-        key = (path, name, check_variant(variant), strokes)
-        return self._full_size.get(key, lambda: photo.full_size(variant, strokes))
+        key = (path, name, check_variant(variant), strokes, head)
+        return self._full_size.get(key, lambda: photo.full_size(variant, strokes, head))
 
     def evict_older_than(self, seconds: float) -> None:
         for cache in (self._photos, self._full_size, self._edited):

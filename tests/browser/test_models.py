@@ -135,7 +135,7 @@ def test_the_table_is_readable_on_a_phone(visit):
     page = visit(viewport=NARROW)
     page.locator("#tabs .overflow-menu > button").click()  # where Gradio puts tabs that do not fit
     page.locator("#tabs .overflow-dropdown").get_by_text("Models").click()
-    expect(page.locator("#leaderboard tbody tr", has_text="drawn")).to_be_visible(timeout=TIMEOUT)
+    expect(page.locator("#leaderboard th", has_text="drawn")).to_be_visible(timeout=TIMEOUT)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     expect(page.locator("#notice")).to_contain_text("The model eve is not served")
 

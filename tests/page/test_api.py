@@ -82,7 +82,7 @@ def pixels(path) -> np.ndarray:
         return np.asarray(picture)
 
 
-def test_segment_gives_both_alphas_as_png_at_the_photos_own_size(client, sideways):
+def test_segment_returns_both_alphas_as_png_at_full_resolution(client, sideways):
     random, pretrained = (pixels(path) for path in client.predict(handle_file(sideways), api_name="/segment"))
     assert random.shape == pretrained.shape == (240, 280)
     assert pretrained[30:55, 120:170].mean() > 200 and pretrained[220:, :40].mean() < 40  # crown, and a corner
@@ -104,7 +104,7 @@ def test_strength_zero_is_the_photo(client, sideways):
     np.testing.assert_array_equal(pixels(result), load_photo(sideways))
 
 
-def test_mistakes_come_as_one_sentence(client, sideways, tmp_path):
+def test_mistakes_are_answered_with_one_sentence(client, sideways, tmp_path):
     (tmp_path / "selfie.jpg").write_text("text")
     with pytest.raises(Exception, match=r"^selfie.jpg is not a picture that can be read"):
         client.predict(handle_file(tmp_path / "selfie.jpg"), api_name="/segment")
@@ -160,7 +160,7 @@ def test_a_model_that_the_owner_did_not_list_gets_one_sentence(client, models, s
         assert run_apart(function(payload))["error"].endswith("Choose one of bundled, ada/hair@v2.")
 
 
-def test_a_shell_that_names_no_model_is_answered(client, sideways):
+def test_a_plain_call_may_omit_the_model(client, sideways):
     """Guards what was written before there were several: Gradio itself wants every value of a plain call."""
     endpoint, photo = f"{client.src}gradio_api/call/segment", base64.b64encode(sideways.read_bytes()).decode()
     call = json.dumps({"data": [{"url": f"data:image/jpeg;base64,{photo}"}]}).encode()
@@ -187,9 +187,9 @@ def test_every_wrong_value_is_answered_with_one_sentence(client, sideways, place
 
 
 def test_page_and_endpoint_recolour_from_the_same_alpha(predictor, sideways):
-    session = store_of(predictor)
-    assert session.full_size(str(sideways), "random") is session.photo(str(sideways)).recolourer("random")
-    alpha = session.photo(str(sideways)).alpha("random")
+    store = store_of(predictor)
+    assert store.full_size(str(sideways), "random") is store.photo(str(sideways)).recolourer("random")
+    alpha = store.photo(str(sideways)).alpha("random")
     np.testing.assert_allclose(alpha, predictor.alphas(load_photo(sideways))["random"], atol=1e-5)
 
 
@@ -298,7 +298,7 @@ def test_no_event_reads_a_file_that_was_not_uploaded(client, secret, link, meta)
 
 
 @pytest.mark.parametrize("values", [[{"path": "x.png", "meta": None}], ["x"]])
-def test_values_that_gradio_itself_stumbles_over_are_answered_in_words(client, logged, values):
+def test_values_on_which_gradio_fails_are_answered_with_one_sentence(client, logged, values):
     event, _ = events_with_a_photo(client)[0]
     message = answer(client, event, values)
     assert not message["success"] and message["output"]["error"] in (MALFORMED, NOT_UPLOADED)
@@ -306,7 +306,7 @@ def test_values_that_gradio_itself_stumbles_over_are_answered_in_words(client, l
 
 
 @pytest.mark.parametrize("data", ["NaN", '"\\ud800"', '{"a": 1e999}', '"x"'])
-def test_what_is_no_call_is_answered_in_words(client, logged, data):
+def test_malformed_calls_are_answered_with_one_sentence(client, logged, data):
     """Guards against an answer that repeats what was sent and fails on what JSON cannot hold."""
     body = f'{{"data": {data}, "fn_index": 0, "session_hash": "x"}}'.encode()
     request = urllib.request.Request(f"{client.src}gradio_api/queue/join", body, {"Content-Type": "application/json"})
@@ -316,7 +316,7 @@ def test_what_is_no_call_is_answered_in_words(client, logged, data):
     assert "Traceback" not in logged()
 
 
-def test_what_the_page_has_written_and_data_urls_are_read(client, sideways):
+def test_results_of_the_page_and_data_urls_are_accepted(client, sideways):
     alpha, _ = client.predict(handle_file(sideways), api_name="/segment")
     url = "data:image/png;base64," + base64.b64encode(Path(alpha).read_bytes()).decode()
     for fn_index, data in events_with_a_photo(client):

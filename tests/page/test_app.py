@@ -1,4 +1,4 @@
-"""python app.py as its owner starts and ends it."""
+"""`python app.py` from start to end."""
 
 import os
 import shutil
@@ -74,7 +74,7 @@ def ended_by(ending: signal.Signals, process: subprocess.Popen, tmp_path: Path) 
     assert pages(tmp_path) == [] and "Traceback" not in output
 
 
-def test_photos_and_masks_go_with_the_page_and_with_the_next_one_after_a_kill(deployed, tmp_path):
+def test_photos_are_removed_with_the_page_or_by_the_next_one_after_a_kill(deployed, tmp_path):
     Image.fromarray(draw_portrait(1)[0]).save(tmp_path / "selfie.png")
     process, address = start(deployed, tmp_path)
     client = client_of(address, download_files=str(tmp_path / "downloads"))
@@ -108,7 +108,7 @@ def test_a_password_may_come_from_the_environment(deployed, tmp_path):
         process.communicate()
 
 
-def test_several_models_are_served_and_one_that_cannot_be_had_does_not_stop_them(deployed, tmp_path, small_repository):
+def test_several_models_are_served_and_a_missing_one_does_not_stop_them(deployed, tmp_path, small_repository):
     Image.fromarray(draw_portrait(1)[0]).save(tmp_path / "selfie.png")
     repos = f"'{BUNDLED}' {small_repository} {tmp_path}/missing"
     process, address = start(deployed, tmp_path, "--memory", "1", HAIRSEG_REPO=repos)  # one at a time
@@ -122,7 +122,7 @@ def test_several_models_are_served_and_one_that_cannot_be_had_does_not_stop_them
     finally:
         process.kill()
         output, _ = process.communicate()
-    assert "note: the model missing is not served, because 'missing' is neither a folder nor a Hub id" in output
+    assert "note: The model missing is not served: 'missing' is neither a folder nor a Hub id" in output
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from hairseg.page.studio.comparison import caption, compare, find_focus, middle_of, verdict
+from hairseg.page.studio.comparison import (
+    caption,
+    compare,
+    find_focus,
+    find_heads,
+    middle_of,
+    restrict_to_head,
+    verdict,
+)
 from hairseg.page.studio.share_card import FORMATS, draw_share_card
 from hairseg.page.studio.studio import THUMBNAIL_SIDE, crop_to_head
 
@@ -57,10 +65,25 @@ def test_large_heads_and_photos_without_hair_are_shown_completely():
     assert find_focus(speck) is None
 
 
+def test_each_head_has_one_box_also_where_its_hair_is_in_pieces():
+    pieces = box(20, 50, 20, 60) + box(52, 58, 40, 70) + box(200, 240, 30, 90)
+    left, right = find_heads(pieces > 0)
+    assert left == pytest.approx((20 / 300, 20 / 200, 58 / 300, 70 / 200), abs=0.01)
+    assert right == pytest.approx((200 / 300, 30 / 200, 240 / 300, 90 / 200), abs=0.01)
+    assert len(find_heads((np.indices((400, 400)).sum(0) % 40 == 0) & (np.indices((400, 400))[0] % 40 < 9))) <= 8
+
+
+def test_one_head_keeps_its_alpha_and_the_others_lose_theirs():
+    both = box(20, 50) + box(200, 240)
+    head = find_heads(both > 0)[1]
+    np.testing.assert_array_equal(restrict_to_head(both, head), box(200, 240))
+    assert restrict_to_head(both, None) is both
+
+
 @pytest.mark.parametrize("value, said", [(0.05, "no hair found"), (0.3, "hardly any hair found")])
 def test_hair_that_is_dyed_is_never_said_to_be_none(value, said):
     alpha = np.full((100, 100), value, np.float32)
-    assert caption(0, alpha) == said
+    assert caption(0, alpha) == said and caption(0.0001, alpha + 0.5) == "hardly any hair found"
 
 
 def test_a_small_head_is_not_called_hardly_any_hair():

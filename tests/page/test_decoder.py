@@ -1,4 +1,4 @@
-"""Photos opened in processes of their own: the same photos, the same sentences, and bounds that hold."""
+"""Photos are decoded in subprocesses: same photos, same errors, limits that hold."""
 
 import resource
 import signal
@@ -43,7 +43,7 @@ def process_of(decoder: Decoder):
 
 
 @pytest.mark.parametrize("longer_side", [None, 300])
-def test_a_photo_is_the_same_as_here(photo, longer_side):
+def test_a_photo_is_decoded_as_in_this_process(photo, longer_side):
     decoder, expected = Decoder(), load_photo(photo, longer_side=longer_side)
     for source in (str(photo), photo.read_bytes()):
         loaded = decoder.load(source, longer_side=longer_side)
@@ -52,7 +52,7 @@ def test_a_photo_is_the_same_as_here(photo, longer_side):
         assert decoder.pixels(source) == 600 * 800
 
 
-def test_what_is_wrong_is_told_in_the_same_words_and_the_process_goes_on(photo, tmp_path):
+def test_errors_are_the_same_and_the_subprocess_survives_them(photo, tmp_path):
     decoder = Decoder()
     decoder.load(photo)
     process = process_of(decoder)
@@ -68,7 +68,7 @@ def test_what_is_wrong_is_told_in_the_same_words_and_the_process_goes_on(photo, 
 
 
 @limited
-def test_a_photo_that_takes_too_much_memory_gets_a_sentence(photo, black):
+def test_too_much_memory_is_an_input_error(photo, black):
     decoder = Decoder(memory=GIB // 2)
     decoder.load(photo)
     with pytest.raises(InputError, match=r"black.png takes (more memory than there is|too much time or memory)"):
@@ -77,14 +77,14 @@ def test_a_photo_that_takes_too_much_memory_gets_a_sentence(photo, black):
 
 
 @limited
-def test_a_photo_that_takes_too_much_time_gets_a_sentence(black):
+def test_too_much_time_is_an_input_error(black):
     decoder = Decoder(seconds=-1)  # so that the first second is one too many
     with pytest.raises(InputError, match=r"black.png takes too much time or memory to decode. Save it as JPEG"):
         decoder.load(black)
         decoder.load(black)
 
 
-def test_an_idle_process_that_has_ended_is_replaced(photo):
+def test_an_idle_subprocess_that_has_died_is_replaced(photo):
     decoder = Decoder()
     decoder.load(photo)
     process = process_of(decoder)
@@ -94,7 +94,7 @@ def test_an_idle_process_that_has_ended_is_replaced(photo):
     assert process_of(decoder) is not process
 
 
-def test_one_that_crashes_at_work_costs_its_photo_alone_and_leaves_no_file(photo, tmp_path, monkeypatch):
+def test_a_crash_costs_one_photo_and_leaves_no_core_dump(photo, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
     decoder, before = Decoder(), set(tmp_path.iterdir())
@@ -110,7 +110,7 @@ def test_one_that_crashes_at_work_costs_its_photo_alone_and_leaves_no_file(photo
     assert set(tmp_path.iterdir()) == before
 
 
-def test_one_that_hangs_is_given_up(photo, monkeypatch):
+def test_a_subprocess_that_hangs_is_killed(photo, monkeypatch):
     monkeypatch.setattr(decoder_module, "WALL_CLOCK_FACTOR", 1)
     decoder = Decoder(seconds=1)
     decoder.load(photo)
@@ -120,7 +120,7 @@ def test_one_that_hangs_is_given_up(photo, monkeypatch):
     assert decoder.load(photo).shape == (600, 800, 3)
 
 
-def test_processes_know_no_secrets_and_run_nothing_of_the_current_folder(photo, tmp_path, monkeypatch):
+def test_subprocesses_get_no_secrets_and_import_nothing_from_the_current_folder(photo, tmp_path, monkeypatch):
     (tmp_path / "queue.py").write_text("raise SystemExit")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HAIRSEG_AUTH", "ada:sesame")
@@ -131,12 +131,12 @@ def test_processes_know_no_secrets_and_run_nothing_of_the_current_folder(photo, 
     assert not environment.exists() or b"sesame" not in environment.read_bytes()
 
 
-def test_huge_photos_are_opened_by_a_process_of_their_own(photo, black):
+def test_huge_photos_have_their_own_decoder(photo, black):
     assert decoder_for(str(photo)) is decoder_module.REGULAR
     assert decoder_for(str(black)) is decoder_module.HUGE
 
 
-def test_several_photos_are_opened_at_once_and_each_is_its_own(tmp_path):
+def test_concurrent_photos_are_not_mixed_up(tmp_path):
     decoder, loaded = Decoder(2), {}
     files = {index: encode_png(np.full((50 + index, 40, 3), index, np.uint8)) for index in range(12)}
     threads = [
@@ -152,7 +152,7 @@ def test_several_photos_are_opened_at_once_and_each_is_its_own(tmp_path):
     }
 
 
-def test_processes_end_with_the_page():
+def test_subprocesses_end_with_the_page():
     decoder = Decoder()
     decoder.start()
     process = process_of(decoder)
@@ -160,7 +160,7 @@ def test_processes_end_with_the_page():
     assert process.wait(timeout=60) == 0
 
 
-def test_a_start_ahead_of_the_first_photo_is_used_by_it(photo):
+def test_a_subprocess_started_ahead_is_used(photo):
     decoder = Decoder()
     decoder.start()
     process, began = process_of(decoder), time.monotonic()

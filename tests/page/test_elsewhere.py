@@ -1,4 +1,4 @@
-"""The examples of the page work as they stand there, and both endpoints are tools for assistants."""
+"""The code that the page shows works, and both endpoints are MCP tools."""
 
 import base64
 import io
@@ -50,7 +50,7 @@ def test_from_python(address, folder, name):
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="no curl on this machine")
 @pytest.mark.parametrize("name", [None, "bundled"])
-def test_from_a_shell(address, folder, name):
+def test_with_curl(address, folder, name):
     out = run(["sh", "-c", from_shell(name).replace(ADDRESS, address)], folder)
     assert "event: complete" in out and "selfie-recoloured.png" in out
 
@@ -79,7 +79,7 @@ def test_the_chosen_model_is_named_where_there_are_several():
     assert "model=" not in alone[0] and "ada/hair" not in alone[1] and "ada/hair@v2" in alone[2]
 
 
-def test_an_assistant_finds_and_uses_both_tools(folder, monkeypatch, tmp_path):
+def test_an_mcp_client_finds_and_uses_both_tools(folder, monkeypatch, tmp_path):
     """By the protocol's own client, as `python app.py --mcp` serves it; its photo is in the page's folder alone."""
     pytest.importorskip("mcp", reason="needs gradio[mcp]")
     from mcp import ClientSession

@@ -1,4 +1,4 @@
-"""A visitor's stream of frames, as the browser asks for it."""
+"""The functions of the live tab."""
 
 import asyncio
 from base64 import b64decode, b64encode
@@ -74,7 +74,7 @@ def test_a_frame_comes_back_recoloured_as_a_photo_would():
     assert np.abs(shown(run_apart(one_frame(strength=0))).astype(float) - photo).mean() < JPEG
 
 
-def test_the_network_that_is_asked_for_glances_once(small_repository):
+def test_the_requested_network_makes_one_pass(small_repository):
     predictor, looks = HairPredictor(small_repository), []
     for name, network in predictor.networks.items():
         network.register_forward_pre_hook(lambda _, inputs, name=name: looks.append((name, len(inputs[0]))))
@@ -123,7 +123,7 @@ def test_a_stream_ends_after_a_minute():
     assert all("ended" in answer for answer in answers[29:]) and "picture" in again
 
 
-def test_others_wait_until_somebody_stops_vanishes_or_has_had_the_minute():
+def test_a_place_is_free_again_when_a_stream_ends_or_is_idle():
     async def crowd():
         streams, clock = streams_with()
         live = [await streams.begin() for _ in range(MAX_STREAMS)]
@@ -141,7 +141,7 @@ def test_others_wait_until_somebody_stops_vanishes_or_has_had_the_minute():
     assert "ended" in gone
 
 
-def test_nothing_is_left_of_a_stream_whose_visitor_has_vanished(monkeypatch):
+def test_a_stream_without_frames_is_removed(monkeypatch):
     monkeypatch.setattr("hairseg.page.live.live.TIME_LIMIT", -0.9)
 
     async def vanish():
@@ -154,7 +154,7 @@ def test_nothing_is_left_of_a_stream_whose_visitor_has_vanished(monkeypatch):
     assert run_apart(vanish()) == (1, 0)
 
 
-def test_a_visitor_has_one_frame_at_work_at_a_time():
+def test_a_stream_processes_one_frame_at_a_time():
     may_go_on = Event()
 
     def slow(photo, variant):
@@ -175,7 +175,7 @@ def test_a_visitor_has_one_frame_at_work_at_a_time():
 
 
 @pytest.mark.parametrize("changed", [{"model": "other"}, {"variant": "random"}], ids=str)
-def test_frames_are_not_smoothed_from_one_network_to_another(changed):
+def test_alphas_of_different_networks_are_not_averaged(changed):
     """The picture stands still, and only its hair is another network's."""
 
     def networks(model):
@@ -184,8 +184,8 @@ def test_frames_are_not_smoothed_from_one_network_to_another(changed):
         return everything if model.name == "other" else nothing
 
     async def frames():
-        session = PhotoStore(ModelRegistry([ServedModel("bundled"), ServedModel("other")], networks))
-        streams = LiveStreams(session, Clock())
+        store = PhotoStore(ModelRegistry([ServedModel("bundled"), ServedModel("other")], networks))
+        streams = LiveStreams(store, Clock())
         stream = await streams.begin()
         first, *_, last = [await streams.frame(frame(stream, **others)) for others in ({}, {}, changed)]
         return first, last, await streams.frame(frame(await streams.begin(), **changed))
@@ -194,7 +194,7 @@ def test_frames_are_not_smoothed_from_one_network_to_another(changed):
     assert first["is_empty"] and last["picture"] == fresh["picture"] != first["picture"]
 
 
-def test_a_slow_frame_is_no_sign_of_a_visitor_who_has_gone():
+def test_a_slow_frame_does_not_end_the_stream():
     async def slowly():
         streams, clock = streams_with()
         stream = await streams.begin()
@@ -237,7 +237,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, (FRAME_SIDE, FRAME_SIDE, 3), d
     ],
     ids=str,
 )
-def test_what_cannot_be_used_costs_one_sentence_and_not_the_stream(wrong):
+def test_invalid_frames_are_answered_with_one_sentence_and_the_stream_goes_on(wrong):
     async def frames():
         streams, _ = streams_with()
         stream = await streams.begin()
@@ -248,7 +248,7 @@ def test_what_cannot_be_used_costs_one_sentence_and_not_the_stream(wrong):
     assert bad["error"] != UNEXPECTED and "picture" in good
 
 
-def test_a_model_that_the_page_does_not_have_is_refused_before_the_minute_begins():
+def test_an_unknown_model_is_refused_before_the_stream_begins():
     async def begin():
         streams, _ = streams_with()
         return await streams.begin("mallory"), len(streams._streams)
@@ -258,7 +258,7 @@ def test_a_model_that_the_page_does_not_have_is_refused_before_the_minute_begins
 
 
 @pytest.mark.parametrize("asked", [None, "x", [], {}, {"stream": None}, {"stream": []}, {"stream": "guessed"}])
-def test_without_a_stream_nothing_is_worked_on(asked):
+def test_frames_without_a_stream_are_not_processed(asked):
     async def ask():
         streams, _ = streams_with(lambda *_: pytest.fail("a network ran"))
         await streams.begin()
@@ -268,7 +268,7 @@ def test_without_a_stream_nothing_is_worked_on(asked):
     assert set(run_apart(ask())) == {"ended"}
 
 
-def test_what_nobody_foresaw_is_one_sentence_too(capsys):
+def test_an_unexpected_failure_is_answered_with_one_sentence(capsys):
     def broken(photo, variant):
         raise RuntimeError("out of order")
 
@@ -280,7 +280,7 @@ def test_what_nobody_foresaw_is_one_sentence_too(capsys):
     assert "out of order" in capsys.readouterr().err
 
 
-def test_the_minute_begins_once_the_networks_are_there():
+def test_loading_the_networks_does_not_count_as_streaming():
     loading = Future()
 
     async def early():
@@ -297,7 +297,7 @@ def test_the_minute_begins_once_the_networks_are_there():
     assert "picture" in run_apart(early())
 
 
-def test_a_full_frame_of_noise_is_small_enough():
+def test_a_noisy_frame_is_within_the_limit():
     file = encode_jpeg(NOISE, 80)
     assert len(file) < FRAME_BYTES < len(encode_png(NOISE))
     assert read_frame(b64encode(file).decode()).shape == NOISE.shape

@@ -1,4 +1,4 @@
-"""The password lets in who knows it, and guesses come one a second at most."""
+"""Logins need the right credentials, and are paced after a failure."""
 
 import asyncio
 import time
@@ -14,12 +14,12 @@ from hairseg.page.security import Login
     "user, password",
     [("ada", "se"), ("ada", ""), ("", "se:cret"), ("ada:se", "cret"), ("ada\0se:cret", ""), ("änne", "x")],
 )
-def test_only_the_right_pair_is_let_in(user, password):
+def test_only_the_right_credentials_are_accepted(user, password):
     assert run_apart(Login("ada:se:cret").check("ada", "se:cret"))
     assert not run_apart(Login("ada:se:cret").check(user, password))
 
 
-def test_after_a_failure_guesses_take_turns(monkeypatch):
+def test_after_a_failure_logins_are_paced(monkeypatch):
     monkeypatch.setattr(security, "LOGIN_PAUSE", 0.05)
     door, times = Login("ada:secret"), []
 

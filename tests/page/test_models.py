@@ -20,22 +20,28 @@ def write(folder, **changed) -> ServedModel:
     return ServedModel(folder.name, ResolvedRepo(folder))
 
 
-def rows_of(text: str, first: str) -> list[list[str]]:
-    """The cells of the rows that begin with a word."""
+def cells_of(text: str, title: str) -> list[str]:
+    """The cells of the first row with that title."""
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
-    return [row for row in rows if row[0].startswith(first)]
+    return next(row[1:] for row in rows if row[0] == title)
 
 
 def test_one_model_has_its_row_and_its_files():
     model = ServedModel("bundled")
     text = describe_models(ModelRegistry([model], load=lambda model: None), None)
     entry, scores = CONFIG["variants"]["pretrained"], METRICS["variants"]["pretrained"]
-    (row,) = rows_of(text, "bundled")
-    assert row[:4] == ["bundled", "efficientnet_lite0", entry["recipe"], f"{entry['images']['train']:,}"]
-    assert row[4:6] == [f"{100 * scores['f1']:.1f} %", f"{100 * scores['auroc']:.1f} %"]
-    assert row[8] == f"{model.weight_bytes / 1e6:.1f}" and "★" not in "".join(row)
-    (weights,) = rows_of(text, "pretrained/model.safetensors")
-    assert weights[1] == f"{(BUNDLED / 'pretrained' / 'model.safetensors').stat().st_size / 1e6:.2f}"
+    facts = {title: cells_of(text, title) for title in ("model", "backbone", "recipe", "training photos", "MB")}
+    assert facts == {
+        "model": ["bundled"],
+        "backbone": ["efficientnet_lite0"],
+        "recipe": [entry["recipe"]],
+        "training photos": [f"{entry['images']['train']:,}"],
+        "MB": [f"{model.weight_bytes / 1e6:.1f}"],
+    }
+    assert cells_of(text, "F1, pretrained") == [f"{100 * scores['f1']:.1f} %"]
+    assert cells_of(text, "AUROC, pretrained") == [f"{100 * scores['auroc']:.1f} %"] and "| ★" not in text
+    size = (BUNDLED / "pretrained" / "model.safetensors").stat().st_size
+    assert cells_of(text, "pretrained/model.safetensors") == [f"{size / 1e6:.2f}"]
 
 
 def test_comparable_models_are_compared(tmp_path):
@@ -44,8 +50,10 @@ def test_comparable_models_are_compared(tmp_path):
     best = write(tmp_path / "better", metrics={"variants": better})
     small = write(tmp_path / "small", metrics={"images": 9})
     text = describe_models(ModelRegistry([hub, best, small], load=lambda model: None), hub.name)
-    (row,), (other,), (alone,) = (rows_of(text, name) for name in ("better", "ada/hair@v2 (0123456)", "small"))
-    assert row[5] == "100.0 % ★" and "★" not in other[5] and "★" in other[4] and "★" not in "".join(alone)
+    assert cells_of(text, "model") == ["better", "ada/hair@v2 (0123456)", "small"]
+    first, second, third = cells_of(text, "AUROC, pretrained")
+    assert first == "100.0 % ★" and "★" not in second + third
+    assert ["★" in cell for cell in cells_of(text, "F1, pretrained")] == [True, True, False]
     assert "ada/hair at 0123456" in text
 
 
@@ -56,4 +64,4 @@ def test_strangers_files_bring_no_markup(tmp_path):
     named = ServedModel(evil, model.source)
     text = describe_models(ModelRegistry([model, named], load=lambda model: None), "x")
     assert "<" not in text and "![" not in text and "script" in text
-    assert {len(row) for row in rows_of(text, "script") + rows_of(text, "x")} == {10}
+    assert len(cells_of(text, "model")) == len(cells_of(text, "recipe")) == 2

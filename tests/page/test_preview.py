@@ -1,4 +1,4 @@
-"""A link to the page previews as the page."""
+"""The preview of a link to the page."""
 
 import io
 import re
@@ -34,7 +34,7 @@ def tags(html: str) -> dict[str, list[str]]:
     return found
 
 
-def test_a_messenger_reads_the_pages_own_title_description_and_picture(address):
+def test_the_preview_has_the_pages_title_description_and_picture(address):
     found = tags(read(address).decode())
     assert found["og:title"] == found["twitter:title"] == [TITLE]
     assert found["og:description"] == found["description"] == [DESCRIPTION]
@@ -47,7 +47,7 @@ def test_a_messenger_reads_the_pages_own_title_description_and_picture(address):
     assert read(f"{address}favicon.ico")[:4] == b"\x89PNG"
 
 
-def test_the_pictures_address_is_the_one_that_the_visitor_has(address):
+def test_the_pictures_address_is_the_one_behind_the_proxy(address):
     proxied = tags(read(address, **{"X-Forwarded-Proto": "https", "X-Forwarded-Host": "hair.example.org"}).decode())
     assert proxied["og:image"] == ["https://hair.example.org/preview.jpg"]
     strange = read(address, **{"X-Forwarded-Host": 'a"><script>alert(1)</script>'}).decode()

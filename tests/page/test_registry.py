@@ -57,12 +57,12 @@ def megabytes(model) -> float:
     return model.weight_bytes / 1e6
 
 
-def test_a_weight_is_that_of_both_files(listed):
+def test_the_weight_is_the_size_of_both_files(listed):
     files = [listed[0].repository.folder / variant / "model.safetensors" for variant in ("pretrained", "random")]
     assert listed[0].weight_bytes == sum(len(file.read_bytes()) for file in files) > 20e6
 
 
-def test_a_model_is_loaded_when_it_is_first_chosen_and_the_first_is_the_default(listed):
+def test_models_are_loaded_on_demand_and_the_first_is_the_default(listed):
     load = Loader()
     models = ModelRegistry(listed, load)
     assert models.names == list(NAMES) and load.loads == []
@@ -71,13 +71,13 @@ def test_a_model_is_loaded_when_it_is_first_chosen_and_the_first_is_the_default(
 
 
 @pytest.mark.parametrize("name", ["", "mallory", "../ada", ["ada"], {"name": "ada"}, 0, True, float("nan"), "x" * 9999])
-def test_what_the_owner_did_not_list_is_not_chosen(listed, name):
+def test_unknown_models_are_refused(listed, name):
     with pytest.raises(InputError, match=r"is not a model of this page. Choose one of ada, bob, eve\.$") as caught:
         ModelRegistry(listed, Loader()).predictor(name)
     assert len(str(caught.value)) < 200
 
 
-def test_the_one_used_last_longest_ago_is_let_go(listed):
+def test_the_least_recently_used_model_is_unloaded(listed):
     load = Loader()
     models = ModelRegistry(listed, load, megabytes=2.5 * megabytes(listed[0]))
     for name in ("ada", "bob", "ada"):
@@ -89,7 +89,7 @@ def test_the_one_used_last_longest_ago_is_let_go(listed):
     assert set(load.alive) == {"ada", "bob"} and load.loads == ["ada", "bob", "eve", "bob"]
 
 
-def test_a_model_larger_than_the_memory_is_held_alone(listed):
+def test_a_model_larger_than_the_limit_is_kept_alone(listed):
     load = Loader()
     models = ModelRegistry(listed, load, megabytes=1)
     for name in (*NAMES, *NAMES):
@@ -99,7 +99,7 @@ def test_a_model_larger_than_the_memory_is_held_alone(listed):
     assert load.loads == [*NAMES, *NAMES]
 
 
-def test_two_who_choose_the_same_at_once_load_it_once(listed):
+def test_concurrent_visitors_load_a_model_once(listed):
     load, begun, ready = Loader(), threading.Event(), threading.Event()
 
     def slowly(model):
@@ -116,7 +116,7 @@ def test_two_who_choose_the_same_at_once_load_it_once(listed):
         assert len({id(each.result()) for each in waiting}) == 1 and load.loads == ["bob"]
 
 
-def test_one_that_fails_is_tried_again_and_leaves_the_others(listed, capsys, tmp_path):
+def test_a_failed_load_is_retried_and_affects_no_other_model(listed, capsys, tmp_path):
     folder = write_repository(tmp_path / "secret-place")
     weights = (folder / "random" / "model.safetensors").read_bytes()
     (folder / "random" / "model.safetensors").write_bytes(weights[:1000])
@@ -124,16 +124,16 @@ def test_one_that_fails_is_tried_again_and_leaves_the_others(listed, capsys, tmp
         [*listed, ServedModel("cut", ResolvedRepo(folder))], lambda model: HairPredictor(model.repository.folder)
     )
     Image.fromarray(draw_portrait(1)[0]).save(tmp_path / "selfie.png")
-    session = PhotoStore(models)
+    store = PhotoStore(models)
     with pytest.raises(InputError, match=r"The model cut cannot be loaded\. Choose another") as caught:
-        session.photo(str(tmp_path / "selfie.png"), "cut")
+        store.photo(str(tmp_path / "selfie.png"), "cut")
     assert str(tmp_path) not in str(caught.value) and str(folder) in capsys.readouterr().err
     (folder / "random" / "model.safetensors").write_bytes(weights)
     photo = str(tmp_path / "selfie.png")
-    assert session.photo(photo, "cut").alpha("random").shape == session.photo(photo).alpha("random").shape
+    assert store.photo(photo, "cut").alpha("random").shape == store.photo(photo).alpha("random").shape
 
 
-def test_every_photo_is_looked_at_by_the_model_that_was_chosen_whatever_is_let_go(listed, tmp_path):
+def test_every_photo_is_segmented_by_the_chosen_model_whatever_is_unloaded(listed, tmp_path):
     """Four visitors choose at random among three models, of which one fits into memory."""
     photos = []
     for seed in range(2):
@@ -151,7 +151,7 @@ def test_every_photo_is_looked_at_by_the_model_that_was_chosen_whatever_is_let_g
         load(model)
         return HairPredictor(model.repository.folder)
 
-    session = PhotoStore(ModelRegistry(listed, genuine, megabytes=1))
+    store = PhotoStore(ModelRegistry(listed, genuine, megabytes=1))
 
     def visit(visitor: int) -> None:
         rng = np.random.default_rng(visitor)
@@ -159,8 +159,8 @@ def test_every_photo_is_looked_at_by_the_model_that_was_chosen_whatever_is_let_g
             seed, name = int(rng.integers(2)), str(rng.choice(NAMES))
             for variant in ("random", "pretrained"):
                 expected = alphas[name, seed][variant]
-                np.testing.assert_array_equal(session.photo(photos[seed], name).alpha(variant), expected)
-                np.testing.assert_array_equal(session.full_size(photos[seed], variant, model=name).alpha, expected)
+                np.testing.assert_array_equal(store.photo(photos[seed], name).alpha(variant), expected)
+                np.testing.assert_array_equal(store.full_size(photos[seed], variant, model=name).alpha, expected)
 
     with ThreadPoolExecutor(4) as visitors:
         for visit_ in [visitors.submit(visit, visitor) for visitor in range(4)]:
@@ -168,7 +168,7 @@ def test_every_photo_is_looked_at_by_the_model_that_was_chosen_whatever_is_let_g
     assert set(load.loads) == set(NAMES)
 
 
-def test_a_photo_keeps_no_networks(listed, tmp_path):
+def test_cached_photos_do_not_keep_networks_alive(listed, tmp_path):
     """Guards memory against the photos that are remembered: each would hold a model that was let go of."""
     Image.fromarray(draw_portrait(1)[0]).save(tmp_path / "selfie.png")
     alive = weakref.WeakSet()
@@ -178,9 +178,9 @@ def test_a_photo_keeps_no_networks(listed, tmp_path):
         alive.add(predictor)
         return predictor
 
-    session = PhotoStore(ModelRegistry(listed, load, megabytes=1))
-    photo = session.photo(str(tmp_path / "selfie.png"), "ada")
-    session.photo(str(tmp_path / "selfie.png"), "bob").alpha("random")
+    store = PhotoStore(ModelRegistry(listed, load, megabytes=1))
+    photo = store.photo(str(tmp_path / "selfie.png"), "ada")
+    store.photo(str(tmp_path / "selfie.png"), "bob").alpha("random")
     assert photo.alpha("random").shape == photo.alpha("pretrained").shape
     until = time.monotonic() + 10
     while len(alive) > 1 and time.monotonic() < until:
@@ -213,13 +213,13 @@ def shown(listed, notices) -> str:
     )
 
 
-def test_without_a_list_the_bundled_pair_is_served(monkeypatch):
+def test_the_bundled_model_is_the_default(monkeypatch):
     monkeypatch.delenv("HAIRSEG_REPO", raising=False)
     (model,), notices = find_models()
     assert (model.name, model.source, model.repository.folder, notices) == ("bundled", None, BUNDLED, [])
 
 
-def test_a_silent_hub_leaves_the_page_with_the_bundled_weights_and_a_note(hub):
+def test_the_bundled_model_replaces_one_that_the_hub_does_not_deliver(hub):
     (model,), (notice,) = find_models(["ada/silent"])
     assert model.source is None
     assert notice.startswith("The bundled model is served instead of ada/silent: ada/silent is not in the cache")
@@ -234,7 +234,7 @@ def test_a_cached_copy_is_named_with_its_revision(hub):
     )
 
 
-def test_one_that_cannot_be_had_is_named_and_does_not_stop_the_others(hub, tmp_path):
+def test_models_that_fail_are_named_and_left_out(hub, tmp_path):
     write_repository(tmp_path / "good")
     write_repository(tmp_path / "half", ("pretrained",))
     shutil.copytree(tmp_path / "good", tmp_path / "cut")
@@ -249,7 +249,7 @@ def test_one_that_cannot_be_had_is_named_and_does_not_stop_the_others(hub, tmp_p
     assert str(tmp_path)[:20] not in "".join(notices) and notices[0] in shown(listed, notices)
 
 
-def test_the_first_one_must_be_a_whole_repository(hub, tmp_path):
+def test_the_first_model_must_be_complete(hub, tmp_path):
     write_repository(tmp_path / "cut")
     (tmp_path / "cut" / "random" / "model.safetensors").unlink()
     for first, problem in [
@@ -261,7 +261,7 @@ def test_the_first_one_must_be_a_whole_repository(hub, tmp_path):
             find_models([first, "ada/hair"])
 
 
-def test_names_are_no_longer_than_tells_folders_apart(hub, tmp_path, monkeypatch):
+def test_names_are_the_shortest_unique_ends_of_paths(hub, tmp_path, monkeypatch):
     for name in ("a/best", "b/best", "b/other"):
         write_repository(tmp_path / name)
     monkeypatch.chdir(tmp_path)
@@ -274,7 +274,7 @@ def test_names_are_no_longer_than_tells_folders_apart(hub, tmp_path, monkeypatch
     assert [model.repository.folder.name for model in listed[:2]] == ["best", "best"]
 
 
-def test_the_environment_names_several_separated_by_spaces(tmp_path, monkeypatch):
+def test_the_environment_variable_holds_several_models(tmp_path, monkeypatch):
     (tmp_path / "my models").mkdir()
     for value, repos in {
         "ada/hair": ["ada/hair"],

@@ -1,4 +1,4 @@
-"""A request that is too long is refused, whatever it is for, and not held in memory."""
+"""Requests that are too large are refused before they are in memory."""
 
 import base64
 import http.client
@@ -63,21 +63,21 @@ def chunked(*parts: bytes) -> bytes:
         "/login",
     ],
 )
-def test_a_long_request_is_refused_before_it_is_read(post, path):
+def test_a_large_request_is_refused_before_it_is_read(post, path):
     assert post(path, Content_Length=str(10**15)) == REFUSED
 
 
-def test_one_that_does_not_tell_its_length_is_refused_once_it_is_too_long(post, monkeypatch):
+def test_a_chunked_request_is_refused_once_it_is_too_large(post, monkeypatch):
     monkeypatch.setattr(security, "LARGEST_CALL", len(CALL))
     assert post("/gradio_api/call/segment", chunked(CALL, b" "), Transfer_Encoding="chunked") == REFUSED
 
 
-def test_one_that_stops_in_the_middle_is_not_held_for_ever(post, monkeypatch):
+def test_an_incomplete_request_times_out(post, monkeypatch):
     monkeypatch.setattr(security, "TIMEOUT", 0.3)
     assert post("/gradio_api/call/segment", CALL[:-1], Content_Length=str(len(CALL))) == (408, {"error": TOO_SLOW})
 
 
-def test_few_long_ones_are_held_at_once(address, post, monkeypatch):
+def test_few_large_requests_are_in_memory_at_once(address, post, monkeypatch):
     """Those that take their time hold up other long ones alone."""
     monkeypatch.setattr(security, "LARGEST_OTHER", len(CALL) // 2)
     slow = [http.client.HTTPConnection(urlsplit(address).netloc, timeout=60) for _ in range(security.MAX_LARGE)]
@@ -97,7 +97,7 @@ def test_few_long_ones_are_held_at_once(address, post, monkeypatch):
     assert post("/gradio_api/call/segment", CALL, **whole)[0] == 200
 
 
-def test_an_upload_of_many_files_or_without_an_end_is_not_held(post, monkeypatch):
+def test_uploads_of_many_files_or_without_an_end_are_refused(post, monkeypatch):
     body, headers = upload(FILES, *(workarounds.MAX_FILES + 1) * [b"x"])
     assert post("/gradio_api/upload", body, **headers)[0] == 400
     monkeypatch.setattr(security, "TIMEOUT", 0.3)
@@ -105,13 +105,13 @@ def test_an_upload_of_many_files_or_without_an_end_is_not_held(post, monkeypatch
     assert post("/gradio_api/upload", body[:-1], **headers) == (408, {"error": TOO_SLOW})
 
 
-def test_what_holds_no_photo_is_shorter(post, monkeypatch):
+def test_requests_without_a_photo_have_a_lower_limit(post, monkeypatch):
     monkeypatch.setattr(security, "LARGEST_OTHER", len(CALL) - 1)
     for path in ("/gradio_api/component_server", "/login", "/gradio_api/cancel"):
         assert post(path, CALL, Content_Length=str(len(CALL))) == REFUSED
 
 
-def test_one_of_many_pieces_is_answered(post, monkeypatch):
+def test_a_chunked_request_is_answered(post, monkeypatch):
     monkeypatch.setattr(security, "LARGEST_CALL", len(CALL))
     pieces = chunked(*(CALL[start : start + 500] for start in range(0, len(CALL), 500)), b"")
     status, said = post("/gradio_api/call/segment", pieces, Transfer_Encoding="chunked")
@@ -132,7 +132,7 @@ def upload(name: str, *contents: bytes) -> tuple[bytes, dict[str, str]]:
 FILES = 'name="files"; filename="a.jpg"'
 
 
-def test_an_upload_may_be_longer(post, monkeypatch):
+def test_uploads_have_a_higher_limit(post, monkeypatch):
     monkeypatch.setattr(security, "LARGEST_CALL", 100)
     body, headers = upload(FILES, PHOTO)
     status, (path,) = post("/gradio_api/upload", body, **headers)
@@ -148,14 +148,14 @@ def test_an_upload_may_be_longer(post, monkeypatch):
     ],
     ids=["one file", "many files", "what is no file"],
 )
-def test_a_long_upload_is_refused(post, monkeypatch, name, contents, status, words):
+def test_a_large_upload_is_refused(post, monkeypatch, name, contents, status, words):
     monkeypatch.setattr(security, "LARGEST_UPLOAD", 40_000)
     body, headers = upload(name, *contents)
     answered, said = post("/gradio_api/upload", body, **headers)
     assert answered == status and words in said
 
 
-def test_under_a_path_of_a_proxys_requests_may_be_as_long(small_repository, monkeypatch):
+def test_limits_are_the_same_under_a_root_path(small_repository, monkeypatch):
     monkeypatch.setattr(security, "LARGEST_OTHER", 100)
     with served(build_page(HairPredictor(small_repository)), root_path="/hair") as address:
         connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)

@@ -1,4 +1,4 @@
-"""Of Gradio's addresses, those that a page has no use for are closed, with and without a password."""
+"""Addresses that the page does not use are closed, and malformed requests are answered with one sentence."""
 
 import json
 import socket
@@ -79,16 +79,16 @@ def asked(address: str, path: str, content: bytes | None = None, **headers: str)
         "no-such-address",
     ],
 )
-def test_what_the_page_has_no_use_for_is_closed(address, path):
+def test_addresses_that_the_page_does_not_use_are_closed(address, path):
     assert asked(address, path) == (404, json.dumps({"error": NOT_FOUND}, separators=(",", ":")))
 
 
-def test_recordings_are_not_kept(address, tmp_path):
+def test_recordings_are_refused(address, tmp_path):
     status, said = asked(address, "gradio_api/process_recording", b"x" * 100)
     assert (status, json.loads(said)) == (404, {"error": NOT_FOUND})
 
 
-def test_what_the_page_uses_is_open(address):
+def test_addresses_that_the_page_uses_are_open(address):
     for path in ("", "config", "theme.css", "pwa_icon/192", "pwa_icon/512", "gradio_api/info", "manifest.json"):
         assert asked(address, path)[0] == 200, path
     assert (
@@ -104,7 +104,7 @@ def uploaded(address: str, content: bytes) -> str:
 
 
 @pytest.mark.parametrize("part", ["bytes=0-1,5-6", "bytes=1-2-3", "bytes=\xb2-\xb2", "bytes=-", "lines=1-2"])
-def test_an_odd_range_gets_the_whole_file(address, part, logged):
+def test_a_malformed_range_returns_the_complete_file(address, part, logged):
     """Guards against a traceback in the log for a header that HTTP allows."""
     path = f"gradio_api/file={uploaded(address, b'0123456789')}"
     assert asked(address, path, Range=part) == (200, "0123456789")
@@ -135,7 +135,7 @@ def test_a_visitor_who_leaves_during_an_upload_leaves_no_traceback(address, logg
         ("component_server", {"data": 1, "component_id": 99999, "session_hash": "x", "fn_name": "example"}),
     ],
 )
-def test_what_gradio_stumbles_over_is_one_sentence_and_one_line_in_the_log(address, path, body, logged):
+def test_requests_on_which_gradio_fails_are_one_sentence_and_one_line_in_the_log(address, path, body, logged):
     status, said = asked(
         address, f"gradio_api/{path}", json.dumps(body).encode(), **{"Content-Type": "application/json"}
     )
@@ -153,21 +153,21 @@ def test_what_gradio_stumbles_over_is_one_sentence_and_one_line_in_the_log(addre
         ("component_server", "multipart/form-data; boundary=x", UPLOADED[:-5]),
     ],
 )
-def test_odd_uploads_leave_no_traceback_and_no_file(address, path, kind, content, logged, tmp_path, monkeypatch):
+def test_malformed_uploads_leave_no_traceback_and_no_file(address, path, kind, content, logged, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     status, _ = asked(address, f"gradio_api/{path}", content, **{"Content-Type": kind})
     assert status in (200, 400, 404, 422) and "Traceback" not in logged()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_names_of_sessions_are_short(address):
+def test_long_session_names_are_refused(address):
     body = json.dumps({"data": [], "fn_index": 0, "session_hash": 1000 * "x"}).encode()
     for path in ("queue/join", "run/segment"):
         assert asked(address, f"gradio_api/{path}", body, **{"Content-Type": "application/json"})[0] in (400, 422)
     assert asked(address, f"gradio_api/upload_progress?upload_id={2000 * 'x'}")[0] == 404
 
 
-def test_what_the_browser_does_alone_is_not_asked_of_the_server(address, logged):
+def test_events_of_the_browser_are_refused_by_the_server(address, logged):
     with urllib.request.urlopen(f"{address}config") as answer:
         alone = [event["id"] for event in json.load(answer)["dependencies"] if not event["backend_fn"]]
     assert alone
@@ -200,7 +200,7 @@ def test_a_session_without_a_message_queue_does_not_end_the_queue(small_reposito
         assert join(address, "somebody") == 200
 
 
-def test_asking_for_a_call_that_nobody_made_leaves_no_traceback(address, logged):
+def test_an_unknown_call_leaves_no_traceback(address, logged):
     host, port = urlsplit(address).netloc.split(":")
     with socket.create_connection((host, int(port)), timeout=10) as visitor:
         visitor.sendall(b"GET /gradio_api/call/segment/no_such_call HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -210,7 +210,7 @@ def test_asking_for_a_call_that_nobody_made_leaves_no_traceback(address, logged)
     assert "Traceback" not in logged()
 
 
-def test_a_photo_that_lies_elsewhere_is_not_fetched(address):
+def test_a_photo_at_a_url_is_not_downloaded(address):
     for path in ("http://127.0.0.1:9/a.jpg", "HTTPS://example.org/a.jpg", " http://example.org"):
         file = {"path": path, "meta": {"_type": "gradio.FileData"}}
         assert contains_url([file]) and contains_url([[{"deep": file}]])
@@ -233,7 +233,7 @@ def test_a_photo_that_lies_elsewhere_is_not_fetched(address):
         ("GET", "logout", "cross-site", "no-cors", 404),
     ],
 )
-def test_a_login_is_good_for_the_page_and_not_for_other_sites(with_password, method, path, site, mode, status):
+def test_a_login_does_not_count_for_requests_from_other_sites(with_password, method, path, site, mode, status):
     address, cookie = with_password
     told = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode} if site else {}
     kind = {"Content-Type": "multipart/form-data; boundary=x"}
@@ -248,7 +248,7 @@ def test_a_login_is_good_for_the_page_and_not_for_other_sites(with_password, met
     assert asked(address, "gradio_api/info", Cookie=cookie)[0] == 200  # still logged in
 
 
-def test_what_is_the_servers_fault_is_called_that(address, monkeypatch, logged):
+def test_failures_of_the_server_have_status_500(address, monkeypatch, logged):
     async def failing(*_, **__):
         raise OSError(28, "No space left on device")
 

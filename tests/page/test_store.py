@@ -1,4 +1,4 @@
-"""Photos and what is made of them do not stay."""
+"""Visitors' photos are removed, and what is computed from them is cached once."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ def own_temporary_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
-def test_the_folder_is_the_pages_own_and_goes_with_it(tmp_path):
+def test_the_folder_is_private_and_removed_with_the_page(tmp_path):
     before = get_upload_folder()
     with pytest.raises(KeyboardInterrupt), temporary_folder() as folder:
         assert get_upload_folder() == str(folder) and folder.parent == tmp_path
@@ -32,7 +32,7 @@ def test_the_folder_is_the_pages_own_and_goes_with_it(tmp_path):
     assert not folder.exists() and get_upload_folder() == before
 
 
-def test_what_a_killed_page_left_is_removed_and_what_runs_is_not(tmp_path):
+def test_folders_of_killed_pages_are_removed_and_those_of_running_ones_are_not(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", "pass"])
     process.wait()
     # the second as in a container, where every page has the same number
@@ -47,7 +47,7 @@ def test_what_a_killed_page_left_is_removed_and_what_runs_is_not(tmp_path):
         assert own.exists() and all((folder / "selfie.jpg").exists() for folder in (running, *others))
 
 
-def test_old_files_go_and_their_folders_and_new_ones_stay(tmp_path):
+def test_old_files_and_empty_folders_are_removed(tmp_path):
     old, new = tmp_path / "old" / "selfie.jpg", tmp_path / "new" / "selfie.jpg"
     outside = tmp_path.parent / "outside.jpg"
     for path, age in ((old, 4000), (new, 10), (outside, 4000)):
@@ -62,7 +62,7 @@ def test_old_files_go_and_their_folders_and_new_ones_stay(tmp_path):
     assert not old.parent.exists()
 
 
-def test_sweeps_let_go_of_what_is_in_memory_too():
+def test_sweeps_evict_cached_results_too():
     forgotten = []
     with temporary_folder(forgotten.append, interval=0.01):
         until = time.monotonic() + 10
@@ -93,7 +93,7 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path):
     assert (target / "file").exists() and Path(target).is_dir()
 
 
-def test_many_who_ask_at_once_share_one_result():
+def test_concurrent_callers_share_one_result():
     cache, calls, release = Cache(2), [], threading.Event()
 
     def compute():
@@ -107,7 +107,7 @@ def test_many_who_ask_at_once_share_one_result():
         assert [result.result() for result in results] == ["mask"] * 8 and calls == [1]
 
 
-def test_a_failure_is_not_cache():
+def test_failures_are_not_cached():
     """Guards against one full disk or one lack of memory showing the same photo's error for good."""
     cache = Cache(2)
     with pytest.raises(MemoryError):
@@ -115,7 +115,7 @@ def test_a_failure_is_not_cache():
     assert cache.get("a.jpg", lambda: 7) == 7
 
 
-def test_what_was_used_longest_ago_goes():
+def test_the_least_recently_used_entry_is_evicted():
     cache, calls = Cache(2), []
     for key in ("a", "b", "a", "c", "a", "b"):
         cache.get(key, lambda key=key: calls.append(key))

@@ -76,7 +76,7 @@ def test_the_edge_of_a_stroke_follows_the_photo(adds, radius, side):
     np.testing.assert_array_equal(after[distance > radius * side + 3], before[distance > radius * side + 3])
 
 
-def test_what_a_stroke_leaves_alone_stays_bit_for_bit():
+def test_pixels_outside_of_strokes_stay_bit_for_bit():
     """And hair is only added where it is added, removed where it is removed, whatever the photo says."""
     rng = np.random.default_rng(1)
     photo, alpha = rng.integers(0, 256, (200, 300, 3), np.uint8), rng.random((200, 300), np.float32)
@@ -101,7 +101,7 @@ def test_each_stroke_lies_over_those_before_it_and_undo_is_their_absence():
 
 
 @pytest.mark.parametrize("shape", [(3000, 2000), (1400, 2800)])
-def test_the_photos_own_size_agrees_with_the_size_that_is_shown(shape):
+def test_full_resolution_agrees_with_display_size(shape):
     zigzag = Stroke(True, 0.03, ((0.1, 0.2), (0.5, 0.8), (0.7, 0.1), (1.1, 0.6)))
     strokes = [zigzag, Stroke(False, 0.01, ((0.3, 0.5), (0.6, 0.5)))]
     large = drawn(np.zeros(shape, np.float32), strokes)
@@ -114,7 +114,7 @@ def test_the_photos_own_size_agrees_with_the_size_that_is_shown(shape):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 5), (1, 3000), (5000, 3)])
-def test_photos_of_any_shape_are_touched_up(shape):
+def test_photos_of_any_shape_can_be_edited(shape):
     dab, thin, outside = ((0.5, 0.5),), ((-1, -1), (2, 2)), ((2, 2),)
     strokes = [Stroke(True, 0.25, dab), Stroke(True, 0.002, thin), Stroke(False, 0.1, outside)]
     touched = drawn(np.zeros(shape, np.float32), strokes)

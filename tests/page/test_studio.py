@@ -181,6 +181,24 @@ def test_every_wrong_setting_is_answered_with_one_sentence(studio, portrait, set
         assert said.endswith(".") and len(said) < 400 and "Something went wrong" not in said and not answer["gone"]
 
 
+def test_one_of_two_heads_is_recoloured(studio, tmp_path):
+    two = np.full((400, 800, 3), 200, np.uint8)
+    head = np.asarray(Image.open(PORTRAIT))
+    two[60:340, 60:340] = two[60:340, 460:740] = head
+    Image.fromarray(two).save(tmp_path / "two.png")
+    photo = upload(tmp_path / "two.png")
+    left, right = run_apart(studio.segment({"photo": photo}))["heads"]
+    assert left[2] < 0.5 < right[0]
+    shown = pixels(run_apart(studio.recolour({"photo": photo, "colour": "violet", "head": list(right)}))["src"]).astype(
+        int
+    )
+    changed = np.abs(shown - two).mean(axis=2)
+    assert changed[:, 400:].mean() > 2 > changed[:, :400].mean()
+    alpha = pixels(run_apart(studio.download({"photo": photo, "kind": "alpha", "head": list(right)}))["src"])
+    assert alpha[:, :400].max() == 0 < alpha[:, 400:].max()
+    assert "The window is" in run_apart(studio.recolour({"photo": photo, "head": "left"}))["error"]
+
+
 def test_no_hair_is_told(studio, tmp_path):
     Image.fromarray(np.full((96, 96, 3), 200, np.uint8)).save(tmp_path / "wall.png")
     photo = upload(tmp_path / "wall.png")

@@ -113,9 +113,9 @@ export function start(element, server, {side, presets}) {
             src: `data:image/jpeg;base64,${answer.picture}`,
             alt: "Your camera, recoloured",
         });
+        place.replaceChildren(image);
         await image.decode().catch(() => null);
         if (stream !== live) return;
-        place.replaceChildren(image);
         Object.assign(before, {width: canvas.width, height: canvas.height});
         before.getContext("2d")?.drawImage(canvas, 0, 0);
         const now = performance.now();
@@ -173,7 +173,8 @@ export function start(element, server, {side, presets}) {
     window.addEventListener("pagehide", () => leave());
 
     // The address holds what is chosen under "Try it". Colours chosen here stay here.
-    let followed = "";
+    /** @type {string | null} */
+    let followed = null;
     const mark = () => {
         for (const swatch of /** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll("[data-preset]"))) {
             swatch.setAttribute(

@@ -18,7 +18,15 @@ SPECK = 0.0002  # fraction of the photo: smaller components are ignored
 
 NEGLIGIBLE = 0.03  # of the other network's hair
 
+HEAD_MARGIN = 0.25  # of a head's size: components nearer than this belong to it
+
+MAX_HEADS = 8
+
 FAINT = 0.1  # alpha from which dye is visible
+
+
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom as fractions of the photo's width and height."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +36,15 @@ class Comparison:
     Args:
         fractions: Fraction of the photo that each variant calls hair.
         agreement: Intersection over union of both masks; 1 if both are empty.
-        focus: (left, top, right, bottom) around the hair as fractions of the photo, where it is small; else None.
+        focus: The box around all heads, where it is small; else None.
+        heads: The boxes of the heads that the pretrained network finds.
         middle: The column, as a fraction of the width, that halves the pretrained network's hair.
     """
 
     fractions: dict[str, float]
     agreement: float
-    focus: tuple[float, float, float, float] | None
+    focus: Box | None
+    heads: list[Box]
     middle: float
 
 
@@ -47,11 +57,41 @@ def compare(alphas: Mapping[str, np.ndarray], threshold: float) -> Comparison:
         {variant: float(mask.mean()) for variant, mask in masks.items()},
         both / either if either else 1.0,
         find_focus(masks["pretrained"]),
+        find_heads(masks["pretrained"]),
         middle_of(masks["pretrained"]),
     )
 
 
-def find_focus(mask: np.ndarray) -> tuple[float, float, float, float] | None:
+def find_heads(mask: np.ndarray) -> list[Box]:
+    """Return a box around each head, from left to right.
+
+    Connected components whose surroundings overlap belong to one head.
+
+    Args:
+        mask: bool, (height, width).
+
+    Returns:
+        At most `MAX_HEADS` boxes (left, top, right, bottom), fractions of width and height.
+
+    Example:
+        >>> mask = np.zeros((100, 100), bool)
+        >>> mask[10:20, 40:50] = mask[10:20, 80:90] = True
+        >>> find_heads(mask)
+        [(0.4, 0.1, 0.5, 0.2), (0.8, 0.1, 0.9, 0.2)]
+    """
+    height, width = mask.shape
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    heads: list[Box] = []
+    for left, top, columns, rows, area in sorted(stats[1:].tolist(), key=lambda row: -row[cv2.CC_STAT_AREA]):
+        if area < SPECK * mask.size:
+            break
+        box = left / width, top / height, (left + columns) / width, (top + rows) / height
+        near = [head for head in heads if _overlap(_grow(head, HEAD_MARGIN), box)]
+        heads = [head for head in heads if head not in near] + [_union([box, *near])]
+    return sorted(heads[:MAX_HEADS])
+
+
+def find_focus(mask: np.ndarray) -> Box | None:
     """Return a box around all heads if it is much smaller than the photo. The box has the photo's aspect ratio.
 
     Args:
@@ -66,21 +106,43 @@ def find_focus(mask: np.ndarray) -> tuple[float, float, float, float] | None:
         >>> find_focus(mask)
         (0.32, 0.035, 0.58, 0.295)
     """
-    height, width = mask.shape
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    boxes = [row for row in stats[1:] if row[cv2.CC_STAT_AREA] >= SPECK * mask.size]
-    if not boxes:
+    heads = find_heads(mask)
+    if not heads:
         return None
-    left = min(row[cv2.CC_STAT_LEFT] for row in boxes) / width
-    top = min(row[cv2.CC_STAT_TOP] for row in boxes) / height
-    right = max(row[cv2.CC_STAT_LEFT] + row[cv2.CC_STAT_WIDTH] for row in boxes) / width
-    bottom = max(row[cv2.CC_STAT_TOP] + row[cv2.CC_STAT_HEIGHT] for row in boxes) / height
+    left, top, right, bottom = _union(heads)
     side = max(MIN_FOCUS, (1 + 2 * FOCUS_MARGIN) * max(right - left, bottom - top))
     if side >= SMALL_FOCUS:
         return None
-    x = float(np.clip((left + right) / 2 - side / 2, 0, 1 - side))
-    y = float(np.clip(top - side / 4, 0, 1 - side))  # the face is below the hair
+    x = min(max((left + right) / 2 - side / 2, 0), 1 - side)
+    y = min(max(top - side / 4, 0), 1 - side)  # the face is below the hair
     return round(x, 4), round(y, 4), round(x + side, 4), round(y + side, 4)
+
+
+def restrict_to_head(alpha: np.ndarray, head: Box | None) -> np.ndarray:
+    """Return the alpha of one head: 0 outside of its box and some margin. None keeps all heads."""
+    if head is None:
+        return alpha
+    height, width = alpha.shape
+    left, top, right, bottom = _grow(head, HEAD_MARGIN / 2)
+    box = np.s_[max(0, int(top * height)) : round(bottom * height), max(0, int(left * width)) : round(right * width)]
+    restricted = np.zeros_like(alpha)
+    restricted[box] = alpha[box]
+    return restricted
+
+
+def _grow(box: Box, margin: float) -> Box:
+    left, top, right, bottom = box
+    x, y = margin * (right - left), margin * (bottom - top)
+    return left - x, top - y, right + x, bottom + y
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _union(boxes: list[Box]) -> Box:
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
 
 
 def middle_of(mask: np.ndarray) -> float:
@@ -105,7 +167,7 @@ def percent(fraction: float) -> str:
 
 def caption(fraction: float, alpha: np.ndarray) -> str:
     """Describe what one network found: "hair: 12 % of the photo", or that it found none."""
-    if fraction == 0:
+    if fraction < SPECK:
         return "no hair found" if alpha.max() <= FAINT else "hardly any hair found"
     if fraction < SMALL_HEAD:
         return f"a small head: {percent(fraction)} of the photo"
@@ -120,12 +182,12 @@ def verdict(comparison: Comparison, scores: Mapping[str, float] | None) -> str:
         scores: F1 of each variant on photos of whole persons, if the model repository has them.
 
     Example:
-        >>> found = Comparison({"pretrained": 0.01, "random": 0.0}, 0.0, None, 0.5)
+        >>> found = Comparison({"pretrained": 0.01, "random": 0.0}, 0.0, None, [], 0.5)
         >>> verdict(found, {"pretrained": 0.86, "random": 0.58})
         'Only the pretrained network finds hair here. On whole persons: pretrained F1 86 %, from scratch 58 %.'
     """
     random, pretrained = (comparison.fractions[variant] for variant in ("random", "pretrained"))
-    if max(random, pretrained) == 0:
+    if max(random, pretrained) < SPECK:
         finding = "Neither network finds hair here."
     elif random < NEGLIGIBLE * pretrained:
         finding = "Only the pretrained network finds hair here."

@@ -4,11 +4,12 @@
  *
  * @typedef {import("./settings.js").Settings} Settings
  * @typedef {import("./settings.js").Constants} Constants
- * @typedef {{name: string, src: string, path: string | null, bring: () => Promise<string | undefined>, isExample: boolean,
+ * @typedef {{name: string, src: string, path: string | null, bring: () => Promise<string | undefined>, lost: string,
+ *   isExample: boolean,
  *   strokes: import("./brush.js").Stroke[], past: import("./brush.js").Stroke[][]}} Photo
- * @typedef {{photo: Photo, model: string | null, result: Result | null, ratio: number}} Look
+ * @typedef {{photo: Photo, model: string | null, result: Result | null, ratio: number, head: number[] | null}} Look
  * @typedef {{error?: string, gone?: boolean, shown: string, size: [number, number], masks: Record<string, string>,
- *   captions: Record<string, string>, scores: Record<string, string>, agreement: number, verdict: string, focus: number[] | null, isFullSize: boolean}} Result
+ *   captions: Record<string, string>, scores: Record<string, string>, agreement: number, verdict: string, focus: number[] | null, heads: number[][], isFullSize: boolean}} Result
  * @typedef {{props: {value: any}, trigger: (event: string) => void, server: Record<string, (payload: any) => Promise<any>>,
  *   upload: (file: File) => Promise<{path: string}>, watch: (name: string, callback: () => void) => void}} Gradio
  */
@@ -126,7 +127,13 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     // ---- one photo ----
 
     /** @param {Partial<Settings>} [more] */
-    const payload = more => ({photo: look?.photo.path, strokes: look?.photo.strokes, ...settings, ...more});
+    const payload = more => ({
+        photo: look?.photo.path,
+        strokes: look?.photo.strokes,
+        head: look?.head,
+        ...settings,
+        ...more,
+    });
     /** @param {() => boolean} isWanted */
     const patience = isWanted => ({isWanted, onLost: () => say(LOST), onReached: sayReached});
 
@@ -134,7 +141,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     const begin = async photo => {
         if (look?.result) previous = look;
         /** @type {Look} */
-        const own = {photo, model: settings.model, result: null, ratio: 1};
+        const own = {photo, model: settings.model, result: null, ratio: 1, head: null};
         look = own;
         say("");
         clearPictures();
@@ -153,14 +160,16 @@ export function start(element, {props, trigger, server, upload, watch}, constant
                 if (!path) throw new Error("no path");
                 photo.path = path;
             } catch {
-                if (own === look) goBack(`${photo.name} did not get through. Check the connection and try again.`);
+                if (own === look) goBack(photo.lost);
                 return;
             }
         }
         remember(photo);
         watchQueue(own);
         await Promise.all([seen, showMasks(own), recolour()]);
-        if (own === look && own.result) setStage("done");
+        if (own !== look || !own.result) return;
+        setStage("done");
+        showThumbnails();
     };
 
     /** Say how busy the server is while the answer takes long. @param {Look} own */
@@ -198,10 +207,10 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         at(".verdict").textContent = answer.verdict;
         at("[data-zoom=head]").hidden = !answer.focus;
         if (answer.focus) setView(viewOf(answer.focus));
+        showHeads();
         shown.push(fill("#photo .pan", addressOf(answer.shown), "The photo"));
         await Promise.all(shown);
         if (isWanted()) refreshOverlay();
-        showThumbnails();
     };
 
     const recolour = latestOnly(async () => {
@@ -209,7 +218,9 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             wanted = settings,
             strokes = own?.photo.strokes;
         if (!own?.photo.path) return;
-        const isWanted = () => own === look && wanted === settings && strokes === own.photo.strokes;
+        const head = own.head;
+        const isWanted = () =>
+            own === look && wanted === settings && strokes === own.photo.strokes && head === own.head;
         at("#compare").classList.add("is-waiting");
         const answer = await insist(() => server.recolour(payload()), patience(isWanted));
         if (!answer || !isWanted()) return;
@@ -248,6 +259,34 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         element.classList.add("has-thumbnails");
     });
 
+    /** Offer the choice of one head where there are several. */
+    const showHeads = () => {
+        const place = at(".heads"),
+            heads = look?.result?.heads ?? [];
+        place.hidden = heads.length < 2;
+        const buttons = [null, ...heads].map((head, index) => {
+            const button = Object.assign(document.createElement("button"), {
+                type: "button",
+                textContent: head ? `Person ${index}` : "Everyone",
+            });
+            button.setAttribute("aria-pressed", String(look?.head === head));
+            button.addEventListener("click", () => chooseHead(head));
+            return button;
+        });
+        place.replaceChildren(...(heads.length < 2 ? [] : buttons));
+    };
+    /** @param {number[] | null} head */
+    const chooseHead = head => {
+        if (!look || look.head === head) return;
+        look.head = head;
+        const index = head ? (look.result?.heads.indexOf(head) ?? -1) + 1 : 0;
+        for (const [number, button] of [...at(".heads").children].entries()) {
+            button.setAttribute("aria-pressed", String(number === index));
+        }
+        recolour();
+        showThumbnails();
+    };
+
     /** @param {{error?: string, gone?: boolean}} answer */
     const fail = ({error = "", gone}) => {
         if (!look) return;
@@ -285,6 +324,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             isExample: false,
             strokes: [],
             past: [],
+            lost: `${file.name} did not get through. Check the connection and try again.`,
             bring: async () => (await upload(file)).path,
         });
         if (isPhone.matches) at(".row").scrollIntoView({block: "nearest"});
@@ -318,6 +358,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             isExample: true,
             strokes: [],
             past: [],
+            lost: "The example did not get through. Check the connection and try again.",
             bring: async () =>
                 (
                     await insist(
@@ -344,6 +385,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             isExample: false,
             strokes: [],
             past: [],
+            lost: "The photo is no longer on the server. Choose it again.",
             bring: async () => {
                 // only asked for once the server has deleted it
                 sessionStorage.removeItem(STORED);
@@ -365,14 +407,15 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             settings = before;
             return;
         }
-        if (!isFromControls) {
-            props.value = settings;
-            trigger("push");
-        }
         markSwatch();
         writeAddress();
         if (settings.model !== before.model && look) begin({...look.photo, path: look.photo.path});
         else recolour();
+        if (!isFromControls) {
+            // after the request is sent: Gradio renders the component again
+            props.value = settings;
+            trigger("push");
+        }
         const {colour: _, ...others} = settings,
             {colour: __, ...othersBefore} = before;
         if (JSON.stringify(others) !== JSON.stringify(othersBefore)) showThumbnails();
@@ -394,7 +437,16 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         address.hash = "";
         return address.href;
     };
-    const writeAddress = () => history.replaceState(history.state, "", linkOf());
+    const writeAddress = () => {
+        const address = new URL(linkOf()),
+            tab = new URLSearchParams(location.search).get("tab");
+        if (tab) address.searchParams.set("tab", tab);
+        try {
+            history.replaceState(history.state, "", address);
+        } catch {
+            // Safari allows 100 changes in 30 seconds
+        }
+    };
     /** @param {string} colour */
     const noteTried = colour => {
         if (tried[0] === colour) return;
@@ -525,6 +577,15 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         at("#compare").style.setProperty("--cut", String(value));
     };
     cut.addEventListener("input", () => at("#compare").style.setProperty("--cut", String(Number(cut.value) / 100)));
+    at("#compare").addEventListener("click", event => {
+        if (/** @type {HTMLElement} */ (event.target).closest("input, canvas")) return;
+        const [u, v] = within(at("#compare"), event),
+            [x, y] = [view.x + u / view.scale, view.y + v / view.scale];
+        const head = look?.result?.heads.find(
+            ([left, top, right, bottom]) => x >= left && x <= right && y >= top && y <= bottom + (bottom - top),
+        );
+        if (head) chooseHead(look?.head === head ? null : head);
+    });
     at("#compare").addEventListener("animationend", () => at("#compare").classList.remove("is-new"));
     const refreshOverlay = () => {
         at(".row").hidden = mode !== "row";
@@ -623,6 +684,31 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             at(".said").textContent = "The link is copied.";
         }, linkOf());
 
+    /** The last colours side by side; a click takes one. */
+    const compareColours = () => {
+        const own = look;
+        const others = Object.values(constants.presets).filter(colour => !tried.includes(colour));
+        const colours = [...tried, ...others].slice(0, 4);
+        const grid = Object.assign(document.createElement("div"), {className: "colours"});
+        const dialog = openDialog(element, "Compare colours", [grid]);
+        dialog.style.setProperty("--ratio", String(own?.ratio ?? 1));
+        for (const colour of colours) {
+            const name = presetOf(colour, constants.presets) ?? colour;
+            const button = Object.assign(document.createElement("button"), {type: "button", textContent: name});
+            button.addEventListener("click", () => {
+                change({colour});
+                dialog.close();
+            });
+            grid.append(button);
+            const isWanted = () => own === look && dialog.isConnected;
+            insist(() => server.recolour(payload({colour})), patience(isWanted)).then(answer => {
+                if (!answer?.src) return;
+                const image = Object.assign(document.createElement("img"), {src: addressOf(answer.src), alt: ""});
+                button.prepend(image);
+            });
+        }
+    };
+
     const enlarge = () => {
         const stage = at(".stage"),
             frame = at("#compare");
@@ -659,6 +745,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         },
         dismiss: () => say(""),
         enlarge,
+        compare: compareColours,
         copy: copyPicture,
         share,
         link: copyLink,

@@ -4,12 +4,11 @@ The browser calls the functions of `StudioService` by Gradio's `server_functions
 browser alone (studio.js) knows what an answer belongs to, and drops answers to a photo or setting that has changed.
 """
 
-import base64
 import html
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from hairseg.page.pictures import colour_name, colour_slug, save_file, save_pict
 from hairseg.page.scores import f1_captions, f1_on_whole_persons
 from hairseg.page.security import LARGEST_FILE, sentence_of, uploaded_file
 from hairseg.page.store import PhotoStore
-from hairseg.page.studio.comparison import caption, compare, find_focus, middle_of, verdict
+from hairseg.page.studio.comparison import Box, caption, compare, find_focus, find_heads, middle_of, verdict
 from hairseg.page.studio.share_card import FORMATS, draw_share_card
 from hairseg.page.studio.strokes import MAX_POINTS, MAX_STROKES, STROKE_POINTS, Stroke, read_strokes
 from hairseg.page.workers import Workers
@@ -44,6 +43,8 @@ EXAMPLES = FOLDER.parent / "examples"
 GONE = "The photo is no longer on the server. Upload it again."
 
 THUMBNAIL_SIDE = 112  # pixels
+
+THUMBNAIL_ZOOM = 1.35  # side of a thumbnail's part of the photo, by the size of the hair
 
 DETAIL_SIDE = 1280  # longer side in pixels of the window that a zoomed picture shows
 
@@ -69,6 +70,7 @@ class Request:
         model: Name of the model; None for the first one.
         variant: The network whose mask is used.
         strokes: Of the brush.
+        head: Box of the head to recolour; None for all.
         colour: #rrggbb or a preset's name.
         settings: How the colour is applied.
     """
@@ -77,6 +79,7 @@ class Request:
     model: str | None
     variant: str
     strokes: tuple[Stroke, ...]
+    head: Box | None
     colour: Any
     settings: RecolourSettings
 
@@ -95,9 +98,15 @@ class Request:
             payload.get("model"),
             payload.get("variant", FIRST_VARIANT),
             read_strokes(payload.get("strokes")),
+            None if payload.get("head") is None else read_window(payload["head"]),
             payload.get("colour", FIRST_COLOUR),
             settings,
         )
+
+    @property
+    def edit(self) -> tuple[str, str, tuple[Stroke, ...], str | None, Box | None]:
+        """What identifies the recolourer, in the order of `PhotoStore.recolourer`."""
+        return self.path, self.variant, self.strokes, self.model, self.head
 
 
 class PhotoGone(InputError):
@@ -159,6 +168,7 @@ class StudioService:
                 "agreement": comparison.agreement,
                 "verdict": verdict(comparison, f1_on_whole_persons(metrics)),
                 "focus": comparison.focus,
+                "heads": comparison.heads if len(comparison.heads) > 1 else [],
                 "isFullSize": photo.is_full_size,
             }
 
@@ -168,7 +178,7 @@ class StudioService:
         """The recoloured photo at display size."""
 
         def prepare(request: Request) -> HairRecolourer:
-            return self._photos.recolourer(request.path, request.variant, request.strokes, request.model)
+            return self._photos.recolourer(*request.edit)
 
         def recolour(request: Request) -> dict[str, Any]:
             photo = self._photos.photo(request.path, request.model)
@@ -196,7 +206,7 @@ class StudioService:
         """One JPEG with the head in every preset, side by side."""
 
         def thumbnails(request: Request) -> dict[str, Any]:
-            recolourer = self._photos.recolourer(request.path, request.variant, request.strokes, request.model)
+            recolourer = self._photos.recolourer(*request.edit)
             threshold = self._photos.photo(request.path, request.model).threshold
             photo, alpha = crop_to_head(recolourer.photo, recolourer.alpha, threshold)
             small = HairRecolourer(photo, alpha)
@@ -211,7 +221,7 @@ class StudioService:
 
         def detail(request: Request) -> dict[str, Any]:
             left, top, right, bottom = read_window(window)
-            chosen = self._photos.full_size(request.path, request.variant, request.strokes, request.model)
+            chosen = self._photos.full_size(*request.edit)
             height, width = chosen.alpha.shape
             box = box_of((left, top, right, bottom), (height, width))
             pictures: dict[str, np.ndarray] = {
@@ -235,7 +245,7 @@ class StudioService:
         kind, link, ratio = payload.get("kind"), str(payload.get("link") or "")[:80], payload.get("format")
 
         def make(request: Request) -> dict[str, Any]:
-            full = self._photos.full_size(request.path, request.variant, request.strokes, request.model)
+            full = self._photos.full_size(*request.edit)
             name, colour = stem_of(request.path), colour_slug(request.colour)
             if kind == "recoloured-png":
                 file = f"{name}-{colour}.png", encode_png(full.recolour(request.colour, request.settings))
@@ -260,7 +270,7 @@ class StudioService:
         if ratio is not None and ratio not in FORMATS:
             raise InputError(f"{quote(ratio)} is not a format.", remedy=f"Choose one of {', '.join(FORMATS)}.")
         photo = self._photos.photo(request.path, request.model)
-        recolourer = self._photos.recolourer(request.path, request.variant, request.strokes, request.model)
+        recolourer = self._photos.recolourer(*request.edit)
         recoloured = recolourer.recolour(request.colour, request.settings)
         focus = find_focus(recolourer.alpha >= photo.threshold) or (0, 0, 1, 1)
         box = box_of(focus, photo.photo.shape[:2])
@@ -290,21 +300,17 @@ class StudioService:
 def crop_to_head(photo: np.ndarray, alpha: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """Crop a square around the hair and scale it to `THUMBNAIL_SIDE`."""
     height, width = alpha.shape
-    hair = alpha >= threshold
-    left, top, right, bottom = find_focus(hair) or (0.0, 0.0, 1.0, 1.0)
-    centre = ((left + right) / 2 * width, (top + bottom) / 2 * height)
-    if (left, right) == (0.0, 1.0) and hair.any():
-        rows, columns = np.nonzero(hair[::4, ::4])
-        centre = 4 * float(np.median(columns)), 4 * float(np.median(rows))
-    side = max(8, round(min((right - left) * width, (bottom - top) * height, width, height)))
-    x = int(np.clip(centre[0] - side / 2, 0, max(0, width - side)))
-    y = int(np.clip(centre[1] - side / 2, 0, max(0, height - side)))
+    heads = find_heads(alpha >= threshold) or [(0.0, 0.0, 1.0, 1.0)]
+    left, top, right, bottom = max(heads, key=lambda head: (head[2] - head[0]) * (head[3] - head[1]))
+    side = min(width, height, max(16, round(THUMBNAIL_ZOOM * max((right - left) * width, (bottom - top) * height))))
+    x = min(max(0, round((left + right) / 2 * width - side / 2)), width - side)
+    y = min(max(0, round(top * height - side / 8)), height - side)
     box = np.s_[y : y + side, x : x + side]
     photo, alpha = np.ascontiguousarray(photo[box]), np.ascontiguousarray(alpha[box])
     return scale_down(photo, THUMBNAIL_SIDE), scale_down(alpha, THUMBNAIL_SIDE)
 
 
-def box_of(window: tuple[float, float, float, float], shape: tuple[int, int]) -> tuple[slice, slice]:
+def box_of(window: Box, shape: tuple[int, int]) -> tuple[slice, slice]:
     """Return the rows and columns of a window (left, top, right, bottom), at least one pixel.
 
     Example:
@@ -317,7 +323,7 @@ def box_of(window: tuple[float, float, float, float], shape: tuple[int, int]) ->
     return slice(rows, max(rows + 1, round(bottom * height))), slice(columns, max(columns + 1, round(right * width)))
 
 
-def read_window(window: Any) -> tuple[float, float, float, float]:
+def read_window(window: Any) -> Box:
     """Validate (left, top, right, bottom), fractions of the photo. Raises InputError."""
     is_numbers = (
         isinstance(window, list)
@@ -400,7 +406,7 @@ def read_template(modules: str) -> str:
     )
     examples = "".join(
         f'<li><button type="button" data-example="{name}" aria-label="Example: {html.escape(title)}">'
-        f'<img src="{thumbnail_of(name)}" data-large="{modules}/examples/{name}.jpg" alt=""></button>'
+        f'<img src="{modules}/thumbnails/{name}.jpg" data-large="{modules}/examples/{name}.jpg" alt=""></button>'
         f"<span>{html.escape(title)}<small>{html.escape(credit)}</small></span></li>"
         for name, (title, credit) in EXAMPLE_TITLES.items()
     )
@@ -410,10 +416,11 @@ def read_template(modules: str) -> str:
     return template
 
 
-def thumbnail_of(name: str) -> str:
-    """Return a small example picture as data: URL."""
+@cache
+def example_thumbnail(name: str) -> bytes:
+    """Return a small JPEG of an example."""
     with Image.open(EXAMPLES / f"{name}.jpg") as picture:
         picture.thumbnail((184, 184))
         file = BytesIO()
         picture.save(file, "JPEG", quality=75)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    return file.getvalue()
