@@ -16,7 +16,7 @@ from hairseg.page.store import PhotoStore
 from hairseg.page.workers import Workers
 from hairseg.paper import VARIANTS
 from hairseg.recolouring.palette import PRESETS, parse_colour
-from hairseg.recolouring.settings import PLAIN, RecolourSettings, describe
+from hairseg.recolouring.settings import DEFAULT_SETTINGS, RecolourSettings, describe
 
 FIRST_COLOUR = "copper"
 
@@ -70,11 +70,11 @@ class Endpoints:
         self,
         photo: Any,
         colour: str,
-        strength: float = PLAIN.strength,
+        strength: float = DEFAULT_SETTINGS.strength,
         variant: str = FIRST_VARIANT,
-        vividness: float = PLAIN.vividness,
-        lightness: float = PLAIN.lightness,
-        natural_roots: float = PLAIN.natural_roots,
+        vividness: float = DEFAULT_SETTINGS.vividness,
+        lightness: float = DEFAULT_SETTINGS.lightness,
+        natural_roots: float = DEFAULT_SETTINGS.natural_roots,
         second_mode: str = NO_SECOND_COLOUR,
         second_colour: str = "",
         model: str | None = None,

@@ -24,8 +24,6 @@ from hairseg.page.preview import TITLE, LinkPreview
 from hairseg.page.registry import ModelRegistry
 from hairseg.page.scores import (
     build_scores,
-    metrics_of,
-    read_or,
     show_scores,
     transfer_of,
 )
@@ -81,7 +79,6 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
     if not isinstance(photos, PhotoStore):
         photos = PhotoStore(photos if isinstance(photos, ModelRegistry) else ModelRegistry.from_predictor(photos))
     models, workers, modules = photos.models, Workers(), modules_address()
-    metrics = cache(lambda name: metrics_of(models.find(name).repository))
     with HairPage(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         gr.Markdown(
             f"# {TITLE}\nSee two networks find your hair: one that started from scratch, one that had seen photos "
@@ -95,7 +92,7 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
             gr.Markdown("\n\n".join(f"**Note:** {notice}" for notice in notices), elem_id="notice")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Try it", id="try"):
-                service = StudioService(photos, workers, metrics)
+                service = StudioService(photos, workers)
                 with studio_component(service, models.names, modules) as studio:
                     settings = build_settings()
             with gr.Tab("Live", id="live"):
@@ -127,12 +124,12 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
                 raise gr.Error(str(error), print_exception=False) from None
             return [
                 describe_models(models, name),
-                *show_scores(chosen.repository, metrics(name)),
+                *show_scores(chosen.repository, chosen.metrics),
                 *code_examples(models, name, address_of(request)),
             ]
 
         def show_step(step: Any, name: Any) -> str:
-            return read_or(lambda: transfer_of(metrics(name), step), "")
+            return transfer_of(models.find(name).metrics, step)
 
         shown = [board, *scores, *code]
         gr.on([page.load, model.change], show_model, model, shown, **ON_SERVER)

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from hairseg.page.registry import ModelRegistry, ServedModel
-from hairseg.page.scores import markdown_table, percent, read_or, sanitise
+from hairseg.page.scores import markdown_table, percent, read_or
 from hairseg.paper import VARIANTS
 
 if TYPE_CHECKING:
-    from hairseg.repository.leaderboard import Group, Row
+    from hairseg.repository.leaderboard import ComparisonGroup, Row
 
 UNKNOWN = "-"
 
@@ -29,10 +29,10 @@ def build_models() -> gr.Markdown:
 
 def describe_models(models: ModelRegistry, chosen: str | None) -> str:
     """Return the table of models, and the files of the chosen one, in Markdown."""
-    from hairseg.repository.leaderboard import groups_of, read_row
+    from hairseg.repository.leaderboard import comparison_groups, read_row
 
     rows = [read_row(model.repository, model.name, _commit(model)) for model in models]
-    columns = [_column(row, group, models) for group in groups_of(rows) for row in group.rows]
+    columns = [_column(row, group, models) for group in comparison_groups(rows) for row in group.rows]
     titles = ["model", "backbone", "recipe", "training photos", *_scores(), "MB", TIME, "test photos"]
     head, *lines = [[title, *(column[index] for column in columns)] for index, title in enumerate(titles)]
     model = models.find(chosen)
@@ -44,8 +44,10 @@ def _scores() -> list[str]:
     return [f"{score}, {titles[variant]}" for variant in VARIANTS for score in ("F1", "AUROC")]
 
 
-def _column(row: "Row", group: "Group", models: ModelRegistry) -> list[str]:
+def _column(row: "Row", group: "ComparisonGroup", models: ModelRegistry) -> list[str]:
     """Return the cells of one model, without markup."""
+    from hairseg.repository.records import sanitise
+
     revision = f" ({row.revision})" if row.revision else ""
     variants = row.variants.values()
     trained_on = [f"{variant.trained_on:,}" if variant.trained_on else None for variant in variants]
@@ -57,9 +59,8 @@ def _column(row: "Row", group: "Group", models: ModelRegistry) -> list[str]:
     return [sanitise(cell) for cell in cells]
 
 
-def _score(row: "Row", group: "Group", variant: str, score: str) -> str:
-    known = row.variants.get(variant)
-    value = known and getattr(known, score)
+def _score(row: "Row", group: "ComparisonGroup", variant: str, score: str) -> str:
+    value = row.score(variant, score)
     if value is None:
         return UNKNOWN
     return percent(value, 1) + (" ★" if group.is_best(row, variant, score) else "")
@@ -75,6 +76,8 @@ def _commit(model: ServedModel) -> str | None:
 
 
 def _files(model: ServedModel) -> str:
+    from hairseg.repository.records import sanitise
+
     def rows() -> list[list[str]]:
         folder = model.repository.folder
         files = [(name, (folder / name).stat().st_size) for name in model.repository.files()]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # these import PyTorch, and the page starts without it
     from hairseg.hub.resolve import ResolvedRepo
     from hairseg.inference.predictor import HairPredictor
     from hairseg.repository import ModelRepository
+    from hairseg.repository.metrics import Metrics
 
 MAX_MEGABYTES = 1000  # of weights in memory: four pairs of ResNet-101, or forty of the bundled size
 
@@ -43,7 +44,17 @@ class ServedModel:
     @cached_property
     def weight_bytes(self) -> int:
         """Size of both weight files; in memory twice that where the hardware does not support bfloat16."""
-        return self.repository.bytes_of_weights()
+        return self.repository.weight_bytes()
+
+    @cached_property
+    def metrics(self) -> "Metrics":
+        """The scores, without markup; empty if metrics.json is missing or malformed."""
+        from hairseg.repository.metrics import Metrics
+
+        try:
+            return self.repository.metrics()
+        except InputError:
+            return Metrics()
 
     def __str__(self) -> str:
         """Describe the origin in Markdown. Paths of the server are not shown to visitors."""

@@ -1,8 +1,7 @@
 """The tab "What pretraining is worth": what the files of the chosen model say, in three numbers, tables and figures."""
 
 import re
-from collections.abc import Callable, Mapping
-from itertools import islice
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -16,24 +15,17 @@ from hairseg.paper import PAPER_AUROC, VARIANTS
 
 if TYPE_CHECKING:
     from hairseg.repository import ModelRepository
+    from hairseg.repository.metrics import Metrics, PhotoType
 
 T = TypeVar("T")
 
 TITLES = {"pretrained": "Pretrained", "random": "From scratch"}
 
-LONGEST, MOST = 80, 1000  # characters of a name and entries of a list that are shown of a stranger's file
-
 LONGEST_CARD = 200_000  # characters
-
-MARKUP = "<>[]|`&\\"
-
-MALFORMED = "The scores of this model cannot be shown: its metrics.json is malformed."
 
 NO_SCORES = "This model has no scores yet: `hairseg evaluate` writes them."
 
 WHOLE_PERSON = "whole person"
-
-GROUPS = {"groups": "", "hair_types": "", "framing": "head at scale "}  # key of metrics.json: prefix of its entries
 
 DATASETS = {
     "celebamask-hq": "portraits of celebrities",
@@ -68,16 +60,16 @@ def build_scores() -> list[Any]:
     return [headline, photos, transfer, table, groups, figures, card]
 
 
-def show_scores(repository: "ModelRepository", metrics: dict[str, Any]) -> list[Any]:
+def show_scores(repository: "ModelRepository", metrics: "Metrics") -> list[Any]:
     """Return what the tab shows of a model, for the components of `build_scores`."""
-    f1 = read_or(lambda: transfer_f1(metrics), {})
+    f1 = transfer_f1(metrics)
     steps = gr.Slider(0, max(1, len(f1) - 1), 0, step=1, visible=len(f1) > 1, label="Training photos (move the slider)")
     return [
-        read_or(lambda: headline_of(metrics), MALFORMED),
+        headline_of(metrics),
         steps,
-        read_or(lambda: transfer_of(metrics, 0), ""),
-        read_or(lambda: table_of(metrics), MALFORMED),
-        read_or(lambda: groups_of(metrics), ""),
+        transfer_of(metrics, 0),
+        table_of(metrics),
+        groups_of(metrics),
         "".join(figure_of(repository, name) for name in FIGURES),
         read_or(lambda: card_of(repository), "The card of this model is not text."),
     ]
@@ -85,7 +77,7 @@ def show_scores(repository: "ModelRepository", metrics: dict[str, Any]) -> list[
 
 def figure_of(repository: "ModelRepository", name: str) -> str:
     """Return HTML of a figure. It is decoded like a visitor's photo, since it may be a stranger's file."""
-    path = repository.worst if name == "worst" else repository.figure(name)
+    path = repository.worst_photos if name == "worst" else repository.figure(name)
     file = read_or(lambda: save_file(f"{name}.jpg", encode_jpeg(REGULAR.load(path))), None)
     if file is None:
         return ""
@@ -93,69 +85,45 @@ def figure_of(repository: "ModelRepository", name: str) -> str:
     return f'<figure><img src="{source}" alt="{FIGURES[name]}"><figcaption>{FIGURES[name]}</figcaption></figure>'
 
 
-def metrics_of(repository: "ModelRepository") -> dict[str, Any]:
-    """Return the repository's metrics without markup; empty if it has none."""
-    metrics = read_or(lambda: sanitise(repository.metrics()), {})
-    return metrics if isinstance(metrics, dict) else {}
-
-
-def sanitise(value: Any) -> Any:
-    """Remove from a stranger's JSON what a browser would interpret as markup or could not represent.
-
-    Example:
-        >>> sanitise({"<img>": ["a|b" * 100, 10**30, None]}) == {"img": [("ab" * 100)[:LONGEST], None, None]}
-        True
-    """
-    if isinstance(value, str):
-        kept = (letter for letter in value[: 4 * LONGEST] if letter.isprintable() and letter not in MARKUP)
-        return "".join(kept)[:LONGEST]
-    if isinstance(value, dict):
-        return {sanitise(key): sanitise(entry) for key, entry in islice(value.items(), MOST)}
-    if isinstance(value, list):
-        return [sanitise(entry) for entry in value[:MOST]]
-    return None if isinstance(value, int) and abs(value) > 2**53 else value
-
-
-def f1_on_whole_persons(metrics: Mapping[str, Any]) -> dict[str, float] | None:
+def f1_on_whole_persons(metrics: "Metrics") -> dict[str, float] | None:
     """Return the F1 of both variants on photos of whole persons, if the model was scored on such."""
-
-    def find() -> dict[str, float] | None:
-        for scored in (metrics, *metrics.get("others", [])):
-            group = scored.get("groups", {}).get(WHOLE_PERSON)
-            if group:
-                return {variant: float(group["variants"][variant]["f1"]) for variant in VARIANTS}
-        return None
-
-    return read_or(find, None)
+    for scored in (metrics, *metrics.others):
+        if WHOLE_PERSON in scored.groups:
+            scores = scored.groups[WHOLE_PERSON].variants
+            f1 = {variant: scores[variant].f1 for variant in VARIANTS if variant in scores}
+            found = {variant: value for variant, value in f1.items() if value is not None}
+            return found if len(found) == len(VARIANTS) else None
+    return None
 
 
-def f1_captions(metrics: Mapping[str, Any]) -> dict[str, str]:
-    """Return the F1 on test photos by variant, for captions."""
-    scores = metrics.get("variants", {})
-    return read_or(lambda: {name: f"F1 {percent(scores[name]['f1'], 0)} on test photos" for name in VARIANTS}, {})
+def f1_captions(metrics: "Metrics") -> dict[str, str]:
+    """Return the F1 on test photos by variant, for captions; empty unless both are known."""
+    f1 = {name: metrics.variants[name].f1 for name in VARIANTS if name in metrics.variants}
+    captions = {name: f"F1 {percent(value, 0)} on test photos" for name, value in f1.items() if value is not None}
+    return captions if len(captions) == len(VARIANTS) else {}
 
 
-def headline_of(metrics: Mapping[str, Any]) -> str:
-    """Return three numbers in Markdown."""
+def headline_of(metrics: "Metrics") -> str:
+    """Return up to three numbers in Markdown."""
     parts = []
     persons = f1_on_whole_persons(metrics)
     if persons:
         parts.append(
             (percent(persons["pretrained"], 0), f"F1 on whole persons; {percent(persons['random'], 0)} from scratch")
         )
-    hairless = metrics.get("hairless", {}).get("variants")
-    if hairless:
-        false = {variant: percent(hairless[variant]["mean"], 1) for variant in VARIANTS}
+    found = metrics.hairless.variants if metrics.hairless else {}
+    false = {variant: percent(found[variant].mean, 1) for variant in VARIANTS if variant in found}
+    if len(false) == len(VARIANTS):
         parts.append((false["pretrained"], f"false alarms where there is no hair; {false['random']} from scratch"))
-    saved = read_or(lambda: photos_saved(metrics), None)
+    saved = photos_saved(metrics)
     if saved:
         parts.append(saved)
     if not parts:
-        return NO_SCORES if not metrics.get("variants") else ""
+        return "" if metrics.variants else NO_SCORES
     return markdown_table([number for number, _ in parts], [[words for _, words in parts]])
 
 
-def photos_saved(metrics: Mapping[str, Any]) -> tuple[str, str] | None:
+def photos_saved(metrics: "Metrics") -> tuple[str, str] | None:
     """Return how many photos pretrained reach what all photos from scratch do."""
     f1 = transfer_f1(metrics)
     if not f1:
@@ -167,44 +135,50 @@ def photos_saved(metrics: Mapping[str, Any]) -> tuple[str, str] | None:
     return f"{enough} photos", f"are enough, pretrained, for more than {most:,} from scratch, at equal training time"
 
 
-def transfer_f1(metrics: Mapping[str, Any]) -> dict[int, dict[str, float]]:
-    """Return the F1 of both variants by number of training photos."""
-    f1 = metrics["transfer"]["f1"]
-    photos = sorted(set(map(int, f1["pretrained"])) & set(map(int, f1["random"])))
-    return {number: {variant: float(f1[variant][str(number)]) for variant in VARIANTS} for number in photos}
+def transfer_f1(metrics: "Metrics") -> dict[int, dict[str, float]]:
+    """Return the F1 of both variants by number of training photos, in ascending order; empty if not measured."""
+    f1 = metrics.transfer.f1 if metrics.transfer else {}
+    by_photos: dict[int, dict[str, float]] = {}
+    for variant in VARIANTS:
+        for photos, score in f1.get(variant, {}).items():
+            if score is not None and photos.isdecimal() and len(photos) < 10:
+                by_photos.setdefault(int(photos), {})[variant] = score
+    return {photos: by_photos[photos] for photos in sorted(by_photos) if len(by_photos[photos]) == len(VARIANTS)}
 
 
-def transfer_of(metrics: Mapping[str, Any], step: int) -> str:
+def transfer_of(metrics: "Metrics", step: int) -> str:
     """Return what both networks reach with a number of training photos, and why it differs from the table."""
-    f1 = transfer_f1(metrics)
-    photos = sorted(f1)[int(step)]
+    f1, about = transfer_f1(metrics), metrics.transfer
+    if not f1 or about is None:
+        return ""
+    photos = list(f1)[min(int(step), len(f1) - 1)]
     rows = [[TITLES[variant], percent(f1[photos][variant], 1)] for variant in VARIANTS]
-    about = metrics["transfer"]
+    frames, side = about.frames or 0, about.image_size or 0
     return (
         f"**Trained on {photos:,} photos:**\n\n{markdown_table(['network', 'F1'], rows)}\n\n"
-        f"A short experiment of its own: every network saw {about['frames']:,} pictures of {about['image_size']} "
+        f"A short experiment of its own: every network saw {frames:,} pictures of {side} "
         "pixels during training, fewer than the served ones. So its F1 is lower than in the table below."
     )
 
 
-def table_of(metrics: Mapping[str, Any]) -> str:
+def table_of(metrics: "Metrics") -> str:
     """Return the scores on test photos beside the paper's, in Markdown."""
-    if not metrics.get("variants"):
+    if not metrics.variants:
         return ""
     head = ["network", "F1", "AUROC", "AUROC in the paper"]
     rows = [
         [
-            TITLES.get(variant, str(variant)),
-            percent(scores.get("f1"), 1),
-            percent(scores.get("auroc"), 1),
+            TITLES.get(variant, variant),
+            percent(scores.f1, 1),
+            percent(scores.auroc, 1),
             percent(PAPER_AUROC.get(variant), 1),
         ]
-        for variant, scores in metrics["variants"].items()
+        for variant, scores in metrics.variants.items()
     ]
-    dataset = DATASETS.get(metrics["dataset"], metrics["dataset"])
+    dataset = DATASETS.get(metrics.dataset or "", metrics.dataset)
     return "\n\n".join(
         [
-            f"### On {metrics['images']} test photos: {dataset}",
+            f"### On {metrics.images or ''} test photos: {dataset}",
             markdown_table(head, rows),
             EXPLANATION,
             "Neither network was trained on these photos. Paper: B. Cesnik, *Segmentation of human hair* (2019/20).",
@@ -212,34 +186,26 @@ def table_of(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def groups_of(metrics: Mapping[str, Any]) -> str:
+def groups_of(metrics: "Metrics") -> str:
     """Return the scores by type of photo in Markdown, the hardest first, photos without hair last."""
-    rows: list[tuple[tuple[int, float], list[str]]] = []
-    for scored in (metrics, *metrics.get("others", [])):
-        dataset = DATASETS.get(scored["dataset"], scored["dataset"])
-        for key, prefix in GROUPS.items():
-            for name, group in (scored.get(key) or {}).items():
-                variants = group.get("variants", group)
-                f1 = {variant: variants.get(variant, {}).get("f1") for variant in VARIANTS}
-                false = {variant: variants.get(variant, {}).get("false_hair") for variant in VARIANTS}
-                if f1["pretrained"] is None and false["pretrained"] is None:
-                    continue
-                order = (0, f1["pretrained"]) if f1["pretrained"] is not None else (1, -(false["pretrained"] or 0))
-                count = group.get("images")
-                label = f"{prefix}{name}, {dataset}" + (f" ({count} photos)" if count else "")
-                rows.append(
-                    (order, [label, *(percent(f1[v], 1) for v in VARIANTS), *(percent(false[v], 1) for v in VARIANTS)])
-                )
-    for name, group in (metrics.get("hairless", {}).get("kinds") or {}).items():
-        false = {variant: group["variants"][variant]["mean"] for variant in VARIANTS}
-        rows.append(
-            ((1, -false["pretrained"]), [f"no people: {name}", "", "", *(percent(false[v], 1) for v in VARIANTS)])
-        )
+    rows = [
+        [
+            _label(found),
+            *(percent(found.f1.get(variant), 1) for variant in VARIANTS),
+            *(percent(found.false_hair.get(variant), 1) for variant in VARIANTS),
+        ]
+        for found in metrics.by_photo_type()
+    ]
     if not rows:
         return ""
     head = ["photos", *(f"{score}, {TITLES[v].lower()}" for score in ("F1", "false alarms") for v in VARIANTS)]
-    table = markdown_table(head, [cells for _, cells in sorted(rows, key=lambda row: row[0])])
-    return f"### By type of photo, the hardest first\n\n{table}"
+    return f"### By type of photo, the hardest first\n\n{markdown_table(head, rows)}"
+
+
+def _label(photos: "PhotoType") -> str:
+    dataset = DATASETS.get(photos.dataset or "", photos.dataset)
+    count = f" ({photos.images} photo{'s' if photos.images > 1 else ''})" if photos.images else ""
+    return ", ".join(part for part in (photos.name, dataset) if part) + count
 
 
 def card_of(repository: "ModelRepository") -> str:

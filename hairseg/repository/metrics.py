@@ -131,12 +131,16 @@ class PhotoType:
     """Scores on one type of photo, at full resolution.
 
     Attributes:
-        label: name, data set and number of photos, for a table.
+        name: of the type.
+        dataset: which the photos are from; None for photos without people.
+        images: number of photos.
         f1: by variant; None where no photo has hair.
         false_hair: by variant, the fraction of pixels wrongly labelled as hair.
     """
 
-    label: str
+    name: str
+    dataset: str | None
+    images: int | None
     f1: dict[str, float | None]
     false_hair: dict[str, float | None]
 
@@ -144,11 +148,15 @@ class PhotoType:
     def from_scores(
         cls, name: str, dataset: str | None, images: int | None, scores: Mapping[str, Scores]
     ) -> "PhotoType":
-        """Label the scores by variant of some photos; without a data set, of photos without people."""
-        photos = f"{images} photo{'s' if images > 1 else ''}" if images else None
-        label = ", ".join(part for part in (name, dataset, photos) if part)
+        """Collect the scores by variant of the photos of one type."""
         f1 = {variant: found.f1 for variant, found in scores.items()}
-        return cls(label, f1, {variant: found.false_hair for variant, found in scores.items()})
+        return cls(name, dataset, images, f1, {variant: found.false_hair for variant, found in scores.items()})
+
+    @property
+    def label(self) -> str:
+        """Name, data set and number of photos, for a table."""
+        photos = f"{self.images} photo{'s' if self.images > 1 else ''}" if self.images else None
+        return ", ".join(part for part in (self.name, self.dataset, photos) if part)
 
     @property
     def rank(self) -> tuple[float, ...]:

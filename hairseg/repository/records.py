@@ -25,14 +25,14 @@ RENAMED_KEYS = {  # old keys of versions 0.1 to 0.10
 }
 
 
-def _sanitise(name: str) -> str:
+def sanitise(name: str) -> str:
     """Remove control characters and markup, so that a stranger's name is safe on a terminal and on a page."""
     return "".join(letter for letter in name if letter.isprintable() and letter not in MARKUP)[:MAX_NAME_LENGTH]
 
 
 T = TypeVar("T")
 
-Name = Annotated[str, AfterValidator(_sanitise)]
+Name = Annotated[str, AfterValidator(sanitise)]
 ByName = Annotated[dict[Name, T], Field(max_length=MAX_ENTRIES)]
 Count = Annotated[int, Field(strict=True, ge=0, lt=10**9)]
 Number = Annotated[float, Field(strict=True)]

@@ -136,7 +136,7 @@ def test_several_models_are_served_and_a_missing_one_does_not_stop_them(deployed
         (["--auth", "nobody"], {}, "--auth is malformed. Give USER:PASSWORD.", run_here),
         (["--mcp", "--auth", "ada:secret"], {}, "--mcp tools do not ask for a password. Leave out --auth", run_here),
         (["--repo", "no/such/folder/at/all"], {}, "no/such/folder/at/all", run_python),
-        (["--device", "warp"], {}, "the device 'warp' is not available here", run_python),
+        (["--device", "warp"], {}, "The device 'warp' is not available", run_python),
     ],
 )
 def test_an_owners_mistake_ends_with_one_line(words, environment, said, run, monkeypatch):

@@ -6,13 +6,14 @@ import shutil
 import gradio as gr
 import pytest
 
+from hairseg.hub.resolve import ResolvedRepo
+from hairseg.page.registry import ServedModel
 from hairseg.page.scores import (
     card_of,
     f1_captions,
     f1_on_whole_persons,
     groups_of,
     headline_of,
-    metrics_of,
     photos_saved,
     show_scores,
     table_of,
@@ -20,14 +21,16 @@ from hairseg.page.scores import (
 )
 from hairseg.paper import PAPER_AUROC
 from hairseg.repository import BUNDLED, ModelRepository
+from hairseg.repository.metrics import Metrics
 
-METRICS = json.loads((BUNDLED / "metrics.json").read_text())
+JSON = json.loads((BUNDLED / "metrics.json").read_text())
+METRICS = Metrics.model_validate(JSON)
 
 
 def test_the_table_is_the_bundled_metrics_beside_the_papers():
     table = table_of(METRICS)
     for variant, title in {"pretrained": "Pretrained", "random": "From scratch"}.items():
-        scores = METRICS["variants"][variant]
+        scores = JSON["variants"][variant]
         (row,) = (line for line in table.splitlines() if line.startswith(f"| {title} |"))
         cells = [float(cell.strip(" %")) for cell in row.split("|")[2:5]]
         assert cells == [round(100 * value, 1) for value in (scores["f1"], scores["auroc"], PAPER_AUROC[variant])]
@@ -38,7 +41,7 @@ def test_the_headline_has_three_numbers():
     numbers, _, words = headline_of(METRICS).splitlines()
     assert numbers == "| 86 % | 0.2 % | 50 photos |"
     assert "58 % from scratch" in words and "1.8 % from scratch" in words and "1,260 from scratch" in words
-    assert f1_on_whole_persons({}) is None and "no scores yet" in headline_of({})
+    assert f1_on_whole_persons(Metrics()) is None and "no scores yet" in headline_of(Metrics())
 
 
 def test_groups_are_those_of_every_data_set_the_hardest_first():
@@ -59,20 +62,20 @@ def test_groups_are_those_of_every_data_set_the_hardest_first():
             "none": {"images": 1, "variants": {}},
         },
     }
-    assert groups_of(metrics).splitlines()[4:] == [
-        "| kinky, hair styles (3 photos) | 50.0 % |  | 1.2 % |  |",
+    assert groups_of(Metrics.model_validate(metrics)).splitlines()[4:] == [
+        "| hair: kinky, hair styles (3 photos) | 50.0 % |  | 1.2 % |  |",
         "| hats, portraits of celebrities (2 photos) | 75.0 % | 25.0 % |  |  |",
-        "| head at scale 1/2, portraits of celebrities | 91.0 % | 82.0 % |  |  |",
-        "| bare, portraits of celebrities (1 photos) |  |  | 50.0 % |  |",
+        "| photo 1/2 of a scene, portraits of celebrities | 91.0 % | 82.0 % |  |  |",
+        "| bare, portraits of celebrities (1 photo) |  |  | 50.0 % |  |",
         "| no people: flowers |  |  | 0.1 % | 0.0 % |",
         "| no people: animals |  |  | 0.0 % | 25.0 % |",
     ]
-    assert groups_of({"dataset": "x"}) == ""
+    assert groups_of(Metrics(dataset="x")) == ""
 
 
 def test_the_slider_goes_through_the_numbers_of_training_photos():
     f1 = {"pretrained": {"50": 0.8, "200": 0.9}, "random": {"50": 0.5, "200": 0.85}}
-    metrics = {"transfer": {"f1": f1, "frames": 4000, "image_size": 160}}
+    metrics = Metrics.model_validate({"transfer": {"f1": f1, "frames": 4000, "image_size": 160}})
     assert "**Trained on 200 photos:**" in transfer_of(metrics, 1) and "| Pretrained | 90.0 % |" in transfer_of(
         metrics, 1
     )
@@ -99,7 +102,7 @@ def test_scores_of_strangers_that_are_none_cost_only_their_part_of_the_tab(tmp_p
     (tmp_path / "repo" / "metrics.json").write_text(json.dumps(metrics))
     (tmp_path / "repo" / "README.md").write_bytes(b"\xff")
     repository = ModelRepository(tmp_path / "repo")
-    found = metrics_of(repository)
+    found = ServedModel("x", ResolvedRepo(repository.folder)).metrics
     with gr.Blocks():
         headline, _, _, table, groups, *_, card = show_scores(repository, found)
     assert (
@@ -119,12 +122,11 @@ def test_a_strangers_repository_brings_no_markup_and_nothing_a_browser_stumbles_
     """Guards against forms, trackers and answers that cannot be sent, of one model or of all that are served."""
     shutil.copytree(BUNDLED, tmp_path / "repo")
     repository = ModelRepository(tmp_path / "repo")
-    metrics = METRICS | {
+    metrics = JSON | {
         "dataset": "<img src=http://x/>\ud800",
-        "images": 10**30,
         "transfer": {"f1": {"random": {"9" * 30: 1}}},
     }
-    metrics["variants"] = {**METRICS["variants"], "\ud800": {"auroc": 0.5}}
+    metrics["variants"] = {**JSON["variants"], "\ud800": {"auroc": 0.5}}
     metrics["groups"] = {"![a](http://x)|" * 100: {"variants": {"random": {"f1": 0.25}}}}
     (tmp_path / "repo" / "metrics.json").write_text(json.dumps(metrics))
     record = repository.history("random")[0]
@@ -134,7 +136,7 @@ def test_a_strangers_repository_brings_no_markup_and_nothing_a_browser_stumbles_
     )
     (tmp_path / "repo" / "README.md").write_text(card)
     (tmp_path / "repo" / "worst.png").write_bytes((BUNDLED / "figures" / "figure3.png").read_bytes())
-    found = metrics_of(repository)
+    found = ServedModel("x", ResolvedRepo(repository.folder)).metrics
     with gr.Blocks():
         headline, _, transfer, table, groups, figures, card = show_scores(repository, found)
     assert f1_captions(found) == f1_captions(METRICS)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from hairseg.errors import InputError, quote
-from hairseg.inference.refinement import TRUST, refine_alpha
+from hairseg.inference.refinement import MAX_GROWTH, refine_alpha
 
 MAX_STROKES, MAX_POINTS = 150, 8000  # per photo; the points are those of all its strokes
 
@@ -110,7 +110,7 @@ def apply_strokes(photo: np.ndarray, alpha: np.ndarray, strokes: Sequence[Stroke
         lowest, highest = (cv2.resize(bound, size, interpolation=cv2.INTER_LINEAR) for bound in (lowest, highest))
         octaves = cv2.resize(octaves, size, interpolation=cv2.INTER_NEAREST)
     touched = cv2.min(cv2.max(alpha, lowest), highest)
-    limit = alpha + TRUST * (touched - alpha)
+    limit = alpha + MAX_GROWTH * (touched - alpha)
     limits = cv2.min(alpha, limit), cv2.max(alpha, limit)  # adding hair must never reduce alpha
     for octave in {_octave(stroke) for stroke in strokes}:
         near = (octaves == octave) & (touched != alpha)

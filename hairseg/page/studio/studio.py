@@ -34,7 +34,7 @@ from hairseg.paper import VARIANTS
 from hairseg.recolouring.collages import contact_sheet
 from hairseg.recolouring.palette import PRESETS
 from hairseg.recolouring.recolourer import HairRecolourer
-from hairseg.recolouring.settings import NUMBERS, PLAIN, RecolourSettings, describe
+from hairseg.recolouring.settings import DEFAULT_SETTINGS, NUMERIC_SETTINGS, RecolourSettings, describe
 
 FOLDER = Path(__file__).parent
 
@@ -90,7 +90,7 @@ class Request:
         path = uploaded_file(payload.get("photo"), get_upload_folder())
         if path is None:
             raise PhotoGone(GONE)
-        numbers = {name: payload.get(name, describe(name)["default"]) for name in NUMBERS}
+        numbers = {name: payload.get(name, describe(name)["default"]) for name in NUMERIC_SETTINGS}
         mode, colour = payload.get("second_mode", NO_SECOND_COLOUR), payload.get("second_colour")
         settings = read_settings(**numbers, second_mode=mode, second_colour=colour)
         return cls(
@@ -121,16 +121,10 @@ class StudioService:
     Args:
         photos: The visitors' photos.
         workers: Where the work is done.
-        metrics: Returns the metrics of a model, by its name.
     """
 
-    def __init__(
-        self,
-        photos: PhotoStore,
-        workers: Workers,
-        metrics: Callable[[str | None], dict[str, Any]] = lambda model: {},
-    ):
-        self._photos, self._workers, self._metrics = photos, workers, metrics
+    def __init__(self, photos: PhotoStore, workers: Workers):
+        self._photos, self._workers = photos, workers
 
     def functions(self) -> list[Callable[[Any], Awaitable[dict[str, Any]]]]:
         """Return the functions for `server_functions`: Gradio sets an attribute on each, which methods do not allow."""
@@ -153,7 +147,7 @@ class StudioService:
             # random first: the recoloured photo was requested at the same time and needs the pretrained alpha
             alphas = {variant: photo.alpha(variant) for variant in reversed(VARIANTS)}
             comparison = compare(alphas, photo.threshold)
-            name, metrics = stem_of(request.path), self._metrics(request.model)
+            name, metrics = stem_of(request.path), self._photos.models.find(request.model).metrics
             return {
                 "shown": photo.cached("shown", partial(save_picture, name, photo.photo)),
                 "size": photo.photo.shape[1::-1],
@@ -350,7 +344,9 @@ def studio_component(service: StudioService, models: list[str], modules: str) ->
         "presets": PRESETS,
         "variants": VARIANTS,
         "models": models,
-        "numbers": {name: [describe(name)[key] for key in ("lowest", "highest", "default")] for name in NUMBERS},
+        "numbers": {
+            name: [describe(name)[key] for key in ("lowest", "highest", "default")] for name in NUMERIC_SETTINGS
+        },
         "modes": [NO_SECOND_COLOUR, *describe("second_mode")["choices"]],
         "brush": {"strokes": MAX_STROKES, "points": MAX_POINTS, "strokePoints": STROKE_POINTS},
         "largestMegabytes": LARGEST_FILE // 2**20,
@@ -376,7 +372,7 @@ def first_settings() -> dict[str, Any]:
     return {
         "colour": PRESETS[FIRST_COLOUR],
         "variant": FIRST_VARIANT,
-        **{name: getattr(PLAIN, name) for name in NUMBERS},
+        **{name: getattr(DEFAULT_SETTINGS, name) for name in NUMERIC_SETTINGS},
         "second_mode": NO_SECOND_COLOUR,
         "second_colour": PRESETS["light blond"],
         "model": None,
