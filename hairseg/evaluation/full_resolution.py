@@ -111,7 +111,9 @@ def score_full_resolution(predictor: HairPredictor, dataset: str, pairs: list[Pa
             gallery.add_failure(pair.id, photo, mask == 1, alphas[variants[0]] >= threshold, first_f1)
 
     by_variant = {
-        variant: FullResolutionScores(**found.scores().to_json(), unrefined=counts[False][variant].scores())
+        variant: FullResolutionScores.model_validate(
+            found.scores().to_json() | {"unrefined": counts[False][variant].scores()}
+        )
         for variant, found in counts[True].items()
     }
     scores = {
