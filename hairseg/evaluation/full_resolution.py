@@ -72,8 +72,10 @@ class _Counts:
     pixels: PixelCounts = field(default_factory=PixelCounts)
 
     def scores(self) -> Scores:
-        pixels, masks = self.pixels.scores(), self.masks.scores()
-        return Scores(**dict(masks), auroc=pixels.auroc, calibration_error=pixels.calibration_error)
+        pixels = self.pixels.scores()
+        return self.masks.scores().model_copy(
+            update={"auroc": pixels.auroc, "calibration_error": pixels.calibration_error}
+        )
 
 
 def score_full_resolution(predictor: HairPredictor, dataset: str, pairs: list[Pair]) -> FullResolutionResult:
@@ -109,8 +111,10 @@ def score_full_resolution(predictor: HairPredictor, dataset: str, pairs: list[Pa
             gallery.add_failure(pair.id, photo, mask == 1, alphas[variants[0]] >= threshold, first_f1)
 
     by_variant = {
-        variant: FullResolutionScores(**dict(counts[True][variant].scores()), unrefined=counts[False][variant].scores())
-        for variant in variants
+        variant: FullResolutionScores.model_validate(
+            found.scores().to_json() | {"unrefined": counts[False][variant].scores()}
+        )
+        for variant, found in counts[True].items()
     }
     scores = {
         group: GroupScores(

@@ -29,8 +29,11 @@ Result = TypeVar("Result")
 
 LOG_IN = "Log in with `hf auth login`, or set HF_TOKEN."
 
-# The client raises LookupError, TypeError and AssertionError for malformed responses.
-CLIENT_ERRORS = (HTTPError, OSError, RuntimeError, ValueError, LookupError, TypeError, AssertionError)
+# The client raises LookupError, TypeError and AssertionError for malformed responses, and AttributeError when an
+# abandoned call closes the session that all threads share.
+CLIENT_ERRORS = (
+    HTTPError, OSError, RuntimeError, ValueError, LookupError, TypeError, AssertionError, AttributeError
+)  # fmt: skip
 
 
 class HubError(InputError):
@@ -68,10 +71,10 @@ def translate_errors(repo_id: str, revision: str = "main") -> Iterator[None]:
 
 
 def retry_once(call: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-    """Call, and once more after a server error or a lost connection; the client retries only some requests."""
+    """Call, and once more after a server error or a lost connection or session; the client retries few requests."""
     try:
         return call(*args, **kwargs)
-    except HTTPError as error:
+    except (HTTPError, AttributeError) as error:
         if isinstance(error, HfHubHTTPError) and error.response.status_code < 500:
             raise
     time.sleep(1)
