@@ -102,7 +102,8 @@ def test_installed_package_trains_and_evaluates(site, portraits, tmp_path):
     hairseg_command, environment = str(site / "bin" / "hairseg"), {"HAIRSEG_CACHE": str(tmp_path / "cache")}
     words = ["--backbone", "efficientnet_lite0", "--variants", "random", "--epochs", "1", "--image-size", "32"]
     run = tmp_path / "run"
-    result = run_installed(site, hairseg_command, "train", "--data", str(portraits), *words, "--output", str(run), **environment)
+    words = ["train", "--data", str(portraits), *words, "--output", str(run)]
+    result = run_installed(site, hairseg_command, *words, **environment)
     assert result.returncode == 0, result.stderr
     words = ["--repo", str(run), "--output", str(tmp_path / "scores")]
     result = run_installed(site, hairseg_command, "evaluate", "--data", str(portraits), *words, **environment)
