@@ -71,16 +71,16 @@ def run_installed(site: Path, *words: str, **environment: str) -> subprocess.Com
 
 def test_installed_package_segments_recolours_and_writes_cards(site):
     code = """
-import json, hairseg
+import hairseg
 from pathlib import Path
 from hairseg.hub.card import render_card
-from hairseg.repository import BUNDLED
+from hairseg.repository import BUNDLED, ModelRepository
 portrait = Path(hairseg.__file__).parent / "page" / "examples" / "astronaut.jpg"
 photo = hairseg.load_photo(portrait)
 predictor = hairseg.HairPredictor.from_pretrained()
 alpha = predictor.alphas(photo)["pretrained"]
 dyed = hairseg.recolour(photo, alpha, "copper")
-card = render_card(predictor.config, json.loads((BUNDLED / "metrics.json").read_text()))
+card = render_card(predictor.config, ModelRepository(BUNDLED).metrics())
 print(hairseg.__file__)
 print(alpha.shape == photo.shape[:2], (dyed != photo).any(), card == (BUNDLED / "README.md").read_text())
 print((Path(hairseg.__file__).parent / "py.typed").is_file())
