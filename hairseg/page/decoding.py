@@ -88,7 +88,7 @@ class Decoder:
                 reply, content = _receive(process.stdout)
             except (OSError, EOFError):
                 raise InputError(
-                    f"{name or 'the picture':.120} takes too much time or memory to read", None, "save it again as JPEG"
+                    f"{name or 'the picture':.120} takes too much time or memory to read", "save it again as JPEG"
                 ) from None
         if "error" in reply:
             raise InputError(*reply["error"])
@@ -201,7 +201,7 @@ def _open_one(requests: Any, replies: Any, memory: int, seconds: int) -> None:
             array = load_photo(source, request["name"], request["longer_side"])
             reply, photo = {"shape": array.shape}, np.ascontiguousarray(array).data.cast("B")
     except InputError as error:
-        reply = {"error": [error.problem, error.expected, error.remedy]}
+        reply = {"error": [error.problem, error.remedy]}
     _send(replies, reply, photo)
     if len(photo) > LARGE_PHOTO:
         trim_memory()

@@ -147,9 +147,9 @@ def example(name: Any) -> str:
 def path_of(photo: dict | None) -> str:
     """Raises InputError when there is no photo, or none any more."""
     if not photo:
-        raise InputError("There is no photo yet", "one in the middle of the upper row", "upload it first")
+        raise InputError("There is no photo yet", "upload it first")
     if not photo["path"]:
-        raise InputError(GONE, "one that came within the last hour", "upload it again")
+        raise InputError(GONE, "upload it again")
     return photo["path"]
 
 

@@ -81,9 +81,7 @@ class LiveStreams:
             return {"error": str(error)}
         self._forget_ended()
         if len(self._streams) >= VISITORS:
-            error = InputError(
-                "Others are live at the moment", f"at most {VISITORS} visitors at once", "try again in a minute"
-            )
+            error = InputError("Others are live at the moment", "try again in a minute")
             return {"error": str(error)}
         name = secrets.token_urlsafe()
         self._streams[name] = Stream(self._clock())
@@ -189,7 +187,7 @@ def read_frame(frame: Any):
     if not isinstance(frame, str):
         raise InputError(f"the frame is {quote(frame)}", "a JPEG picture in base64")
     if len(frame) > 4 * FRAME_BYTES / 3 + 4:
-        raise InputError("the frame is too large", f"at most {FRAME_BYTES // 1000} kB", "send smaller ones")
+        raise InputError("the frame is too large", "send smaller ones")
     try:
         file = binascii.a2b_base64(frame, strict_mode=True)
     except ValueError:
@@ -197,5 +195,5 @@ def read_frame(frame: Any):
     if not file.startswith(b"\xff\xd8"):
         raise InputError("the frame is no JPEG", "a JPEG picture in base64")
     if LIVE.pixels(file) > FRAME_SIDE**2:
-        raise InputError("the frame is too large", f"at most {FRAME_SIDE} x {FRAME_SIDE} pixels", "send smaller ones")
+        raise InputError("the frame is too large", "send smaller ones")
     return LIVE.load(file, "the frame")

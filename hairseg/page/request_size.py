@@ -37,18 +37,14 @@ LONGEST_NAME = 100  # characters of a session's name; Gradio keeps it as long as
 TOO_LONG = str(
     InputError(
         "The request is too long",
-        f"at most {LARGEST_REQUEST // 10**6} MB in a call, of which a photo as data: URL takes a third more than its "
-        f"file, and {LARGEST_OTHER // 10**6} MB elsewhere",
         "upload the photo as a file",
     )
 )
 
-TOO_SLOW = str(
-    InputError("The request did not arrive", f"all of it within {PATIENCE:.0f} seconds", "upload the photo as a file")
-)
+TOO_SLOW = str(InputError("The request did not arrive", "upload the photo as a file"))
 
 TOO_MANY = str(
-    InputError("Too many long requests are under way", None, "try again in a minute, or upload the photo as a file")
+    InputError("Too many long requests are under way", "try again in a minute, or upload the photo as a file")
 )
 
 

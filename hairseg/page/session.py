@@ -111,9 +111,7 @@ class PageSession:
             return self.models.predictor(name)
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)  # it names paths, which stay the server's own
-            raise InputError(
-                f"the model {name} cannot be loaded", "another one", "tell whoever serves this page"
-            ) from None
+            raise InputError(f"the model {name} cannot be loaded", "tell whoever serves this page") from None
 
     def in_turn(self, path: str, work: Callable):
         """What `work()` gives. On huge photos one works after another, with the time that nobody else wants."""

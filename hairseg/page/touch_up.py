@@ -60,11 +60,11 @@ def read_strokes(payload: Any) -> tuple[Stroke, ...]:
     if not isinstance(payload, list):
         raise InputError(f"the touch-up is {quote(payload)}", "a list of strokes")
     if len(payload) > STROKES:
-        raise InputError(f"the touch-up has {len(payload)} strokes", f"at most {STROKES}", "undo some of them")
+        raise InputError(f"the touch-up has {len(payload)} strokes", "undo some of them")
     strokes = tuple(_read_stroke(stroke) for stroke in payload)
     points = sum(len(stroke.points) for stroke in strokes)
     if points > POINTS:
-        raise InputError(f"the touch-up has {points} points", f"at most {POINTS}", "undo some of its strokes")
+        raise InputError(f"the touch-up has {points} points", "undo some of its strokes")
     return strokes
 
 
