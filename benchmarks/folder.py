@@ -40,7 +40,7 @@ from common import (
     wall_and_cpu_seconds,
 )
 
-from hairseg import __main__ as command
+from hairseg.cli.app import invoke
 from hairseg.images import load_photo
 from hairseg.inference import predictor as predictor_module
 from hairseg.inference.predictor import HairPredictor
@@ -81,9 +81,8 @@ def measure_throughput(predictor: HairPredictor, folder: Path, runs: int) -> dic
 
     def run_command() -> None:
         torch.set_num_threads(cores)
-        sys.argv = ["hairseg", str(folder), "--output", str(folder.with_name("out"))]
         with redirect_stderr(io.StringIO()):
-            command.main()
+            invoke([str(folder), "--output", str(folder.with_name("out"))])
 
     predictor_module.HairPredictor = lambda *_: predictor
     methods = {

@@ -71,16 +71,16 @@ def run_installed(site: Path, *words: str, **environment: str) -> subprocess.Com
 
 def test_installed_package_segments_recolours_and_writes_cards(site):
     code = """
-import json, hairseg
+import hairseg
 from pathlib import Path
 from hairseg.hub.card import render_card
-from hairseg.repository import BUNDLED
+from hairseg.repository import BUNDLED, ModelRepository
 portrait = Path(hairseg.__file__).parent / "page" / "examples" / "astronaut.jpg"
 photo = hairseg.load_photo(portrait)
 predictor = hairseg.HairPredictor.from_pretrained()
 alpha = predictor.alphas(photo)["pretrained"]
 dyed = hairseg.recolour(photo, alpha, "copper")
-card = render_card(predictor.config, json.loads((BUNDLED / "metrics.json").read_text()))
+card = render_card(predictor.config, ModelRepository(BUNDLED).metrics())
 print(hairseg.__file__)
 print(alpha.shape == photo.shape[:2], (dyed != photo).any(), card == (BUNDLED / "README.md").read_text())
 print((Path(hairseg.__file__).parent / "py.typed").is_file())
@@ -102,9 +102,8 @@ def test_installed_package_trains_and_evaluates(site, portraits, tmp_path):
     hairseg_command, environment = str(site / "bin" / "hairseg"), {"HAIRSEG_CACHE": str(tmp_path / "cache")}
     words = ["--backbone", "efficientnet_lite0", "--variants", "random", "--epochs", "1", "--image-size", "32"]
     run = tmp_path / "run"
-    result = run_installed(
-        site, hairseg_command, "train", "--data", str(portraits), *words, "--output", str(run), **environment
-    )
+    words = ["train", "--data", str(portraits), *words, "--output", str(run)]
+    result = run_installed(site, hairseg_command, *words, **environment)
     assert result.returncode == 0, result.stderr
     words = ["--repo", str(run), "--output", str(tmp_path / "scores")]
     result = run_installed(site, hairseg_command, "evaluate", "--data", str(portraits), *words, **environment)

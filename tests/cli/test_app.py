@@ -276,7 +276,8 @@ def test_exhausted_memory_prints_one_line(monkeypatch, capsys, exception):
 def test_little_memory_prints_one_line(verb, tmp_path):
     arguments = [str(tmp_path / "photo.png")] if verb == "predict" else ["--data", str(tmp_path)]
     Image.new("RGB", (64, 64)).save(tmp_path / "photo.png")
-    code = "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9)); from hairseg.cli import main; main()"
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9))"
+    code = f"{limit}; from hairseg.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code, verb, *arguments], cwd=PROJECT, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("error: Memory is exhausted.") and done.stderr.count("\n") == 1

@@ -101,7 +101,7 @@ def test_modern_recipe_on_two_data_sets_and_scenes(portraits, tmp_path):
         "bce-dice",
         "adamw",
         "one-cycle",
-        Augmentation.distant_scale,
+        [*Augmentation.distant_scale],
     )
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["dataset"] == "celebamask-hq" and metrics["framing"].keys() == {"1/1", "1/2", "1/3", "1/5"}
@@ -110,10 +110,10 @@ def test_modern_recipe_on_two_data_sets_and_scenes(portraits, tmp_path):
     card = (output / "README.md").read_text()
     assert (
         f"{metrics['full_resolution']['random']['boundary_iou']:.4f}" in card
-        and "| kinky | 2 |" in card
-        and "| 1/5 |" in card
+        and "| hair: kinky, figaro1k, 2 photos |" in card
+        and "| photo 1/5 of a scene, celebamask-hq, " in card
     )
-    assert "figaro1k, split test, 2 photos" in done.stdout and "scenes without people" in done.stdout
+    assert "figaro1k, split test, 2 photos" in done.stdout and "photos without people" in done.stdout
     assert "is a second data set with the name celebamask-hq" in error_line(
         "train.py", "--data", portraits, portraits, "--output", tmp_path / "other"
     )
@@ -152,7 +152,7 @@ def test_fine_tuning_on_a_folder_of_photos(trained, tmp_path):
     np.testing.assert_allclose(after[name], before[name], atol=1e-3)  # the learning rate is tiny
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert set(metrics["hairless"]["kinds"]) == {"rooms", "animals"}
-    assert "trained before by the recipe `paper`" in (tmp_path / "run" / "README.md").read_text()
+    assert ", trained with recipe `paper` on celebamask-hq" in (tmp_path / "run" / "README.md").read_text()
     line = error_line(*words[:-3], "--init", "imagenet", "--output", tmp_path / "other")
     assert "--start and --init exclude each other" in line
 
