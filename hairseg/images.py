@@ -20,7 +20,7 @@ from hairseg.errors import InputError
 with suppress(ImportError):  # training does not require pillow-heif
     import pillow_heif
 
-    pillow_heif.register_heif_opener()
+    pillow_heif.register_heif_opener()  # pyright: ignore[reportUnknownMemberType]
 
 MAX_PIXELS = 120_000_000
 # Pillow warns above 90 megapixels; `load_photo` has its own limit.
@@ -292,11 +292,12 @@ def _decode_unterminated_jpeg(content: bytes, longer_side: int | None) -> np.nda
     Raises:
         OSError: rows are missing.
     """
-    photos, content = [], content.rstrip(b"\xff")  # a marker cut in half
+    content = content.rstrip(b"\xff")  # a marker cut in half
+    photos: list[np.ndarray] = []
     for filler in (b"", 64 * b"\x5a"):
         with Image.open(io.BytesIO(content + filler + JPEG_END_MARKER), formats=["JPEG"]) as image:
             photos.append(_to_rgb(image, longer_side))
-    if not np.array_equal(*photos):
+    if not np.array_equal(photos[0], photos[1]):
         raise OSError("rows are missing")
     return photos[0]
 
@@ -350,11 +351,12 @@ def _to_8_bits(values: np.ndarray) -> np.ndarray:
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    cms: Any = ImageCms  # only partly annotated
     try:
-        source: Any = ImageCms.getOpenProfile(io.BytesIO(profile))
-        if source.profile.xcolor_space.strip() != "RGB" or "sRGB" in ImageCms.getProfileDescription(source):
+        source = cms.getOpenProfile(io.BytesIO(profile))
+        if source.profile.xcolor_space.strip() != "RGB" or "sRGB" in cms.getProfileDescription(source):
             return image
-        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB")) or image
+        return cms.profileToProfile(image, source, cms.createProfile("sRGB"))
     except Exception:  # a photo with a broken profile is still readable
         return image
 

@@ -52,9 +52,9 @@ SHARED = directory([(0x112, 3, 1, 6), *((1000 + tag, 7, 60_000, 26) for tag in r
 
 def jpeg_of_exif(*parts: bytes) -> bytes:
     """A JPEG without a JFIF header, in whose EXIF data Pillow looks for the resolution on opening."""
-    whole = encoded("JPEG")
+    jpeg = encoded("JPEG")
     segments = (b"\xff\xe1" + struct.pack(">H", len(part) + 8) + b"Exif\0\0" + part for part in parts)
-    return whole[:2] + b"".join(segments) + whole[2 + 2 + 16 :]
+    return jpeg[:2] + b"".join(segments) + jpeg[2 + 2 + 16 :]
 
 
 def tiff_of_strips(strips: int, order: str = "<", big: bool = False) -> bytes:
@@ -94,18 +94,18 @@ def tiff_of_strips(strips: int, order: str = "<", big: bool = False) -> bytes:
         "jpeg of segments behind its scan",
         "long gif",
         "gif of comments",
-        "gif of nothing",
+        "gif of empty comments",
         "tiff",
-        "tiff of the other order",
+        "big-endian tiff",
         "bigtiff",
         "tiff that looks like bigtiff",
         "tiff of signed bytes",
         "tiff of shared data",
         "tiff of shared data, cut off",
-        "tiff of tags",
+        "tiff of many tags",
         "jpeg of shared data",
-        "jpeg of segments",
-        "bmp of runs",
+        "jpeg of many segments",
+        "run-length encoded bmp",
     ],
 )
 def test_decompression_bombs_are_refused(file, reason, tmp_path):
@@ -120,7 +120,7 @@ def test_decompression_bombs_are_refused(file, reason, tmp_path):
 def test_ordinary_pictures_are_read():
     animation = io.BytesIO()
     GREY.save(animation, "GIF", save_all=True, append_images=3 * [GREY], comment=500 * b"a comment ", loop=0)
-    video = np.random.default_rng(0).integers(0, 256, 8_000_000, np.uint8).tobytes()  # as phones put behind a photo
+    video = np.random.default_rng(0).integers(0, 256, 8_000_000, np.uint8).tobytes()  # as phones append to a photo
     assert video.count(b"\xff\xda") > MAX_JPEG_SCANS
     exif = b"Exif\0\0" + 100 * b"\xff\xda"  # in which a thumbnail might be
     notes = b"!\xff\x0bXMP DataXMP" + 2000 * (b"\xff" + 255 * b"x") + b"\0"  # as Adobe's programs write them

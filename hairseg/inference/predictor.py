@@ -208,7 +208,7 @@ class HairPredictor:
     def _preprocess(self, photos: Sequence[np.ndarray]) -> torch.Tensor:
         """Preprocess photos to a batch for any of the networks: float32 (photos, 3, image_size, image_size)."""
         preprocessing = self.config.preprocessing
-        squares = torch.from_numpy(np.stack([preprocessing.fit_photo(photo) for photo in photos]))
+        squares = torch.as_tensor(np.stack([preprocessing.fit_photo(photo) for photo in photos]))
         return preprocessing.normalise(squares.to(self.device))
 
     @torch.inference_mode()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -46,7 +47,9 @@ class EfficientNetLite(nn.Module):
 
     def __init__(self, name: str):
         super().__init__()
-        self.net = timm.create_model(name, pretrained=False, features_only=True, out_indices=(4,), output_stride=16)
+        self.net: Any = timm.create_model(
+            name, pretrained=False, features_only=True, out_indices=(4,), output_stride=16
+        )
         for module in self.net.modules():
             if isinstance(module, nn.Conv2d) and module.groups > 1:
                 module.__class__ = DepthwiseConv2d
@@ -79,7 +82,7 @@ def build_model(backbone: str = "resnet101", init: str = "random") -> DeepLabV3:
         # Dilation rates of 12, 24 and 36 are for a stride of 8, and halved at 16 (arXiv 1706.05587, section 4.1).
         network = DeepLabV3(features, DeepLabHead(features.net.feature_info.channels()[-1], 1, (6, 12, 18)))
     else:
-        reference = get_model(f"deeplabv3_{backbone}", weights=None, weights_backbone=None, num_classes=1)
+        reference: Any = get_model(f"deeplabv3_{backbone}", weights=None, weights_backbone=None, num_classes=1)
         network = DeepLabV3(reference.backbone, reference.classifier)
     if init != "random":
         _initialise(network, backbone, init)

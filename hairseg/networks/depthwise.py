@@ -15,11 +15,11 @@ from torch.nn.grad import conv2d_weight
 class DepthwiseConv2d(nn.Conv2d):
     """`nn.Conv2d` with one filter per channel and without bias, with faster gradients on a CPU."""
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Map features (batch, channels, height, width) to (batch, channels, height', width')."""
-        if features.device.type != "cpu" or not torch.is_grad_enabled() or self.bias is not None:
-            return super().forward(features)
-        return _Depthwise.apply(features, self.weight, self.stride, self.padding, self.dilation)
+        if input.device.type != "cpu" or not torch.is_grad_enabled() or self.bias is not None:
+            return super().forward(input)
+        return _Depthwise.apply(input, self.weight, self.stride, self.padding, self.dilation)
 
 
 class _Depthwise(torch.autograd.Function):
@@ -37,7 +37,8 @@ class _Depthwise(torch.autograd.Function):
         return F.conv2d(features, weight.to(features.dtype), None, stride, padding, dilation, groups=len(weight))
 
     @staticmethod
-    def backward(ctx: Any, grad_output: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor, None, None, None]:
+    def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor, None, None, None]:
+        (grad_output,) = grad_outputs
         features, weight = ctx.saved_tensors
         stride, padding, dilation = ctx.geometry
         grad_features = None

@@ -35,7 +35,7 @@ def parse_colour(text: str) -> tuple[int, int, int]:
         >>> parse_colour("#8E24aa"), parse_colour("Light Blond")
         ((142, 36, 170), (207, 174, 133))
     """
-    name = text.strip().lower() if isinstance(text, str) else ""
+    name = str(text).strip().lower()
     colour = PRESETS.get(name, name)
     if not re.fullmatch("#[0-9a-f]{6}", colour):
         raise InputError(

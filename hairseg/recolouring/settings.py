@@ -60,13 +60,13 @@ class RecolourSettings:
     def __post_init__(self) -> None:
         for name in NUMERIC_SETTINGS:
             value, info = getattr(self, name), describe(name)
-            is_number = isinstance(value, Real) and not isinstance(value, bool)
+            is_number = not isinstance(value, bool) and isinstance(value, Real)
             if not is_number or not info["lowest"] <= value <= info["highest"]:
                 raise InputError(
                     f"{name} is {value!r:.80}.",
                     remedy=f"Choose a number from {info['lowest']:g} to {info['highest']:g}.",
                 )
-        if not isinstance(self.second_mode, str) or self.second_mode not in SECOND_MODES:
+        if self.second_mode not in tuple(SECOND_MODES):  # a tuple also compares unhashable values
             raise InputError(
                 f"second_mode is {self.second_mode!r:.80}.", remedy=f"Choose {' or '.join(map(repr, SECOND_MODES))}."
             )

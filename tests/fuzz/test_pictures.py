@@ -12,7 +12,7 @@ from PIL import Image, ImageCms, features
 
 from hairseg.images import MAX_PIXELS, count_pixels, load_photo, readable_formats
 
-WRITTEN = {  # format: ways to write it
+SAVE_OPTIONS = {  # by format
     "JPEG": [{}, {"progressive": True}, {"exif": True}, {"icc_profile": True}],
     "PNG": [{}, {"exif": True}, {"icc_profile": True}],
     "WEBP": [{}, {"lossless": True}, {"save_all": True}, {"exif": True}],
@@ -28,28 +28,28 @@ WRITTEN = {  # format: ways to write it
 
 
 def write_pictures() -> list[bytes]:
-    """Small pictures in every format that Pillow writes here, in several modes."""
+    """Encode a small picture in all formats that Pillow writes on this machine, in several modes."""
     photo = Image.fromarray(draw_portrait(1, 48)[0]).crop((0, 0, 40, 48))
     alpha = photo.copy()
     alpha.putalpha(photo.convert("L"))
     sixteen = Image.fromarray(np.asarray(photo.convert("L")).astype(np.uint16) * 257)
     exif = Image.Exif()
     exif[274] = 6
-    extras = {
+    values = {
         "exif": exif.tobytes(),
         "icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes(),
         "save_all": True,
     }
     pictures = []
     for name in readable_formats():
-        for options in WRITTEN.get(name, []):
-            words = {key: extras.get(key, value) for key, value in options.items()}
-            words |= {"append_images": [photo.rotate(90)]} if "save_all" in words else {}
+        for names in SAVE_OPTIONS.get(name, []):
+            options = {key: values.get(key, value) for key, value in names.items()}
+            options |= {"append_images": [photo.rotate(90)]} if "save_all" in options else {}
             others = (alpha, photo.convert("L"), photo.convert("P"), photo.convert("CMYK"), sixteen)
-            for picture in (photo, *(() if options else others)):
+            for picture in (photo, *(() if names else others)):
                 file = io.BytesIO()
                 try:
-                    picture.save(file, name, **words)
+                    picture.save(file, name, **options)
                 except (OSError, ValueError, KeyError):  # this format has no such mode
                     continue
                 pictures.append(file.getvalue())

@@ -1,4 +1,4 @@
-"""Many photos: which files are read, where results go, what remains after an interruption."""
+"""Batch processing: files that are read, paths of the results, behaviour after an interruption."""
 
 import os
 import re
@@ -38,7 +38,7 @@ READABLE = "Choose a JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF file."
 
 @pytest.fixture
 def hairseg(small_repository) -> Callable[..., str]:
-    """The command in this process: it returns what was written to standard error."""
+    """Run the command in this process and return its standard error."""
 
     def command(*words: object, rc: int = 0) -> str:
         return run_here("-m", "hairseg", *words, "--repo", small_repository, rc=rc).stderr
@@ -124,8 +124,8 @@ def test_photos_with_all_results_are_skipped(hairseg, monkeypatch, tmp_path):
 
 def test_a_broken_picture_does_not_stop_the_others(hairseg, tmp_path):
     folder = draw(tmp_path / "photos", "a.png", "b/x.png", "c.png")
-    whole = (folder / "b" / "x.png").read_bytes()
-    (folder / "b" / "x.png").write_bytes(whole[: len(whole) // 2])
+    content = (folder / "b" / "x.png").read_bytes()
+    (folder / "b" / "x.png").write_bytes(content[: len(content) // 2])
     stderr = hairseg(folder, "--output", tmp_path / "out", rc=1)
     assert files(tmp_path / "out").keys() == results("a", "c")
     lines = stderr.splitlines()
@@ -192,7 +192,7 @@ def test_ten_thousand_photos_are_listed(tmp_path):
 
 @pytest.fixture
 def running_command(small_repository, tmp_path):
-    """The command as a process that has finished some of many photos."""
+    """Start the command in a process, and wait until it has finished some of its many photos."""
     folder = draw(tmp_path / "photos", *(f"{index % 3}/{index}.png" for index in range(60)), size=400)
     process = subprocess.Popen(
         [sys.executable, "-m", "hairseg", folder, "--output", tmp_path / "out", "--repo", small_repository],
@@ -216,15 +216,15 @@ def test_after_a_kill_the_remaining_photos_are_processed(running_command, hairse
     process, folder, output = running_command
     process.kill()
     process.wait()
-    left = files(output)
-    assert 0 < len([name for name in left if name.endswith(".cutout.png")]) < 60
+    before = files(output)
+    assert 0 < len([name for name in before if name.endswith(".cutout.png")]) < 60
     hairseg(folder, "--output", output, "--skip-existing")
-    hairseg(folder, "--output", tmp_path / "whole")
-    whole = files(tmp_path / "whole")
+    hairseg(folder, "--output", tmp_path / "uninterrupted")
+    expected = files(tmp_path / "uninterrupted")
     finished = {name: content for name, content in files(output).items() if not name.endswith(".partial")}
-    assert len(whole) == 120
-    assert finished == whole
-    assert all(whole[name] == content for name, content in left.items() if not name.endswith(".partial"))
+    assert len(expected) == 120
+    assert finished == expected
+    assert all(expected[name] == content for name, content in before.items() if not name.endswith(".partial"))
 
 
 def test_ctrl_c_ends_the_command_with_one_line(running_command):
@@ -262,17 +262,17 @@ def test_a_full_disk_ends_the_command_which_can_be_resumed(hairseg, small_disk, 
     stderr = hairseg(folder, "--output", small_disk, "--colour", "copper", rc=2)
     assert re.search(r"\d\.(alpha|cutout|recoloured)\.png cannot be written", stderr)
     assert stderr.count("error:") == 1
-    left = files(small_disk)
-    assert 0 < len(left) < 18
-    assert not [name for name in left if name.endswith(".partial")]
+    written = files(small_disk)
+    assert 0 < len(written) < 18
+    assert not [name for name in written if name.endswith(".partial")]
     shutil.copytree(small_disk, tmp_path / "out")
     hairseg(folder, "--output", tmp_path / "out", "--colour", "copper", "--skip-existing")
-    hairseg(folder, "--output", tmp_path / "whole", "--colour", "copper")
-    assert files(tmp_path / "out") == files(tmp_path / "whole")
+    hairseg(folder, "--output", tmp_path / "complete", "--colour", "copper")
+    assert files(tmp_path / "out") == files(tmp_path / "complete")
 
 
 class FakePredictor:
-    """Calls every pixel hair."""
+    """Predict hair everywhere."""
 
     def alphas(self, photo: np.ndarray) -> dict[str, np.ndarray]:
         return {"pretrained": np.ones(photo.shape[:2], np.float32)}
@@ -358,7 +358,7 @@ def test_stereo_photos_and_linked_folders_are_found(tmp_path):
     assert targets == {"a/x", "linked/y", "stereo"}
 
 
-def test_results_that_a_shell_s_star_adds_are_skipped(tmp_path, caplog):
+def test_results_matched_by_a_shell_wildcard_are_skipped(tmp_path, caplog):
     """`hairseg *` twice in the same folder."""
     folder = draw(tmp_path / "photos", "a.png")
     for _ in range(2):

@@ -43,7 +43,7 @@ def unrefined_alpha(predictor: HairPredictor, photo: np.ndarray, variant: str = 
 
 
 class RedNetwork(nn.Module):
-    """Calls red pixels hair, as coarsely as a network with a stride of 16."""
+    """Predicts hair for red pixels, at the resolution of a network with a stride of 16."""
 
     def forward(self, photos):
         redness = photos[:, :1] - photos[:, 1:2].clamp(min=0) - 0.5
@@ -99,7 +99,7 @@ def test_unrefined_alpha_is_the_sigmoid_of_the_networks_logits(predictor, small_
 
 @pytest.mark.skipif(not supports_bfloat16(torch.device("cpu")), reason="this CPU multiplies no matrices in bfloat16")
 def test_in_bfloat16_the_alphas_are_those_of_float32(monkeypatch):
-    """Of the coarse pass; the thresholds that choose windows may be passed in one precision and not in the other."""
+    """Only for the coarse pass, since rounding may change the choice of windows for the zoomed passes."""
     photo = load_photo(PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg")
 
     def alphas():
@@ -113,7 +113,7 @@ def test_in_bfloat16_the_alphas_are_those_of_float32(monkeypatch):
 
 
 def test_padding_a_photo_does_not_change_its_alpha(predictor, accept_all_components):
-    """A wide photo and the same photo with the bars that letterboxing would add give the same alpha inside."""
+    """A wide photo has the same alpha with and without the padding that preprocessing adds."""
     photo = np.random.default_rng(0).integers(0, 256, (32, 64, 3), dtype=np.uint8)
     padded = np.empty((64, 64, 3), np.uint8)
     padded[:] = (124, 116, 104)
@@ -175,8 +175,8 @@ class DiscNetwork(nn.Module):
         return disc.clamp(-6).expand(len(photos), 1, *disc.shape)
 
 
-def test_a_zoomed_component_far_beyond_the_coarse_candidates_is_cut_back(small_repository):
-    """At 256 x 256, where the coarse pass has no candidates beyond the disc and a stride around it."""
+def test_a_zoomed_component_far_beyond_the_coarse_candidates_is_reduced(small_repository):
+    """At 256 x 256 pixels, the coarse candidates are the disc and a margin of one stride."""
     photo, alphas = np.zeros((256, 256, 3), np.uint8), {}
     for fills_windows in (False, True):
         predictor = HairPredictor(small_repository, ["pretrained"])
@@ -191,7 +191,7 @@ def test_a_zoomed_component_far_beyond_the_coarse_candidates_is_cut_back(small_r
 
 
 def test_very_confident_components_may_extend_further():
-    """Three components: two of which a tenth and more is no candidate, and one that mostly is none."""
+    """Three components: two with a quarter of their pixels outside the candidates, and one mostly outside."""
     zoomed = np.full((60, 90), -6, np.float32)
     zoomed[10:30, 10:30], zoomed[10:30, 40:60], zoomed[40:58, 10:80] = 3.0, 7.0, 7.0
     coarse = np.full_like(zoomed, -1.0)

@@ -35,7 +35,7 @@ def test_alpha_is_replaced_where_the_photo_changes():
     assert np.allclose(smooth[:, 21:], STILL_WEIGHT)
 
 
-def test_half_way_between_noise_and_movement_counts_half():
+def test_changes_between_noise_and_motion_are_weighted_linearly():
     smoother = AlphaSmoother()
     smoother.smooth(grey(90), alpha(0))
     changed = grey(90)
