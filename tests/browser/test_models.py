@@ -100,6 +100,7 @@ def test_a_visitor_chooses_the_link_carries_it_and_others_keep_theirs(visit, thr
     page.get_by_role("tab", name="Use it elsewhere").click()
     expect(page.locator("#from-python")).to_contain_text(f'model="{TAG}"', timeout=TIMEOUT)
 
+    page.get_by_role("tab", name="Try it").click()
     asked = urllib.parse.parse_qs(urllib.parse.urlsplit(page.url).query)
     assert asked == {"colour": ["copper"], "variant": ["pretrained"], "model": [TAG]}
     guest = visit(page.url.removeprefix(three))

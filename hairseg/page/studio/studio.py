@@ -51,6 +51,9 @@ DETAIL_SIDE = 1280  # longer side in pixels of the window that a zoomed picture 
 # name: title and credit, which stand beside the example
 EXAMPLE_TITLES: dict[str, tuple[str, str]] = json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8"))
 
+# the preset that begins a family of colours: its heading
+FAMILIES = {"black": '<span class="family">Natural</span>', "silver": '<span class="family">Fashion</span>'}
+
 DOWNLOADS = {
     "recoloured-jpeg": "Recoloured, JPEG",
     "recoloured-png": "Recoloured, PNG",
@@ -392,7 +395,8 @@ def swatch_id(preset: str) -> str:
 def read_template(modules: str) -> str:
     """Return the markup with the presets, downloads and examples filled in."""
     swatches = "".join(
-        f'<button type="button" class="swatch" id="{swatch_id(name)}" data-preset="{name}" aria-pressed="false" '
+        FAMILIES.get(name, "")
+        + f'<button type="button" class="swatch" id="{swatch_id(name)}" data-preset="{name}" aria-pressed="false" '
         f'style="--swatch: {code}; --index: {index}"><span class="thumbnail"></span>{name}</button>'
         for index, (name, code) in enumerate(PRESETS.items())
     )
