@@ -18,11 +18,12 @@ import numpy as np
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))  # a script's own folder is on the path, the project's is not
 
+from torch import nn  # noqa: E402
+
 from hairseg.errors import InputError  # noqa: E402
 from hairseg.files import write_json  # noqa: E402
 from hairseg.inference.predictor import HairPredictor  # noqa: E402
 from hairseg.networks.backbones import build_model  # noqa: E402
-from hairseg.networks.deeplab import DeepLabV3  # noqa: E402
 from hairseg.networks.devices import prepare_for_inference, select_device  # noqa: E402
 from hairseg.repository import BUNDLED  # noqa: E402
 
@@ -131,7 +132,7 @@ def load_predictor(backbone: str, device: str, variants: list[str]) -> HairPredi
     if backbone == predictor.config.backbone:
         return predictor
 
-    def create_stand_in(bundled: DeepLabV3) -> DeepLabV3:
+    def create_stand_in(bundled: nn.Module) -> nn.Module:
         cache = {}
 
         def replace_logits(_module: object, inputs: Any, _logits: object) -> Any:

@@ -167,6 +167,7 @@ class GpuBenchmark:
                 self.train("random", "efficientnet_lite0", replace(recipe, precision=precision), self.splits, seed)[
                     0
                 ].history[-1]["test"]["auroc"]
+                or 0.0
                 for seed in SEEDS[: 2 if self.trial else None]
             ]
             for precision in ("mixed", "float32")

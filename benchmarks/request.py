@@ -25,12 +25,12 @@ import torch
 from common import PORTRAIT, create_parser, load_predictor, report, run, time_alternately, wall_and_cpu_seconds
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
+from torch import nn
 
 from hairseg.images import load_photo
 from hairseg.inference.predictor import HairPredictor
 from hairseg.memory import return_large_arrays_to_system
 from hairseg.networks.backbones import build_model
-from hairseg.networks.deeplab import DeepLabV3
 from hairseg.networks.devices import autocast
 from hairseg.page.registry import ModelRegistry
 from hairseg.page.store import PhotoStore
@@ -63,7 +63,7 @@ def measure(predictor: HairPredictor, upload: str, runs: int) -> dict[str, Any]:
                 predictor.networks[variant](batch).cpu()
 
     @torch.inference_mode()
-    def run_single_passes(networks: dict[str, DeepLabV3], precision: str) -> None:
+    def run_single_passes(networks: dict[str, nn.Module], precision: str) -> None:
         for variant, (batch, *_) in batches.items():
             photo = batch[:1].contiguous() if precision == "float32" else batch[:1]
             with autocast(predictor.device, precision):

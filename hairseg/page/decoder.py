@@ -179,7 +179,7 @@ def _read(pipe: Any, size: int) -> np.ndarray:
 
 def _serve(nice: int, memory: int, seconds: int) -> None:
     """Answer requests on standard input until it ends. The output of decoder libraries is discarded."""
-    requests, replies = (open(os.dup(number), mode, 0) for number, mode in ((0, "rb"), (1, "wb")))
+    requests, replies = (open(os.dup(number), mode, 0) for number, mode in ((0, "rb"), (1, "wb")))  # noqa: SIM115
     with open(os.devnull, "wb") as nowhere:
         for number in (1, 2):
             os.dup2(nowhere.fileno(), number)

@@ -14,6 +14,7 @@ from conftest import PROJECT, draw_portrait, run_apart, served
 from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
 from PIL import Image
 
 from hairseg.hub.resolve import ResolvedRepo
@@ -180,7 +181,7 @@ def test_every_wrong_value_is_answered_with_one_sentence(client, sideways, place
     right = ["copper", 1, "pretrained", 0, 0, 0, "ombre", "violet"]
     for value in WRONG:
         settings = [value if index == place else other for index, other in enumerate(right)]
-        with pytest.raises(Exception) as caught:
+        with pytest.raises(AppError) as caught:
             client.predict(handle_file(sideways), *settings, api_name="/recolour")
         said = str(caught.value)
         assert said.endswith(".") and "\n" not in said and len(said) < 400 and "Something went wrong" not in said

@@ -88,17 +88,19 @@ def test_an_mcp_client_finds_and_uses_both_tools(folder, monkeypatch, tmp_path):
     photo = "data:image/jpeg;base64," + base64.b64encode((folder / "selfie.jpg").read_bytes()).decode()
 
     async def talk(url):
-        async with streamablehttp_client(f"{url}gradio_api/mcp/") as (reading, writing, _):
-            async with ClientSession(reading, writing) as session:
-                await session.initialize()
-                tools = {tool.name: tool for tool in (await session.list_tools()).tools}
-                assert len(tools) == 2
-                (recolour,) = (name for name in tools if name.endswith("recolour"))
-                assert "another colour" in tools[recolour].description
-                words = {"photo": photo, "colour": "violet", "strength": 1, "variant": "pretrained"}
-                answer = await session.call_tool(recolour, words)
-                assert not answer.isError, answer
-                return answer
+        async with (
+            streamablehttp_client(f"{url}gradio_api/mcp/") as (reading, writing, _),
+            ClientSession(reading, writing) as session,
+        ):
+            await session.initialize()
+            tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+            assert len(tools) == 2
+            (recolour,) = (name for name in tools if name.endswith("recolour"))
+            assert "another colour" in tools[recolour].description
+            words = {"photo": photo, "colour": "violet", "strength": 1, "variant": "pretrained"}
+            answer = await session.call_tool(recolour, words)
+            assert not answer.isError, answer
+            return answer
 
     with temporary_folder(), served(build_page(HairPredictor(BUNDLED)), mcp_server=True) as url:
         answer = run_apart(talk(url))

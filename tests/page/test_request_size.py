@@ -5,6 +5,7 @@ import http.client
 import json
 import time
 import uuid
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -136,7 +137,7 @@ def test_uploads_have_a_higher_limit(post, monkeypatch):
     monkeypatch.setattr(security, "LARGEST_CALL", 100)
     body, headers = upload(FILES, PHOTO)
     status, (path,) = post("/gradio_api/upload", body, **headers)
-    assert status == 200 and open(path, "rb").read() == PHOTO
+    assert status == 200 and Path(path).read_bytes() == PHOTO
 
 
 @pytest.mark.parametrize(
