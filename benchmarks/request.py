@@ -15,6 +15,7 @@ says how it runs.
 """
 
 import asyncio
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -63,7 +64,7 @@ def measure(predictor: HairPredictor, upload: str, runs: int) -> dict[str, Any]:
                 predictor.networks[variant](batch).cpu()
 
     @torch.inference_mode()
-    def run_single_passes(networks: dict[str, nn.Module], precision: str) -> None:
+    def run_single_passes(networks: Mapping[str, nn.Module], precision: str) -> None:
         for variant, (batch, *_) in batches.items():
             photo = batch[:1].contiguous() if precision == "float32" else batch[:1]
             with autocast(predictor.device, precision):
