@@ -12,7 +12,7 @@ Example:
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.10.0"
+__version__ = "1.0.0.dev0"
 
 if TYPE_CHECKING:
     from hairseg.errors import InputError

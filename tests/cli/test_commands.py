@@ -12,7 +12,6 @@ from PIL import Image
 
 from hairseg.data.augmentation import Augmentation
 from hairseg.repository import ModelRepository
-from hairseg.repository.config import SplitSizes
 
 
 def error_line(*words, run=run_here) -> str:
@@ -39,7 +38,7 @@ def test_training_writes_a_valid_repository(trained, portraits):
     output, done = trained
     config = ModelRepository(output).validate()
     entry = config.variants["random"]
-    assert entry.images == SplitSizes(train=9, val=1, test=3, scenes=0) and entry.datasets == ["celebamask-hq"]
+    assert entry.images == {"train": 9, "val": 1, "test": 3, "scenes": 0} and entry.datasets == ["celebamask-hq"]
     assert (entry.epochs, entry.batch_size, entry.learning_rate, entry.loss) == (2, 4, 2e-3, "mse")
     history = json.loads((output / "random" / "history.json").read_text())
     assert [record["epoch"] for record in history] == [1, 2]
