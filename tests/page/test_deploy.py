@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import Future
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,6 +33,8 @@ from hairseg.page.security import with_root_path
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+CADDY = shutil.which("caddy")
 
 DEPLOY_PAGE = PROJECT / "docs" / "deploy.md"
 
@@ -212,6 +215,26 @@ def test_the_page_starts_with_an_unreachable_proxy(tmp_path, proxy):
         pass
 
 
+@pytest.mark.parametrize(
+    "variable, proxy, reason",
+    [
+        ("https_proxy", "http://127.0.0.1:9", "The connection to https://huggingface.co failed ("),  # the proxy's
+        ("ALL_PROXY", "socks5h://127.0.0.1:9", "The proxy cannot be used."),
+        ("ALL_PROXY", "socks4://127.0.0.1:9", "The proxy cannot be used."),
+    ],
+)
+def test_the_hub_is_asked_through_the_proxy(tmp_path, monkeypatch, variable, proxy, reason):
+    if proxy.startswith("socks5h") and find_spec("socksio"):
+        pytest.skip("socksio is installed")
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    variables = {variable: proxy, "HAIRSEG_REPO": "ada/hair", "HF_HOME": str(tmp_path / "hub")}
+    offline = {"HF_ENDPOINT": "https://huggingface.co", "HF_HUB_OFFLINE": "0"}
+    with running_page(tmp_path, **variables, **offline) as (_, log):
+        assert f"note: The bundled model is served instead of ada/hair: {reason}" in log.read_text()
+
+
 def test_loopback_is_exempt_from_proxies_and_the_hub_is_not(monkeypatch):
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.setenv(name, "")
@@ -257,7 +280,7 @@ def test_in_a_space_nothing_fails_in_the_log(tmp_path):
         assert "spaces" not in log.read_text()
 
 
-# ---- nginx ----
+# ---- nginx and Caddy ----
 
 
 @contextlib.contextmanager
@@ -274,29 +297,61 @@ def nginx_before(page: str, folder: Path) -> Iterator[str]:
         f"http {{ access_log off; {temporary}\nserver {{ listen 127.0.0.1:{port};\n"
         f"{location[1].replace('http://127.0.0.1:7860/', page)}}} }}\n"
     )
-    process = subprocess.Popen([str(NGINX), "-c", str(folder / "nginx.conf"), "-e", str(folder / "nginx.log")])
+    command = [str(NGINX), "-c", str(folder / "nginx.conf"), "-e", str(folder / "nginx.log")]
+    with running_proxy(command, port, folder):
+        yield f"http://127.0.0.1:{port}/hair/"
+
+
+@contextlib.contextmanager
+def caddy_before(page: str, folder: Path) -> Iterator[str]:
+    """Run Caddy with the documented site, over http; yield the address below which it serves the page."""
+    site = re.search(
+        r"^## Behind Caddy\n.*?```\n(example\.org \{.*?)```", DEPLOY_PAGE.read_text(), re.DOTALL | re.MULTILINE
+    )
+    assert site and "127.0.0.1:7860" in site[1]
+    port = find_free_port()
+    content = (
+        site[1].replace("example.org", f"http://127.0.0.1:{port}").replace("127.0.0.1:7860", urlsplit(page).netloc)
+    )
+    (folder / "Caddyfile").write_text(f"{{\nadmin off\nauto_https off\n}}\n{content}")
+    command = [str(CADDY), "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
+    with running_proxy(command, port, folder):
+        yield f"http://127.0.0.1:{port}/hair/"
+
+
+@contextlib.contextmanager
+def running_proxy(command: list[str], port: int, folder: Path) -> Iterator[None]:
+    log = folder / "proxy.txt"
+    with log.open("w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | {"HOME": str(folder)})
     try:
         until = time.monotonic() + 30
         while time.monotonic() < until:
-            assert process.poll() is None, (folder / "nginx.log").read_text()
+            assert process.poll() is None, log.read_text()
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", port)).close()
                 break
             time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/hair/"
+        yield
     finally:
         process.terminate()
         process.wait(timeout=60)
 
 
-@pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
-def test_the_documented_nginx_configuration_serves_the_page(tmp_path):
+@pytest.mark.parametrize(
+    "proxy_before",
+    [
+        pytest.param(nginx_before, marks=pytest.mark.skipif(NGINX is None, reason="nginx is not installed")),
+        pytest.param(caddy_before, marks=pytest.mark.skipif(CADDY is None, reason="Caddy is not installed")),
+    ],
+)
+def test_the_documented_proxies_serve_the_page(tmp_path, proxy_before):
     photo = tmp_path / "selfie.png"
     Image.fromarray(draw_portrait(1, 1200)[0]).save(photo, compress_level=0)
     assert photo.stat().st_size > 2**20  # the default limit of nginx
     with (
         running_page(tmp_path, GRADIO_ROOT_PATH="/hair") as (page, log),
-        nginx_before(page, tmp_path) as address,
+        proxy_before(page, tmp_path) as address,
     ):
         client = Client(
             address, verbose=False, httpx_kwargs={"timeout": 600}, download_files=str(tmp_path / "downloads")
@@ -305,14 +360,15 @@ def test_the_documented_nginx_configuration_serves_the_page(tmp_path):
         for mask in masks[:2]:
             with Image.open(mask) as opened:
                 assert opened.size == (1200, 1200)
-        assert f'content="{address}preview.jpg"' in fetch(address)[1]
+        for url in (address, address.rstrip("/")):
+            assert f'content="{address}preview.jpg"' in fetch(url)[1]
         if CHROMIUM:
             open_in_chromium(address)
         assert "note:" not in log.read_text()
 
 
 def open_in_chromium(address: str) -> None:
-    """Open the page and choose an example; fail on any request that fails or leaves the sub-path."""
+    """Open the page; fail on any request that fails or leaves the sub-path."""
     failed: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
