@@ -29,10 +29,10 @@ Result = TypeVar("Result")
 
 LOG_IN = "Log in with `hf auth login`, or set HF_TOKEN."
 
-# The client raises LookupError, TypeError and AssertionError for malformed responses, and AttributeError when an
-# abandoned call closes the session that all threads share.
+# The client raises LookupError, TypeError and AssertionError for malformed responses, AttributeError when an
+# abandoned call closes the session that all threads share, and ImportError for a SOCKS proxy without socksio.
 CLIENT_ERRORS = (
-    HTTPError, OSError, RuntimeError, ValueError, LookupError, TypeError, AssertionError, AttributeError
+    HTTPError, OSError, RuntimeError, ValueError, LookupError, TypeError, AssertionError, AttributeError, ImportError
 )  # fmt: skip
 
 
@@ -124,6 +124,10 @@ def explain(error: BaseException, repo_id: str, revision: str = "main") -> HubEr
         return _explain_response(error, repo_id, revision)
     if isinstance(error, OfflineModeIsEnabled):
         return unavailable("The Hub client is in offline mode (HF_HUB_OFFLINE=1).", "Unset HF_HUB_OFFLINE.")
+    if isinstance(error, ImportError) or "proxy URL" in message:
+        return unavailable(
+            "The proxy cannot be used.", "Set ALL_PROXY, http_proxy and https_proxy to http://HOST:PORT."
+        )
     if isinstance(error, TimeoutError) or "timed out" in message:
         problem = f"{hub} did not answer in time ({message})."
         return unavailable(problem, "Try again later, or raise HF_HUB_DOWNLOAD_TIMEOUT.")

@@ -30,7 +30,7 @@ from hairseg.page.scores import (
 from hairseg.page.security import LARGEST_FILE, AllowedAddresses, BoundedRequests
 from hairseg.page.store import PhotoStore
 from hairseg.page.studio.studio import EXAMPLE_TITLES, StudioService, example_thumbnail, studio_component
-from hairseg.page.workarounds import EXCEPTION_HANDLERS, Page, replace_parser_and_state_holder
+from hairseg.page.workarounds import EXCEPTION_HANDLERS, Page, disable_reloader, replace_parser_and_state_holder
 from hairseg.page.workers import Workers
 from hairseg.recolouring.palette import PRESETS
 from hairseg.recolouring.settings import describe
@@ -66,6 +66,7 @@ class HairPage(Page):
 
     def launch(self, *args: Any, **options: Any) -> Any:
         replace_parser_and_state_holder()
+        disable_reloader()
         return super().launch(*args, **{**launch_options(), **options})
 
 
@@ -245,4 +246,4 @@ def theme() -> Base:
 def address_of(request: gr.Request) -> str:
     """Return the page's address as the browser knows it."""
     asked: Any = request.request
-    return get_root_url(asked, f"{API_PREFIX}/run/predict", asked.scope.get("root_path"))
+    return get_root_url(asked, f"{API_PREFIX}/run/predict", asked.app.root_path or asked.scope["root_path"])

@@ -1,6 +1,7 @@
 """Start a page. Gradio and PyTorch are imported late: the page answers before its networks are loaded."""
 
 import os
+import re
 import signal
 import sys
 import time
@@ -8,8 +9,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import getproxies_environment
 
-from hairseg.errors import InputError, printable
+from hairseg.environment import env
+from hairseg.errors import InputError, printable, quote
 from hairseg.page.registry import MAX_MEGABYTES, ModelRegistry, ServedModel, find_models
 from hairseg.page.store import PhotoStore, temporary_folder
 from hairseg.paper import VARIANTS
@@ -17,6 +20,10 @@ from hairseg.paper import VARIANTS
 if TYPE_CHECKING:
     from hairseg.inference.predictor import HairPredictor
 
+
+ROOT_PATH = re.compile(r"(https?://([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?)?(/(?!\.{1,2}(/|$))[\w.~%@+=:-]+)*", re.ASCII)
+
+READ_BY_LAUNCH = {"GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "GRADIO_ROOT_PATH"}
 
 WARM_UP_PHOTO = Path(__file__).parent / "examples" / "astronaut.jpg"
 
@@ -46,18 +53,21 @@ def launch(
         megabytes: Maximum size of the weights in memory.
 
     Raises:
-        InputError: The first model cannot be used, or the address is not free.
+        InputError: The first model cannot be used, the address is not free, or GRADIO_ROOT_PATH is malformed.
     """
     from hairseg.memory import return_large_arrays_to_system
     from hairseg.page.decoder import REGULAR
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C
     return_large_arrays_to_system()
+    root_path = parse_root_path(env("GRADIO_ROOT_PATH") or "")
+    exempt_loopback_from_proxies(host)
     found, notices = find_models(repos)
     for notice in notices:
         print(f"note: {printable(notice)}", file=sys.stderr)
     models = ModelRegistry(found, lambda model: load(model, device, models.milliseconds), megabytes)
     photos = PhotoStore(models)
+    remove_variables_that_stop_gradio()
     with temporary_folder(photos.evict_older_than):
         from hairseg.page.app import build_page
         from hairseg.page.security import Login
@@ -68,6 +78,7 @@ def launch(
             page.launch(
                 server_name=host,
                 server_port=port,
+                root_path=root_path,
                 share=share,
                 auth=login.check if login else None,  # pyright: ignore[reportArgumentType]  Gradio awaits functions
                 mcp_server=mcp,
@@ -82,6 +93,58 @@ def launch(
     with suppress(OSError):  # a closed pipe
         sys.stdout.flush()
     os._exit(0)  # threads that still work would write photos into a folder that nobody removes
+
+
+def parse_root_path(text: str) -> str:
+    """Return a root path, which is the path of a proxy or a full URL, without a slash at its end.
+
+    Raises:
+        InputError: It is neither.
+
+    Example:
+        >>> parse_root_path("/hair/"), parse_root_path("/"), parse_root_path("https://example.org/hair")
+        ('/hair', '', 'https://example.org/hair')
+    """
+    root_path = text.removesuffix("/")
+    if not ROOT_PATH.fullmatch(root_path):
+        raise InputError(
+            f"GRADIO_ROOT_PATH is {quote(text)}.",
+            remedy="Give a path such as /hair, or a URL such as https://HOST/hair.",
+        )
+    return root_path
+
+
+def exempt_loopback_from_proxies(host: str) -> None:
+    """Add this machine to `no_proxy`, since Gradio requests its own page when it starts."""
+    if not getproxies_environment():  # any variable would hide the settings of macOS and Windows
+        return
+    exempt = (env("no_proxy") or env("NO_PROXY") or "").split(",")
+    if exempt != ["*"]:
+        exempt += ["localhost", "127.0.0.1", "::1", host.strip("[]")]
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(dict.fromkeys(name for name in exempt if name.strip()))
+
+
+def remove_variables_that_stop_gradio() -> None:
+    """Remove environment variables for which Gradio raises an exception when it is imported or launched.
+
+    These are blank ones, those that are passed to `gr.Blocks.launch` instead, and proxies with a scheme that httpx does
+    not support, such as socks5h without the package socksio.
+    """
+    for name, value in list(os.environ.items()):
+        if name in READ_BY_LAUNCH or (name.startswith("GRADIO_") and not value.strip()):
+            del os.environ[name]
+    proxies = [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]
+    if not proxies:
+        return
+    import httpx
+
+    for name in proxies:
+        address = os.environ[name]
+        try:
+            httpx.Client(proxy=address if "://" in address else f"http://{address}").close()
+        except (ImportError, ValueError, httpx.InvalidURL):
+            print(f"note: {name} is not used by the page: httpx does not support its scheme.", file=sys.stderr)
+            del os.environ[name]
 
 
 def load(model: ServedModel, device: str, milliseconds: dict[str, float]) -> "HairPredictor":

@@ -93,5 +93,8 @@ def address_of(scope: Scope) -> str:
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     scheme = headers.get("x-forwarded-proto", scope.get("scheme", "http")).split(",")[0]
     host = headers.get("x-forwarded-host", headers.get("host", "127.0.0.1")).split(",")[0]
-    address = f"{scheme}://{host}{scope.get('root_path', '')}"
-    return address if re.fullmatch(r"[\w:/.\[\]-]+", address) else ""  # headers are not trusted in markup
+    origin = f"{scheme}://{host}"
+    if not re.fullmatch(r"[\w:/.\[\]-]+", origin):  # headers are not trusted in markup
+        origin = ""
+    root_path = scope["app"].root_path.rstrip("/")
+    return root_path if root_path.startswith("http") else origin + root_path

@@ -10,6 +10,7 @@ from contextlib import suppress
 from hmac import compare_digest
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from gradio.route_utils import API_PREFIX, MultiPartException
 from starlette.datastructures import Headers
@@ -28,6 +29,13 @@ ALLOWED = re.compile(
     r"|file=(?!\s*https?:).*|(api|run|call|call/v2)/.*|mcp(/.*)?))?)?",
     re.IGNORECASE | re.DOTALL,
 )
+
+NO_ROOT_PATH = (
+    "note: Requests come through a proxy below %s, but GRADIO_ROOT_PATH is not set. If visitors reach the page there, "
+    "start it with GRADIO_ROOT_PATH=%s."
+)
+
+MAX_PREFIX_DEPTH = 8  # path segments
 
 LONGEST_ADDRESS = 2000  # bytes, with the query; Gradio keeps some of it
 
@@ -87,16 +95,22 @@ def uploaded_file(path: Any, folder: str) -> str | None:
 class AllowedAddresses:
     """ASGI middleware that answers 404 to addresses not in `ALLOWED`, and 400 where Gradio raises an exception.
 
-    Requests from other sites lose their cookies, except for links to the page.
+    Requests from other sites lose their cookies, except for links to the page. Paths get the root path back where a
+    proxy has removed it.
     """
 
     def __init__(self, app: ASGIApp):
         self.app = app
+        self._has_hinted = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        path, headers = local_path(scope), Headers(scope=scope)
+        scope, headers = with_root_path(scope), Headers(scope=scope)
+        path = local_path(scope)
+        if not self._has_hinted and (prefix := forwarded_prefix(scope)):
+            self._has_hinted = True
+            print(NO_ROOT_PATH % (prefix, prefix), file=sys.stderr, flush=True)
         is_upload = headers.get("content-type", "").lower().startswith("multipart/") and "component_server" in path
         is_long = len(scope.get("raw_path") or path) + len(scope["query_string"]) > LONGEST_ADDRESS
         # browsers send this over https only; Gradio's cookies are not SameSite and it allows any origin
@@ -218,7 +232,37 @@ def _bounded(receive: Receive) -> Receive:
 
 def local_path(scope: Scope | Mapping[str, Any]) -> str:
     """Return the requested path without the root path of a proxy."""
-    return scope["path"].removeprefix(scope.get("root_path", ""))
+    path, root_path = scope["path"], scope.get("root_path", "")
+    return path.removeprefix(root_path) if path == root_path or path.startswith(f"{root_path}/") else path
+
+
+def with_root_path(scope: Scope) -> Scope:
+    """Return the scope as ASGI defines it: the path begins with the root path, whether or not a proxy has removed it.
+
+    Where a path has both meanings, such as /config below /config, the proxy has removed the root path.
+
+    Example:
+        >>> scope = with_root_path({"path": "/gradio_api/info", "root_path": "https://example.org/gradio_api"})
+        >>> scope["path"], scope["root_path"]
+        ('/gradio_api/gradio_api/info', '/gradio_api')
+    """
+    root_path = re.sub(r"https?://[^/]*", "", unquote(scope.get("root_path", ""))).rstrip("/")
+    path = scope["path"]
+    if path == f"{root_path}/" or not ALLOWED.fullmatch(path):
+        path = local_path({"path": path, "root_path": root_path})
+    return {**scope, "path": root_path + path, "root_path": root_path}
+
+
+def forwarded_prefix(scope: Scope) -> str | None:
+    """Return the path below which a proxy serves a page without a root path, or None if nothing suggests one."""
+    if scope["root_path"]:
+        return None
+    path = scope["path"]
+    prefix = Headers(scope=scope).get("x-forwarded-prefix", "").rstrip("/")
+    if not prefix and len(path) <= LONGEST_ADDRESS and not ALLOWED.fullmatch(path):
+        starts = [slash.start() for slash in re.finditer("/(?=.)", path)][:MAX_PREFIX_DEPTH]
+        prefix = next((path[:start] for start in starts[1:] if ALLOWED.fullmatch(path[start:])), "")
+    return prefix if re.fullmatch(r"(/[\w.~-]{1,50}){1,8}", prefix, re.ASCII) else None
 
 
 def describe(error: Exception) -> str:

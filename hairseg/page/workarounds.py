@@ -11,7 +11,7 @@ import gradio as gr
 from fastapi import HTTPException
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from gradio import route_utils, routes
+from gradio import http_server, route_utils, routes
 from gradio.route_utils import GradioMultiPartParser
 from gradio.state_holder import SessionState, StateHolder
 
@@ -90,6 +90,11 @@ def replace_parser_and_state_holder() -> None:
     """Install both classes above. `gradio.routes` has no parameter for either."""
     route_utils.GradioMultiPartParser = FilesOnlyParser  # pyright: ignore[reportAttributeAccessIssue]
     routes.StateHolder = ShortSessions  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def disable_reloader() -> None:
+    """Disable reloading in a Space, which needs the package spaces and logs a traceback without it."""
+    http_server.get_space = lambda: None  # pyright: ignore[reportPrivateImportUsage]
 
 
 # FastAPI's own handler echoes the request, and fails if that contains values that JSON cannot represent.

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 from conftest import run_apart
-from gradio import route_utils, routes
+from gradio import http_server, route_utils, routes
 from gradio.queueing import Queue
 from gradio.route_utils import GradioMultiPartParser
 from gradio.state_holder import StateHolder
@@ -32,6 +32,7 @@ def blocks():
 def test_gradio_still_uses_the_names_that_are_replaced():
     assert "GradioMultiPartParser(" in inspect.getsource(route_utils.upload_fn)
     assert "StateHolder(" in inspect.getsource(routes.App)
+    assert "if get_space() is not None:" in inspect.getsource(http_server.start_server)
     replace_parser_and_state_holder()
     assert route_utils.GradioMultiPartParser is FilesOnlyParser and routes.StateHolder is ShortSessions
 

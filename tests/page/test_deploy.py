@@ -1,0 +1,393 @@
+"""The page behind proxies, below paths, and with the environment variables of containers and companies."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import Future
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from conftest import PROJECT, draw_portrait, run_python, served
+from gradio_client import Client, handle_file
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from hairseg.errors import InputError
+from hairseg.page.app import build_page
+from hairseg.page.launch import exempt_loopback_from_proxies, parse_root_path
+from hairseg.page.registry import ModelRegistry, ServedModel
+from hairseg.page.security import with_root_path
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+CADDY = shutil.which("caddy")
+
+DEPLOY_PAGE = PROJECT / "docs" / "deploy.md"
+
+CONTAINER_VARIABLES = (
+    "GRADIO_SERVER_NAME",
+    "GRADIO_SERVER_PORT",
+    "GRADIO_NUM_PORTS",
+    "GRADIO_NUM_WORKERS",
+    "GRADIO_ROOT_PATH",
+    "GRADIO_TEMP_DIR",
+    "GRADIO_ALLOWED_PATHS",
+    "HAIRSEG_AUTH",
+    "HAIRSEG_CACHE",
+    "HAIRSEG_MEMORY",
+    "HAIRSEG_REPO",
+)
+
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def find_free_port(host: str = "127.0.0.1") -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as free:
+        return free.getsockname()[1]
+
+
+def fetch(url: str, **headers: str) -> tuple[int, str]:
+    """Return the status and the text of an answer, without a proxy."""
+    try:
+        with DIRECT.open(urllib.request.Request(url, headers=headers)) as answer:
+            return answer.status, answer.read().decode(errors="replace")
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(errors="replace")
+
+
+@contextlib.contextmanager
+def running_page(tmp_path: Path, *options: str, host: str = "127.0.0.1", **environment: str) -> Iterator[tuple]:
+    """Run `python app.py`; yield its address and the file of its log."""
+    port, log = find_free_port(host), tmp_path / "log.txt"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "app.py", "--port", str(port), *options],
+            cwd=PROJECT,
+            env=os.environ | {"TMPDIR": str(tmp_path), "GRADIO_ANALYTICS_ENABLED": "False"} | environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+    url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    until = time.monotonic() + 600
+    try:
+        while True:
+            assert process.poll() is None and time.monotonic() < until, log.read_text()
+            with contextlib.suppress(OSError):
+                # the page ends within this time if its request to itself fails
+                if fetch(f"{url}config")[0] == 200 and "Running on" in log.read_text():
+                    break
+            time.sleep(0.1)
+        time.sleep(1)
+        assert process.poll() is None, log.read_text()
+        yield url, log
+    finally:
+        process.terminate()
+        process.wait(timeout=300)
+    assert "Traceback" not in log.read_text()
+
+
+@contextlib.contextmanager
+def served_below(root_path: str) -> Iterator[str]:
+    registry = ModelRegistry([ServedModel("bundled")], load=lambda model: Future().result())
+    with served(build_page(registry), root_path=parse_root_path(root_path)) as url:
+        yield url.rstrip("/")
+
+
+# ---- sub-paths ----
+
+
+@pytest.mark.parametrize(
+    "root_path", ["/gradio", "/g", "/config", "/gradio_api", "/", "/hair/", "/a/b.c", "/user/ada%40example.org/7860"]
+)
+def test_the_page_works_below_a_path_whether_or_not_the_proxy_removes_it(root_path):
+    prefix = root_path.rstrip("/")
+    with served_below(root_path) as url:
+        for below in ("", prefix):
+            status, page = fetch(f"{url}{below}/")
+            assert status == 200 and f'"root":"{url}{prefix}"' in page.replace("\\/", "/")
+            assert f'content="{url}{prefix}/preview.jpg"' in page and f'content="{url}{prefix}/"' in page
+            assert fetch(f"{url}{below}/gradio_api/info")[0] == 200
+            assert fetch(f"{url}{below}/preview.jpg")[0] == 200
+            assert fetch(f"{url}{below}/no-such-address")[0] == 404
+        assert json.loads(fetch(f"{url}/config")[1])["root"] == f"{url}{prefix}"
+        script = re.search(r"(modules/[\da-f]+/tabs\.js)", page)
+        assert script and fetch(f"{url}{prefix}/{script[1]}")[0] == 200
+        if prefix:
+            assert fetch(f"{url}{prefix}x/gradio_api/info")[0] == 404
+
+
+@pytest.mark.parametrize("root_path", ["https://example.org/hair", "https://example.org", "http://[::1]:8080/a/b/"])
+def test_a_full_url_is_a_root_path(root_path):
+    public, path = root_path.rstrip("/"), urlsplit(root_path).path.rstrip("/")
+    with served_below(root_path) as url:
+        for below in ("", path):
+            status, page = fetch(f"{url}{below}/", **{"X-Forwarded-Host": "inner", "X-Forwarded-Proto": "http"})
+            assert status == 200
+            assert f'property="og:image" content="{public}/preview.jpg"' in page
+            assert f'property="og:url" content="{public}/"' in page
+            assert json.loads(fetch(f"{url}{below}/config")[1])["root"] == public
+
+
+def test_a_path_with_two_meanings_is_one_whose_root_path_was_removed():
+    for path, below in {
+        "/config": "/config/config",
+        "/config/": "/config/",
+        "/config/config": "/config/config",
+    }.items():
+        assert with_root_path({"path": path, "root_path": "/config"})["path"] == below
+
+
+@pytest.mark.parametrize(
+    "root_path",
+    [
+        "hair",
+        "//x",
+        "//",
+        "http://",
+        "https:///x",
+        "ftp://a.org/x",
+        "/my hair",
+        "/a//b",
+        "/a/../b",
+        "/a?b",
+        "/a\nb",
+        "/ü",
+    ],
+)
+def test_a_malformed_root_path_is_refused(root_path):
+    with pytest.raises(InputError, match=r"^GRADIO_ROOT_PATH is '.*'\. Give a path such as /hair, or a URL such as"):
+        parse_root_path(root_path)
+
+
+def test_a_malformed_root_path_is_refused_in_one_line(monkeypatch):
+    monkeypatch.setenv("GRADIO_ROOT_PATH", "hair")
+    done = run_python("app.py", rc=2)
+    assert done.stderr.startswith("error: GRADIO_ROOT_PATH is 'hair'.") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "path, headers, prefix",
+    [("/", {"X-Forwarded-Prefix": "/hair"}, "/hair"), ("/a/hair/config", {}, "/a/hair")],
+)
+def test_a_proxys_prefix_without_a_root_path_is_logged_once(path, headers, prefix, logged):
+    with served_below("/") as url:
+        fetch(f"{url}/config", **{"X-Forwarded-Prefix": "/"})
+        fetch(f"{url}/config", **{"X-Forwarded-Prefix": "\x1b[2J"})
+        fetch(f"{url}/no-such-address")
+        assert "GRADIO_ROOT_PATH" not in logged()
+        for _ in range(3):
+            fetch(f"{url}{path}", **headers)
+        written = logged()
+        assert written.count("note: ") == 1 and f"start it with GRADIO_ROOT_PATH={prefix}." in written
+
+
+def test_with_a_root_path_no_prefix_is_logged(logged):
+    with served_below("/hair") as url:
+        fetch(f"{url}/config", **{"X-Forwarded-Prefix": "/hair"})
+        assert "GRADIO_ROOT_PATH" not in logged()
+
+
+# ---- the environment ----
+
+
+@pytest.mark.parametrize(
+    "proxy", ["http://127.0.0.1:9", "127.0.0.1:9", "socks5h://127.0.0.1:9", "socks4://127.0.0.1:9", "nonsense://"]
+)
+def test_the_page_starts_with_an_unreachable_proxy(tmp_path, proxy):
+    variables = {name: proxy for name in ("http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy")}
+    with running_page(tmp_path, **variables, no_proxy="", NO_PROXY=".internal"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "variable, proxy, reason",
+    [
+        ("https_proxy", "http://127.0.0.1:9", "The connection to https://huggingface.co failed ("),  # the proxy's
+        ("ALL_PROXY", "socks5h://127.0.0.1:9", "The proxy cannot be used."),
+        ("ALL_PROXY", "socks4://127.0.0.1:9", "The proxy cannot be used."),
+    ],
+)
+def test_the_hub_is_asked_through_the_proxy(tmp_path, monkeypatch, variable, proxy, reason):
+    if proxy.startswith("socks5h") and find_spec("socksio"):
+        pytest.skip("socksio is installed")
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    variables = {variable: proxy, "HAIRSEG_REPO": "ada/hair", "HF_HOME": str(tmp_path / "hub")}
+    offline = {"HF_ENDPOINT": "https://huggingface.co", "HF_HUB_OFFLINE": "0"}
+    with running_page(tmp_path, **variables, **offline) as (_, log):
+        assert f"note: The bundled model is served instead of ada/hair: {reason}" in log.read_text()
+
+
+def test_loopback_is_exempt_from_proxies_and_the_hub_is_not(monkeypatch):
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("https_proxy", "http://proxy.internal:3128")
+    monkeypatch.setenv("NO_PROXY", "intra.example.org")
+    exempt_loopback_from_proxies("[fd00::7]")
+    exempt = "intra.example.org,localhost,127.0.0.1,::1,fd00::7"
+    assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == exempt
+    assert urllib.request.proxy_bypass_environment("127.0.0.1")
+    assert not urllib.request.proxy_bypass_environment("huggingface.co")
+    monkeypatch.setenv("no_proxy", "*")
+    exempt_loopback_from_proxies("127.0.0.1")
+    assert os.environ["no_proxy"] == "*"
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+def test_blank_variables_count_as_unset(tmp_path, blank):
+    with running_page(tmp_path, **dict.fromkeys(CONTAINER_VARIABLES, blank)) as (url, _):
+        assert json.loads(fetch(f"{url}config")[1])["root"] == url.rstrip("/")
+        assert fetch(f"{url}gradio_api/file={PROJECT}/pyproject.toml")[0] == 403  # the current folder is not allowed
+
+
+@pytest.mark.parametrize("with_option", [True, False])
+def test_the_page_serves_ipv6(tmp_path, with_option):
+    try:
+        find_free_port("::1")
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    options, variables = (["--host", "::1"], {}) if with_option else ([], {"GRADIO_SERVER_NAME": "::1"})
+    with running_page(tmp_path, *options, host="::1", **variables, http_proxy="http://127.0.0.1:9") as (url, _):
+        assert f'content="{url}preview.jpg"' in fetch(url)[1]
+
+
+def test_in_a_space_nothing_fails_in_the_log(tmp_path):
+    space = {
+        "SYSTEM": "spaces",
+        "SPACE_ID": "ada/hair",
+        "SPACE_HOST": "ada-hair.hf.space",
+        "GRADIO_SERVER_NAME": "0.0.0.0",
+    }
+    with running_page(tmp_path, **space, GRADIO_ROOT_PATH="/gradio") as (url, log):
+        assert fetch(url)[0] == 200
+        assert "spaces" not in log.read_text()
+
+
+# ---- nginx and Caddy ----
+
+
+@contextlib.contextmanager
+def nginx_before(page: str, folder: Path) -> Iterator[str]:
+    """Run nginx with the documented `location`; yield the address below which it serves the page."""
+    location = re.search(r"```nginx\n(.*?)```", DEPLOY_PAGE.read_text(), re.DOTALL)
+    assert location and "http://127.0.0.1:7860/" in location[1]
+    port = find_free_port()
+    temporary = "".join(
+        f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (folder / "nginx.conf").write_text(
+        f"daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log; events {{}}\n"
+        f"http {{ access_log off; {temporary}\nserver {{ listen 127.0.0.1:{port};\n"
+        f"{location[1].replace('http://127.0.0.1:7860/', page)}}} }}\n"
+    )
+    command = [str(NGINX), "-c", str(folder / "nginx.conf"), "-e", str(folder / "nginx.log")]
+    with running_proxy(command, port, folder):
+        yield f"http://127.0.0.1:{port}/hair/"
+
+
+@contextlib.contextmanager
+def caddy_before(page: str, folder: Path) -> Iterator[str]:
+    """Run Caddy with the documented site, over http; yield the address below which it serves the page."""
+    site = re.search(
+        r"^## Behind Caddy\n.*?```\n(example\.org \{.*?)```", DEPLOY_PAGE.read_text(), re.DOTALL | re.MULTILINE
+    )
+    assert site and "127.0.0.1:7860" in site[1]
+    port = find_free_port()
+    content = (
+        site[1].replace("example.org", f"http://127.0.0.1:{port}").replace("127.0.0.1:7860", urlsplit(page).netloc)
+    )
+    (folder / "Caddyfile").write_text(f"{{\nadmin off\nauto_https off\n}}\n{content}")
+    command = [str(CADDY), "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
+    with running_proxy(command, port, folder):
+        yield f"http://127.0.0.1:{port}/hair/"
+
+
+@contextlib.contextmanager
+def running_proxy(command: list[str], port: int, folder: Path) -> Iterator[None]:
+    log = folder / "proxy.txt"
+    with log.open("w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | {"HOME": str(folder)})
+    try:
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            assert process.poll() is None, log.read_text()
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            time.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+@pytest.mark.parametrize(
+    "proxy_before",
+    [
+        pytest.param(nginx_before, marks=pytest.mark.skipif(NGINX is None, reason="nginx is not installed")),
+        pytest.param(caddy_before, marks=pytest.mark.skipif(CADDY is None, reason="Caddy is not installed")),
+    ],
+)
+def test_the_documented_proxies_serve_the_page(tmp_path, proxy_before):
+    photo = tmp_path / "selfie.png"
+    Image.fromarray(draw_portrait(1, 1200)[0]).save(photo, compress_level=0)
+    assert photo.stat().st_size > 2**20  # the default limit of nginx
+    with (
+        running_page(tmp_path, GRADIO_ROOT_PATH="/hair") as (page, log),
+        proxy_before(page, tmp_path) as address,
+    ):
+        client = Client(
+            address, verbose=False, httpx_kwargs={"timeout": 600}, download_files=str(tmp_path / "downloads")
+        )
+        masks = client.predict(handle_file(photo), api_name="/segment")
+        for mask in masks[:2]:
+            with Image.open(mask) as opened:
+                assert opened.size == (1200, 1200)
+        for url in (address, address.rstrip("/")):
+            assert f'content="{address}preview.jpg"' in fetch(url)[1]
+        if CHROMIUM:
+            open_in_chromium(address)
+        assert "note:" not in log.read_text()
+
+
+def open_in_chromium(address: str) -> None:
+    """Open the page; fail on any request that fails or leaves the sub-path."""
+    failed: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        try:
+            page = browser.new_page()
+            page.on("pageerror", lambda error: failed.append(str(error)))
+            page.on("response", lambda answer: failed.append(answer.url) if answer.status >= 400 else None)
+            page.on(
+                "request",
+                lambda request: (
+                    failed.append(request.url)
+                    if request.url.startswith("http://127.0.0.1") and not request.url.startswith(address)
+                    else None
+                ),
+            )
+            page.goto(address)
+            page.get_by_text("What pretraining is worth").first.wait_for(timeout=60_000)
+            page.wait_for_load_state("networkidle")
+            assert page.evaluate("document.querySelectorAll('#tabs button[role=tab]').length") == 5
+        finally:
+            browser.close()
+    assert not failed
