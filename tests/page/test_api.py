@@ -25,7 +25,7 @@ from hairseg.page.app import build_page
 from hairseg.page.registry import ModelRegistry, ServedModel
 from hairseg.page.security import MALFORMED, NOT_UPLOADED
 from hairseg.page.store import PhotoStore
-from hairseg.page.studio.studio import GONE, StudioService
+from hairseg.page.studio.studio import PHOTO_GONE, StudioService
 from hairseg.page.workers import Workers
 from hairseg.recolouring.recolourer import HairRecolourer
 from hairseg.recolouring.settings import RecolourSettings
@@ -295,7 +295,7 @@ def test_no_event_reads_a_file_that_was_not_uploaded(client, secret, link, meta)
     for name in names:
         for path in [payload.get("path") for payload in payloads] + [{"path": str(secret)}, [str(secret)], 7]:
             said = call_server(client, studio, name, {"photo": path, "colour": "copper"})
-            assert said == {"error": GONE, "gone": True}, (name, path)
+            assert said == {"error": PHOTO_GONE, "gone": True}, (name, path)
 
 
 @pytest.mark.parametrize("values", [[{"path": "x.png", "meta": None}], ["x"]])

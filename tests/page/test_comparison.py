@@ -8,7 +8,7 @@ from hairseg.page.studio.comparison import (
     compare,
     find_focus,
     find_heads,
-    middle_of,
+    find_middle,
     restrict_to_head,
     verdict,
 )
@@ -40,10 +40,10 @@ def test_hair_depends_on_the_models_threshold():
 
 
 def test_the_middle_halves_the_hair():
-    assert middle_of(ALPHAS["random"] > 0) == pytest.approx(125 / 300, abs=1 / 300)
+    assert find_middle(ALPHAS["random"] > 0) == pytest.approx(125 / 300, abs=1 / 300)
     two = np.maximum(box(0, 10), box(250, 300))  # the middle of most of it, not between both
-    assert middle_of(two > 0) == pytest.approx(270 / 300, abs=1 / 300)
-    assert middle_of(two > 2) == 0.5
+    assert find_middle(two > 0) == pytest.approx(270 / 300, abs=1 / 300)
+    assert find_middle(two > 2) == 0.5
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def test_only_the_right_credentials_are_accepted(user, password):
 
 
 def test_after_a_failure_logins_are_paced(monkeypatch):
-    monkeypatch.setattr(security, "LOGIN_PAUSE", 0.05)
+    monkeypatch.setattr(security, "LOGIN_DELAY_SECONDS", 0.05)
     door, times = Login("ada:secret"), []
 
     async def guess(word):

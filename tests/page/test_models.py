@@ -3,7 +3,7 @@
 import json
 
 from hairseg.hub.resolve import ResolvedRepo
-from hairseg.page.models import describe_models
+from hairseg.page.models import render_models
 from hairseg.page.registry import ModelRegistry, ServedModel
 from hairseg.repository import BUNDLED
 
@@ -28,7 +28,7 @@ def cells_of(text: str, title: str) -> list[str]:
 
 def test_one_model_has_its_row_and_its_files():
     model = ServedModel("bundled")
-    text = describe_models(ModelRegistry([model], load=lambda model: None), None)
+    text = render_models(ModelRegistry([model], load=lambda model: None), None)
     entry, scores = CONFIG["variants"]["pretrained"], METRICS["variants"]["pretrained"]
     facts = {title: cells_of(text, title) for title in ("model", "backbone", "recipe", "training photos", "MB")}
     assert facts == {
@@ -49,7 +49,7 @@ def test_comparable_models_are_compared(tmp_path):
     hub = ServedModel("ada/hair@v2", ResolvedRepo(BUNDLED, "ada/hair", "0123456789" * 4))
     best = write(tmp_path / "better", metrics={"variants": better})
     small = write(tmp_path / "small", metrics={"images": 9})
-    text = describe_models(ModelRegistry([hub, best, small], load=lambda model: None), hub.name)
+    text = render_models(ModelRegistry([hub, best, small], load=lambda model: None), hub.name)
     assert cells_of(text, "model") == ["better", "ada/hair@v2 (0123456)", "small"]
     first, second, third = cells_of(text, "AUROC, pretrained")
     assert first == "100.0 % ★" and "★" not in second + third
@@ -62,6 +62,6 @@ def test_strangers_files_bring_no_markup(tmp_path):
     variants = {name: entry | {"recipe": evil} for name, entry in CONFIG["variants"].items()}
     model = write(tmp_path / "x", config=CONFIG | {"variants": variants}, metrics={"dataset": evil})
     named = ServedModel(evil, model.source)
-    text = describe_models(ModelRegistry([model, named], load=lambda model: None), "x")
+    text = render_models(ModelRegistry([model, named], load=lambda model: None), "x")
     assert "<" not in text and "![" not in text and "script" in text
     assert len(cells_of(text, "model")) == len(cells_of(text, "recipe")) == 2

@@ -69,19 +69,21 @@ def test_a_large_request_is_refused_before_it_is_read(post, path):
 
 
 def test_a_chunked_request_is_refused_once_it_is_too_large(post, monkeypatch):
-    monkeypatch.setattr(security, "LARGEST_CALL", len(CALL))
+    monkeypatch.setattr(security, "MAX_CALL_BYTES", len(CALL))
     assert post("/gradio_api/call/segment", chunked(CALL, b" "), Transfer_Encoding="chunked") == REFUSED
 
 
 def test_an_incomplete_request_times_out(post, monkeypatch):
-    monkeypatch.setattr(security, "TIMEOUT", 0.3)
+    monkeypatch.setattr(security, "TIMEOUT_SECONDS", 0.3)
     assert post("/gradio_api/call/segment", CALL[:-1], Content_Length=str(len(CALL))) == (408, {"error": TOO_SLOW})
 
 
 def test_few_large_requests_are_in_memory_at_once(address, post, monkeypatch):
     """Those that take their time hold up other long ones alone."""
-    monkeypatch.setattr(security, "LARGEST_OTHER", len(CALL) // 2)
-    slow = [http.client.HTTPConnection(urlsplit(address).netloc, timeout=60) for _ in range(security.MAX_LARGE)]
+    monkeypatch.setattr(security, "MAX_OTHER_REQUEST_BYTES", len(CALL) // 2)
+    slow = [
+        http.client.HTTPConnection(urlsplit(address).netloc, timeout=60) for _ in range(security.MAX_LARGE_REQUESTS)
+    ]
     for connection in slow:
         connection.putrequest("POST", "/gradio_api/call/segment")
         connection.putheader("Content-Type", "application/json")
@@ -101,19 +103,19 @@ def test_few_large_requests_are_in_memory_at_once(address, post, monkeypatch):
 def test_uploads_of_many_files_or_without_an_end_are_refused(post, monkeypatch):
     body, headers = upload(FILES, *(workarounds.MAX_FILES + 1) * [b"x"])
     assert post("/gradio_api/upload", body, **headers)[0] == 400
-    monkeypatch.setattr(security, "TIMEOUT", 0.3)
+    monkeypatch.setattr(security, "TIMEOUT_SECONDS", 0.3)
     body, headers = upload(FILES, b"x")
     assert post("/gradio_api/upload", body[:-1], **headers) == (408, {"error": TOO_SLOW})
 
 
 def test_requests_without_a_photo_have_a_lower_limit(post, monkeypatch):
-    monkeypatch.setattr(security, "LARGEST_OTHER", len(CALL) - 1)
+    monkeypatch.setattr(security, "MAX_OTHER_REQUEST_BYTES", len(CALL) - 1)
     for path in ("/gradio_api/component_server", "/login", "/gradio_api/cancel"):
         assert post(path, CALL, Content_Length=str(len(CALL))) == REFUSED
 
 
 def test_a_chunked_request_is_answered(post, monkeypatch):
-    monkeypatch.setattr(security, "LARGEST_CALL", len(CALL))
+    monkeypatch.setattr(security, "MAX_CALL_BYTES", len(CALL))
     pieces = chunked(*(CALL[start : start + 500] for start in range(0, len(CALL), 500)), b"")
     status, said = post("/gradio_api/call/segment", pieces, Transfer_Encoding="chunked")
     assert status == 200 and set(said) == {"event_id"}
@@ -134,7 +136,7 @@ FILES = 'name="files"; filename="a.jpg"'
 
 
 def test_uploads_have_a_higher_limit(post, monkeypatch):
-    monkeypatch.setattr(security, "LARGEST_CALL", 100)
+    monkeypatch.setattr(security, "MAX_CALL_BYTES", 100)
     body, headers = upload(FILES, PHOTO)
     status, (path,) = post("/gradio_api/upload", body, **headers)
     assert status == 200 and Path(path).read_bytes() == PHOTO
@@ -150,14 +152,14 @@ def test_uploads_have_a_higher_limit(post, monkeypatch):
     ids=["one file", "many files", "what is no file"],
 )
 def test_a_large_upload_is_refused(post, monkeypatch, name, contents, status, words):
-    monkeypatch.setattr(security, "LARGEST_UPLOAD", 40_000)
+    monkeypatch.setattr(security, "MAX_UPLOAD_BYTES", 40_000)
     body, headers = upload(name, *contents)
     answered, said = post("/gradio_api/upload", body, **headers)
     assert answered == status and words in said
 
 
 def test_limits_are_the_same_under_a_root_path(small_repository, monkeypatch):
-    monkeypatch.setattr(security, "LARGEST_OTHER", 100)
+    monkeypatch.setattr(security, "MAX_OTHER_REQUEST_BYTES", 100)
     with served(build_page(HairPredictor(small_repository)), root_path="/hair") as address:
         connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
         for path in ("/gradio_api/call/segment", "/hair/gradio_api/call/segment"):

@@ -19,7 +19,7 @@ from hairseg.images import encode_png
 from hairseg.inference.predictor import HairPredictor
 from hairseg.page.app import build_page
 from hairseg.page.registry import ModelRegistry, ServedModel
-from hairseg.page.security import MALFORMED, NOT_FOUND, NOT_UPLOADED, UNEXPECTED, BoundedRequests, Login
+from hairseg.page.security import MALFORMED, NOT_FOUND, NOT_UPLOADED, UNEXPECTED, Login, RequestSizeLimit
 from hairseg.page.workarounds import contains_url
 
 UPLOADED = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\nabc\r\n--x--\r\n'
@@ -252,6 +252,6 @@ def test_failures_of_the_server_have_status_500(address, monkeypatch, logged):
     async def failing(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(BoundedRequests, "__call__", failing)
+    monkeypatch.setattr(RequestSizeLimit, "__call__", failing)
     assert asked(address, "config") == (500, json.dumps({"error": UNEXPECTED}, separators=(",", ":")))
     assert "note: GET /config: OSError: [Errno 28] No space left on device (test_security.py:" in logged()

@@ -13,7 +13,7 @@ import pytest
 from gradio.utils import get_upload_folder
 
 from hairseg.page.pictures import save_file
-from hairseg.page.store import PREFIX, Cache, remove_abandoned_folders, remove_old_files, temporary_folder
+from hairseg.page.store import FOLDER_PREFIX, Cache, remove_abandoned_folders, remove_old_files, temporary_folder
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +36,10 @@ def test_folders_of_killed_pages_are_removed_and_those_of_running_ones_are_not(t
     process = subprocess.Popen([sys.executable, "-c", "pass"])
     process.wait()
     # the second as in a container, where every page has the same number
-    gone, before, running = (tmp_path / f"{PREFIX}{number}-x" for number in (process.pid, os.getpid(), os.getppid()))
-    others = [tmp_path / name for name in (f"{PREFIX}x-y", "gradio", f"{PREFIX}")]
+    gone, before, running = (
+        tmp_path / f"{FOLDER_PREFIX}{number}-x" for number in (process.pid, os.getpid(), os.getppid())
+    )
+    others = [tmp_path / name for name in (f"{FOLDER_PREFIX}x-y", "gradio", f"{FOLDER_PREFIX}")]
     for folder in (gone, before, running, *others):
         folder.mkdir()
         (folder / "selfie.jpg").touch()
