@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from conftest import PROJECT
-from hairseg.page.listed import find_models
 from hub.fake_hub import READER, STRANGER
 from hub.helpers import FAULTS, MAX_SECONDS, REPO, WEIGHTS, assert_fails, contents, invert_last_bit, publish
 from huggingface_hub import HfApi, constants
@@ -20,6 +19,7 @@ from hairseg.hub.errors import HubError
 from hairseg.hub.publish import push
 from hairseg.hub.resolve import pull, resolve
 from hairseg.inference.predictor import HairPredictor
+from hairseg.page.registry import find_models
 from hairseg.repository.metrics import Metrics
 from hairseg.repository.repository import SERVING_FILES, ModelRepository
 

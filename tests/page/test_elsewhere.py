@@ -1,4 +1,4 @@
-"""The code that the page shows works, and both endpoints are MCP tools."""
+"""The code examples of the page run, and both endpoints are MCP tools."""
 
 import base64
 import io
@@ -90,7 +90,7 @@ def test_the_chosen_model_is_named_where_there_are_several():
 
 
 def test_an_mcp_client_finds_and_uses_both_tools(folder, monkeypatch, tmp_path):
-    """By the protocol's own client, as `python app.py --mcp` serves it; its photo is in the page's folder alone."""
+    """Uses the MCP client of the reference implementation."""
     pytest.importorskip("mcp", reason="needs gradio[mcp]")
     from mcp import ClientSession
     from mcp.client.streamable_http import streamablehttp_client

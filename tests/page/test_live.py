@@ -30,7 +30,7 @@ from hairseg.recolouring.recolourer import recolour
 from hairseg.repository import BUNDLED
 
 PORTRAIT = encode_jpeg(draw_portrait(3, 160)[0])
-JPEG = 6  # of 255, more than what JPEG changes in a noisy drawing on the average
+JPEG_ERROR = 6  # of 255; above the mean error by which JPEG changes a noisy drawing
 
 
 class Clock:
@@ -45,7 +45,7 @@ def dark_is_hair(photo, variant):
 
 
 def network(predict_single_pass) -> Any:
-    """What looks at frames in that way."""
+    """A stand-in for a predictor."""
     return SimpleNamespace(
         predict_single_pass=predict_single_pass, folder=BUNDLED, config=SimpleNamespace(threshold=0.5)
     )
@@ -77,24 +77,24 @@ def test_a_frame_comes_back_recoloured_as_a_photo_would():
     answer = run_apart(one_frame())
     assert not answer["is_empty"]
     expected = recolour(photo, dark_is_hair(photo, ""), "#8e24aa").astype(float)
-    assert np.abs(shown(answer) - expected).mean() < JPEG < np.abs(photo - expected).mean()
-    assert np.abs(shown(run_apart(one_frame(strength=0))).astype(float) - photo).mean() < JPEG
+    assert np.abs(shown(answer) - expected).mean() < JPEG_ERROR < np.abs(photo - expected).mean()
+    assert np.abs(shown(run_apart(one_frame(strength=0))).astype(float) - photo).mean() < JPEG_ERROR
 
 
 def test_the_requested_network_makes_one_pass(small_repository):
-    predictor, looks = HairPredictor(small_repository), []
+    predictor, passes = HairPredictor(small_repository), []
     for name, network in predictor.networks.items():
-        network.register_forward_pre_hook(lambda _, inputs, name=name: looks.append((name, len(inputs[0]))))
+        network.register_forward_pre_hook(lambda _, inputs, name=name: passes.append((name, len(inputs[0]))))
 
     async def one_frame():
         streams = LiveStreams(PhotoStore(ModelRegistry.from_predictor(predictor)))
         return await streams.recolour_frame(frame(await streams.begin_stream(), variant="random"))
 
     assert shown(run_apart(one_frame())).shape == (160, 160, 3)
-    assert looks == [("random", 1)]
+    assert passes == [("random", 1)]
 
 
-def test_no_hair_is_told():
+def test_a_frame_without_hair_is_reported():
     async def one_frame():
         streams, _ = streams_with(lambda photo, variant: np.zeros(photo.shape[:2], np.float32))
         return await streams.recolour_frame(frame(await streams.begin_stream()))
@@ -112,7 +112,7 @@ def test_frames_are_smoothed_within_a_stream_and_not_across():
 
     photo = load_photo(PORTRAIT)
     untouched, little, fully = (np.abs(picture - photo).mean() for picture in run_apart(frames()))
-    assert untouched < JPEG < little < 0.5 * fully
+    assert untouched < JPEG_ERROR < little < 0.5 * fully
 
 
 def test_a_stream_ends_after_a_minute():
@@ -130,14 +130,14 @@ def test_a_stream_ends_after_a_minute():
     assert all("ended" in answer for answer in answers[29:]) and "picture" in again
 
 
-def test_a_place_is_free_again_when_a_stream_ends_or_is_idle():
+def test_another_stream_can_begin_when_one_ends_or_is_idle():
     async def crowd():
         streams, clock = streams_with()
         live = [await streams.begin_stream() for _ in range(MAX_STREAMS)]
         refused = await streams.begin_stream()
         await streams.end_stream(live[0]["stream"])
         live[0] = await streams.begin_stream()
-        clock.now += MAX_IDLE_SECONDS + 1  # nobody is heard of
+        clock.now += MAX_IDLE_SECONDS + 1  # no visitor sends a frame
         after_vanishing = [await streams.begin_stream() for _ in range(MAX_STREAMS + 1)]
         return refused, live, after_vanishing, await streams.recolour_frame(frame(live[0]))
 
@@ -183,7 +183,7 @@ def test_a_stream_processes_one_frame_at_a_time():
 
 @pytest.mark.parametrize("changed", [{"model": "other"}, {"variant": "random"}], ids=str)
 def test_alphas_of_different_networks_are_not_averaged(changed):
-    """The picture stands still, and only its hair is another network's."""
+    """The camera does not move, and only the network changes."""
 
     def networks(model):
         nothing = network(lambda photo, variant: np.full(photo.shape[:2], float(variant == "random"), np.float32))

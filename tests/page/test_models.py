@@ -1,4 +1,4 @@
-"""The tab of models describes every served model, also strangers' files."""
+"""The tab "Models" compares the served models and lists their files."""
 
 import json
 
@@ -13,7 +13,7 @@ CONFIG = json.loads((BUNDLED / "config.json").read_text())
 
 
 def write(folder, **changed) -> ServedModel:
-    """A model of the bundled files, some of them changed, without weights."""
+    """Write the bundled model without weights and with changed files."""
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(changed.get("config", CONFIG)))
     (folder / "metrics.json").write_text(json.dumps(METRICS | changed.get("metrics", {})))
@@ -21,7 +21,7 @@ def write(folder, **changed) -> ServedModel:
 
 
 def cells_of(text: str, title: str) -> list[str]:
-    """The cells of the first row with that title."""
+    """Return the cells of the first row with a title."""
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
     return next(row[1:] for row in rows if row[0] == title)
 
@@ -57,7 +57,7 @@ def test_comparable_models_are_compared(tmp_path):
     assert "ada/hair at 0123456" in text
 
 
-def test_strangers_files_bring_no_markup(tmp_path):
+def test_markup_in_strangers_files_is_escaped(tmp_path):
     evil = "<script>alert(1)</script>![x](http://x)|`"
     variants = {name: entry | {"recipe": evil} for name, entry in CONFIG["variants"].items()}
     model = write(tmp_path / "x", config=CONFIG | {"variants": variants}, metrics={"dataset": evil})

@@ -32,7 +32,7 @@ def address(small_repository):
 
 @pytest.fixture
 def post(address):
-    """Send the head of a request and what follows, and read the answer: its status and its JSON, or text."""
+    """Send a request; return the status and the JSON or text of the response."""
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
 
     def send(path: str, content: bytes = b"", **headers: str) -> tuple[int, object]:
@@ -79,7 +79,7 @@ def test_an_incomplete_request_times_out(post, monkeypatch):
 
 
 def test_few_large_requests_are_in_memory_at_once(address, post, monkeypatch):
-    """Those that take their time hold up other long ones alone."""
+    """Slow large requests do not delay small ones."""
     monkeypatch.setattr(security, "MAX_OTHER_REQUEST_BYTES", len(CALL) // 2)
     slow = [
         http.client.HTTPConnection(urlsplit(address).netloc, timeout=60) for _ in range(security.MAX_LARGE_REQUESTS)
@@ -90,14 +90,14 @@ def test_few_large_requests_are_in_memory_at_once(address, post, monkeypatch):
         connection.putheader("Content-Length", str(len(CALL)))
         connection.endheaders(CALL[:-1])
     time.sleep(0.5)
-    whole = {"Content_Length": str(len(CALL))}
-    assert post("/gradio_api/call/segment", CALL, **whole) == (503, {"error": TOO_MANY})
+    headers = {"Content_Length": str(len(CALL))}
+    assert post("/gradio_api/call/segment", CALL, **headers) == (503, {"error": TOO_MANY})
     assert post("/gradio_api/cancel", b"{}", Content_Length="2")[0] == 422
     for connection in slow:
         connection.send(CALL[-1:])
         assert connection.getresponse().status == 200
         connection.close()
-    assert post("/gradio_api/call/segment", CALL, **whole)[0] == 200
+    assert post("/gradio_api/call/segment", CALL, **headers)[0] == 200
 
 
 def test_uploads_of_many_files_or_without_an_end_are_refused(post, monkeypatch):
@@ -122,7 +122,7 @@ def test_a_chunked_request_is_answered(post, monkeypatch):
 
 
 def upload(name: str, *contents: bytes) -> tuple[bytes, dict[str, str]]:
-    """The body and the headers of a request that uploads these."""
+    """Return the body and headers of an upload."""
     mark = uuid.uuid4().hex.encode()
     parts = [b"--%s\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % (mark, name.encode(), c) for c in contents]
     body = b"".join(parts) + b"--%s--\r\n" % mark
@@ -149,7 +149,7 @@ def test_uploads_have_a_higher_limit(post, monkeypatch):
         (FILES, [b"x" * 15_000] * 3, 413, "maximum allowed size"),
         ('name="files"', [b"x" * 10], 400, "Too many fields"),
     ],
-    ids=["one file", "many files", "what is no file"],
+    ids=["one file", "many files", "form field"],
 )
 def test_a_large_upload_is_refused(post, monkeypatch, name, contents, status, words):
     monkeypatch.setattr(security, "MAX_UPLOAD_BYTES", 40_000)

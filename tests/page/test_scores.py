@@ -1,4 +1,4 @@
-"""The tab of scores shows what the repository's files hold."""
+"""The tab "What pretraining is worth" shows the contents of the repository's files."""
 
 import json
 import shutil
@@ -44,7 +44,7 @@ def test_the_headline_has_three_numbers():
     assert f1_on_whole_persons(Metrics()) is None and "no scores yet" in render_headline(Metrics())
 
 
-def test_groups_are_those_of_every_data_set_the_hardest_first():
+def test_groups_of_all_datasets_are_sorted_by_difficulty():
     types = {"kinky": {"images": 3, "variants": {"pretrained": {"f1": 0.5, "false_hair": 0.012}}}}
     metrics = {
         "dataset": "celebamask-hq",
@@ -73,7 +73,7 @@ def test_groups_are_those_of_every_data_set_the_hardest_first():
     assert render_groups(Metrics(dataset="x")) == ""
 
 
-def test_the_slider_goes_through_the_numbers_of_training_photos():
+def test_the_slider_selects_the_number_of_training_photos():
     f1 = {"pretrained": {"50": 0.8, "200": 0.9}, "random": {"50": 0.5, "200": 0.85}}
     metrics = Metrics.model_validate({"transfer": {"f1": f1, "frames": 4000, "image_size": 160}})
     assert "**Trained on 200 photos:**" in render_transfer(metrics, 1) and "| Pretrained | 90.0 % |" in render_transfer(
@@ -96,8 +96,8 @@ def test_the_slider_goes_through_the_numbers_of_training_photos():
         {"variants": {"random": None}, "roc": {"random": [1]}, "groups": 3, "others": [None]},
     ],
 )
-def test_scores_of_strangers_that_are_none_cost_only_their_part_of_the_tab(tmp_path, metrics):
-    """Guards against a tab that waits for ever because of a number that is none."""
+def test_malformed_scores_leave_only_their_part_of_the_tab_empty(tmp_path, metrics):
+    """Guards against a tab that stays empty because of one malformed number."""
     shutil.copytree(BUNDLED, tmp_path / "repo")
     (tmp_path / "repo" / "metrics.json").write_text(json.dumps(metrics))
     (tmp_path / "repo" / "README.md").write_bytes(b"\xff")
@@ -112,14 +112,14 @@ def test_scores_of_strangers_that_are_none_cost_only_their_part_of_the_tab(tmp_p
     assert table == "" or "|" in table or "cannot be shown" in table
 
 
-def test_the_card_is_its_text_without_metadata_and_pictures():
+def test_the_card_is_shown_without_metadata_and_pictures():
     card = read_card(ModelRepository(BUNDLED))
     assert not card.startswith("---") and "license:" not in card.splitlines()[0] and "![" not in card
     assert "DeepLabV3" in card
 
 
-def test_a_strangers_repository_brings_no_markup_and_nothing_a_browser_stumbles_over(tmp_path):
-    """Guards against forms, trackers and answers that cannot be sent, of one model or of all that are served."""
+def test_files_of_a_strangers_repository_are_shown_without_markup(tmp_path):
+    """Guards against forms, trackers, and text that cannot be encoded."""
     shutil.copytree(BUNDLED, tmp_path / "repo")
     repository = ModelRepository(tmp_path / "repo")
     metrics = JSON | {
@@ -144,10 +144,10 @@ def test_a_strangers_repository_brings_no_markup_and_nothing_a_browser_stumbles_
         text.encode()
         assert "![" not in text and "<img" not in text and "<form" not in text and "mermaid" not in text
     assert "2 < 3" in card and max(map(len, groups.splitlines())) < 200
-    assert str(tmp_path / "repo") not in figures and "worst.jpg" in figures  # a copy among the results is served
+    assert str(tmp_path / "repo") not in figures and "worst.jpg" in figures  # a copy in the folder of results is served
 
 
-def test_a_card_that_is_all_brackets_is_read_at_once(tmp_path):
+def test_a_card_of_brackets_only_does_not_slow_down_the_regular_expressions(tmp_path):
     shutil.copytree(BUNDLED, tmp_path / "repo")
     (tmp_path / "repo" / "README.md").write_text("![" * 1_000_000)
     assert len(read_card(ModelRepository(tmp_path / "repo"))) <= 200_000

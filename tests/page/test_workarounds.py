@@ -1,4 +1,4 @@
-"""Every workaround still replaces something, and Gradio still needs it. A failure means: remove the workaround."""
+"""Gradio still has the names and defects of every workaround. If a test fails, remove the workaround."""
 
 import inspect
 from types import SimpleNamespace
