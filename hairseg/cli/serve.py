@@ -74,7 +74,7 @@ def serve(
         credentials=auth,
         mcp=mcp,
         device=device,
-        megabytes=_parse_megabytes(memory or env("HAIRSEG_MEMORY") or str(MAX_MEGABYTES)),
+        max_megabytes=_parse_megabytes(memory or env("HAIRSEG_MEMORY") or str(MAX_MEGABYTES)),
     )
 
 

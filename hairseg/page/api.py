@@ -10,36 +10,36 @@ from gradio.utils import get_upload_folder
 
 from hairseg.errors import InputError
 from hairseg.images import alpha_to_grey, encode_png
-from hairseg.page.pictures import save_file, stem_of
-from hairseg.page.security import NOT_UPLOADED, sentence_of, uploaded_file
+from hairseg.page.pictures import photo_stem, save_file
+from hairseg.page.security import NOT_UPLOADED, resolve_upload, to_message
 from hairseg.page.store import PhotoStore
 from hairseg.page.workers import Workers
 from hairseg.paper import VARIANTS
 from hairseg.recolouring.palette import PRESETS, parse_colour
 from hairseg.recolouring.settings import DEFAULT_SETTINGS, RecolourSettings, describe
 
-FIRST_COLOUR = "copper"
+DEFAULT_COLOUR = "copper"
 
-FIRST_VARIANT = "pretrained"
+DEFAULT_VARIANT = "pretrained"
 
 NO_SECOND_COLOUR = "none"
 
-CONCURRENCY = 4
+MAX_CONCURRENT_CALLS = 4
 
 
 class Endpoints:
-    """What the endpoints answer.
+    """The functions of the endpoints.
 
     Args:
-        photos: The visitors' photos.
-        workers: Where the work is done.
+        photos: Cache of the visitors' photos.
+        workers: Threads that process them.
     """
 
     def __init__(self, photos: PhotoStore, workers: Workers):
         self._photos, self._workers = photos, workers
 
     async def segment(self, photo: Any, model: str | None = None) -> tuple[str | None, str | None]:
-        """Find the hair in a photo with both networks.
+        """Segment the hair in a photo with both networks.
 
         Args:
             photo: A picture of a person.
@@ -52,7 +52,7 @@ class Endpoints:
             return None, None
 
         def segment() -> tuple[str, str]:
-            name = stem_of(path)
+            name = photo_stem(path)
             alphas = {variant: self._photos.full_size(path, variant, model=model).alpha for variant in VARIANTS}
             files = {
                 variant: save_file(f"{name}-{variant}-mask.png", encode_png(alpha_to_grey(alpha)))
@@ -64,14 +64,14 @@ class Endpoints:
             path = photo_path(photo)
             return await self._workers.run("full size", path, segment)
         except Exception as error:
-            raise gr.Error(sentence_of(error), print_exception=False) from None
+            raise gr.Error(to_message(error), print_exception=False) from None
 
     async def recolour(
         self,
         photo: Any,
         colour: str,
         strength: float = DEFAULT_SETTINGS.strength,
-        variant: str = FIRST_VARIANT,
+        variant: str = DEFAULT_VARIANT,
         vividness: float = DEFAULT_SETTINGS.vividness,
         lightness: float = DEFAULT_SETTINGS.lightness,
         natural_roots: float = DEFAULT_SETTINGS.natural_roots,
@@ -103,27 +103,30 @@ class Endpoints:
             settings = read_settings(strength, vividness, lightness, natural_roots, second_mode, second_colour)
             parse_colour(colour)
             picture = self._photos.full_size(path, variant, model=model).recolour(colour, settings)
-            return save_file(f"{stem_of(path)}-recoloured.png", encode_png(picture))
+            return save_file(f"{photo_stem(path)}-recoloured.png", encode_png(picture))
 
         try:
             path = photo_path(photo)
             return await self._workers.run("full size", path, recolour)
         except Exception as error:
-            raise gr.Error(sentence_of(error), print_exception=False) from None
+            raise gr.Error(to_message(error), print_exception=False) from None
 
 
 def photo_path(payload: Any) -> str:
-    """Return the path of a photo in an endpoint's payload: an uploaded file, or the content of a data: URL.
+    """Return the path of the photo in an endpoint's payload.
+
+    Args:
+        payload: {"path": path of an uploaded file} or {"url": data: URL}, whose content is saved as a file.
 
     Raises:
-        InputError: Anything else.
+        InputError: The payload is anything else, or the file was not uploaded.
     """
     payload = payload if isinstance(payload, dict) else {}
     url = payload.get("url")
     if payload.get("path") is None and isinstance(url, str) and url.startswith("data:"):
         with suppress(ValueError):  # not base64
             return save_file("photo", base64.b64decode(url.partition(",")[2]))
-    path = uploaded_file(payload.get("path"), get_upload_folder())
+    path = resolve_upload(payload.get("path"), get_upload_folder())
     if path is None:
         raise InputError(NOT_UPLOADED)
     return path
@@ -132,34 +135,39 @@ def photo_path(payload: Any) -> str:
 def read_settings(
     strength: Any, vividness: Any, lightness: Any, natural_roots: Any, second_mode: Any, second_colour: Any
 ) -> RecolourSettings:
-    """Create settings from the values of the page's controls. Raises InputError for invalid values."""
+    """Convert the values of the page's controls to settings. Raises InputError if one is invalid."""
     settings = RecolourSettings(strength, vividness, lightness, natural_roots)
     if second_mode == NO_SECOND_COLOUR:
         return settings
-    parse_colour(second_colour)  # the settings accept None, the page's second colour does not
+    parse_colour(second_colour)  # raises for None, which RecolourSettings accepts
     return replace(settings, second_colour=second_colour, second_mode=second_mode)
+
+
+def build_slider(setting: str, **options: Any) -> gr.Slider:
+    """Build the slider of a numeric setting.
+
+    Args:
+        setting: Name of a field of `RecolourSettings`.
+        options: Other arguments of `gr.Slider`.
+    """
+    limits = describe(setting)
+    return gr.Slider(limits["lowest"], limits["highest"], limits["default"], step=limits["step"], **options)
 
 
 def add_endpoints(photos: PhotoStore, workers: Workers) -> None:
     """Add /segment and /recolour to the page, with hidden components.
 
-    Values reach the functions as they were sent (`preprocess=False`): Gradio opens no file and fetches no URL for them.
+    The functions get the values as sent (`preprocess=False`), so that Gradio neither opens files nor requests URLs.
     """
     endpoints = Endpoints(photos, workers)
     hidden: dict[str, Any] = {"visible": False}
-
-    def slider(name: str) -> gr.Slider:
-        setting = describe(name)
-        span = {"minimum": setting["lowest"], "maximum": setting["highest"], "step": setting["step"]}
-        return gr.Slider(value=setting["default"], label=name, **span, **hidden)
-
     photo = gr.Image(label="photo", type="filepath", image_mode=None, **hidden)
     modes = [NO_SECOND_COLOUR, *describe("second_mode")["choices"]]
     settings = [
-        gr.ColorPicker(PRESETS[FIRST_COLOUR], label="colour", **hidden),
-        slider("strength"),
-        gr.Radio(list(VARIANTS), value=FIRST_VARIANT, label="variant", **hidden),
-        *(slider(name) for name in ("vividness", "lightness", "natural_roots")),
+        gr.ColorPicker(PRESETS[DEFAULT_COLOUR], label="colour", **hidden),
+        build_slider("strength", label="strength", **hidden),
+        gr.Radio(list(VARIANTS), value=DEFAULT_VARIANT, label="variant", **hidden),
+        *(build_slider(name, label=name, **hidden) for name in ("vividness", "lightness", "natural_roots")),
         gr.Radio(modes, value=NO_SECOND_COLOUR, label="second_mode", **hidden),
         gr.ColorPicker(PRESETS["light blond"], label="second_colour", **hidden),
     ]
@@ -167,6 +175,10 @@ def add_endpoints(photos: PhotoStore, workers: Workers) -> None:
     model = gr.Dropdown(names, value=names[0], label="model", **hidden)
     masks = [gr.Image(label=f"{variant}_alpha", format="png", **hidden) for variant in ("random", "pretrained")]
     recoloured = gr.Image(label="recoloured", format="png", **hidden)
-    shared: dict[str, Any] = {"preprocess": False, "concurrency_limit": CONCURRENCY, "concurrency_id": "endpoints"}
+    shared: dict[str, Any] = {
+        "preprocess": False,
+        "concurrency_limit": MAX_CONCURRENT_CALLS,
+        "concurrency_id": "endpoints",
+    }
     gr.Button(**hidden).click(endpoints.segment, [photo, model], masks, api_name="segment", **shared)
     gr.Button(**hidden).click(endpoints.recolour, [photo, *settings, model], recoloured, api_name="recolour", **shared)

@@ -1,4 +1,4 @@
-"""The page: `build_page` puts the tabs together, `launch_options` is how it is launched."""
+"""The page: `build_page` builds the tabs, `launch_options` returns how Gradio serves them."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,70 +16,74 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from hairseg.errors import InputError
-from hairseg.page.api import FIRST_VARIANT, NO_SECOND_COLOUR, add_endpoints
-from hairseg.page.elsewhere import build_elsewhere, code_examples
+from hairseg.page.api import DEFAULT_VARIANT, NO_SECOND_COLOUR, add_endpoints, build_slider
+from hairseg.page.elsewhere import build_elsewhere, render_examples
 from hairseg.page.live.live import build_live
-from hairseg.page.models import build_models, describe_models
+from hairseg.page.models import build_models, render_models
 from hairseg.page.preview import TITLE, LinkPreview
 from hairseg.page.registry import ModelRegistry
 from hairseg.page.scores import (
     build_scores,
-    show_scores,
-    transfer_of,
+    render_scores,
+    render_transfer,
 )
-from hairseg.page.security import LARGEST_FILE, AllowedAddresses, BoundedRequests
+from hairseg.page.security import MAX_FILE_BYTES, PathAllowlist, RequestSizeLimit
 from hairseg.page.store import PhotoStore
-from hairseg.page.studio.studio import EXAMPLE_TITLES, StudioService, example_thumbnail, studio_component
-from hairseg.page.workarounds import EXCEPTION_HANDLERS, Page, disable_reloader, replace_parser_and_state_holder
+from hairseg.page.studio.studio import EXAMPLE_TITLES, StudioService, build_studio, example_thumbnail
+from hairseg.page.workarounds import EXCEPTION_HANDLERS, Page, disable_reloader
 from hairseg.page.workers import Workers
 from hairseg.recolouring.palette import PRESETS
-from hairseg.recolouring.settings import describe
 
 if TYPE_CHECKING:
     from hairseg.inference.predictor import HairPredictor
 
 FOLDER = Path(__file__).parent
 
-MAX_QUEUED = 500  # calls of the endpoints; more are refused
+MAX_QUEUED_CALLS = 500  # of the endpoints; more are refused
 
-PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+PRIVATE_EVENT: dict[str, Any] = {"api_visibility": "private"}
 
-IN_BROWSER: dict[str, Any] = {"fn": None, "queue": False, **PRIVATE}
+BROWSER_EVENT: dict[str, Any] = {"fn": None, "queue": False, **PRIVATE_EVENT}
 
-ON_SERVER: dict[str, Any] = {
-    "queue": False,  # Gradio's client misses answers in the moment in which the queue's stream ends
-    "preprocess": False,  # wrong values get a sentence of ours
+SERVER_EVENT: dict[str, Any] = {
+    "queue": False,  # Gradio's client loses results that arrive while the queue's stream ends
+    "preprocess": False,  # this page's own messages replace Gradio's
     "trigger_mode": "always_last",
     "show_progress": "hidden",
-    **PRIVATE,
+    **PRIVATE_EVENT,
 }
 
 SETTINGS = ("colour", "variant", "strength", "vividness", "lightness", "natural_roots", "second_mode", "second_colour")
 
 THUMBNAILS = {f"thumbnails/{name}.jpg": name for name in EXAMPLE_TITLES}
 
-LABELS = {"strength": "Strength", "vividness": "Vividness", "lightness": "Brightness", "natural_roots": "Natural roots"}
+SLIDER_LABELS = {
+    "strength": "Strength",
+    "vividness": "Vividness",
+    "lightness": "Brightness",
+    "natural_roots": "Natural roots",
+}
 
 
 class HairPage(Page):
-    """The page; `launch` adds what does not depend on where it is served."""
+    """The page; `launch` adds `launch_options`."""
 
     def launch(self, *args: Any, **options: Any) -> Any:
-        replace_parser_and_state_holder()
+        """Serve the page; see `gr.Blocks.launch`."""
         disable_reloader()
         return super().launch(*args, **{**launch_options(), **options})
 
 
-def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Sequence[str] = ()) -> gr.Blocks:
+def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Sequence[str] = ()) -> HairPage:
     """Build the page.
 
     Args:
-        photos: The visitors' photos, with the models; or the models; or the networks of the only one.
-        notices: One sentence each about models that are missing or outdated.
+        photos: Cache of the visitors' photos; or the models, or a single predictor, for which one is created.
+        notices: Sentences about models that are missing or outdated.
     """
     if not isinstance(photos, PhotoStore):
         photos = PhotoStore(photos if isinstance(photos, ModelRegistry) else ModelRegistry.from_predictor(photos))
-    models, workers, modules = photos.models, Workers(), modules_address()
+    models, workers, modules = photos.models, Workers(), modules_path()
     with HairPage(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         gr.Markdown(
             f"# {TITLE}\nSee two networks find your hair: one that started from scratch, one that had seen photos "
@@ -94,7 +98,7 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Try it", id="try"):
                 service = StudioService(photos, workers)
-                with studio_component(service, models.names, modules) as studio:
+                with build_studio(service, models.names, modules) as studio:
                     settings = build_settings()
             with gr.Tab("Live", id="live"):
                 build_live(photos, modules)
@@ -114,45 +118,43 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
         names = [*SETTINGS, "model"]
         to_studio = f"(...values) => Object.fromEntries({names}.map((name, index) => [name, values[index]]))"
         from_studio = f"chosen => {names}.map(name => chosen[name])"
-        gr.on([control.change for control in controls], inputs=controls, outputs=studio, js=to_studio, **IN_BROWSER)
-        studio.push(inputs=studio, outputs=controls, js=from_studio, **IN_BROWSER)
+        gr.on([control.change for control in controls], inputs=controls, outputs=studio, js=to_studio, **BROWSER_EVENT)
+        studio.push(inputs=studio, outputs=controls, js=from_studio, **BROWSER_EVENT)
 
-        def show_model(name: Any, request: gr.Request) -> list[Any]:
+        def render_model(name: Any, request: gr.Request) -> list[Any]:
             try:
                 photos.predictor(name)
                 chosen = models.find(name)
             except InputError as error:
                 raise gr.Error(str(error), print_exception=False) from None
             return [
-                describe_models(models, name),
-                *show_scores(chosen.repository, chosen.metrics),
-                *code_examples(models, name, address_of(request)),
+                render_models(models, name),
+                *render_scores(chosen.repository, chosen.metrics),
+                *render_examples(models, name, page_address(request)),
             ]
 
-        def show_step(step: Any, name: Any) -> str:
-            return transfer_of(models.find(name).metrics, step)
+        def render_step(step: Any, name: Any) -> str:
+            return render_transfer(models.find(name).metrics, step)
 
         shown = [board, *scores, *code]
-        gr.on([page.load, model.change], show_model, model, shown, **ON_SERVER)
+        gr.on([page.load, model.change], render_model, model, shown, **SERVER_EVENT)
         _, steps, transfer, *_ = scores
-        steps.change(show_step, [steps, model], transfer, **ON_SERVER)
-    return page.queue(max_size=MAX_QUEUED)
+        steps.change(render_step, [steps, model], transfer, **SERVER_EVENT)
+    return page.queue(max_size=MAX_QUEUED_CALLS)
 
 
 def build_settings() -> list[Any]:
-    """Build the stock components of the settings, in the order of `SETTINGS`."""
+    """Build Gradio's components for the settings, in the order of `SETTINGS`."""
 
     def slider(name: str) -> gr.Slider:
-        setting = describe(name)
-        span = {"minimum": setting["lowest"], "maximum": setting["highest"], "step": setting["step"]}
-        return gr.Slider(value=setting["default"], label=LABELS[name], min_width=140, elem_id=name, **span)
+        return build_slider(name, label=SLIDER_LABELS[name], min_width=140, elem_id=name)
 
     with gr.Column(elem_id="settings"):
         with gr.Row():
             strength = slider("strength")
             variant = gr.Radio(
                 [("From scratch", "random"), ("Pretrained", "pretrained")],
-                value=FIRST_VARIANT,
+                value=DEFAULT_VARIANT,
                 label="Mask to use",
                 elem_id="variant",
                 min_width=200,
@@ -177,19 +179,20 @@ def build_settings() -> list[Any]:
 
 @cache
 def module_files() -> dict[str, Path]:
-    """Return the scripts and example photos by their address below `modules_address`."""
+    """Return the scripts and example photos by their path below `modules_path`."""
     paths = [FOLDER / "tabs.js", *FOLDER.glob("studio/*.js"), *FOLDER.glob("live/*.js"), *FOLDER.glob("examples/*.jpg")]
     return {path.relative_to(FOLDER).as_posix(): path for path in sorted(paths)}
 
 
 @cache
-def modules_address() -> str:
-    """Return the address of scripts and examples. It contains a hash, so that browsers may cache them for ever."""
+def modules_path() -> str:
+    """Return the URL path of scripts and examples. It contains a hash, so that browsers can cache them for ever."""
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in module_files().values()))
     return f"modules/{digest.hexdigest()[:12]}"
 
 
 async def serve_module(request: Request) -> Response:
+    """Respond with a script, an example photo or its thumbnail."""
     name, headers = request.path_params["name"], {"Cache-Control": "public, max-age=31536000, immutable"}
     if name in THUMBNAILS:
         return Response(example_thumbnail(THUMBNAILS[name]), headers=headers, media_type="image/jpeg")
@@ -200,33 +203,30 @@ async def serve_module(request: Request) -> Response:
 
 
 def launch_options() -> dict[str, Any]:
-    """Return the arguments of `gr.Blocks.launch` that do not depend on where the page is served."""
+    """Return the arguments of `gr.Blocks.launch` that are the same wherever the page is served."""
     preload = "".join(
-        f'<link rel="modulepreload" href="{modules_address()}/{name}">'
-        for name in module_files()
-        if name.endswith(".js")
+        f'<link rel="modulepreload" href="{modules_path()}/{name}">' for name in module_files() if name.endswith(".js")
     )
     return {
         "css_paths": [FOLDER / "studio" / "studio.css", FOLDER / "live" / "live.css"],
-        "head": f'{preload}<script type="module" src="{modules_address()}/tabs.js"></script>',
+        "head": f'{preload}<script type="module" src="{modules_path()}/tabs.js"></script>',
         "footer_links": ["api", "gradio"],
         "run_history": False,
         "favicon_path": FOLDER / "icon.png",
-        "max_file_size": LARGEST_FILE,
+        "max_file_size": MAX_FILE_BYTES,
         "enable_monitoring": False,
         "ssr_mode": False,
-        "_frontend": False,  # otherwise Gradio requests the page for 3 s, and gives up on a busy machine
         "theme": theme(),
         "app_kwargs": {
-            "routes": [Route(f"/{modules_address()}/{{name:path}}", serve_module)],
-            "middleware": [Middleware(AllowedAddresses), Middleware(BoundedRequests), Middleware(LinkPreview)],
+            "routes": [Route(f"/{modules_path()}/{{name:path}}", serve_module)],
+            "middleware": [Middleware(PathAllowlist), Middleware(RequestSizeLimit), Middleware(LinkPreview)],
             "exception_handlers": EXCEPTION_HANDLERS,
         },
     }
 
 
 def theme() -> Base:
-    """Return Gradio's Soft theme with the contrast that WCAG 2.2 asks for."""
+    """Return Gradio's Soft theme with the contrast that WCAG 2.2 requires."""
     return Soft().set(
         block_title_text_color="#1f2937",
         block_title_text_color_dark="#f3f4f6",
@@ -243,7 +243,8 @@ def theme() -> Base:
     )
 
 
-def address_of(request: gr.Request) -> str:
-    """Return the page's address as the browser knows it."""
-    asked: Any = request.request
-    return get_root_url(asked, f"{API_PREFIX}/run/predict", asked.app.root_path or asked.scope["root_path"])
+def page_address(request: gr.Request) -> str:
+    """Return the page's address in the browser, also behind a proxy."""
+    http_request: Any = request.request
+    root_path = http_request.app.root_path or http_request.scope["root_path"]
+    return get_root_url(http_request, f"{API_PREFIX}/run/predict", root_path)

@@ -5,7 +5,7 @@ gets an error message, and the page goes on serving.
 
 Requests and replies are JSON and raw bytes over pipes. `multiprocessing`, `concurrent.futures` and their like pickle
 what passes between processes: a subprocess taken over by a malicious file could then run code in the page by what it
-sends back. JSON and a byte array can only be wrong.
+sends back. JSON and a byte array cannot contain code.
 """
 
 import json
@@ -33,9 +33,9 @@ GIB = 1 << 30
 
 PIPE_BYTES = 1 << 20  # capacity of a pipe; with the default of 64 KiB a photo takes 50 reads
 
-LARGE_PHOTO_BYTES = 8 << 20  # decoding more than this returns memory to the system afterwards
+LARGE_PHOTO_BYTES = 8 << 20  # after a photo of this size, freed memory is returned to the system
 
-SECRET = re.compile("TOKEN|AUTH|SECRET|PASSWORD|KEY")  # environment variables withheld from the subprocesses
+SECRET_NAMES = re.compile("TOKEN|AUTH|SECRET|PASSWORD|KEY")  # environment variables withheld from the subprocesses
 
 WALL_CLOCK_FACTOR = 10  # a subprocess is killed after this multiple of its processor time
 
@@ -46,8 +46,8 @@ class Decoder:
     Args:
         processes: Maximum number of subprocesses. A call blocks while all are busy.
         nice: Niceness added to the subprocesses, 0 to 19.
-        memory: Address space in bytes per subprocess. A 16-bit photo of 120 megapixels takes about 3.5 GiB.
-        seconds: Processor time in seconds per photo.
+        max_bytes: Address space per subprocess. A 16-bit photo of 120 megapixels takes about 3.5 GiB.
+        max_seconds: Processor time per photo.
 
     Example:
         >>> from hairseg.images import encode_png
@@ -55,28 +55,33 @@ class Decoder:
         (3, 4, 3)
     """
 
-    def __init__(self, processes: int = 1, nice: int = 0, memory: int = 4 * GIB, seconds: int = 15):
-        self._limits, self._seconds = (nice, memory, seconds), seconds
-        self._idle: LifoQueue[subprocess.Popen | None] = LifoQueue()
+    def __init__(self, processes: int = 1, nice: int = 0, max_bytes: int = 4 * GIB, max_seconds: int = 15):
+        self._limits, self._max_seconds = (nice, max_bytes, max_seconds), max_seconds
+        self._idle: LifoQueue[subprocess.Popen[bytes] | None] = LifoQueue()
         for _ in range(processes):
             self._idle.put(None)
 
     def load(self, source: str | Path | bytes, name: str | None = None, longer_side: int | None = None) -> np.ndarray:
-        """Decode a picture to an upright photo; see `hairseg.images.load_photo`.
+        """Decode a picture to an upright photo, as `hairseg.images.load_photo` does.
+
+        Args:
+            source: A file or its content.
+            name: What messages call the picture; by default the name of the file.
+            longer_side: Side in pixels down to which a JPEG may be decoded; None for full resolution.
 
         Returns:
             uint8 RGB, (height, width, 3).
 
         Raises:
-            InputError: As `load_photo`, or the picture exceeds the limits of memory or time.
+            InputError: As `load_photo`, or decoding exceeds the limit of memory or time.
         """
-        reply, photo = self._ask(source, name, {"name": name, "longer_side": longer_side})
+        reply, photo = self._request(source, name, {"name": name, "longer_side": longer_side})
         return photo.reshape(reply["shape"])
 
-    def pixels(self, source: str | Path | bytes) -> int:
+    def count_pixels(self, source: str | Path | bytes) -> int:
         """Return the number of pixels according to the header, or 0 if it cannot be read."""
         with suppress(InputError):
-            return self._ask(source, None, {"count_pixels": True})[0]["pixels"]
+            return self._request(source, None, {"count_pixels": True})[0]["pixels"]
         return 0
 
     def start(self) -> None:
@@ -84,15 +89,17 @@ class Decoder:
         with self._process():
             pass
 
-    def _ask(self, source: str | Path | bytes, name: str | None, request: dict) -> tuple[dict, np.ndarray]:
-        sent = source if isinstance(source, bytes) else b""
+    def _request(
+        self, source: str | Path | bytes, name: str | None, request: dict[str, Any]
+    ) -> tuple[dict[str, Any], np.ndarray]:
+        content = source if isinstance(source, bytes) else b""
         if not isinstance(source, bytes):
             name = name or Path(source).name
             request = {**request, "path": os.path.abspath(source)}
-        with self._process() as process, _killed_after(max(1, WALL_CLOCK_FACTOR * self._seconds), process):
+        with self._process() as process, _kill_after(max(1, WALL_CLOCK_FACTOR * self._max_seconds), process):
             try:
-                _send(process.stdin, request, sent)
-                reply, content = _receive(process.stdout)
+                _send(process.stdin, request, content)
+                reply, photo = _receive(process.stdout)
             except (OSError, EOFError):
                 raise InputError(
                     f"{name or 'The picture':.120} takes too much time or memory to decode.",
@@ -100,15 +107,15 @@ class Decoder:
                 ) from None
         if "error" in reply:
             raise InputError(reply["error"])
-        return reply, content
+        return reply, photo
 
     @contextmanager
-    def _process(self) -> Iterator[subprocess.Popen]:
+    def _process(self) -> Iterator[subprocess.Popen[bytes]]:
         """Borrow an idle or new subprocess. It is killed if the block raises."""
         process, is_usable = self._idle.get(), False
         try:
             if process is None or process.poll() is not None:
-                process = _started(*self._limits)
+                process = _start_process(*self._limits)
             yield process
             is_usable = True
         finally:
@@ -118,11 +125,11 @@ class Decoder:
             self._idle.put(process if is_usable else None)
 
 
-def _started(*limits: int) -> subprocess.Popen:
-    package, others = Path(__file__).parents[2], os.environ.get("PYTHONPATH")
-    kept = {name: value for name, value in os.environ.items() if not SECRET.search(name.upper())}
-    limited = {
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(package), others])),
+def _start_process(*limits: int) -> subprocess.Popen[bytes]:
+    root, python_path = Path(__file__).parents[2], os.environ.get("PYTHONPATH")
+    inherited = {name: value for name, value in os.environ.items() if not SECRET_NAMES.search(name.upper())}
+    added = {
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(root), python_path])),
         "OPENBLAS_NUM_THREADS": "1",  # each of its threads reserves 90 MB of address space
     }
     return subprocess.Popen(
@@ -130,13 +137,13 @@ def _started(*limits: int) -> subprocess.Popen:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         bufsize=0,
-        env=kept | limited,
+        env=inherited | added,
         start_new_session=True,  # Ctrl-C goes to the page only; the subprocess ends with its standard input
     )
 
 
 @contextmanager
-def _killed_after(seconds: float, process: subprocess.Popen) -> Iterator[None]:
+def _kill_after(seconds: float, process: subprocess.Popen[bytes]) -> Iterator[None]:
     timer = Timer(seconds, process.kill)
     timer.daemon = True
     timer.start()
@@ -149,35 +156,35 @@ def _killed_after(seconds: float, process: subprocess.Popen) -> Iterator[None]:
 # ---- messages: two little-endian uint32 lengths, a JSON object, raw bytes ----
 
 
-def _send(pipe: Any, head: dict, content: bytes | memoryview = b"") -> None:
+def _send(pipe: Any, head: dict[str, Any], content: bytes | memoryview = b"") -> None:
     text = json.dumps(head).encode()
     for part in (struct.pack("<II", len(text), len(content)), text, content):
-        rest = memoryview(part)
-        while rest:
-            rest = rest[pipe.write(rest) :]
+        unsent = memoryview(part)
+        while unsent:
+            unsent = unsent[pipe.write(unsent) :]
 
 
-def _receive(pipe: Any) -> tuple[dict, np.ndarray]:
-    length, size = struct.unpack("<II", _read(pipe, 8).tobytes())
-    return json.loads(_read(pipe, length).tobytes()), _read(pipe, size)
+def _receive(pipe: Any) -> tuple[dict[str, Any], np.ndarray]:
+    head_bytes, content_bytes = struct.unpack("<II", _read(pipe, 8).tobytes())
+    return json.loads(_read(pipe, head_bytes).tobytes()), _read(pipe, content_bytes)
 
 
 def _read(pipe: Any, size: int) -> np.ndarray:
     """Read exactly `size` bytes as uint8. Raises EOFError if the pipe ends first."""
     content = np.empty(size, np.uint8)
-    rest = content.data
-    while rest:
-        got = pipe.readinto(rest)
-        if not got:
+    missing = content.data
+    while missing:
+        count = pipe.readinto(missing)
+        if not count:
             raise EOFError
-        rest = rest[got:]
+        missing = missing[count:]
     return content
 
 
 # ---- inside the subprocess ----
 
 
-def _serve(nice: int, memory: int, seconds: int) -> None:
+def _serve(nice: int, max_bytes: int, max_seconds: int) -> None:
     """Answer requests on standard input until it ends. The output of decoder libraries is discarded."""
     requests, replies = (open(os.dup(number), mode, 0) for number, mode in ((0, "rb"), (1, "wb")))  # noqa: SIM115
     with open(os.devnull, "wb") as nowhere:
@@ -194,13 +201,13 @@ def _serve(nice: int, memory: int, seconds: int) -> None:
         fcntl.fcntl(replies, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     with suppress(EOFError):
         while True:
-            _answer_one(requests, replies, memory, seconds)
+            _answer(requests, replies, max_bytes, max_seconds)
 
 
-def _answer_one(requests: Any, replies: Any, memory: int, seconds: int) -> None:
+def _answer(requests: Any, replies: Any, max_bytes: int, max_seconds: int) -> None:
     """Decode one photo. Its arrays are local, so that they are freed before the next request."""
     request, content = _receive(requests)
-    _limit(memory, seconds)
+    _set_limits(max_bytes, max_seconds)
     source, photo = request.get("path") or BytesIO(content.tobytes()), b""
     try:
         if request.get("count_pixels"):
@@ -215,15 +222,15 @@ def _answer_one(requests: Any, replies: Any, memory: int, seconds: int) -> None:
         trim_memory()
 
 
-def _limit(memory: int, seconds: int) -> None:
-    """Limit this process from now on: SIGXCPU ends it after `seconds`, allocations above `memory` fail."""
+def _set_limits(max_bytes: int, max_seconds: int) -> None:
+    """Limit this process: SIGXCPU ends it after `max_seconds` from now, allocations above `max_bytes` fail."""
     with suppress(ImportError):  # Windows
         import resource
 
         for resource_limit, value in (
             (resource.RLIMIT_CORE, 0),  # a core dump would contain the photo
-            (resource.RLIMIT_CPU, int(time.process_time()) + 1 + seconds),
-            (resource.RLIMIT_AS, memory),
+            (resource.RLIMIT_CPU, int(time.process_time()) + 1 + max_seconds),
+            (resource.RLIMIT_AS, max_bytes),
         ):
             with suppress(OSError, ValueError):  # a container may have lower limits
                 resource.setrlimit(resource_limit, (value, resource.getrlimit(resource_limit)[1]))
@@ -231,9 +238,9 @@ def _limit(memory: int, seconds: int) -> None:
 
 REGULAR = Decoder(2)
 
-HUGE = Decoder(1, nice=19, seconds=30)
+HUGE = Decoder(1, nice=19, max_seconds=30)
 
-FRAMES = Decoder(1, nice=10, seconds=2)
+FRAMES = Decoder(1, nice=10, max_seconds=2)
 
 if __name__ == "__main__":
     _serve(*map(int, sys.argv[1:]))

@@ -37,20 +37,21 @@ def launch(
     credentials: str | None = None,
     mcp: bool = False,
     device: str = "auto",
-    megabytes: float = MAX_MEGABYTES,
+    max_megabytes: float = MAX_MEGABYTES,
 ) -> None:
     """Serve the page until Ctrl-C or SIGTERM, then end the process.
 
-    Import nothing of Gradio before: it reads the folder of uploads from the environment when it is imported.
+    Do not import Gradio before: it reads GRADIO_TEMP_DIR when it is imported.
 
     Args:
         repos: Folders and Hub ids of models; the first one is the default. None: HAIRSEG_REPO, else the bundled one.
-        host, port: Where to listen.
+        host: Address to listen on.
+        port: Port to listen on.
         share: Whether to create a public link, which lasts three days.
-        credentials: "USER:PASSWORD" to ask for, or None.
+        credentials: "USER:PASSWORD" that visitors must enter; None admits everybody.
         mcp: Whether to offer both endpoints as MCP tools.
         device: "auto", "cpu", "cuda" or "mps".
-        megabytes: Maximum size of the weights in memory.
+        max_megabytes: Maximum size of the weights in memory.
 
     Raises:
         InputError: The first model cannot be used, the address is not free, or GRADIO_ROOT_PATH is malformed.
@@ -65,7 +66,7 @@ def launch(
     found, notices = find_models(repos)
     for notice in notices:
         print(f"note: {printable(notice)}", file=sys.stderr)
-    models = ModelRegistry(found, lambda model: load(model, device, models.milliseconds), megabytes)
+    models = ModelRegistry(found, lambda model: load(model, device, models.milliseconds_per_photo), max_megabytes)
     photos = PhotoStore(models)
     remove_variables_that_stop_gradio()
     with temporary_folder(photos.evict_older_than):
@@ -80,7 +81,7 @@ def launch(
                 server_port=port,
                 root_path=root_path,
                 share=share,
-                auth=login.check if login else None,  # pyright: ignore[reportArgumentType]  Gradio awaits functions
+                auth=login.check if login else None,
                 mcp_server=mcp,
                 prevent_thread_lock=True,
                 inbrowser=has_desktop(),
@@ -147,8 +148,8 @@ def remove_variables_that_stop_gradio() -> None:
             del os.environ[name]
 
 
-def load(model: ServedModel, device: str, milliseconds: dict[str, float]) -> "HairPredictor":
-    """Load the networks, warm them up on one photo, and measure the time that both take for it."""
+def load(model: ServedModel, device: str, milliseconds_per_photo: dict[str, float]) -> "HairPredictor":
+    """Load both networks, warm them up, and store the time that they take for a photo."""
     import cv2
 
     from hairseg.images import load_photo
@@ -162,12 +163,12 @@ def load(model: ServedModel, device: str, milliseconds: dict[str, float]) -> "Ha
     predictor.alphas(photo)
     began = time.perf_counter()
     predictor.alphas(photo)
-    milliseconds[model.name] = 1000 * (time.perf_counter() - began)
+    milliseconds_per_photo[model.name] = 1000 * (time.perf_counter() - began)
     trim_memory()  # loading takes twice the size of the weights
     return predictor
 
 
 def has_desktop() -> bool:
-    """Return whether somebody with a browser sits in front of this machine."""
-    screen = sys.platform in ("darwin", "win32") or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
-    return screen and sys.stdout.isatty()
+    """Return whether the page can open in a browser on this machine."""
+    has_screen = sys.platform in ("darwin", "win32") or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+    return has_screen and sys.stdout.isatty()

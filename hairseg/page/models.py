@@ -1,11 +1,11 @@
-"""The tab "Models": the served models side by side, and the files of each."""
+"""The tab "Models": a comparison of the served models, and the files of the chosen one."""
 
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from hairseg.page.registry import ModelRegistry, ServedModel
-from hairseg.page.scores import markdown_table, percent, read_or
+from hairseg.page.scores import VARIANT_TITLES, format_percent, markdown_table, read_or_default
 from hairseg.paper import VARIANTS
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = "-"
 
-TIME = "time per photo (ms)"
+TIME_TITLE = "time per photo (ms)"
 
 LEGEND = (
     "F1 and AUROC are those of the models' own files, on photos that the networks were not trained on. Models are "
@@ -23,39 +23,38 @@ LEGEND = (
 
 
 def build_models() -> gr.Markdown:
-    """Build the tab, empty. `describe_models` fills it."""
+    """Build the empty tab, which shows the value of `render_models`."""
     return gr.Markdown("The networks are being loaded.", elem_id="leaderboard")
 
 
-def describe_models(models: ModelRegistry, chosen: str | None) -> str:
-    """Return the table of models, and the files of the chosen one, in Markdown."""
+def render_models(models: ModelRegistry, chosen: str | None) -> str:
+    """Return the comparison of the models and the files of the chosen one, in Markdown."""
     from hairseg.repository.leaderboard import comparison_groups, read_row
 
     rows = [read_row(model.repository, model.name, _commit(model)) for model in models]
     columns = [_column(row, group, models) for group in comparison_groups(rows) for row in group.rows]
-    titles = ["model", "backbone", "recipe", "training photos", *_scores(), "MB", TIME, "test photos"]
+    titles = ["model", "backbone", "recipe", "training photos", *_score_titles(), "MB", TIME_TITLE, "test photos"]
     head, *lines = [[title, *(column[index] for column in columns)] for index, title in enumerate(titles)]
     model = models.find(chosen)
     return f"{markdown_table(head, lines)}\n\n{LEGEND}\n\n### In use: {model}\n\n{_files(model)}"
 
 
-def _scores() -> list[str]:
-    titles = {"pretrained": "pretrained", "random": "from scratch"}
-    return [f"{score}, {titles[variant]}" for variant in VARIANTS for score in ("F1", "AUROC")]
+def _score_titles() -> list[str]:
+    return [f"{score}, {VARIANT_TITLES[variant].lower()}" for variant in VARIANTS for score in ("F1", "AUROC")]
 
 
 def _column(row: "Row", group: "ComparisonGroup", models: ModelRegistry) -> list[str]:
-    """Return the cells of one model, without markup."""
+    """Return the cells of one model. Markup in them is escaped."""
     from hairseg.repository.records import sanitise
 
     revision = f" ({row.revision})" if row.revision else ""
     variants = row.variants.values()
     trained_on = [f"{variant.trained_on:,}" if variant.trained_on else None for variant in variants]
     scores = [_score(row, group, variant, score) for variant in VARIANTS for score in ("f1", "auroc")]
-    facts = [f"{row.name}{revision}", row.backbone, _joined([variant.recipe for variant in variants])]
-    milliseconds = models.milliseconds.get(row.name)
+    facts = [f"{row.name}{revision}", row.backbone, _join([variant.recipe for variant in variants])]
+    milliseconds = models.milliseconds_per_photo.get(row.name)
     speed = UNKNOWN if milliseconds is None else f"{milliseconds:.0f}"
-    cells = [*facts, _joined(trained_on), *scores, f"{row.megabytes:.1f}", speed, str(row.photos or UNKNOWN)]
+    cells = [*facts, _join(trained_on), *scores, f"{row.megabytes:.1f}", speed, str(row.photos or UNKNOWN)]
     return [sanitise(cell) for cell in cells]
 
 
@@ -63,11 +62,11 @@ def _score(row: "Row", group: "ComparisonGroup", variant: str, score: str) -> st
     value = row.score(variant, score)
     if value is None:
         return UNKNOWN
-    return percent(value, 1) + (" ★" if group.is_best(row, variant, score) else "")
+    return format_percent(value, 1) + (" ★" if group.is_best(row, variant, score) else "")
 
 
-def _joined(values: list[str | None]) -> str:
-    """Join the values of both variants, or return the one that they share."""
+def _join(values: list[str | None]) -> str:
+    """Join the values of both variants; equal values are listed once."""
     return " / ".join(dict.fromkeys(value or UNKNOWN for value in values))
 
 
@@ -83,5 +82,5 @@ def _files(model: ServedModel) -> str:
         files = [(name, (folder / name).stat().st_size) for name in model.repository.files()]
         return [[sanitise(name), f"{size / 1e6:.2f}"] for name, size in files]
 
-    found: list[list[Any]] = read_or(rows, [])
+    found: list[list[Any]] = read_or_default(rows, [])
     return markdown_table(["file", "MB"], found) if found else "Its files cannot be listed."

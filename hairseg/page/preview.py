@@ -50,7 +50,7 @@ class LinkPreview:
             headers = {name.lower(): value for name, value in start["headers"]}
             content = body
             if headers.get(b"content-type", b"").startswith(b"text/html") and b"content-encoding" not in headers:
-                content = with_preview(body, address_of(scope))
+                content = with_preview(body, page_address(scope))
             kept = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
             await send({**start, "headers": [*kept, (b"content-length", str(len(content)).encode())]})
             await send({"type": "http.response.body", "body": content})
@@ -88,7 +88,7 @@ def with_preview(page: bytes, address: str) -> bytes:
     return GRADIO_TAGS.sub(b"", page).replace(b"</head>", f"{tags}</head>".encode(), 1)
 
 
-def address_of(scope: Scope) -> str:
+def page_address(scope: Scope) -> str:
     """Return the page's address as its visitor knows it, also behind a proxy that sets the usual headers."""
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     scheme = headers.get("x-forwarded-proto", scope.get("scheme", "http")).split(",")[0]

@@ -1,4 +1,4 @@
-"""The models that a page serves: which were found, what visitors call them, and which are in memory."""
+"""The models that a page serves: find them, name them, and keep the recently used ones in memory."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # these import PyTorch, and the page starts without it
     from hairseg.repository import ModelRepository
     from hairseg.repository.metrics import Metrics
 
-MAX_MEGABYTES = 1000  # of weights in memory: four pairs of ResNet-101, or forty of the bundled size
+MAX_MEGABYTES = 1000  # weights in memory: four models with ResNet-101, or forty of the bundled size
 
 BUNDLED_NAME = "bundled"
 
@@ -37,18 +37,19 @@ class ServedModel:
 
     @cached_property
     def repository(self) -> "ModelRepository":
+        """The repository that the model is loaded from."""
         from hairseg.repository import BUNDLED, ModelRepository
 
-        return ModelRepository(self.source.folder if self.source else BUNDLED)
+        return self.source.repository if self.source else ModelRepository(BUNDLED)
 
     @cached_property
     def weight_bytes(self) -> int:
-        """Size of both weight files; in memory twice that where the hardware does not support bfloat16."""
+        """Size of both weight files. In memory it doubles where the hardware does not support bfloat16."""
         return self.repository.weight_bytes()
 
     @cached_property
     def metrics(self) -> "Metrics":
-        """The scores, without markup; empty if metrics.json is missing or malformed."""
+        """The scores; empty if metrics.json is missing or malformed."""
         from hairseg.repository.metrics import Metrics
 
         try:
@@ -69,7 +70,7 @@ class ModelRegistry:
     Args:
         models: What visitors can choose, with distinct names. The first one is the default.
         load: Loads the networks of a model.
-        megabytes: Maximum total size of the weights in memory. A single larger model is kept alone.
+        max_megabytes: Maximum total size of the weights in memory. A single larger model is still loaded, alone.
 
     Example:
         >>> registry = ModelRegistry([ServedModel("bundled")], load=lambda model: f"the networks of {model.name}")
@@ -79,31 +80,39 @@ class ModelRegistry:
 
     def __init__(
         self,
-        models: "Iterable[ServedModel]",
+        models: Iterable[ServedModel],
         load: "Callable[[ServedModel], HairPredictor]",
-        megabytes: float = MAX_MEGABYTES,
+        max_megabytes: float = MAX_MEGABYTES,
     ):
         self._models = {model.name: model for model in models}
-        self.milliseconds: dict[str, float] = {}  # per photo, as measured by `load`
+        self.milliseconds_per_photo: dict[str, float] = {}  # by name, measured by `load`
         self._load = load
-        self._loaded = Cache(megabytes * 1e6, lambda name: self._models[name].weight_bytes)
+        self._loaded = Cache(max_megabytes * 1e6, lambda name: self._models[name].weight_bytes)
 
     @classmethod
     def from_predictor(cls, predictor: "HairPredictor") -> "ModelRegistry":
-        """Create a registry of one model that is loaded already."""
+        """Create a registry of one model that is already loaded."""
         from hairseg.hub.resolve import ResolvedRepo
 
         return cls([ServedModel(predictor.folder.name, ResolvedRepo(predictor.folder))], lambda model: predictor)
 
     @property
     def names(self) -> list[str]:
+        """What visitors call the models, the default first."""
         return list(self._models)
 
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(self._models.values())
 
     def find(self, name: str | None) -> ServedModel:
-        """Return the model of that name, or the first one for None. Raises InputError for an unknown name."""
+        """Return a model by name.
+
+        Args:
+            name: What visitors call it; None for the default.
+
+        Raises:
+            InputError: No model has this name.
+        """
         if name is None:
             return next(iter(self))
         if not isinstance(name, str) or name not in self._models:
@@ -113,7 +122,11 @@ class ModelRegistry:
         return self._models[name]
 
     def predictor(self, name: str | None = None) -> "HairPredictor":
-        """Return both networks of a model. Blocks while they are loaded; raises InputError if that fails."""
+        """Return both networks of a model, the default one for None. Blocks while they are loaded.
+
+        Raises:
+            InputError: No model has this name, or it cannot be loaded.
+        """
         model = self.find(name)
         return self._loaded.get(model.name, lambda: self._load(model))
 
@@ -122,15 +135,15 @@ def find_models(repos: Sequence[str] | None = None) -> tuple[list[ServedModel], 
     """Find the models to serve.
 
     Args:
-        repos: Folders and Hub ids. Missing files of Hub repositories are downloaded. By default those in HAIRSEG_REPO,
-            else the bundled repository.
+        repos: Folders and Hub ids. Files that are not in the Hub's cache are downloaded. By default the repositories
+            in HAIRSEG_REPO, else the bundled one.
 
     Returns:
-        The models, and one sentence for visitors per model that is missing or a cached copy. If the Hub fails to
-        deliver the first model, the bundled one takes its place. Any other model that fails is left out.
+        The models, and a notice for visitors about each model that is not served or is a cached copy. If the Hub
+        cannot deliver the first model, the bundled one replaces it. Other models that fail are left out.
 
     Raises:
-        InputError: The first one is not a model repository.
+        InputError: The first repository is not valid.
     """
     if not repos and not os.environ.get("HAIRSEG_REPO"):
         return [ServedModel(BUNDLED_NAME)], []  # the imports below load PyTorch
@@ -141,16 +154,16 @@ def find_models(repos: Sequence[str] | None = None) -> tuple[list[ServedModel], 
     found: dict[str, ResolvedRepo | None] = {}
     notices: list[str] = []
     for repo in dict.fromkeys(repos or default_repos()):
-        source = None
+        is_id = is_hub_id(repo)
+        name = repo if is_id else Path(repo).name  # notices must not show paths of the server
         try:
             source = resolve(repo)
-            ModelRepository(source.folder).check(VARIANTS)
+            repository = source.repository if is_id else ModelRepository(source.folder, name)
+            repository.check(VARIANTS)
         except InputError as error:
             if found:
-                name = repo if is_hub_id(repo) else Path(repo).name
-                reason = str(error)
-                for path in [str(source.folder), repo] if source else [repo]:  # visitors must not see paths
-                    reason = reason.replace(quote(path), quote(name)).replace(path, name)
+                is_missing = not is_id and not Path(repo).is_dir()
+                reason = f"{quote(name)} is neither a folder nor a Hub id." if is_missing else error
                 notices.append(f"The model {name} is not served: {reason}")
             elif isinstance(error, HubError):
                 found[repo] = None
@@ -165,14 +178,18 @@ def find_models(repos: Sequence[str] | None = None) -> tuple[list[ServedModel], 
 
 
 def is_hub_id(repo: str) -> bool:
+    """Return whether a repository is on the Hub. A folder takes precedence."""
     return repo.count("/") == 1 and not Path(repo).is_dir()
 
 
 def name_models(sources: "dict[str, ResolvedRepo | None]") -> list[ServedModel]:
-    """Name models for visitors: the Hub id, or the shortest end of a folder's path that is unique.
+    """Name models for visitors: by Hub id, or by the shortest unique end of a folder's path.
 
     Args:
-        sources: Keyed by the owner's name for each; None is the bundled repository. Duplicate folders count once.
+        sources: Where each repository was found, by the name that the owner gave; None is the bundled repository.
+
+    Returns:
+        The models in the same order. A folder that is listed twice is served once.
     """
     folders = {repo: source.folder.resolve() for repo, source in sources.items() if source and source.repo_id is None}
     distinct = len(sources) - len(folders) + len(set(folders.values()))

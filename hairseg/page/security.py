@@ -1,4 +1,4 @@
-"""What a page answers, to whom, and how much a request may cost: ASGI middleware, and paced logins."""
+"""Restrict paths, sizes and origins of requests by ASGI middleware, and slow down password guessing."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ from hairseg.errors import InputError, printable, summarise
 
 # The page itself, gradio_client, curl and MCP need these. Gradio's other addresses keep recordings, fetch URLs, render
 # icons of any size, show statistics.
-ALLOWED = re.compile(
+ALLOWED_PATHS = re.compile(
     r"(/(config/?|theme\.css|favicon\.ico|preview\.jpg|robots\.txt|manifest\.json|pwa_icon/(192|512)/?|login/?|logout"
     rf"|(assets|static|svelte|modules)/.*|{API_PREFIX[1:]}/(info/?|openapi\.json|startup-events|theme\.css|user/?"
     r"|login_check/?|app_id/?|queue/(join|data)|upload/?|component_server/?|cancel|heartbeat/[^/]{1,100}"
@@ -35,27 +35,27 @@ NO_ROOT_PATH = (
     "start it with GRADIO_ROOT_PATH=%s."
 )
 
-MAX_PREFIX_DEPTH = 8  # path segments
+MAX_PREFIX_SEGMENTS = 8
 
-LONGEST_ADDRESS = 2000  # bytes, with the query; Gradio keeps some of it
+MAX_URL_BYTES = 2000  # with the query, parts of which Gradio keeps in memory
 
 BYTE_RANGE = re.compile(rb"bytes=(\d{1,18}-\d{0,18}|-\d{1,18})")  # Starlette fails on anything else
 
-LARGEST_FILE = 200 * 2**20  # bytes of an upload
+MAX_FILE_BYTES = 200 * 2**20  # of an upload
 
-LARGEST_UPLOAD = LARGEST_FILE + 2**20  # bytes of an upload request, whose files are written to disk as they arrive
+MAX_UPLOAD_BYTES = MAX_FILE_BYTES + 2**20  # of an upload request, which is streamed to disk
 
-UPLOAD = f"{API_PREFIX}/upload"
+UPLOAD_PATH = f"{API_PREFIX}/upload"
 
-LARGEST_CALL = 32_000_000  # bytes of a call, which may contain a photo as data: URL
+MAX_CALL_BYTES = 32_000_000  # a call may contain a photo as data: URL
 
-CALLS = re.compile(rf"{API_PREFIX}/((api|run|call)/.*|queue/join|mcp(/.*)?)")
+CALL_PATHS = re.compile(rf"{API_PREFIX}/((api|run|call)/.*|queue/join|mcp(/.*)?)")
 
-LARGEST_OTHER = 1_000_000  # bytes of any other request, such as a camera frame
+MAX_OTHER_REQUEST_BYTES = 1_000_000  # such as a camera frame
 
-MAX_LARGE = 8  # requests above LARGEST_OTHER in memory at the same time
+MAX_LARGE_REQUESTS = 8  # above MAX_OTHER_REQUEST_BYTES, in memory at the same time
 
-TIMEOUT = 120.0  # seconds for a request in memory to arrive, or for the next chunk of an upload
+TIMEOUT_SECONDS = 120.0  # for a complete request in memory, or the next chunk of an upload
 
 NOT_FOUND = "This page has no such address."
 
@@ -66,20 +66,20 @@ UNEXPECTED = "Something went wrong on the server. Try again, or with another pho
 NOT_UPLOADED = "This photo is not on the server. Upload it first."
 
 TOO_LARGE = (
-    f"The request is too large. Send at most {LARGEST_CALL // 10**6} MB in a call and {LARGEST_OTHER // 10**6} MB "
-    "elsewhere, or upload the photo as a file."
+    f"The request is too large. Send at most {MAX_CALL_BYTES // 10**6} MB in a call and "
+    f"{MAX_OTHER_REQUEST_BYTES // 10**6} MB elsewhere, or upload the photo as a file."
 )
 
-TOO_SLOW = f"The request did not arrive within {TIMEOUT:.0f} seconds. Upload the photo as a file."
+TOO_SLOW = f"The request did not arrive within {TIMEOUT_SECONDS:.0f} seconds. Upload the photo as a file."
 
 TOO_MANY = "Too many large requests are in progress. Try again in a minute, or upload the photo as a file."
 
-LOGIN_PAUSE = 1.0  # seconds that a login waits after a failed one
+LOGIN_DELAY_SECONDS = 1.0  # after a failed login
 
-LOGIN_MEMORY = 60.0  # seconds that a failed login counts
+FAILED_LOGIN_SECONDS = 60.0  # for which a failed login delays the next ones
 
 
-def uploaded_file(path: Any, folder: str) -> str | None:
+def resolve_upload(path: Any, folder: str) -> str | None:
     """Return the path of a file in the folder of uploads and results, or None for any other path.
 
     Gradio checks paths only in payloads with a `meta` key; without it a payload could name any file of the server. The
@@ -92,8 +92,8 @@ def uploaded_file(path: Any, folder: str) -> str | None:
     return None
 
 
-class AllowedAddresses:
-    """ASGI middleware that answers 404 to addresses not in `ALLOWED`, and 400 where Gradio raises an exception.
+class PathAllowlist:
+    """ASGI middleware that answers 404 to addresses not in `ALLOWED_PATHS`, and 400 where Gradio raises an exception.
 
     Requests from other sites lose their cookies, except for links to the page. Paths get the root path back where a
     proxy has removed it.
@@ -112,11 +112,11 @@ class AllowedAddresses:
             self._has_hinted = True
             print(NO_ROOT_PATH % (prefix, prefix), file=sys.stderr, flush=True)
         is_upload = headers.get("content-type", "").lower().startswith("multipart/") and "component_server" in path
-        is_long = len(scope.get("raw_path") or path) + len(scope["query_string"]) > LONGEST_ADDRESS
+        is_long = len(scope.get("raw_path") or path) + len(scope["query_string"]) > MAX_URL_BYTES
         # browsers send this over https only; Gradio's cookies are not SameSite and it allows any origin
         is_foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
         is_link = scope["method"] in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
-        if not ALLOWED.fullmatch(path) or is_upload or is_long or (is_foreign and path == "/logout"):
+        if not ALLOWED_PATHS.fullmatch(path) or is_upload or is_long or (is_foreign and path == "/logout"):
             return await JSONResponse({"error": NOT_FOUND}, 404)(scope, receive, send)
         dropped = {b"cookie"} if is_foreign and not is_link else set()
         if b"range" in dict(scope["headers"]) and not BYTE_RANGE.fullmatch(headers["range"].encode("latin-1")):
@@ -134,36 +134,36 @@ class AllowedAddresses:
         except ClientDisconnect:
             pass
         except Exception as error:
-            print(f"note: {scope['method']} {printable(path)[:80]}: {describe(error)}", file=sys.stderr)
+            print(f"note: {scope['method']} {printable(path)[:80]}: {describe_exception(error)}", file=sys.stderr)
             is_servers_fault = isinstance(error, (OSError, MemoryError))  # such as a full disk
             if not has_started:
                 message, status = (UNEXPECTED, 500) if is_servers_fault else (MALFORMED, 400)
                 await JSONResponse({"error": message}, status)(scope, receive, send)
 
 
-class BoundedRequests:
+class RequestSizeLimit:
     """ASGI middleware that answers 413 to requests that are too large, before they are in memory."""
 
     def __init__(self, app: ASGIApp):
         self.app = app
-        self._large = asyncio.Semaphore(MAX_LARGE)
+        self._large = asyncio.Semaphore(MAX_LARGE_REQUESTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         path = local_path(scope)
-        if path == UPLOAD:
+        if path == UPLOAD_PATH:
             with suppress(ClientDisconnect):
                 try:
-                    await self.app(scope, _bounded(receive), send)
+                    await self.app(scope, _limit_upload(receive), send)
                 except TimeoutError:
                     await JSONResponse({"error": TOO_SLOW}, 408)(scope, receive, send)
             return
-        limit = LARGEST_CALL if CALLS.fullmatch(path) else LARGEST_OTHER
+        limit = MAX_CALL_BYTES if CALL_PATHS.fullmatch(path) else MAX_OTHER_REQUEST_BYTES
         length = Headers(scope=scope).get("content-length", "")
         if length.isdecimal() and int(length[:20]) > limit:
             return await JSONResponse({"error": TOO_LARGE}, 413)(scope, receive, send)
-        body = _Body(self._large, limit)
+        body = _RequestBody(self._large, limit)
         try:
             refusal = await body.read(receive)
             if refusal:
@@ -174,8 +174,8 @@ class BoundedRequests:
             body.release()
 
 
-class _Body:
-    """The body of one request, of which a large one holds one of `MAX_LARGE` places."""
+class _RequestBody:
+    """The body of one request, of which a large one holds one of `MAX_LARGE_REQUESTS` places."""
 
     def __init__(self, places: asyncio.Semaphore, limit: int):
         self._places, self._limit = places, limit
@@ -186,13 +186,13 @@ class _Body:
         """Read the body. Returns the message and status of a refusal, or None."""
         content = bytearray()
         try:
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 while self._message.get("more_body"):
                     self._message = await receive()
                     content += self._message.get("body", b"")
                     if len(content) > self._limit:
                         return TOO_LARGE, 413
-                    if len(content) > LARGEST_OTHER and not self._has_place:
+                    if len(content) > MAX_OTHER_REQUEST_BYTES and not self._has_place:
                         if self._places.locked():
                             return TOO_MANY, 503
                         await self._places.acquire()
@@ -215,16 +215,16 @@ class _Body:
             self._places.release()
 
 
-def _bounded(receive: Receive) -> Receive:
+def _limit_upload(receive: Receive) -> Receive:
     length = 0
 
     async def bounded() -> Message:
         nonlocal length
-        async with asyncio.timeout(TIMEOUT):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             message = await receive()
         length += len(message.get("body", b""))
-        if length > LARGEST_UPLOAD:  # Gradio answers 413 to an exception with these words
-            raise MultiPartException(f"The upload exceeds the maximum allowed size of {LARGEST_FILE} bytes.")
+        if length > MAX_UPLOAD_BYTES:  # Gradio answers 413 to an exception with these words
+            raise MultiPartException(f"The upload exceeds the maximum allowed size of {MAX_FILE_BYTES} bytes.")
         return message
 
     return bounded
@@ -248,7 +248,7 @@ def with_root_path(scope: Scope) -> Scope:
     """
     root_path = re.sub(r"https?://[^/]*", "", unquote(scope.get("root_path", ""))).rstrip("/")
     path = scope["path"]
-    if path == f"{root_path}/" or not ALLOWED.fullmatch(path):
+    if path == f"{root_path}/" or not ALLOWED_PATHS.fullmatch(path):
         path = local_path({"path": path, "root_path": root_path})
     return {**scope, "path": root_path + path, "root_path": root_path}
 
@@ -259,13 +259,13 @@ def forwarded_prefix(scope: Scope) -> str | None:
         return None
     path = scope["path"]
     prefix = Headers(scope=scope).get("x-forwarded-prefix", "").rstrip("/")
-    if not prefix and len(path) <= LONGEST_ADDRESS and not ALLOWED.fullmatch(path):
-        starts = [slash.start() for slash in re.finditer("/(?=.)", path)][:MAX_PREFIX_DEPTH]
-        prefix = next((path[:start] for start in starts[1:] if ALLOWED.fullmatch(path[start:])), "")
+    if not prefix and len(path) <= MAX_URL_BYTES and not ALLOWED_PATHS.fullmatch(path):
+        starts = [slash.start() for slash in re.finditer("/(?=.)", path)][:MAX_PREFIX_SEGMENTS]
+        prefix = next((path[:start] for start in starts[1:] if ALLOWED_PATHS.fullmatch(path[start:])), "")
     return prefix if re.fullmatch(r"(/[\w.~-]{1,50}){1,8}", prefix, re.ASCII) else None
 
 
-def describe(error: Exception) -> str:
+def describe_exception(error: Exception) -> str:
     """Return an exception's message and place on one line, for the owner's log."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {printable(summarise(error))} ({Path(place.filename).name}:{place.lineno})"
@@ -287,8 +287,8 @@ class Login:
 
     async def check(self, user: str, password: str) -> bool:
         async with self._lock:
-            if time.monotonic() - self._failed_at < LOGIN_MEMORY:
-                await asyncio.sleep(LOGIN_PAUSE)
+            if time.monotonic() - self._failed_at < FAILED_LOGIN_SECONDS:
+                await asyncio.sleep(LOGIN_DELAY_SECONDS)
             given, expected = (
                 text.encode("utf-8", "surrogatepass")
                 for text in (f"{user}\0{password}", f"{self.user}\0{self.password}")
@@ -298,7 +298,7 @@ class Login:
             return is_right
 
 
-def sentence_of(error: Exception) -> str:
+def to_message(error: Exception) -> str:
     """Return the message for a visitor. An unexpected exception is logged and not shown."""
     if isinstance(error, InputError):
         return str(error)

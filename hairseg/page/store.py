@@ -1,7 +1,7 @@
-"""Visitors' photos: the folder they are kept in, and a cache of what has been computed from them.
+"""Visitors' photos: their temporary folder, and a cache of the results computed from them.
 
-Uploads and results live in one temporary folder that only the page's user can read. It is removed with the page, or by
-the next page if this one was killed. Files and cached results are removed after an hour.
+Uploads and results are stored in a temporary folder that only the page's user can read. The page removes it on exit; if
+the page was killed, the next one does. Files and cached results are removed after an hour.
 """
 
 import os
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from hairseg.errors import InputError
+from hairseg.errors import InputError, quote
 from hairseg.files import is_running
 from hairseg.images import scale_down
 from hairseg.page.decoder import HUGE, REGULAR, Decoder
@@ -35,19 +35,19 @@ if TYPE_CHECKING:
 
 DISPLAY_SIDE = 1280  # longer side in pixels of the pictures that the page shows
 
-CACHED_PHOTOS = 8  # at display size, about 60 MB each
+MAX_CACHED_PHOTOS = 8  # at display size, about 60 MB each
 
-CACHED_FULL_SIZE = 2  # about 400 MB each at 12 megapixels
+MAX_CACHED_FULL_SIZE = 2  # about 400 MB each at 12 megapixels
 
-CACHED_EDITS = 8  # recolourers of photos with brush strokes, about 30 MB each
+MAX_CACHED_EDITS = 8  # recolourers of photos with brush strokes, about 30 MB each
 
-HUGE_PIXELS = 25_000_000  # photos of this size are processed one at a time, at low priority
+HUGE_PIXELS = 25_000_000  # larger photos are processed one at a time, at low priority
 
-PREFIX = "hairseg-page-"
+FOLDER_PREFIX = "hairseg-page-"
 
-MAX_AGE = 3600  # seconds that photos and results are kept
+MAX_AGE_SECONDS = 3600
 
-SWEEP_INTERVAL = 300  # seconds
+SWEEP_INTERVAL_SECONDS = 300
 
 T = TypeVar("T")
 
@@ -57,26 +57,29 @@ T = TypeVar("T")
 
 @contextmanager
 def temporary_folder(
-    evict: Callable[[float], None] = lambda seconds: None, interval: float = SWEEP_INTERVAL
+    evict: Callable[[float], None] = lambda seconds: None, interval: float = SWEEP_INTERVAL_SECONDS
 ) -> Iterator[Path]:
-    """Create the folder of a page's uploads and results, and remove it when the block ends.
+    """Create the folder for uploads and results, and remove it when the block ends.
 
     Sets GRADIO_TEMP_DIR. Enter the block before Gradio is imported: `gradio.mcp` reads the variable at import.
 
     Args:
-        evict: Called at every sweep with the maximum age in seconds, to evict cached results too.
+        evict: Evicts cached results older than a number of seconds; called at every sweep.
         interval: Seconds between sweeps.
+
+    Yields:
+        The folder.
     """
     remove_abandoned_folders()
-    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-"))
     lock = lock_folder(folder)
     previous, stopped = os.environ.get("GRADIO_TEMP_DIR"), Event()
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
 
     def sweep() -> None:
         while not stopped.wait(interval):
-            remove_old_files(folder, MAX_AGE)
-            evict(MAX_AGE)
+            remove_old_files(folder, MAX_AGE_SECONDS)
+            evict(MAX_AGE_SECONDS)
 
     Thread(target=sweep, name="sweep", daemon=True).start()
     try:
@@ -94,25 +97,28 @@ def temporary_folder(
 def remove_abandoned_folders() -> None:
     """Remove the folders of pages that are no longer running.
 
-    Process ids alone do not identify a running page: in containers they repeat. A running page holds a lock.
+    A process id does not identify a running page, since containers reuse ids. A running page holds a lock.
     """
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        number = folder.name.removeprefix(PREFIX).partition("-")[0]
-        if not folder.is_dir() or folder.is_symlink() or not number.isdigit():
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
+        pid = folder.name.removeprefix(FOLDER_PREFIX).partition("-")[0]
+        if not folder.is_dir() or folder.is_symlink() or not pid.isdigit():
             continue
-        has_own_id = int(number) == os.getpid()
-        if not has_own_id and is_running(int(number)):
+        has_own_pid = int(pid) == os.getpid()
+        if not has_own_pid and is_running(int(pid)):
             continue
         with suppress(BlockingIOError):
             lock = lock_folder(folder)
-            if lock is not None or not has_own_id:
+            if lock is not None or not has_own_pid:
                 shutil.rmtree(folder, ignore_errors=True)
             if lock is not None:
                 os.close(lock)
 
 
 def lock_folder(folder: Path) -> int | None:
-    """Lock a folder until the returned descriptor is closed. None where the platform has no such locks.
+    """Lock a folder until the returned file descriptor is closed.
+
+    Returns:
+        The file descriptor; None where the platform cannot lock folders.
 
     Raises:
         BlockingIOError: Another process holds the lock.
@@ -148,12 +154,12 @@ def remove_old_files(folder: Path, seconds: float) -> None:
 
 
 class Cache:
-    """A thread-safe LRU cache that computes each entry once, even when several threads ask for it at the same time.
+    """A thread-safe LRU cache that computes each value once, even if several threads request it at the same time.
 
-    Failures are not cached.
+    Exceptions are not cached.
 
     Args:
-        size: Maximum total weight. A single heavier entry is kept alone.
+        max_weight: Maximum total weight. A single heavier entry is kept alone.
         weigh: Returns the weight of a key; 1 by default.
 
     Example:
@@ -163,19 +169,19 @@ class Cache:
         [9, 9]
     """
 
-    def __init__(self, size: float, weigh: Callable[[Any], float] = lambda key: 1):
-        self.size, self._weigh = size, weigh
+    def __init__(self, max_weight: float, weigh: Callable[[Any], float] = lambda key: 1):
+        self._max_weight, self._weigh = max_weight, weigh
         self._added: dict[Hashable, float] = {}
         self._entries: dict[Hashable, Future[Any]] = {}  # least recently used first
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """Return the cached value, or compute it. Every waiting caller gets the exception that `compute` raises."""
+        """Return the cached value, or compute it. An exception of `compute` is raised in every waiting thread."""
         with self._lock:
             entry = self._entries.pop(key, None)
             is_new = entry is None
             self._entries[key] = entry = entry or Future()
-            while len(self._entries) > 1 and sum(map(self._weigh, self._entries)) > self.size:
+            while len(self._entries) > 1 and sum(map(self._weigh, self._entries)) > self._max_weight:
                 del self._entries[next(iter(self._entries))]
             if is_new:
                 self._added = {key: self._added.get(key, time.monotonic()) for key in self._entries}
@@ -190,6 +196,7 @@ class Cache:
         return entry.result()
 
     def evict_older_than(self, seconds: float) -> None:
+        """Evict the values that were computed more than `seconds` ago."""
         with self._lock:
             for key, added in list(self._added.items()):
                 if time.monotonic() - added > seconds:
@@ -201,11 +208,11 @@ class Cache:
 
 
 class CachedPhoto:
-    """One photo at display size, the predictions of both networks, and what is computed from them on demand.
+    """A photo at display size, and the results of both networks, which are computed on demand.
 
     Args:
         path: An uploaded file.
-        predictor: Both networks.
+        predictor: The networks. They start at once, in the background.
 
     Raises:
         InputError: The file is not a photo.
@@ -217,7 +224,8 @@ class CachedPhoto:
         self.threshold = predictor.config.threshold
         self._predictions = predictor.submit(decoded)
         self.photo = scale_down(decoded, DISPLAY_SIDE)
-        self.is_full_size = max(decoded.shape) < DISPLAY_SIDE  # at that side it may be a larger JPEG, decoded at half
+        # a photo of exactly this side may be a larger JPEG that was decoded at reduced size
+        self.is_full_size = max(decoded.shape) < DISPLAY_SIDE
         self._computed = Cache(2 * len(VARIANTS) + 2)
 
     def alpha(self, variant: str) -> np.ndarray:
@@ -226,7 +234,7 @@ class CachedPhoto:
         return self._computed.get(("alpha", variant), lambda: prediction.result().alpha(self.photo))
 
     def recolourer(self, variant: str, strokes: tuple[Stroke, ...] = (), head: Box | None = None) -> HairRecolourer:
-        """Return the recolourer at display size; it is cached only for all heads without strokes."""
+        """Return the recolourer at display size. It is cached unless strokes or a head are given."""
         check_variant(variant)
         if strokes or head:
             alpha = restrict_to_head(self.alpha(variant), head)
@@ -234,7 +242,7 @@ class CachedPhoto:
         return self._computed.get(("recolourer", variant), lambda: HairRecolourer(self.photo, self.alpha(variant)))
 
     def cached(self, key: str, compute: Callable[[], T]) -> T:
-        """Return what `compute` returned for this key of this photo."""
+        """Return the cached value of a key, or compute it."""
         return self._computed.get(key, compute)
 
     def full_size(self, variant: str, strokes: tuple[Stroke, ...] = (), head: Box | None = None) -> HairRecolourer:
@@ -248,9 +256,9 @@ class CachedPhoto:
 
 
 class PhotoStore:
-    """The photos that visitors used last, with every model.
+    """A cache of the photos that visitors used last, and of their recolourers.
 
-    Gradio's paths contain a hash of the content, so a path identifies a photo.
+    A path identifies a photo, since Gradio's paths contain a hash of the content.
 
     Args:
         models: The models that the page serves.
@@ -258,22 +266,27 @@ class PhotoStore:
 
     def __init__(self, models: "ModelRegistry"):
         self.models = models
-        self._photos = Cache(CACHED_PHOTOS)
-        self._full_size = Cache(CACHED_FULL_SIZE)
-        self._edited = Cache(CACHED_EDITS)
+        self._photos = Cache(MAX_CACHED_PHOTOS)
+        self._full_size = Cache(MAX_CACHED_FULL_SIZE)
+        self._edited = Cache(MAX_CACHED_EDITS)
 
     def predictor(self, model: str | None = None) -> "HairPredictor":
-        """Return both networks of a model, the first one by default. Blocks while they are loaded."""
+        """Return both networks of a model, the default one for None. Blocks while they are loaded.
+
+        Raises:
+            InputError: No model has this name, or it cannot be loaded.
+        """
         name = self.models.find(model).name
         try:
             return self.models.predictor(name)
         except InputError as error:
-            print(f"error: {error}", file=sys.stderr)  # the message contains paths, which visitors must not see
+            print(f"error: {error}", file=sys.stderr)  # for the owner only: the message may contain paths
             raise InputError(
                 f"The model {name} cannot be loaded.", remedy="Choose another model, or tell the page's owner."
             ) from None
 
     def photo(self, path: str, model: str | None = None) -> CachedPhoto:
+        """Return a photo with the predictions of a model. Raises InputError if the file is not a photo."""
         name = self.models.find(model).name
         return self._photos.get((path, name), lambda: CachedPhoto(path, self.predictor(name)))
 
@@ -285,7 +298,15 @@ class PhotoStore:
         model: str | None = None,
         head: Box | None = None,
     ) -> HairRecolourer:
-        """Return the recolourer of a photo at display size, with a visitor's strokes, of one head or all."""
+        """Return the recolourer of a photo at display size.
+
+        Args:
+            path: An uploaded file.
+            variant: The network whose alpha is used.
+            strokes: Edits of the alpha, in drawing order.
+            model: Name of the model; None for the default.
+            head: Box of the head to recolour; None for all.
+        """
         photo, name = self.photo(path, model), self.models.find(model).name
         if not strokes and not head:
             return photo.recolourer(variant)
@@ -300,12 +321,13 @@ class PhotoStore:
         model: str | None = None,
         head: Box | None = None,
     ) -> HairRecolourer:
-        """Return the recolourer of a photo at full resolution, with a visitor's strokes, of one head or all."""
+        """Return the recolourer of a photo at full resolution; the arguments are those of `recolourer`."""
         photo, name = self.photo(path, model), self.models.find(model).name
         key = (path, name, check_variant(variant), strokes, head)
         return self._full_size.get(key, lambda: photo.full_size(variant, strokes, head))
 
     def evict_older_than(self, seconds: float) -> None:
+        """Evict everything that was computed more than `seconds` ago."""
         for cache in (self._photos, self._full_size, self._edited):
             cache.evict_older_than(seconds)
 
@@ -320,17 +342,18 @@ def is_huge(path: str) -> bool:
 
 @lru_cache(maxsize=1000)
 def _count_pixels(path: str) -> int:
-    if pixels := REGULAR.pixels(path):
+    if pixels := REGULAR.count_pixels(path):
         return pixels
-    raise LookupError(path)  # `lru_cache` does not keep exceptions: the file may not have been written yet
+    raise LookupError(path)  # not cached by `lru_cache`: the file may still be written
 
 
 def decoder_for(path: str) -> Decoder:
+    """Return the decoder for a photo of this size."""
     return HUGE if is_huge(path) else REGULAR
 
 
 def check_variant(variant: Any) -> str:
-    """Return the variant. Raises InputError if there is no such variant."""
+    """Return the variant. Raises InputError if it is not one of `VARIANTS`."""
     if variant not in VARIANTS:
-        raise InputError(f"{variant!r:.80} is not a network.", remedy=f"Choose {' or '.join(VARIANTS)}.")
+        raise InputError(f"{quote(variant)} is not a network.", remedy=f"Choose {' or '.join(VARIANTS)}.")
     return variant

@@ -1,10 +1,12 @@
-"""Everything that touches private names of Gradio, or changes what it does, in one place.
+"""All code that uses private names of Gradio or replaces parts of it.
 
-Checked with Gradio 6.31. Each class and function names its reason, and tests/page/test_workarounds.py fails when Gradio
-no longer has the name or the defect.
+Checked with Gradio 6.31. Each class and function states its reason, and tests/page/test_workarounds.py fails when
+Gradio no longer has the name or the defect.
 """
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import wraps
 from typing import Any
 
 import gradio as gr
@@ -17,23 +19,28 @@ from gradio.state_holder import SessionState, StateHolder
 
 from hairseg.page.security import MALFORMED, NOT_UPLOADED
 
-MAX_FILES = 4  # per upload; all are open until the last one has arrived
+MAX_FILES = 4  # per upload; Gradio keeps all of them open until the last one has arrived
 
-LONGEST_SESSION = 100  # characters of a session's name; Gradio keeps it as long as the session
+MAX_SESSION_NAME_CHARACTERS = 100
 
 
 class Page(gr.Blocks):
-    """Blocks that answer malformed calls with one sentence."""
+    """Blocks that answer a malformed call with one sentence."""
+
+    def launch(self, *args: Any, **options: Any) -> Any:
+        """Skip the request by which Gradio checks that the page is up: after 3 s, a busy machine would not serve it."""
+        replace_parser_and_state_holder()
+        return super().launch(*args, **{"_frontend": False, **options})
 
     def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
         """Append default values: gradio_client may omit the last arguments, but plain HTTP calls may not."""
         inputs += [component.value for component in block_fn.inputs[len(inputs) :]]
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any, **options: Any) -> Any:
-        """Refuse files at URLs, which Gradio would download, and hide the tracebacks of malformed values."""
+        """Refuse files at URLs, which Gradio would download, and malformed values, for which it logs a traceback."""
         if contains_url(inputs):
             raise gr.Error(NOT_UPLOADED, print_exception=False)
-        if block_fn.fn is None:  # an event that runs in the browser only
+        if block_fn.fn is None:  # such an event runs in the browser only
             raise gr.Error(MALFORMED, print_exception=False)
         try:
             return await super().preprocess_data(block_fn, inputs, *args, **options)
@@ -43,7 +50,7 @@ class Page(gr.Blocks):
             raise gr.Error(MALFORMED, print_exception=False) from None
 
     def queue(self, *args: Any, **options: Any) -> Any:
-        """Guard the queue's sender: a KeyError for an evicted session would end the queue for everybody."""
+        """Ignore messages to evicted sessions: their KeyError would stop the queue for all visitors."""
         super().queue(*args, **options)
         send = self._queue.send_message
 
@@ -71,25 +78,38 @@ def contains_url(values: list[Any]) -> bool:
 
 
 class FilesOnlyParser(GradioMultiPartParser):
-    """Gradio's upload parser without form fields, which it would keep in memory at any size."""
+    """Gradio's upload parser without form fields, whose size in memory it does not limit."""
 
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **{**options, "max_fields": 0, "max_files": MAX_FILES})
 
 
-class ShortSessions(StateHolder):
-    """Gradio's session states, with a limit on the length of names."""
+class BoundedStateHolder(StateHolder):
+    """Gradio's session states, with a limit for the names of sessions, which it keeps in memory."""
 
     def __getitem__(self, session_id: str) -> SessionState:
-        if len(session_id) > LONGEST_SESSION:
+        if len(session_id) > MAX_SESSION_NAME_CHARACTERS:
             raise HTTPException(422, "The session name is too long.")
         return super().__getitem__(session_id)
 
 
+def to_functions(*methods: Callable[[Any], Awaitable[Any]]) -> list[Callable[[Any], Awaitable[Any]]]:
+    """Convert methods for `server_functions`: Gradio sets an attribute on each, which methods do not allow."""
+
+    def to_function(method: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+        @wraps(method)
+        async def function(payload: Any) -> Any:
+            return await method(payload)
+
+        return function
+
+    return [to_function(method) for method in methods]
+
+
 def replace_parser_and_state_holder() -> None:
-    """Install both classes above. `gradio.routes` has no parameter for either."""
+    """Install `FilesOnlyParser` and `BoundedStateHolder`. Gradio has no parameter for either."""
     route_utils.GradioMultiPartParser = FilesOnlyParser  # pyright: ignore[reportAttributeAccessIssue]
-    routes.StateHolder = ShortSessions  # pyright: ignore[reportAttributeAccessIssue]
+    routes.StateHolder = BoundedStateHolder  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def disable_reloader() -> None:
@@ -97,5 +117,5 @@ def disable_reloader() -> None:
     http_server.get_space = lambda: None  # pyright: ignore[reportPrivateImportUsage]
 
 
-# FastAPI's own handler echoes the request, and fails if that contains values that JSON cannot represent.
+# FastAPI's own handler repeats the request, and fails if it contains values that JSON cannot represent.
 EXCEPTION_HANDLERS = {RequestValidationError: lambda *_: JSONResponse({"error": MALFORMED}, 422)}

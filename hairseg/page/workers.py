@@ -1,4 +1,4 @@
-"""Threads that do the page's work, so that no visitor's photo blocks the others."""
+"""Thread pools for the page's work, so that one visitor's photo does not block the others."""
 
 import asyncio
 import os
@@ -6,12 +6,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 
 from hairseg.errors import InputError
 from hairseg.page.store import is_huge
 
-MAX_PENDING = 500  # requests; more are refused
+MAX_PENDING = 500  # running and waiting requests; more are refused
+
+Pool = Literal["predict", "recolour", "full size"]
 
 T = TypeVar("T")
 
@@ -19,16 +21,12 @@ T = TypeVar("T")
 class Workers:
     """Thread pools with a bounded queue.
 
-    Predictions, recolouring and full-size results each have a pool: another colour does not wait behind a new photo.
-    Photos of more than `HUGE_PIXELS` share one thread of low priority.
+    Predictions, recolouring and full-size results have a pool each, so that another colour does not wait for a new
+    photo. Photos of `HUGE_PIXELS` and more share one thread of low priority.
     """
 
     def __init__(self) -> None:
-        self._pools = {
-            "predict": ThreadPoolExecutor(4, "predict"),
-            "recolour": ThreadPoolExecutor(4, "recolour"),
-            "full size": ThreadPoolExecutor(4, "full size"),
-        }
+        self._pools = {name: ThreadPoolExecutor(4, name) for name in get_args(Pool)}
         self._huge = ThreadPoolExecutor(1, "huge", lower_priority)
         self._pending = 0
 
@@ -37,13 +35,13 @@ class Workers:
         """Number of requests that are running or waiting."""
         return self._pending
 
-    async def run(self, kind: str, path: str, work: Callable[[], T]) -> T:
-        """Run `work` in the pool for its kind, or in the one for huge photos.
+    async def run(self, pool: Pool, path: str, work: Callable[[], T]) -> T:
+        """Run a function in a pool, or in the pool for huge photos.
 
         Args:
-            kind: "predict", "recolour" or "full size".
-            path: The photo.
-            work: What to run.
+            pool: Name of the pool.
+            path: The photo that the function processes.
+            work: The function.
 
         Raises:
             InputError: Too many requests are pending, or raised by `work`.
@@ -53,10 +51,10 @@ class Workers:
         self._pending += 1
         loop = asyncio.get_running_loop()
         try:
-            pool = self._pools[kind]
-            if await loop.run_in_executor(pool, is_huge, path):
-                pool = self._huge
-            return await loop.run_in_executor(pool, work)
+            executor = self._pools[pool]
+            if await loop.run_in_executor(executor, is_huge, path):
+                executor = self._huge
+            return await loop.run_in_executor(executor, work)
         finally:
             self._pending -= 1
 

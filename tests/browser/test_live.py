@@ -81,7 +81,7 @@ def frames_later(page, number: int) -> np.ndarray:
 
 
 def test_frames_come_back_with_their_hair_in_the_chosen_colour(tab, monkeypatch):
-    for limit in ("TIME_LIMIT", "IDLE_LIMIT"):  # however slow the machine is
+    for limit in ("MAX_STREAM_SECONDS", "MAX_IDLE_SECONDS"):  # however slow the machine is
         monkeypatch.setattr(f"hairseg.page.live.live.{limit}", 600.0)
     files = sorted(Path(get_upload_folder()).rglob("*"))
     assert tab.evaluate("cameras.length") == 0  # before anybody asks

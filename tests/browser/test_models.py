@@ -38,7 +38,7 @@ def greys(listed) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def three(listed):
-    models = ModelRegistry(listed, lambda model: HairPredictor(model.repository.folder), megabytes=1)  # one fits
+    models = ModelRegistry(listed, lambda model: HairPredictor(model.repository.folder), max_megabytes=1)  # one fits
     with served(build_page(models, ["The model eve is not served: it is missing."])) as url:
         yield url
 

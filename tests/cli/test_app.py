@@ -203,7 +203,7 @@ def test_shell_completes_verbs_options_and_backbones():
 def test_defaults_of_serve(serve_options):
     assert serve_options() == {
         "repos": None, "host": "127.0.0.1", "port": 7860, "share": False, "credentials": None, "mcp": False,
-        "device": "auto", "megabytes": 1000,
+        "device": "auto", "max_megabytes": 1000,
     }  # fmt: skip
 
 
@@ -221,10 +221,10 @@ def test_environment_variables_are_defaults_of_serve(serve_options, monkeypatch)
     monkeypatch.setenv("HAIRSEG_MEMORY", "20.5")
     monkeypatch.setenv("GRADIO_SERVER_NAME", "0.0.0.0")
     monkeypatch.setenv("GRADIO_SERVER_PORT", "8000")
-    expected = {"megabytes": 20.5, "credentials": "ada:secret", "host": "0.0.0.0", "port": 8000}
+    expected = {"max_megabytes": 20.5, "credentials": "ada:secret", "host": "0.0.0.0", "port": 8000}
     assert serve_options().items() >= expected.items()
     words = "--repo a b/c --memory 3 --host ::1 --port 80 --auth eve:x --share"
-    expected = {"megabytes": 3, "credentials": "eve:x", "host": "[::1]", "port": 80, "share": True}
+    expected = {"max_megabytes": 3, "credentials": "eve:x", "host": "[::1]", "port": 80, "share": True}
     assert serve_options(*words.split()).items() >= {"repos": ["a", "b/c"], **expected}.items()
 
 

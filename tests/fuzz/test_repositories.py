@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hairseg.hub.resolve import ResolvedRepo
 from hairseg.page.registry import ServedModel
-from hairseg.page.scores import build_scores, f1_captions, f1_on_whole_persons, show_scores
+from hairseg.page.scores import build_scores, f1_captions, f1_on_whole_persons, render_scores
 from hairseg.repository import ModelRepository
 from hairseg.repository.config import Config
 
@@ -141,9 +141,9 @@ def test_any_scores_on_the_page(model, metrics, history):
     """The page shows no scores if a file is malformed."""
     (model.folder / "metrics.json").write_text(json.dumps(metrics))
     (model.folder / "random" / "history.json").write_text(json.dumps(history))
-    found = ServedModel("model", ResolvedRepo(model.folder)).metrics
+    found = ServedModel("fuzzed", ResolvedRepo(model.folder)).metrics
     with gr.Blocks():
-        components, values, captions = build_scores(), show_scores(model, found), f1_captions(found)
+        components, values, captions = build_scores(), render_scores(model, found), f1_captions(found)
         assert all(isinstance(value, str) for value in captions.values())
         assert f1_on_whole_persons(found) is None or isinstance(metrics, dict)
         for component, value in zip(components, values, strict=True):

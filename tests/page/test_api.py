@@ -1,4 +1,4 @@
-"""The page's endpoints as gradio_client and plain HTTP call them."""
+"""The page's endpoints, called by gradio_client and by plain HTTP."""
 
 import base64
 import colorsys
@@ -25,7 +25,7 @@ from hairseg.page.app import build_page
 from hairseg.page.registry import ModelRegistry, ServedModel
 from hairseg.page.security import MALFORMED, NOT_UPLOADED
 from hairseg.page.store import PhotoStore
-from hairseg.page.studio.studio import GONE, StudioService
+from hairseg.page.studio.studio import PHOTO_GONE, StudioService
 from hairseg.page.workers import Workers
 from hairseg.recolouring.recolourer import HairRecolourer
 from hairseg.recolouring.settings import RecolourSettings
@@ -67,7 +67,7 @@ def client(models, tmp_path_factory):
 
 @pytest.fixture
 def sideways(tmp_path):
-    """The example portrait as a phone stores it: lying, its orientation in EXIF; 280 wide and 240 high once upright."""
+    """The example portrait as a phone stores it, rotated, with its orientation in EXIF; upright 280 x 240 pixels."""
     with Image.open(PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg") as portrait:
         portrait = portrait.crop((0, 0, 280, 240))
     exif = Image.Exif()
@@ -132,7 +132,7 @@ def test_another_colour_does_not_run_the_networks_again(predictor, sideways, mon
 
 
 def test_both_endpoints_take_a_models_name_last(client, drawn, sideways):
-    """Without one they take the first, as before there were several."""
+    """Without a name they use the first model."""
     photo, original = handle_file(sideways), load_photo(sideways)
     expected = drawn.alphas(original)
     for words, named in [(("ada/hair@v2",), {}), ((), {"model": "ada/hair@v2"})]:
@@ -150,7 +150,7 @@ def test_both_endpoints_take_a_models_name_last(client, drawn, sideways):
 
 
 @pytest.mark.parametrize("name", ["", "ada/hair", "../bundled", ["bundled"], {}, 0, True])
-def test_a_model_that_the_owner_did_not_list_gets_one_sentence(client, models, sideways, name):
+def test_an_unknown_model_gets_one_sentence(client, models, sideways, name):
     expected = r"is not a model of this page. Choose one of bundled, ada/hair@v2\.$"
     with pytest.raises(Exception, match=expected):
         client.predict(handle_file(sideways), name, api_name="/segment")
@@ -162,7 +162,7 @@ def test_a_model_that_the_owner_did_not_list_gets_one_sentence(client, models, s
 
 
 def test_a_plain_call_may_omit_the_model(client, sideways):
-    """Guards what was written before there were several: Gradio itself wants every value of a plain call."""
+    """Guards calls from before there were several models: Gradio itself requires every value of a plain call."""
     endpoint, photo = f"{client.src}gradio_api/call/segment", base64.b64encode(sideways.read_bytes()).decode()
     call = json.dumps({"data": [{"url": f"data:image/jpeg;base64,{photo}"}]}).encode()
     request = urllib.request.Request(endpoint, call, {"Content-Type": "application/json"})
@@ -195,7 +195,7 @@ def test_page_and_endpoint_recolour_from_the_same_alpha(predictor, sideways):
 
 
 def answer(client, fn_index: int, data: list) -> dict:
-    """What the page says to a call that no browser would make: the last message of its queue."""
+    """Call an event by index; return the last message of its queue."""
     session = uuid.uuid4().hex
     call = json.dumps({"data": data, "fn_index": fn_index, "session_hash": session}).encode()
     request = urllib.request.Request(f"{client.src}gradio_api/queue/join", call, {"Content-Type": "application/json"})
@@ -208,7 +208,7 @@ def answer(client, fn_index: int, data: list) -> dict:
 
 
 def events_with_a_photo(client) -> list[tuple[int, list]]:
-    """Every event of the page, public or private, that takes a photo: index, and data with the photo left open."""
+    """Return every event with a photo among its inputs: its index, and its values with None for the photo."""
     config = client.config
     values = {part["id"]: part["props"].get("value") for part in config["components"]}
     (photo,) = (part["id"] for part in config["components"] if part["props"].get("label") == "photo")
@@ -220,7 +220,7 @@ def events_with_a_photo(client) -> list[tuple[int, list]]:
 
 
 def studio_functions(client) -> tuple[int, list[str]]:
-    """The studio's component id, and the names of its functions that take a photo."""
+    """Return the studio's component id, and the names of its functions that take a photo."""
     (studio,) = (part for part in client.config["components"] if part["props"].get("elem_id") == "studio")
     names = [name for name in studio["props"]["server_fns"] if name not in ("example", "pending")]
     assert len(names) == 5
@@ -258,7 +258,7 @@ def link(secret):
     ids=["no meta", "meta", "empty meta", "wrong meta"],
 )
 def test_no_event_reads_a_file_that_was_not_uploaded(client, secret, link, meta):
-    """Guards every event and endpoint against payloads that no browser sends: they show no file and tell of none."""
+    """Guards every event and endpoint: malicious payloads neither return a file nor reveal whether it exists."""
     upwards = f"{get_upload_folder()}/../../{secret}"
     payloads = [
         {"path": str(path)}
@@ -295,7 +295,7 @@ def test_no_event_reads_a_file_that_was_not_uploaded(client, secret, link, meta)
     for name in names:
         for path in [payload.get("path") for payload in payloads] + [{"path": str(secret)}, [str(secret)], 7]:
             said = call_server(client, studio, name, {"photo": path, "colour": "copper"})
-            assert said == {"error": GONE, "gone": True}, (name, path)
+            assert said == {"error": PHOTO_GONE, "gone": True}, (name, path)
 
 
 @pytest.mark.parametrize("values", [[{"path": "x.png", "meta": None}], ["x"]])
@@ -308,7 +308,7 @@ def test_values_on_which_gradio_fails_are_answered_with_one_sentence(client, log
 
 @pytest.mark.parametrize("data", ["NaN", '"\\ud800"', '{"a": 1e999}', '"x"'])
 def test_malformed_calls_are_answered_with_one_sentence(client, logged, data):
-    """Guards against an answer that repeats what was sent and fails on what JSON cannot hold."""
+    """Guards against a response that repeats the request, and fails on values that JSON cannot represent."""
     body = f'{{"data": {data}, "fn_index": 0, "session_hash": "x"}}'.encode()
     request = urllib.request.Request(f"{client.src}gradio_api/queue/join", body, {"Content-Type": "application/json"})
     with pytest.raises(urllib.error.HTTPError) as caught:

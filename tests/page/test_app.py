@@ -1,4 +1,4 @@
-"""`python app.py` from start to end."""
+"""Start and stop `python app.py` in a process of its own."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ from hairseg.repository import BUNDLED
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory) -> Path:
-    """A folder with what a Space consists of, and nothing else of the project."""
+    """A folder with the files of a Space, and nothing else of the project."""
     folder = tmp_path_factory.mktemp("space")
     for name, path in space_files().items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def deployed(tmp_path_factory) -> Path:
 
 
 def start(folder, tmp_path, *words, **environment) -> tuple[subprocess.Popen, str]:
-    """The page on a port of its own, its code from `folder`, its temporary files below `tmp_path`."""
+    """Start the page from `folder` on a free port, with its temporary files below `tmp_path`."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = subprocess.Popen(
@@ -58,7 +58,7 @@ def start(folder, tmp_path, *words, **environment) -> tuple[subprocess.Popen, st
 
 
 def client_of(address: str, **options) -> Client:
-    """A client that is patient: httpx by itself gives up after five seconds."""
+    """A client with a long timeout: the default of httpx is five seconds."""
     return Client(address, verbose=False, httpx_kwargs={"timeout": 600}, **options)
 
 
@@ -67,7 +67,7 @@ def pages(folder: Path) -> list[Path]:
 
 
 def ended_by(ending: signal.Signals, process: subprocess.Popen, tmp_path: Path) -> None:
-    """The page ends without a word of failure, and nothing of it is left."""
+    """Send a signal to the page, and check that it exits without a traceback and removes its files."""
     assert len(pages(tmp_path)) == 1
     process.send_signal(ending)
     output, _ = process.communicate(timeout=300)
@@ -78,7 +78,7 @@ def test_photos_are_removed_with_the_page_or_by_the_next_one_after_a_kill(deploy
     Image.fromarray(draw_portrait(1)[0]).save(tmp_path / "selfie.png")
     process, address = start(deployed, tmp_path)
     client = client_of(address, download_files=str(tmp_path / "downloads"))
-    client.predict(handle_file(tmp_path / "selfie.png"), api_name="/segment")  # waits until the networks are there
+    client.predict(handle_file(tmp_path / "selfie.png"), api_name="/segment")  # waits until the networks are loaded
     (folder,) = pages(tmp_path)
     assert {path.name for path in folder.rglob("*.png")} >= {"selfie.png", "selfie-random-mask.png"}
     process.kill()
@@ -90,7 +90,7 @@ def test_photos_are_removed_with_the_page_or_by_the_next_one_after_a_kill(deploy
 
 
 def test_a_password_may_come_from_the_environment(deployed, tmp_path):
-    """Also on a machine so busy that Gradio, which looks at the page for three seconds, does not see it."""
+    """Also on a machine so busy that Gradio's own check, which requests the page for three seconds, would fail."""
     (tmp_path / "sitecustomize.py").write_text("from gradio import networking\nnetworking.url_ok = lambda url: False\n")
     process, address = start(deployed, tmp_path, HAIRSEG_AUTH="ada:secret", PYTHONPATH=str(tmp_path))
     try:
@@ -140,7 +140,7 @@ def test_several_models_are_served_and_a_missing_one_does_not_stop_them(deployed
     ],
 )
 def test_an_owners_mistake_ends_with_one_line(words, environment, said, run, monkeypatch):
-    """In a process of its own where more than the arguments is read before it is seen."""
+    """In a process of its own if the error occurs after the arguments are parsed."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setenv("GRADIO_SERVER_PORT", str(free.getsockname()[1]))

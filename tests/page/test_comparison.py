@@ -1,4 +1,4 @@
-"""What both networks found, in numbers and in words, and the card to share."""
+"""The comparison of both masks, in numbers and in words, and the share card."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hairseg.page.studio.comparison import (
     compare,
     find_focus,
     find_heads,
-    middle_of,
+    find_middle,
     restrict_to_head,
     verdict,
 )
@@ -40,10 +40,10 @@ def test_hair_depends_on_the_models_threshold():
 
 
 def test_the_middle_halves_the_hair():
-    assert middle_of(ALPHAS["random"] > 0) == pytest.approx(125 / 300, abs=1 / 300)
-    two = np.maximum(box(0, 10), box(250, 300))  # the middle of most of it, not between both
-    assert middle_of(two > 0) == pytest.approx(270 / 300, abs=1 / 300)
-    assert middle_of(two > 2) == 0.5
+    assert find_middle(ALPHAS["random"] > 0) == pytest.approx(125 / 300, abs=1 / 300)
+    two = np.maximum(box(0, 10), box(250, 300))  # the median lies in the larger part, not between both parts
+    assert find_middle(two > 0) == pytest.approx(270 / 300, abs=1 / 300)
+    assert find_middle(two > 2) == 0.5
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_one_head_keeps_its_alpha_and_the_others_lose_theirs():
 
 
 @pytest.mark.parametrize("value, said", [(0.05, "no hair found"), (0.3, "hardly any hair found")])
-def test_hair_that_is_dyed_is_never_said_to_be_none(value, said):
+def test_the_caption_is_not_no_hair_found_if_colour_is_visible(value, said):
     alpha = np.full((100, 100), value, np.float32)
     assert caption(0, alpha) == said and caption(0.0001, alpha + 0.5) == "hardly any hair found"
 
@@ -104,7 +104,7 @@ def test_a_small_head_is_not_called_hardly_any_hair():
         ({"random": 0 * box(0, 9), "pretrained": 0 * box(0, 9)}, "Neither network finds hair here."),
     ],
 )
-def test_the_verdict_says_who_found_what(alphas, words):
+def test_the_verdict_describes_the_difference(alphas, words):
     assert verdict(compare(alphas, 0.5), SCORES).startswith(words)
     assert "On whole persons" not in verdict(compare(alphas, 0.5), None)
 

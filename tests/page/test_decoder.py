@@ -1,4 +1,4 @@
-"""Photos are decoded in subprocesses: same photos, same errors, limits that hold."""
+"""Decoding in subprocesses returns the same photos and errors, within limits of memory and time."""
 
 import resource
 import signal
@@ -32,53 +32,53 @@ def black(tmp_path):
     return tmp_path / "black.png"
 
 
-limited = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such limits, or keep them not")
+limited = pytest.mark.skipif(sys.platform != "linux", reason="needs resource limits")
 
 
 def process_of(decoder: Decoder):
-    """The one process of a decoder, which stays."""
+    """Return the process of a decoder that has only one."""
     process = decoder._idle.get()
     decoder._idle.put(process)
     return process
 
 
 @pytest.mark.parametrize("longer_side", [None, 300])
-def test_a_photo_is_decoded_as_in_this_process(photo, longer_side):
+def test_photos_equal_those_of_load_photo(photo, longer_side):
     decoder, expected = Decoder(), load_photo(photo, longer_side=longer_side)
     for source in (str(photo), photo.read_bytes()):
         loaded = decoder.load(source, longer_side=longer_side)
         np.testing.assert_array_equal(loaded, expected)
         assert loaded.flags.writeable
-        assert decoder.pixels(source) == 600 * 800
+        assert decoder.count_pixels(source) == 600 * 800
 
 
-def test_errors_are_the_same_and_the_subprocess_survives_them(photo, tmp_path):
+def test_errors_equal_those_of_load_photo_and_the_subprocess_survives(photo, tmp_path):
     decoder = Decoder()
     decoder.load(photo)
     process = process_of(decoder)
     (tmp_path / "text.jpg").write_text("no picture")
     for source, name in ((tmp_path / "text.jpg", None), (tmp_path / "gone.jpg", None), (b"", "the frame")):
-        with pytest.raises(InputError) as here:
+        with pytest.raises(InputError) as in_process:
             load_photo(source, name)
-        with pytest.raises(InputError) as apart:
+        with pytest.raises(InputError) as in_subprocess:
             decoder.load(source, name)
-        assert str(apart.value) == str(here.value)
-        assert decoder.pixels(source) == 0
+        assert str(in_subprocess.value) == str(in_process.value)
+        assert decoder.count_pixels(source) == 0
     assert decoder.load(photo).shape == (600, 800, 3) and process_of(decoder) is process
 
 
 @limited
 def test_too_much_memory_is_an_input_error(photo, black):
-    decoder = Decoder(memory=GIB // 2)
+    decoder = Decoder(max_bytes=GIB // 2)
     decoder.load(photo)
-    with pytest.raises(InputError, match=r"black.png takes (more memory than there is|too much time or memory)"):
+    with pytest.raises(InputError, match=r"black.png (does not fit into memory|takes too much time or memory)"):
         decoder.load(black)
     assert decoder.load(photo).shape == (600, 800, 3)
 
 
 @limited
 def test_too_much_time_is_an_input_error(black):
-    decoder = Decoder(seconds=-1)  # so that the first second is one too many
+    decoder = Decoder(max_seconds=-1)  # decoding takes longer than no time
     with pytest.raises(InputError, match=r"black.png takes too much time or memory to decode. Save it as JPEG"):
         decoder.load(black)
         decoder.load(black)
@@ -94,13 +94,13 @@ def test_an_idle_subprocess_that_has_died_is_replaced(photo):
     assert process_of(decoder) is not process
 
 
-def test_a_crash_costs_one_photo_and_leaves_no_core_dump(photo, tmp_path, monkeypatch):
+def test_a_crash_fails_one_photo_and_leaves_no_core_dump(photo, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
     decoder, before = Decoder(), set(tmp_path.iterdir())
     decoder.load(photo)
     process = process_of(decoder)
-    process.send_signal(signal.SIGSTOP)  # so that it is at work for certain
+    process.send_signal(signal.SIGSTOP)  # the next photo is still being decoded when it crashes
     crash = threading.Timer(0.3, lambda: [process.send_signal(number) for number in (signal.SIGSEGV, signal.SIGCONT)])
     crash.start()
     with pytest.raises(InputError, match=r"selfie at home\.jpg takes too much time or memory"):
@@ -112,7 +112,7 @@ def test_a_crash_costs_one_photo_and_leaves_no_core_dump(photo, tmp_path, monkey
 
 def test_a_subprocess_that_hangs_is_killed(photo, monkeypatch):
     monkeypatch.setattr(decoder_module, "WALL_CLOCK_FACTOR", 1)
-    decoder = Decoder(seconds=1)
+    decoder = Decoder(max_seconds=1)
     decoder.load(photo)
     process_of(decoder).send_signal(signal.SIGSTOP)
     with pytest.raises(InputError, match="takes too much time or memory"):
@@ -156,11 +156,11 @@ def test_subprocesses_end_with_the_page():
     decoder = Decoder()
     decoder.start()
     process = process_of(decoder)
-    process.stdin.close()  # as the system does when the page is no more, whatever ended it
+    process.stdin.close()  # as the kernel does when the page exits or is killed
     assert process.wait(timeout=60) == 0
 
 
-def test_a_subprocess_started_ahead_is_used(photo):
+def test_load_uses_the_subprocess_that_start_has_started(photo):
     decoder = Decoder()
     decoder.start()
     process, began = process_of(decoder), time.monotonic()

@@ -1,4 +1,4 @@
-"""The code that the page shows works, and both endpoints are MCP tools."""
+"""The code examples of the page run, and both endpoints are MCP tools."""
 
 import base64
 import io
@@ -14,7 +14,7 @@ from PIL import Image
 from hairseg.hub.resolve import ResolvedRepo
 from hairseg.inference.predictor import HairPredictor
 from hairseg.page.app import build_page
-from hairseg.page.elsewhere import ADDRESS, code_examples, from_python, from_shell, library
+from hairseg.page.elsewhere import PLACEHOLDER_ADDRESS, from_library, from_python, from_shell, render_examples
 from hairseg.page.registry import ModelRegistry, ServedModel
 from hairseg.page.store import temporary_folder
 from hairseg.repository import BUNDLED
@@ -42,7 +42,10 @@ def run(words, folder) -> str:
 @pytest.mark.parametrize("name", [None, "bundled"])
 def test_from_python(address, folder, name):
     code = from_python(name)
-    out = run([sys.executable, "-c", code.replace(ADDRESS, address) + "print(pretrained_alpha, recoloured)"], folder)
+    out = run(
+        [sys.executable, "-c", code.replace(PLACEHOLDER_ADDRESS, address) + "print(pretrained_alpha, recoloured)"],
+        folder,
+    )
     for path in out.strip().splitlines()[-1].split():
         with Image.open(path) as picture:
             assert picture.size == (96, 96) and picture.format == "PNG"
@@ -51,13 +54,17 @@ def test_from_python(address, folder, name):
 @pytest.mark.skipif(not shutil.which("curl"), reason="no curl on this machine")
 @pytest.mark.parametrize("name", [None, "bundled"])
 def test_with_curl(address, folder, name):
-    out = run(["sh", "-c", from_shell(name).replace(ADDRESS, address)], folder)
+    out = run(["sh", "-c", from_shell(name).replace(PLACEHOLDER_ADDRESS, address)], folder)
     assert "event: complete" in out and "selfie-recoloured.png" in out
 
 
 def test_the_library(folder):
     run(
-        [sys.executable, "-c", library(ServedModel("bundled")) + "assert dyed.shape == photo.shape == (96, 96, 3)"],
+        [
+            sys.executable,
+            "-c",
+            from_library(ServedModel("bundled")) + "assert dyed.shape == photo.shape == (96, 96, 3)",
+        ],
         folder,
     )
 
@@ -66,21 +73,24 @@ def test_the_chosen_model_is_named_where_there_are_several():
     hub = ServedModel("ada/hair@v2", ResolvedRepo(BUNDLED, "ada/hair", "0123456789" * 4))
     strange = ServedModel("o'\"x", ResolvedRepo(BUNDLED))
     models = ModelRegistry([ServedModel("bundled"), hub, strange], load=lambda model: None)
-    python, shell, package = code_examples(models, "ada/hair@v2")
+    python, shell, package = render_examples(models, "ada/hair@v2")
     assert python.count('model="ada/hair@v2", api_name=') == 2 and ', "black", "ada/hair@v2"\'\n' in shell
     assert 'from_pretrained("ada/hair@v2")' in package
-    assert "from_pretrained()" in code_examples(models, None)[2] and 'model="bundled"' in code_examples(models, None)[0]
-    python, shell, _ = code_examples(models, strange.name)
+    assert (
+        "from_pretrained()" in render_examples(models, None)[2]
+        and 'model="bundled"' in render_examples(models, None)[0]
+    )
+    python, shell, _ = render_examples(models, strange.name)
     compile(python, "example", "exec")
     (settings,) = (line for line in shell.splitlines() if line.startswith("SETTINGS="))
     written = subprocess.run(["sh", "-c", f'{settings}; printf %s "$SETTINGS"'], capture_output=True, text=True).stdout
     assert json.loads(f"[{written}]")[-1] == strange.name
-    alone = code_examples(ModelRegistry([hub], load=lambda model: None), None)
+    alone = render_examples(ModelRegistry([hub], load=lambda model: None), None)
     assert "model=" not in alone[0] and "ada/hair" not in alone[1] and "ada/hair@v2" in alone[2]
 
 
 def test_an_mcp_client_finds_and_uses_both_tools(folder, monkeypatch, tmp_path):
-    """By the protocol's own client, as `python app.py --mcp` serves it; its photo is in the page's folder alone."""
+    """Uses the MCP client of the reference implementation."""
     pytest.importorskip("mcp", reason="needs gradio[mcp]")
     from mcp import ClientSession
     from mcp.client.streamable_http import streamablehttp_client

@@ -15,7 +15,14 @@ from PIL import Image
 
 from hairseg.images import encode_jpeg, encode_png, load_photo
 from hairseg.inference.predictor import HairPredictor
-from hairseg.page.live.live import FRAME_BYTES, FRAME_SIDE, IDLE_LIMIT, MAX_STREAMS, LiveStreams, read_frame
+from hairseg.page.live.live import (
+    MAX_FRAME_BYTES,
+    MAX_FRAME_SIDE,
+    MAX_IDLE_SECONDS,
+    MAX_STREAMS,
+    LiveStreams,
+    read_frame,
+)
 from hairseg.page.registry import ModelRegistry, ServedModel
 from hairseg.page.security import UNEXPECTED
 from hairseg.page.store import PhotoStore
@@ -23,7 +30,7 @@ from hairseg.recolouring.recolourer import recolour
 from hairseg.repository import BUNDLED
 
 PORTRAIT = encode_jpeg(draw_portrait(3, 160)[0])
-JPEG = 6  # of 255, more than what JPEG changes in a noisy drawing on the average
+JPEG_ERROR = 6  # of 255; above the mean error by which JPEG changes a noisy drawing
 
 
 class Clock:
@@ -38,7 +45,7 @@ def dark_is_hair(photo, variant):
 
 
 def network(predict_single_pass) -> Any:
-    """What looks at frames in that way."""
+    """A stand-in for a predictor."""
     return SimpleNamespace(
         predict_single_pass=predict_single_pass, folder=BUNDLED, config=SimpleNamespace(threshold=0.5)
     )
@@ -64,33 +71,33 @@ def shown(answer) -> np.ndarray:
 def test_a_frame_comes_back_recoloured_as_a_photo_would():
     async def one_frame(**others):
         streams, _ = streams_with()
-        return await streams.frame(frame(await streams.begin(), **others))
+        return await streams.recolour_frame(frame(await streams.begin_stream(), **others))
 
     photo = load_photo(PORTRAIT)
     answer = run_apart(one_frame())
     assert not answer["is_empty"]
     expected = recolour(photo, dark_is_hair(photo, ""), "#8e24aa").astype(float)
-    assert np.abs(shown(answer) - expected).mean() < JPEG < np.abs(photo - expected).mean()
-    assert np.abs(shown(run_apart(one_frame(strength=0))).astype(float) - photo).mean() < JPEG
+    assert np.abs(shown(answer) - expected).mean() < JPEG_ERROR < np.abs(photo - expected).mean()
+    assert np.abs(shown(run_apart(one_frame(strength=0))).astype(float) - photo).mean() < JPEG_ERROR
 
 
 def test_the_requested_network_makes_one_pass(small_repository):
-    predictor, looks = HairPredictor(small_repository), []
+    predictor, passes = HairPredictor(small_repository), []
     for name, network in predictor.networks.items():
-        network.register_forward_pre_hook(lambda _, inputs, name=name: looks.append((name, len(inputs[0]))))
+        network.register_forward_pre_hook(lambda _, inputs, name=name: passes.append((name, len(inputs[0]))))
 
     async def one_frame():
         streams = LiveStreams(PhotoStore(ModelRegistry.from_predictor(predictor)))
-        return await streams.frame(frame(await streams.begin(), variant="random"))
+        return await streams.recolour_frame(frame(await streams.begin_stream(), variant="random"))
 
     assert shown(run_apart(one_frame())).shape == (160, 160, 3)
-    assert looks == [("random", 1)]
+    assert passes == [("random", 1)]
 
 
-def test_no_hair_is_told():
+def test_a_frame_without_hair_is_reported():
     async def one_frame():
         streams, _ = streams_with(lambda photo, variant: np.zeros(photo.shape[:2], np.float32))
-        return await streams.frame(frame(await streams.begin()))
+        return await streams.recolour_frame(frame(await streams.begin_stream()))
 
     assert run_apart(one_frame())["is_empty"]
 
@@ -100,22 +107,22 @@ def test_frames_are_smoothed_within_a_stream_and_not_across():
 
     async def frames():
         streams, _ = streams_with(lambda photo, variant: np.full(photo.shape[:2], next(answers), np.float32))
-        one, other = await streams.begin(), await streams.begin()
-        return [shown(await streams.frame(frame(stream))).astype(float) for stream in (one, one, other)]
+        one, other = await streams.begin_stream(), await streams.begin_stream()
+        return [shown(await streams.recolour_frame(frame(stream))).astype(float) for stream in (one, one, other)]
 
     photo = load_photo(PORTRAIT)
     untouched, little, fully = (np.abs(picture - photo).mean() for picture in run_apart(frames()))
-    assert untouched < JPEG < little < 0.5 * fully
+    assert untouched < JPEG_ERROR < little < 0.5 * fully
 
 
 def test_a_stream_ends_after_a_minute():
     async def a_minute():
         streams, clock = streams_with()
-        stream, answers = await streams.begin(), []
+        stream, answers = await streams.begin_stream(), []
         for _ in range(31):
             clock.now += 2
-            answers.append(await streams.frame(frame(stream)))
-        again = await streams.frame(frame(await streams.begin()))
+            answers.append(await streams.recolour_frame(frame(stream)))
+        again = await streams.recolour_frame(frame(await streams.begin_stream()))
         return answers, again
 
     answers, again = run_apart(a_minute())
@@ -123,16 +130,16 @@ def test_a_stream_ends_after_a_minute():
     assert all("ended" in answer for answer in answers[29:]) and "picture" in again
 
 
-def test_a_place_is_free_again_when_a_stream_ends_or_is_idle():
+def test_another_stream_can_begin_when_one_ends_or_is_idle():
     async def crowd():
         streams, clock = streams_with()
-        live = [await streams.begin() for _ in range(MAX_STREAMS)]
-        refused = await streams.begin()
-        await streams.end(live[0]["stream"])
-        live[0] = await streams.begin()
-        clock.now += IDLE_LIMIT + 1  # nobody is heard of
-        after_vanishing = [await streams.begin() for _ in range(MAX_STREAMS + 1)]
-        return refused, live, after_vanishing, await streams.frame(frame(live[0]))
+        live = [await streams.begin_stream() for _ in range(MAX_STREAMS)]
+        refused = await streams.begin_stream()
+        await streams.end_stream(live[0]["stream"])
+        live[0] = await streams.begin_stream()
+        clock.now += MAX_IDLE_SECONDS + 1  # no visitor sends a frame
+        after_vanishing = [await streams.begin_stream() for _ in range(MAX_STREAMS + 1)]
+        return refused, live, after_vanishing, await streams.recolour_frame(frame(live[0]))
 
     refused, live, after_vanishing, gone = run_apart(crowd())
     assert set(refused) == {"error"} and refused["error"].endswith("Try again in a minute.")
@@ -142,11 +149,11 @@ def test_a_place_is_free_again_when_a_stream_ends_or_is_idle():
 
 
 def test_a_stream_without_frames_is_removed(monkeypatch):
-    monkeypatch.setattr("hairseg.page.live.live.TIME_LIMIT", -0.9)
+    monkeypatch.setattr("hairseg.page.live.live.MAX_STREAM_SECONDS", -0.9)
 
     async def vanish():
         streams, _ = streams_with()
-        await streams.begin()
+        await streams.begin_stream()
         before = len(streams._streams)
         await asyncio.sleep(0.3)
         return before, len(streams._streams)
@@ -163,12 +170,12 @@ def test_a_stream_processes_one_frame_at_a_time():
 
     async def both():
         streams, _ = streams_with(slow)
-        stream = await streams.begin()
-        first = asyncio.create_task(streams.frame(frame(stream)))
+        stream = await streams.begin_stream()
+        first = asyncio.create_task(streams.recolour_frame(frame(stream)))
         await asyncio.sleep(0)
-        second = await streams.frame(frame(stream))
+        second = await streams.recolour_frame(frame(stream))
         may_go_on.set()
-        return await first, second, await streams.frame(frame(stream))
+        return await first, second, await streams.recolour_frame(frame(stream))
 
     first, second, third = run_apart(both())
     assert "picture" in first and "picture" in third and "one at a time" in second["error"]
@@ -176,7 +183,7 @@ def test_a_stream_processes_one_frame_at_a_time():
 
 @pytest.mark.parametrize("changed", [{"model": "other"}, {"variant": "random"}], ids=str)
 def test_alphas_of_different_networks_are_not_averaged(changed):
-    """The picture stands still, and only its hair is another network's."""
+    """The camera does not move, and only the network changes."""
 
     def networks(model):
         nothing = network(lambda photo, variant: np.full(photo.shape[:2], float(variant == "random"), np.float32))
@@ -186,9 +193,9 @@ def test_alphas_of_different_networks_are_not_averaged(changed):
     async def frames():
         store = PhotoStore(ModelRegistry([ServedModel("bundled"), ServedModel("other")], networks))
         streams = LiveStreams(store, Clock())
-        stream = await streams.begin()
-        first, *_, last = [await streams.frame(frame(stream, **others)) for others in ({}, {}, changed)]
-        return first, last, await streams.frame(frame(await streams.begin(), **changed))
+        stream = await streams.begin_stream()
+        first, *_, last = [await streams.recolour_frame(frame(stream, **others)) for others in ({}, {}, changed)]
+        return first, last, await streams.recolour_frame(frame(await streams.begin_stream(), **changed))
 
     first, last, fresh = run_apart(frames())
     assert first["is_empty"] and last["picture"] == fresh["picture"] != first["picture"]
@@ -197,20 +204,20 @@ def test_alphas_of_different_networks_are_not_averaged(changed):
 def test_a_slow_frame_does_not_end_the_stream():
     async def slowly():
         streams, clock = streams_with()
-        stream = await streams.begin()
+        stream = await streams.begin_stream()
 
         def takes_long(photo, variant):
-            clock.now += 3 * IDLE_LIMIT
+            clock.now += 3 * MAX_IDLE_SECONDS
             return dark_is_hair(photo, variant)
 
         streams._photos = PhotoStore(ModelRegistry.from_predictor(network(takes_long)))
-        await streams.frame(frame(stream))
-        return await streams.frame(frame(stream))
+        await streams.recolour_frame(frame(stream))
+        return await streams.recolour_frame(frame(stream))
 
     assert "picture" in run_apart(slowly())
 
 
-NOISE = np.random.default_rng(0).integers(0, 256, (FRAME_SIDE, FRAME_SIDE, 3), dtype=np.uint8)
+NOISE = np.random.default_rng(0).integers(0, 256, (MAX_FRAME_SIDE, MAX_FRAME_SIDE, 3), dtype=np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +230,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, (FRAME_SIDE, FRAME_SIDE, 3), d
         {"frame": "no base64!"},
         {"frame": b64encode(b"no picture").decode()},
         {"frame": b64encode(PORTRAIT[:900]).decode()},
-        {"frame": b64encode(encode_jpeg(np.zeros((FRAME_SIDE + 1, FRAME_SIDE, 3), np.uint8))).decode()},
+        {"frame": b64encode(encode_jpeg(np.zeros((MAX_FRAME_SIDE + 1, MAX_FRAME_SIDE, 3), np.uint8))).decode()},
         {"frame": b64encode(encode_png(NOISE)).decode()},
         {"frame": b64encode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n").decode()},
         {"colour": "nothing"},
@@ -240,8 +247,8 @@ NOISE = np.random.default_rng(0).integers(0, 256, (FRAME_SIDE, FRAME_SIDE, 3), d
 def test_invalid_frames_are_answered_with_one_sentence_and_the_stream_goes_on(wrong):
     async def frames():
         streams, _ = streams_with()
-        stream = await streams.begin()
-        return await streams.frame(frame(stream, **wrong)), await streams.frame(frame(stream))
+        stream = await streams.begin_stream()
+        return await streams.recolour_frame(frame(stream, **wrong)), await streams.recolour_frame(frame(stream))
 
     bad, good = run_apart(frames())
     assert set(bad) == {"error"} and bad["error"].endswith(".") and "\n" not in bad["error"] and len(bad["error"]) < 300
@@ -251,7 +258,7 @@ def test_invalid_frames_are_answered_with_one_sentence_and_the_stream_goes_on(wr
 def test_an_unknown_model_is_refused_before_the_stream_begins():
     async def begin():
         streams, _ = streams_with()
-        return await streams.begin("mallory"), len(streams._streams)
+        return await streams.begin_stream("mallory"), len(streams._streams)
 
     refused, live = run_apart(begin())
     assert set(refused) == {"error"} and "'mallory' is not a model of this page" in refused["error"] and live == 0
@@ -261,9 +268,9 @@ def test_an_unknown_model_is_refused_before_the_stream_begins():
 def test_frames_without_a_stream_are_not_processed(asked):
     async def ask():
         streams, _ = streams_with(lambda *_: pytest.fail("a network ran"))
-        await streams.begin()
-        await streams.end(asked)
-        return await streams.frame(asked)
+        await streams.begin_stream()
+        await streams.end_stream(asked)
+        return await streams.recolour_frame(asked)
 
     assert set(run_apart(ask())) == {"ended"}
 
@@ -274,7 +281,7 @@ def test_an_unexpected_failure_is_answered_with_one_sentence(capsys):
 
     async def one_frame():
         streams, _ = streams_with(broken)
-        return await streams.frame(frame(await streams.begin()))
+        return await streams.recolour_frame(frame(await streams.begin_stream()))
 
     assert run_apart(one_frame()) == {"error": UNEXPECTED}
     assert "out of order" in capsys.readouterr().err
@@ -288,16 +295,16 @@ def test_loading_the_networks_does_not_count_as_streaming():
         streams = LiveStreams(
             PhotoStore(ModelRegistry([ServedModel("bundled")], lambda model: loading.result())), clock
         )
-        begun = asyncio.create_task(streams.begin())
+        begun = asyncio.create_task(streams.begin_stream())
         await asyncio.sleep(0.05)
         clock.now += 100
         loading.set_result(network(dark_is_hair))
-        return await streams.frame(frame(await begun))
+        return await streams.recolour_frame(frame(await begun))
 
     assert "picture" in run_apart(early())
 
 
 def test_a_noisy_frame_is_within_the_limit():
     file = encode_jpeg(NOISE, 80)
-    assert len(file) < FRAME_BYTES < len(encode_png(NOISE))
+    assert len(file) < MAX_FRAME_BYTES < len(encode_png(NOISE))
     assert read_frame(b64encode(file).decode()).shape == NOISE.shape

@@ -1,4 +1,4 @@
-"""Logins need the right credentials, and are paced after a failure."""
+"""Logins need the right credentials, and are delayed after a failure."""
 
 import asyncio
 import time
@@ -19,12 +19,12 @@ def test_only_the_right_credentials_are_accepted(user, password):
     assert not run_apart(Login("ada:se:cret").check(user, password))
 
 
-def test_after_a_failure_logins_are_paced(monkeypatch):
-    monkeypatch.setattr(security, "LOGIN_PAUSE", 0.05)
-    door, times = Login("ada:secret"), []
+def test_logins_are_delayed_after_a_failure(monkeypatch):
+    monkeypatch.setattr(security, "LOGIN_DELAY_SECONDS", 0.05)
+    login, times = Login("ada:secret"), []
 
     async def guess(word):
-        answer = await door.check("ada", word)
+        answer = await login.check("ada", word)
         times.append(time.monotonic())
         return answer
 
@@ -33,4 +33,4 @@ def test_after_a_failure_logins_are_paced(monkeypatch):
 
     assert run_apart(attack()) == [False] * 8
     assert times[-1] - times[0] >= 7 * 0.05
-    assert run_apart(door.check("ada", "secret")) is True
+    assert run_apart(login.check("ada", "secret")) is True

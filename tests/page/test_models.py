@@ -1,9 +1,9 @@
-"""The tab of models describes every served model, also strangers' files."""
+"""The tab "Models" compares the served models and lists their files."""
 
 import json
 
 from hairseg.hub.resolve import ResolvedRepo
-from hairseg.page.models import describe_models
+from hairseg.page.models import render_models
 from hairseg.page.registry import ModelRegistry, ServedModel
 from hairseg.repository import BUNDLED
 
@@ -13,7 +13,7 @@ CONFIG = json.loads((BUNDLED / "config.json").read_text())
 
 
 def write(folder, **changed) -> ServedModel:
-    """A model of the bundled files, some of them changed, without weights."""
+    """Write the bundled model without weights and with changed files."""
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(changed.get("config", CONFIG)))
     (folder / "metrics.json").write_text(json.dumps(METRICS | changed.get("metrics", {})))
@@ -21,14 +21,14 @@ def write(folder, **changed) -> ServedModel:
 
 
 def cells_of(text: str, title: str) -> list[str]:
-    """The cells of the first row with that title."""
+    """Return the cells of the first row with a title."""
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
     return next(row[1:] for row in rows if row[0] == title)
 
 
 def test_one_model_has_its_row_and_its_files():
     model = ServedModel("bundled")
-    text = describe_models(ModelRegistry([model], load=lambda model: None), None)
+    text = render_models(ModelRegistry([model], load=lambda model: None), None)
     entry, scores = CONFIG["variants"]["pretrained"], METRICS["variants"]["pretrained"]
     facts = {title: cells_of(text, title) for title in ("model", "backbone", "recipe", "training photos", "MB")}
     assert facts == {
@@ -49,7 +49,7 @@ def test_comparable_models_are_compared(tmp_path):
     hub = ServedModel("ada/hair@v2", ResolvedRepo(BUNDLED, "ada/hair", "0123456789" * 4))
     best = write(tmp_path / "better", metrics={"variants": better})
     small = write(tmp_path / "small", metrics={"images": 9})
-    text = describe_models(ModelRegistry([hub, best, small], load=lambda model: None), hub.name)
+    text = render_models(ModelRegistry([hub, best, small], load=lambda model: None), hub.name)
     assert cells_of(text, "model") == ["better", "ada/hair@v2 (0123456)", "small"]
     first, second, third = cells_of(text, "AUROC, pretrained")
     assert first == "100.0 % ★" and "★" not in second + third
@@ -57,11 +57,11 @@ def test_comparable_models_are_compared(tmp_path):
     assert "ada/hair at 0123456" in text
 
 
-def test_strangers_files_bring_no_markup(tmp_path):
+def test_markup_in_strangers_files_is_escaped(tmp_path):
     evil = "<script>alert(1)</script>![x](http://x)|`"
     variants = {name: entry | {"recipe": evil} for name, entry in CONFIG["variants"].items()}
     model = write(tmp_path / "x", config=CONFIG | {"variants": variants}, metrics={"dataset": evil})
     named = ServedModel(evil, model.source)
-    text = describe_models(ModelRegistry([model, named], load=lambda model: None), "x")
+    text = render_models(ModelRegistry([model, named], load=lambda model: None), "x")
     assert "<" not in text and "![" not in text and "script" in text
     assert len(cells_of(text, "model")) == len(cells_of(text, "recipe")) == 2

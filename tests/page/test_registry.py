@@ -1,4 +1,4 @@
-"""Models are found, named, loaded once on demand, and evicted when memory runs short."""
+"""Models are found, named, loaded once on demand, and unloaded when they exceed the limit of memory."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ NAMES = ("ada", "bob", "eve")
 
 @pytest.fixture(scope="module")
 def listed(tmp_path_factory) -> list[ServedModel]:
-    """Three models that see different hair in everything."""
+    """Three models whose masks differ for every photo."""
     root = tmp_path_factory.mktemp("models")
     return [
         ServedModel(name, ResolvedRepo(write_repository(root / name, seed=seed))) for seed, name in enumerate(NAMES)
@@ -35,14 +35,14 @@ def listed(tmp_path_factory) -> list[ServedModel]:
 
 
 class Networks:
-    """What stands for loaded networks where they need not run."""
+    """Stands in for loaded networks that are not run."""
 
     def __init__(self, name):
         self.name = name
 
 
 class Loader:
-    """Gives `Networks` and counts."""
+    """Returns `Networks`, and records which were loaded and are still referenced."""
 
     def __init__(self):
         self.loads, self.alive = [], weakref.WeakValueDictionary()
@@ -79,7 +79,7 @@ def test_unknown_models_are_refused(listed, name):
 
 def test_the_least_recently_used_model_is_unloaded(listed):
     load = Loader()
-    models = ModelRegistry(listed, load, megabytes=2.5 * megabytes(listed[0]))
+    models = ModelRegistry(listed, load, max_megabytes=2.5 * megabytes(listed[0]))
     for name in ("ada", "bob", "ada"):
         models.predictor(name)
     models.predictor("eve")
@@ -91,7 +91,7 @@ def test_the_least_recently_used_model_is_unloaded(listed):
 
 def test_a_model_larger_than_the_limit_is_kept_alone(listed):
     load = Loader()
-    models = ModelRegistry(listed, load, megabytes=1)
+    models = ModelRegistry(listed, load, max_megabytes=1)
     for name in (*NAMES, *NAMES):
         models.predictor(name)
         models.predictor(name)
@@ -111,7 +111,7 @@ def test_concurrent_visitors_load_a_model_once(listed):
     with ThreadPoolExecutor(8) as visitors:
         waiting = [visitors.submit(models.predictor, "bob") for _ in range(8)]
         assert begun.wait(10)
-        time.sleep(0.2)  # for the others to come, too
+        time.sleep(0.2)  # until the other visitors wait, too
         ready.set()
         assert len({id(each.result()) for each in waiting}) == 1 and load.loads == ["bob"]
 
@@ -133,8 +133,8 @@ def test_a_failed_load_is_retried_and_affects_no_other_model(listed, capsys, tmp
     assert store.photo(photo, "cut").alpha("random").shape == store.photo(photo).alpha("random").shape
 
 
-def test_every_photo_is_segmented_by_the_chosen_model_whatever_is_unloaded(listed, tmp_path):
-    """Four visitors choose at random among three models, of which one fits into memory."""
+def test_every_photo_is_segmented_by_the_chosen_model_while_models_are_unloaded(listed, tmp_path):
+    """Four visitors choose at random among three models, only one of which fits into memory."""
     photos = []
     for seed in range(2):
         Image.fromarray(draw_portrait(seed)[0]).save(tmp_path / f"{seed}.png")
@@ -147,11 +147,11 @@ def test_every_photo_is_segmented_by_the_chosen_model_whatever_is_unloaded(liste
     assert not np.array_equal(alphas["ada", 0]["random"], alphas["bob", 0]["random"])
     load = Loader()
 
-    def genuine(model):
+    def load_and_record(model):
         load(model)
         return HairPredictor(model.repository.folder)
 
-    store = PhotoStore(ModelRegistry(listed, genuine, megabytes=1))
+    store = PhotoStore(ModelRegistry(listed, load_and_record, max_megabytes=1))
 
     def visit(visitor: int) -> None:
         rng = np.random.default_rng(visitor)
@@ -169,7 +169,7 @@ def test_every_photo_is_segmented_by_the_chosen_model_whatever_is_unloaded(liste
 
 
 def test_cached_photos_do_not_keep_networks_alive(listed, tmp_path):
-    """Guards memory against the photos that are remembered: each would hold a model that was let go of."""
+    """Guards against a cached photo that references the networks of an unloaded model."""
     Image.fromarray(draw_portrait(1)[0]).save(tmp_path / "selfie.png")
     alive = weakref.WeakSet()
 
@@ -178,7 +178,7 @@ def test_cached_photos_do_not_keep_networks_alive(listed, tmp_path):
         alive.add(predictor)
         return predictor
 
-    store = PhotoStore(ModelRegistry(listed, load, megabytes=1))
+    store = PhotoStore(ModelRegistry(listed, load, max_megabytes=1))
     photo = store.photo(str(tmp_path / "selfie.png"), "ada")
     store.photo(str(tmp_path / "selfie.png"), "bob").alpha("random")
     assert photo.alpha("random").shape == photo.alpha("pretrained").shape
@@ -193,16 +193,16 @@ REASON = "the Hub did not answer in time"
 
 @pytest.fixture
 def hub(monkeypatch):
-    """A Hub that has ada/hair alone, the bundled pair; `silent` ids get no answer, `cached` ones a copy."""
-    genuine = resolution.resolve
+    """A Hub with the bundled model as ada/hair, no response for ada/silent, and a cached copy of ada/cached."""
+    resolve_folder = resolution.resolve
 
     def resolve(repo):
         repo_id = repo.partition("@")[0]
         if repo_id == "ada/silent":
-            raise HubError(f"{repo} is not in the cache, and {REASON}", "an answer", "try again", down=True)
+            raise HubError(f"{repo} is not in the cache, and {REASON}.", "Try again later.", is_unavailable=True)
         if repo_id in ("ada/hair", "ada/cached"):
             return ResolvedRepo(BUNDLED, repo_id, "0123456789" * 4, REASON if repo_id == "ada/cached" else None)
-        return genuine(repo)
+        return resolve_folder(repo)
 
     monkeypatch.setattr("hairseg.hub.resolve.resolve", resolve)
 
@@ -239,7 +239,9 @@ def test_models_that_fail_are_named_and_left_out(hub, tmp_path):
     write_repository(tmp_path / "half", ("pretrained",))
     shutil.copytree(tmp_path / "good", tmp_path / "cut")
     (tmp_path / "cut" / "config.json").write_text("{")
-    broken = [str(tmp_path / name) for name in ("half", "cut", f"{'deep' * 20}/missing")]  # a message shortens that one
+    broken = [
+        str(tmp_path / name) for name in ("half", "cut", f"{'deep' * 20}/missing")
+    ]  # longer than a quoted value in a message
     listed, notices = find_models([str(tmp_path / "good"), *broken, "ada/silent", "ada/hair@v2"])
     assert [model.name for model in listed] == ["good", "ada/hair@v2"]
     assert [notice.partition(": ")[0] for notice in notices] == [
@@ -286,5 +288,5 @@ def test_the_environment_variable_holds_several_models(tmp_path, monkeypatch):
         monkeypatch.setenv("HAIRSEG_REPO", value)
         assert default_repos() == repos
     monkeypatch.setenv("HAIRSEG_REPO", "'my models")
-    with pytest.raises(InputError, match="every quote to be closed"):
+    with pytest.raises(InputError, match="Close every quote"):
         default_repos()

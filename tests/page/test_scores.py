@@ -1,4 +1,4 @@
-"""The tab of scores shows what the repository's files hold."""
+"""The tab "What pretraining is worth" shows the contents of the repository's files."""
 
 import json
 import shutil
@@ -9,15 +9,15 @@ import pytest
 from hairseg.hub.resolve import ResolvedRepo
 from hairseg.page.registry import ServedModel
 from hairseg.page.scores import (
-    card_of,
+    compare_photo_counts,
     f1_captions,
     f1_on_whole_persons,
-    groups_of,
-    headline_of,
-    photos_saved,
-    show_scores,
-    table_of,
-    transfer_of,
+    read_card,
+    render_groups,
+    render_headline,
+    render_scores,
+    render_test_scores,
+    render_transfer,
 )
 from hairseg.paper import PAPER_AUROC
 from hairseg.repository import BUNDLED, ModelRepository
@@ -28,7 +28,7 @@ METRICS = Metrics.model_validate(JSON)
 
 
 def test_the_table_is_the_bundled_metrics_beside_the_papers():
-    table = table_of(METRICS)
+    table = render_test_scores(METRICS)
     for variant, title in {"pretrained": "Pretrained", "random": "From scratch"}.items():
         scores = JSON["variants"][variant]
         (row,) = (line for line in table.splitlines() if line.startswith(f"| {title} |"))
@@ -38,13 +38,13 @@ def test_the_table_is_the_bundled_metrics_beside_the_papers():
 
 
 def test_the_headline_has_three_numbers():
-    numbers, _, words = headline_of(METRICS).splitlines()
+    numbers, _, words = render_headline(METRICS).splitlines()
     assert numbers == "| 86 % | 0.2 % | 50 photos |"
     assert "58 % from scratch" in words and "1.8 % from scratch" in words and "1,260 from scratch" in words
-    assert f1_on_whole_persons(Metrics()) is None and "no scores yet" in headline_of(Metrics())
+    assert f1_on_whole_persons(Metrics()) is None and "no scores yet" in render_headline(Metrics())
 
 
-def test_groups_are_those_of_every_data_set_the_hardest_first():
+def test_groups_of_all_datasets_are_sorted_by_difficulty():
     types = {"kinky": {"images": 3, "variants": {"pretrained": {"f1": 0.5, "false_hair": 0.012}}}}
     metrics = {
         "dataset": "celebamask-hq",
@@ -62,7 +62,7 @@ def test_groups_are_those_of_every_data_set_the_hardest_first():
             "none": {"images": 1, "variants": {}},
         },
     }
-    assert groups_of(Metrics.model_validate(metrics)).splitlines()[4:] == [
+    assert render_groups(Metrics.model_validate(metrics)).splitlines()[4:] == [
         "| hair: kinky, hair styles (3 photos) | 50.0 % |  | 1.2 % |  |",
         "| hats, portraits of celebrities (2 photos) | 75.0 % | 25.0 % |  |  |",
         "| photo 1/2 of a scene, portraits of celebrities | 91.0 % | 82.0 % |  |  |",
@@ -70,17 +70,17 @@ def test_groups_are_those_of_every_data_set_the_hardest_first():
         "| no people: flowers |  |  | 0.1 % | 0.0 % |",
         "| no people: animals |  |  | 0.0 % | 25.0 % |",
     ]
-    assert groups_of(Metrics(dataset="x")) == ""
+    assert render_groups(Metrics(dataset="x")) == ""
 
 
-def test_the_slider_goes_through_the_numbers_of_training_photos():
+def test_the_slider_selects_the_number_of_training_photos():
     f1 = {"pretrained": {"50": 0.8, "200": 0.9}, "random": {"50": 0.5, "200": 0.85}}
     metrics = Metrics.model_validate({"transfer": {"f1": f1, "frames": 4000, "image_size": 160}})
-    assert "**Trained on 200 photos:**" in transfer_of(metrics, 1) and "| Pretrained | 90.0 % |" in transfer_of(
+    assert "**Trained on 200 photos:**" in render_transfer(metrics, 1) and "| Pretrained | 90.0 % |" in render_transfer(
         metrics, 1
     )
-    assert "| From scratch | 50.0 % |" in transfer_of(metrics, 0)
-    assert photos_saved(metrics) == (
+    assert "| From scratch | 50.0 % |" in render_transfer(metrics, 0)
+    assert compare_photo_counts(metrics) == (
         "200 photos",
         "are enough, pretrained, for more than 200 from scratch, at equal training time",
     )
@@ -96,15 +96,15 @@ def test_the_slider_goes_through_the_numbers_of_training_photos():
         {"variants": {"random": None}, "roc": {"random": [1]}, "groups": 3, "others": [None]},
     ],
 )
-def test_scores_of_strangers_that_are_none_cost_only_their_part_of_the_tab(tmp_path, metrics):
-    """Guards against a tab that waits for ever because of a number that is none."""
+def test_malformed_scores_leave_only_their_part_of_the_tab_empty(tmp_path, metrics):
+    """Guards against a tab that stays empty because of one malformed number."""
     shutil.copytree(BUNDLED, tmp_path / "repo")
     (tmp_path / "repo" / "metrics.json").write_text(json.dumps(metrics))
     (tmp_path / "repo" / "README.md").write_bytes(b"\xff")
     repository = ModelRepository(tmp_path / "repo")
     found = ServedModel("x", ResolvedRepo(repository.folder)).metrics
     with gr.Blocks():
-        headline, _, _, table, groups, *_, card = show_scores(repository, found)
+        headline, _, _, table, groups, *_, card = render_scores(repository, found)
     assert (
         headline.startswith(("The scores of this model cannot be shown", "This model has no scores")) or headline == ""
     )
@@ -112,14 +112,14 @@ def test_scores_of_strangers_that_are_none_cost_only_their_part_of_the_tab(tmp_p
     assert table == "" or "|" in table or "cannot be shown" in table
 
 
-def test_the_card_is_its_text_without_metadata_and_pictures():
-    card = card_of(ModelRepository(BUNDLED))
+def test_the_card_is_shown_without_metadata_and_pictures():
+    card = read_card(ModelRepository(BUNDLED))
     assert not card.startswith("---") and "license:" not in card.splitlines()[0] and "![" not in card
     assert "DeepLabV3" in card
 
 
-def test_a_strangers_repository_brings_no_markup_and_nothing_a_browser_stumbles_over(tmp_path):
-    """Guards against forms, trackers and answers that cannot be sent, of one model or of all that are served."""
+def test_files_of_a_strangers_repository_are_shown_without_markup(tmp_path):
+    """Guards against forms, trackers, and text that cannot be encoded."""
     shutil.copytree(BUNDLED, tmp_path / "repo")
     repository = ModelRepository(tmp_path / "repo")
     metrics = JSON | {
@@ -138,16 +138,16 @@ def test_a_strangers_repository_brings_no_markup_and_nothing_a_browser_stumbles_
     (tmp_path / "repo" / "worst.png").write_bytes((BUNDLED / "figures" / "figure3.png").read_bytes())
     found = ServedModel("x", ResolvedRepo(repository.folder)).metrics
     with gr.Blocks():
-        headline, _, transfer, table, groups, figures, card = show_scores(repository, found)
+        headline, _, transfer, table, groups, figures, card = render_scores(repository, found)
     assert f1_captions(found) == f1_captions(METRICS)
     for text in (headline, transfer, table, groups, card):
         text.encode()
         assert "![" not in text and "<img" not in text and "<form" not in text and "mermaid" not in text
     assert "2 < 3" in card and max(map(len, groups.splitlines())) < 200
-    assert str(tmp_path / "repo") not in figures and "worst.jpg" in figures  # a copy among the results is served
+    assert str(tmp_path / "repo") not in figures and "worst.jpg" in figures  # a copy in the folder of results is served
 
 
-def test_a_card_that_is_all_brackets_is_read_at_once(tmp_path):
+def test_a_card_of_brackets_only_does_not_slow_down_the_regular_expressions(tmp_path):
     shutil.copytree(BUNDLED, tmp_path / "repo")
     (tmp_path / "repo" / "README.md").write_text("![" * 1_000_000)
-    assert len(card_of(ModelRepository(tmp_path / "repo"))) <= 200_000
+    assert len(read_card(ModelRepository(tmp_path / "repo"))) <= 200_000

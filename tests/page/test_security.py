@@ -1,4 +1,4 @@
-"""Addresses that the page does not use are closed, and malformed requests are answered with one sentence."""
+"""Paths that the page does not use are closed, and malformed requests get one sentence."""
 
 import json
 import socket
@@ -19,7 +19,7 @@ from hairseg.images import encode_png
 from hairseg.inference.predictor import HairPredictor
 from hairseg.page.app import build_page
 from hairseg.page.registry import ModelRegistry, ServedModel
-from hairseg.page.security import MALFORMED, NOT_FOUND, NOT_UPLOADED, UNEXPECTED, BoundedRequests, Login
+from hairseg.page.security import MALFORMED, NOT_FOUND, NOT_UPLOADED, UNEXPECTED, Login, RequestSizeLimit
 from hairseg.page.workarounds import contains_url
 
 UPLOADED = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\nabc\r\n--x--\r\n'
@@ -97,7 +97,7 @@ def test_addresses_that_the_page_uses_are_open(address):
 
 
 def uploaded(address: str, content: bytes) -> str:
-    """Path of a file on the server, after its upload."""
+    """Upload a file and return its path on the server."""
     form = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n' + content + b"\r\n--x--\r\n"
     _, paths = asked(address, "gradio_api/upload", form, **{"Content-Type": "multipart/form-data; boundary=x"})
     return json.loads(paths)[0]
@@ -105,14 +105,14 @@ def uploaded(address: str, content: bytes) -> str:
 
 @pytest.mark.parametrize("part", ["bytes=0-1,5-6", "bytes=1-2-3", "bytes=\xb2-\xb2", "bytes=-", "lines=1-2"])
 def test_a_malformed_range_returns_the_complete_file(address, part, logged):
-    """Guards against a traceback in the log for a header that HTTP allows."""
+    """Guards against a traceback in the log for a header that is valid HTTP."""
     path = f"gradio_api/file={uploaded(address, b'0123456789')}"
     assert asked(address, path, Range=part) == (200, "0123456789")
     assert asked(address, path, Range="bytes=2-4") == (206, "234")
     assert "Traceback" not in logged()
 
 
-def test_a_visitor_who_leaves_during_an_upload_leaves_no_traceback(address, logged):
+def test_a_disconnection_during_an_upload_logs_no_traceback(address, logged):
     host, port = urlsplit(address).netloc.split(":")
     with socket.create_connection((host, int(port))) as visitor:
         head = "POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
@@ -252,6 +252,6 @@ def test_failures_of_the_server_have_status_500(address, monkeypatch, logged):
     async def failing(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(BoundedRequests, "__call__", failing)
+    monkeypatch.setattr(RequestSizeLimit, "__call__", failing)
     assert asked(address, "config") == (500, json.dumps({"error": UNEXPECTED}, separators=(",", ":")))
     assert "note: GET /config: OSError: [Errno 28] No space left on device (test_security.py:" in logged()

@@ -1,4 +1,4 @@
-"""Visitors' photos are removed, and what is computed from them is cached once."""
+"""Visitors' photos are removed after a time, and results are computed once."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ import pytest
 from gradio.utils import get_upload_folder
 
 from hairseg.page.pictures import save_file
-from hairseg.page.store import PREFIX, Cache, remove_abandoned_folders, remove_old_files, temporary_folder
+from hairseg.page.store import FOLDER_PREFIX, Cache, remove_abandoned_folders, remove_old_files, temporary_folder
 
 
 @pytest.fixture(autouse=True)
@@ -35,14 +35,16 @@ def test_the_folder_is_private_and_removed_with_the_page(tmp_path):
 def test_folders_of_killed_pages_are_removed_and_those_of_running_ones_are_not(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", "pass"])
     process.wait()
-    # the second as in a container, where every page has the same number
-    gone, before, running = (tmp_path / f"{PREFIX}{number}-x" for number in (process.pid, os.getpid(), os.getppid()))
-    others = [tmp_path / name for name in (f"{PREFIX}x-y", "gradio", f"{PREFIX}")]
-    for folder in (gone, before, running, *others):
+    # the second has this process's id, as happens in containers
+    killed, reused, running = (
+        tmp_path / f"{FOLDER_PREFIX}{number}-x" for number in (process.pid, os.getpid(), os.getppid())
+    )
+    others = [tmp_path / name for name in (f"{FOLDER_PREFIX}x-y", "gradio", f"{FOLDER_PREFIX}")]
+    for folder in (killed, reused, running, *others):
         folder.mkdir()
         (folder / "selfie.jpg").touch()
     with temporary_folder() as own:
-        assert not gone.exists() and not before.exists()
+        assert not killed.exists() and not reused.exists()
         remove_abandoned_folders()  # as another page of this process does
         assert own.exists() and all((folder / "selfie.jpg").exists() for folder in (running, *others))
 
@@ -63,12 +65,12 @@ def test_old_files_and_empty_folders_are_removed(tmp_path):
 
 
 def test_sweeps_evict_cached_results_too():
-    forgotten = []
-    with temporary_folder(forgotten.append, interval=0.01):
+    evicted = []
+    with temporary_folder(evicted.append, interval=0.01):
         until = time.monotonic() + 10
-        while len(forgotten) < 3 and time.monotonic() < until:
+        while len(evicted) < 3 and time.monotonic() < until:
             time.sleep(0.01)
-    assert forgotten[:3] == [3600] * 3
+    assert evicted[:3] == [3600] * 3
 
 
 def test_old_cache_entries_are_evicted():
@@ -108,7 +110,7 @@ def test_concurrent_callers_share_one_result():
 
 
 def test_failures_are_not_cached():
-    """Guards against one full disk or one lack of memory showing the same photo's error for good."""
+    """Guards against an error that persists for a photo after a full disk or a lack of memory."""
     cache = Cache(2)
     with pytest.raises(MemoryError):
         cache.get("a.jpg", lambda: (_ for _ in ()).throw(MemoryError()))

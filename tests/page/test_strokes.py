@@ -1,4 +1,4 @@
-"""Strokes of the touch-up brush, against masks that are computed without OpenCV, and what the page makes with them."""
+"""Brush strokes equal masks that are computed without OpenCV, and downloads contain them."""
 
 import json
 
@@ -22,7 +22,7 @@ from hairseg.repository import BUNDLED
 
 
 def distance_to_segment(shape: tuple[int, int], start: tuple[float, float], end: tuple[float, float]) -> np.ndarray:
-    """Of every pixel's middle, in pixels, to the line between two points that are shares of width and height."""
+    """Distance in pixels of every pixel centre to a segment, whose ends are fractions of width and height."""
     height, width = shape
     rows, columns = np.indices(shape) + 0.5
     (x0, y0), (x1, y1) = ((x * width, y * height) for x, y in (start, end))
@@ -32,7 +32,7 @@ def distance_to_segment(shape: tuple[int, int], start: tuple[float, float], end:
 
 
 def drawn(alpha: np.ndarray, strokes: list[Stroke]) -> np.ndarray:
-    """The strokes on a photo of one colour, which has no edges."""
+    """Apply strokes to a photo of one colour, without edges."""
     return apply_strokes(np.full((*alpha.shape, 3), 128, np.uint8), alpha, strokes)
 
 
@@ -40,7 +40,7 @@ def drawn(alpha: np.ndarray, strokes: list[Stroke]) -> np.ndarray:
                          ids=["disc", "line", "line that leaves the photo"])  # fmt: skip
 @pytest.mark.parametrize("shape", [(150, 200), (400, 120), (1000, 1300)])
 def test_a_stroke_covers_what_is_near_its_path_and_fades_to_its_radius(shape, start, end):
-    radius, pixel = 0.1 * max(shape), max(1, max(shape) / 960)  # what is larger than that side is drawn smaller
+    radius, pixel = 0.1 * max(shape), max(1, max(shape) / 960)  # larger photos are rasterised at this side
     distance = distance_to_segment(shape, start, end)
     path = (start,) if start == end else (start, end)
     added = drawn(np.zeros(shape, np.float32), [Stroke(True, 0.1, path)])
@@ -77,7 +77,7 @@ def test_the_edge_of_a_stroke_follows_the_photo(adds, radius, side):
 
 
 def test_pixels_outside_of_strokes_stay_bit_for_bit():
-    """And hair is only added where it is added, removed where it is removed, whatever the photo says."""
+    """Adding hair never lowers alpha, removing hair never raises it, whatever the photo's edges."""
     rng = np.random.default_rng(1)
     photo, alpha = rng.integers(0, 256, (200, 300, 3), np.uint8), rng.random((200, 300), np.float32)
     added = apply_strokes(photo, alpha, [Stroke(True, 0.05, ((0.3, 0.5), (0.7, 0.5)))])
@@ -89,7 +89,7 @@ def test_pixels_outside_of_strokes_stay_bit_for_bit():
         assert (touched != alpha)[~away].mean() > 0.5
 
 
-def test_each_stroke_lies_over_those_before_it_and_undo_is_their_absence():
+def test_later_strokes_cover_earlier_ones_and_no_strokes_change_nothing():
     alpha = np.full((150, 200), 0.25, np.float32)
     wide, narrow = Stroke(True, 0.2, ((0.5, 0.5),)), Stroke(False, 0.05, ((0.5, 0.5),))
     ring = drawn(alpha, [wide, narrow])
@@ -97,7 +97,7 @@ def test_each_stroke_lies_over_those_before_it_and_undo_is_their_absence():
     assert drawn(alpha, [narrow, wide])[75, 100] == 1
     np.testing.assert_allclose(drawn(alpha, [wide] * 5), drawn(alpha, [wide]), atol=1e-6)
     np.testing.assert_array_equal(drawn(alpha, []), alpha)
-    assert (alpha == 0.25).all()  # the network's own stays as it was
+    assert (alpha == 0.25).all()  # the argument is not modified
 
 
 @pytest.mark.parametrize("shape", [(3000, 2000), (1400, 2800)])
@@ -167,7 +167,7 @@ def predictor():
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):
-    """A photo that is shown smaller than it is: the portrait, 1050 pixels wide and 1400 high."""
+    """A photo above display size: the portrait, 1050 pixels wide and 1400 high."""
     path = tmp_path_factory.mktemp("photos") / "large.jpg"
     with Image.open(PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg") as portrait:
         portrait.resize((1050, 1400), Image.Resampling.BICUBIC).save(path, quality=90)

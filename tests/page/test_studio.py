@@ -1,4 +1,4 @@
-"""What the studio's functions answer."""
+"""The functions that the studio's scripts call."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -95,8 +95,8 @@ def large(tmp_path_factory) -> Path:
     return path
 
 
-def test_large_photos_are_shown_smaller_and_given_at_full_resolution(studio, store, large):
-    """One prediction serves both: the mask at full resolution, scaled, is the shown one."""
+def test_large_photos_are_shown_scaled_down_and_downloaded_at_full_resolution(studio, store, large):
+    """Both sizes come from one prediction: the full-resolution mask, scaled down, equals the shown one."""
     photo = upload(large)
     shown, full = store.photo(photo), store.full_size(photo, "pretrained")
     assert shown.photo.shape == (1280, 1280, 3) and full.alpha.shape == (3000, 3000)
@@ -159,7 +159,7 @@ def test_thumbnails_show_the_head_in_every_preset(studio, portrait):
     assert all(np.abs(one - other).mean() > 1 for one, other in pairwise(heads))
 
 
-def test_every_example_is_given_and_nothing_else(studio):
+def test_only_examples_can_be_requested_by_name(studio):
     for name in EXAMPLE_TITLES:
         assert pixels(run_apart(studio.example(name))["photo"]).ndim == 3
         assert (EXAMPLES / f"{name}.jpg").stat().st_size <= 120_000
@@ -199,7 +199,7 @@ def test_one_of_two_heads_is_recoloured(studio, tmp_path):
     assert "The window is" in run_apart(studio.recolour({"photo": photo, "head": "left"}))["error"]
 
 
-def test_no_hair_is_told(studio, tmp_path):
+def test_a_photo_without_hair_is_reported(studio, tmp_path):
     Image.fromarray(np.full((96, 96, 3), 200, np.uint8)).save(tmp_path / "wall.png")
     photo = upload(tmp_path / "wall.png")
     assert run_apart(studio.recolour({"photo": photo}))["notice"].startswith("This network finds no hair")

@@ -1,4 +1,4 @@
-"""Every workaround still replaces something, and Gradio still needs it. A failure means: remove the workaround."""
+"""Gradio still has the names and defects of every workaround. If a test fails, remove the workaround."""
 
 import inspect
 from types import SimpleNamespace
@@ -12,11 +12,12 @@ from gradio.route_utils import GradioMultiPartParser
 from gradio.state_holder import StateHolder
 
 from hairseg.page.workarounds import (
-    LONGEST_SESSION,
+    MAX_SESSION_NAME_CHARACTERS,
+    BoundedStateHolder,
     FilesOnlyParser,
     Page,
-    ShortSessions,
     replace_parser_and_state_holder,
+    to_functions,
 )
 
 
@@ -34,7 +35,7 @@ def test_gradio_still_uses_the_names_that_are_replaced():
     assert "StateHolder(" in inspect.getsource(routes.App)
     assert "if get_space() is not None:" in inspect.getsource(http_server.start_server)
     replace_parser_and_state_holder()
-    assert route_utils.GradioMultiPartParser is FilesOnlyParser and routes.StateHolder is ShortSessions
+    assert route_utils.GradioMultiPartParser is FilesOnlyParser and routes.StateHolder is BoundedStateHolder
 
 
 def test_gradio_still_accepts_form_fields_in_uploads():
@@ -45,10 +46,10 @@ def test_gradio_still_accepts_form_fields_in_uploads():
 
 
 def test_gradio_still_accepts_session_names_of_any_length(blocks):
-    plain, short = StateHolder(), ShortSessions()
+    plain, short = StateHolder(), BoundedStateHolder()
     for holder in (plain, short):
         holder.set_blocks(blocks)
-    long = "x" * (LONGEST_SESSION + 1)
+    long = "x" * (MAX_SESSION_NAME_CHARACTERS + 1)
     assert plain[long] is not None
     with pytest.raises(Exception, match="session name is too long"):
         short[long]
@@ -72,6 +73,24 @@ def test_gradio_still_wants_every_value_of_a_plain_call(blocks):
     Page.validate_inputs(blocks, first, values)
     assert values == [None, "bundled"]
     assert last.fn is None  # runs in the browser
+
+
+def test_gradio_still_accepts_no_methods_as_server_functions():
+    class Service:
+        async def answer(self, payload):
+            return payload
+
+    method = Service().answer
+    with gr.Blocks(), pytest.raises(AttributeError, match="_is_server_fn"):
+        gr.HTML(server_functions=[method])
+    with gr.Blocks():
+        component = gr.HTML(server_functions=to_functions(method))
+    assert [function.__name__ for function in component.server_fns] == ["answer"]
+    assert run_apart(to_functions(method)[0](7)) == 7
+
+
+def test_gradio_still_requests_the_page_at_launch_unless_told_not_to():
+    assert inspect.signature(gr.Blocks.launch).parameters["_frontend"].default is True
 
 
 @pytest.mark.parametrize("path", ["http://127.0.0.1:9/a.jpg", "https://127.0.0.1:9/a.jpg"])

@@ -1,4 +1,4 @@
-"""What both networks found in one photo, in numbers and in words."""
+"""Compare the masks of both networks for a photo, in numbers and in words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,24 +6,21 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-SMALL_HEAD = 0.03  # fraction of the photo: less hair is called a small head
+SMALL_HEAD_FRACTION = 0.03  # of the photo; less hair is called a small head
 
-SMALL_FOCUS = 0.55  # fraction of the photo's width and height: smaller heads are shown cropped
+MIN_FOCUS_FRACTION, MAX_FOCUS_FRACTION = 0.22, 0.55  # of the photo's width and height
 
-FOCUS_MARGIN = 0.8  # of the hair's size on each side
+FOCUS_MARGIN = 0.8  # on each side, as a fraction of the hair's size
 
-MIN_FOCUS = 0.22  # fraction of the width and height that a crop shows at least
+MIN_HAIR_FRACTION = 0.0002  # of the photo; smaller components are ignored
 
-SPECK = 0.0002  # fraction of the photo: smaller components are ignored
+NEGLIGIBLE_FRACTION = 0.03  # of the other network's hair
 
-NEGLIGIBLE = 0.03  # of the other network's hair
-
-HEAD_MARGIN = 0.25  # of a head's size: components nearer than this belong to it
+HEAD_MARGIN = 0.25  # fraction of a head's size; nearer components belong to the head
 
 MAX_HEADS = 8
 
-FAINT = 0.1  # alpha from which dye is visible
-
+VISIBLE_ALPHA = 0.1  # colour is visible from this alpha
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom as fractions of the photo's width and height."""
@@ -31,14 +28,14 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Hair found by both networks.
+    """A comparison of the masks of both networks.
 
     Args:
-        fractions: Fraction of the photo that each variant calls hair.
+        fractions: Fraction of the photo that is hair, by variant.
         agreement: Intersection over union of both masks; 1 if both are empty.
-        focus: The box around all heads, where it is small; else None.
-        heads: The boxes of the heads that the pretrained network finds.
-        middle: The column, as a fraction of the width, that halves the pretrained network's hair.
+        focus: Box around all heads, for a closer view; None if the heads are large.
+        heads: Boxes of the heads in the pretrained network's mask.
+        middle: Median column of the pretrained network's hair, as a fraction of the width.
     """
 
     fractions: dict[str, float]
@@ -49,7 +46,12 @@ class Comparison:
 
 
 def compare(alphas: Mapping[str, np.ndarray], threshold: float) -> Comparison:
-    """Compare the alphas of one photo, by variant, float32 (height, width)."""
+    """Compare the alphas of both networks for a photo.
+
+    Args:
+        alphas: By variant, float32 in [0, 1], (height, width).
+        threshold: Alpha from which a pixel is hair.
+    """
     masks = {variant: alpha >= threshold for variant, alpha in alphas.items()}
     either = np.count_nonzero(masks["random"] | masks["pretrained"])
     both = np.count_nonzero(masks["random"] & masks["pretrained"])
@@ -58,14 +60,14 @@ def compare(alphas: Mapping[str, np.ndarray], threshold: float) -> Comparison:
         both / either if either else 1.0,
         find_focus(masks["pretrained"]),
         find_heads(masks["pretrained"]),
-        middle_of(masks["pretrained"]),
+        find_middle(masks["pretrained"]),
     )
 
 
 def find_heads(mask: np.ndarray) -> list[Box]:
     """Return a box around each head, from left to right.
 
-    Connected components whose surroundings overlap belong to one head.
+    Connected components that are closer than `HEAD_MARGIN` belong to one head.
 
     Args:
         mask: bool, (height, width).
@@ -83,7 +85,7 @@ def find_heads(mask: np.ndarray) -> list[Box]:
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     heads: list[Box] = []
     for left, top, columns, rows, area in sorted(stats[1:].tolist(), key=lambda row: -row[cv2.CC_STAT_AREA]):
-        if area < SPECK * mask.size:
+        if area < MIN_HAIR_FRACTION * mask.size:
             break
         box = left / width, top / height, (left + columns) / width, (top + rows) / height
         near = [head for head in heads if _overlap(_grow(head, HEAD_MARGIN), box)]
@@ -92,7 +94,7 @@ def find_heads(mask: np.ndarray) -> list[Box]:
 
 
 def find_focus(mask: np.ndarray) -> Box | None:
-    """Return a box around all heads if it is much smaller than the photo. The box has the photo's aspect ratio.
+    """Return a box around all heads, with the photo's aspect ratio, unless it covers most of the photo.
 
     Args:
         mask: bool, (height, width).
@@ -110,8 +112,8 @@ def find_focus(mask: np.ndarray) -> Box | None:
     if not heads:
         return None
     left, top, right, bottom = _union(heads)
-    side = max(MIN_FOCUS, (1 + 2 * FOCUS_MARGIN) * max(right - left, bottom - top))
-    if side >= SMALL_FOCUS:
+    side = max(MIN_FOCUS_FRACTION, (1 + 2 * FOCUS_MARGIN) * max(right - left, bottom - top))
+    if side >= MAX_FOCUS_FRACTION:
         return None
     x = min(max((left + right) / 2 - side / 2, 0), 1 - side)
     y = min(max(top - side / 4, 0), 1 - side)  # the face is below the hair
@@ -119,7 +121,7 @@ def find_focus(mask: np.ndarray) -> Box | None:
 
 
 def restrict_to_head(alpha: np.ndarray, head: Box | None) -> np.ndarray:
-    """Return the alpha of one head: 0 outside of its box and some margin. None keeps all heads."""
+    """Return the alpha of one head: 0 outside its box and a margin. For None, the alpha is returned unchanged."""
     if head is None:
         return alpha
     height, width = alpha.shape
@@ -145,17 +147,19 @@ def _union(boxes: list[Box]) -> Box:
     return min(lefts), min(tops), max(rights), max(bottoms)
 
 
-def middle_of(mask: np.ndarray) -> float:
-    """Return the column that halves the hair, as a fraction of the width; 0.5 without hair."""
-    columns = np.cumsum(np.sum(mask[::4], axis=0))  # every fourth row is enough
-    return float((np.searchsorted(columns, columns[-1] / 2) + 0.5) / len(columns)) if columns[-1] else 0.5
+def find_middle(mask: np.ndarray) -> float:
+    """Return the median column of the hair, as a fraction of the width; 0.5 without hair."""
+    cumulative = np.cumsum(np.sum(mask[::4], axis=0))  # every fourth row is accurate enough
+    if not cumulative[-1]:
+        return 0.5
+    return float((np.searchsorted(cumulative, cumulative[-1] / 2) + 0.5) / len(cumulative))
 
 
-def percent(fraction: float) -> str:
-    """Format a fraction for people.
+def format_percent(fraction: float) -> str:
+    """Format a fraction, with fewer digits the larger it is.
 
     Example:
-        >>> [percent(value) for value in (0.31, 0.0034, 0.00002, 0)]
+        >>> [format_percent(value) for value in (0.31, 0.0034, 0.00002, 0)]
         ['31 %', '0.3 %', 'less than 0.1 %', '0 %']
     """
     if fraction == 0:
@@ -166,20 +170,25 @@ def percent(fraction: float) -> str:
 
 
 def caption(fraction: float, alpha: np.ndarray) -> str:
-    """Describe what one network found: "hair: 12 % of the photo", or that it found none."""
-    if fraction < SPECK:
-        return "no hair found" if alpha.max() <= FAINT else "hardly any hair found"
-    if fraction < SMALL_HEAD:
-        return f"a small head: {percent(fraction)} of the photo"
-    return f"hair: {percent(fraction)} of the photo"
+    """Describe one network's result, such as "hair: 12 % of the photo".
+
+    Args:
+        fraction: Fraction of the photo that is hair.
+        alpha: float32 in [0, 1], (height, width).
+    """
+    if fraction < MIN_HAIR_FRACTION:
+        return "no hair found" if alpha.max() <= VISIBLE_ALPHA else "hardly any hair found"
+    if fraction < SMALL_HEAD_FRACTION:
+        return f"a small head: {format_percent(fraction)} of the photo"
+    return f"hair: {format_percent(fraction)} of the photo"
 
 
 def verdict(comparison: Comparison, scores: Mapping[str, float] | None) -> str:
-    """Say in words what pretraining is worth on this photo.
+    """Describe how the results of both networks for a photo differ.
 
     Args:
-        comparison: Of this photo.
-        scores: F1 of each variant on photos of whole persons, if the model repository has them.
+        comparison: Comparison of their masks.
+        scores: F1 of both variants on photos of whole persons; None if not measured.
 
     Example:
         >>> found = Comparison({"pretrained": 0.01, "random": 0.0}, 0.0, None, [], 0.5)
@@ -187,17 +196,17 @@ def verdict(comparison: Comparison, scores: Mapping[str, float] | None) -> str:
         'Only the pretrained network finds hair here. On whole persons: pretrained F1 86 %, from scratch 58 %.'
     """
     random, pretrained = (comparison.fractions[variant] for variant in ("random", "pretrained"))
-    if max(random, pretrained) < SPECK:
+    if max(random, pretrained) < MIN_HAIR_FRACTION:
         finding = "Neither network finds hair here."
-    elif random < NEGLIGIBLE * pretrained:
+    elif random < NEGLIGIBLE_FRACTION * pretrained:
         finding = "Only the pretrained network finds hair here."
-    elif pretrained < NEGLIGIBLE * random:
+    elif pretrained < NEGLIGIBLE_FRACTION * random:
         finding = "Only the network from scratch finds hair here; is it any?"
     elif comparison.agreement > 0.9:
-        finding = f"An easy photo: they agree on {percent(comparison.agreement)} of this hair."
+        finding = f"An easy photo: they agree on {format_percent(comparison.agreement)} of this hair."
     else:
-        finding = f"They agree on {percent(comparison.agreement)} of this hair."
+        finding = f"They agree on {format_percent(comparison.agreement)} of this hair."
     if not scores or comparison.agreement > 0.9:
         return finding
-    f1 = f"pretrained F1 {percent(scores['pretrained'])}, from scratch {percent(scores['random'])}"
+    f1 = f"pretrained F1 {format_percent(scores['pretrained'])}, from scratch {format_percent(scores['random'])}"
     return f"{finding} On whole persons: {f1}."

@@ -10,21 +10,21 @@ import numpy as np
 from hairseg.errors import InputError, quote
 from hairseg.inference.refinement import MAX_GROWTH, refine_alpha
 
-MAX_STROKES, MAX_POINTS = 150, 8000  # per photo; the points are those of all its strokes
+MAX_STROKES, MAX_POINTS = 150, 8000  # per photo
 
-STROKE_POINTS = 400  # the brush begins another stroke after this many points
+POINTS_PER_STROKE = 400  # after these, the brush begins another stroke
 
 MIN_RADIUS, MAX_RADIUS = 0.002, 0.15  # fraction of the photo's longer side
 
-OVERSHOOT = 1  # widths or heights of the photo by which a stroke may leave it
+MAX_OVERSHOOT = 1  # distance of points outside the photo, in widths and heights of the photo
 
-SOFT_EDGE = 0.6  # fraction of the radius along which a stroke fades out; its edge snaps to the photo's
+SOFT_EDGE_FRACTION = 0.6  # part of the radius along which coverage falls to 0
 
-CELL = 0.02  # cell of `refine_alpha` as a fraction of the radius: edges are found a third of a radius away
+CELL_FRACTION = 0.02  # cell of `refine_alpha`, as a fraction of the radius; finds edges within a third of the radius
 
-UNTOUCHED = 0  # octaves of strokes are negative: radii are below a half
+NO_OCTAVE = 0  # octaves of strokes are negative, since radii are below 0.5
 
-DRAWN_SIDE = 960  # longer side in pixels at which strokes are rasterised; soft edges can be scaled
+RASTER_SIDE = 960  # longer side in pixels at which strokes are rasterised; their soft edges can be scaled up
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Stroke:
     """One stroke of the brush.
 
     Args:
-        adds: Whether hair is added or removed.
+        adds: Whether the stroke adds hair or removes it.
         radius: Fraction of the photo's longer side.
-        points: The path, (x, y) as fractions of the photo's width and height. One point is a dab.
+        points: The path, (x, y) as fractions of width and height. A single point is a disc.
     """
 
     adds: bool
@@ -95,16 +95,16 @@ def apply_strokes(photo: np.ndarray, alpha: np.ndarray, strokes: Sequence[Stroke
     """
     if not strokes:
         return alpha
-    scale = min(1.0, DRAWN_SIDE / max(alpha.shape))
+    scale = min(1.0, RASTER_SIDE / max(alpha.shape))
     height, width = (max(1, round(side * scale)) for side in alpha.shape)
-    # a sequence of strokes is one pair of bounds: alpha = min(max(alpha, lowest), highest)
+    # a sequence of strokes is equivalent to one pair of bounds: alpha = min(max(alpha, lowest), highest)
     lowest, highest = np.zeros((height, width), np.float32), np.ones((height, width), np.float32)
-    octaves = np.full((height, width), UNTOUCHED, np.int16)  # of the last stroke at each pixel
+    octaves = np.full((height, width), NO_OCTAVE, np.int16)  # of the last stroke at each pixel
     for stroke in strokes:
-        window, covered = _cover(stroke, (height, width))
+        window, coverage = _rasterise(stroke, (height, width))
         for bound in (lowest, highest):
-            bound[window] = cv2.max(bound[window], covered) if stroke.adds else cv2.min(bound[window], 1 - covered)
-        octaves[window][covered > 0] = _octave(stroke)
+            bound[window] = cv2.max(bound[window], coverage) if stroke.adds else cv2.min(bound[window], 1 - coverage)
+        octaves[window][coverage > 0] = _octave(stroke)
     if scale < 1:
         size = alpha.shape[::-1]
         lowest, highest = (cv2.resize(bound, size, interpolation=cv2.INTER_LINEAR) for bound in (lowest, highest))
@@ -114,8 +114,8 @@ def apply_strokes(photo: np.ndarray, alpha: np.ndarray, strokes: Sequence[Stroke
     limits = cv2.min(alpha, limit), cv2.max(alpha, limit)  # adding hair must never reduce alpha
     for octave in {_octave(stroke) for stroke in strokes}:
         near = (octaves == octave) & (touched != alpha)
-        for _ in range(2):  # the second pass starts close to the photo's edge
-            refined = refine_alpha(photo, touched, CELL * 2.0**octave * max(alpha.shape), near)
+        for _ in range(2):  # the first pass moves the edge close to the photo's edge, the second one sharpens it
+            refined = refine_alpha(photo, touched, CELL_FRACTION * 2.0**octave * max(alpha.shape), near)
             np.copyto(touched, np.clip(refined, *limits), where=near)
     return touched
 
@@ -136,10 +136,10 @@ def _read_stroke(stroke: Any) -> Stroke:
     if not isinstance(points, list) or not points or len(points) % 2:
         raise InputError(f"A brush stroke has the points {quote(points)}.", remedy="Send a list of x, y, x, y, ...")
     for number in points:
-        if not _is_number(number, -OVERSHOOT, 1 + OVERSHOOT):
+        if not _is_number(number, -MAX_OVERSHOOT, 1 + MAX_OVERSHOOT):
             raise InputError(
                 f"A brush stroke has the coordinate {quote(number)}.",
-                remedy=f"Send numbers from {-OVERSHOOT} to {1 + OVERSHOOT}.",
+                remedy=f"Send numbers from {-MAX_OVERSHOOT} to {1 + MAX_OVERSHOOT}.",
             )
     return Stroke(stroke["adds"], radius, tuple(zip(points[::2], points[1::2], strict=True)))
 
@@ -148,22 +148,21 @@ def _is_number(value: Any, lowest: float, highest: float) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and lowest <= value <= highest
 
 
-def _cover(stroke: Stroke, shape: tuple[int, int]) -> tuple[tuple[slice, ...], np.ndarray]:
-    """Return a window, and the coverage of its pixels by the stroke: float32 in [0, 1]."""
+def _rasterise(stroke: Stroke, shape: tuple[int, int]) -> tuple[tuple[slice, ...], np.ndarray]:
+    """Return the rows and columns that a stroke may touch, and its coverage of them, float32 in [0, 1]."""
     size, radius = np.array(shape[::-1]), stroke.radius * max(shape)
     path = np.array(stroke.points) * size - 0.5  # pixel centres are at integers
     margin = int(np.ceil(radius)) + 1
     start = np.clip(np.floor(path.min(axis=0)).astype(int), 0, size) - margin
     end = np.clip(np.ceil(path.max(axis=0)).astype(int) + 1, 0, size) + margin
-    off_path = np.ones((end - start)[::-1], np.uint8)  # the margin holds strokes beside the photo that reach into it
+    off_path = np.ones((end - start)[::-1], np.uint8)  # with a margin for strokes outside the photo
     corners = np.rint(path - start).astype(np.int32)
-    cv2.polylines(
-        off_path, [corners], isClosed=len(path) == 1, color=0
-    )  # closed: otherwise a single point is not drawn
+    is_point = len(path) == 1  # drawn only if closed
+    cv2.polylines(off_path, [corners], isClosed=is_point, color=0)
     distance = cv2.distanceTransform(off_path, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     inside_start, inside_end = np.clip(start, 0, size), np.clip(end, 0, size)
     crop, window = (
         tuple(slice(*span) for span in zip(first[::-1], last[::-1], strict=True))
         for first, last in ((inside_start - start, inside_end - start), (inside_start, inside_end))
     )
-    return window, np.clip((radius - distance[crop]) / (SOFT_EDGE * radius), 0, 1)
+    return window, np.clip((radius - distance[crop]) / (SOFT_EDGE_FRACTION * radius), 0, 1)

@@ -1,7 +1,7 @@
-"""The studio: photo, both masks, before and after, brush and downloads, in one component with its own markup.
+"""The studio: photo, both masks, before and after, brush and downloads, as one HTML component.
 
-The browser calls the functions of `StudioService` by Gradio's `server_functions`; every call gets its own answer. The
-browser alone (studio.js) knows what an answer belongs to, and drops answers to a photo or setting that has changed.
+The browser calls the methods of `StudioService` through Gradio's `server_functions`. They keep no state of a visitor:
+studio.js discards a response if the photo or a setting has changed since the request.
 """
 
 import html
@@ -21,15 +21,16 @@ from PIL import Image
 
 from hairseg.errors import InputError, quote
 from hairseg.images import alpha_to_grey, encode_jpeg, encode_png, scale_down
-from hairseg.page.api import FIRST_COLOUR, FIRST_VARIANT, NO_SECOND_COLOUR, read_settings
-from hairseg.page.pictures import colour_name, colour_slug, save_file, save_picture, stem_of
+from hairseg.page.api import DEFAULT_COLOUR, DEFAULT_VARIANT, NO_SECOND_COLOUR, read_settings
+from hairseg.page.pictures import colour_name, colour_slug, photo_stem, save_file, save_picture
 from hairseg.page.scores import f1_captions, f1_on_whole_persons
-from hairseg.page.security import LARGEST_FILE, sentence_of, uploaded_file
+from hairseg.page.security import MAX_FILE_BYTES, resolve_upload, to_message
 from hairseg.page.store import PhotoStore
-from hairseg.page.studio.comparison import Box, caption, compare, find_focus, find_heads, middle_of, verdict
+from hairseg.page.studio.comparison import Box, caption, compare, find_focus, find_heads, find_middle, verdict
 from hairseg.page.studio.share_card import FORMATS, draw_share_card
-from hairseg.page.studio.strokes import MAX_POINTS, MAX_STROKES, STROKE_POINTS, Stroke, read_strokes
-from hairseg.page.workers import Workers
+from hairseg.page.studio.strokes import MAX_POINTS, MAX_STROKES, POINTS_PER_STROKE, Stroke, read_strokes
+from hairseg.page.workarounds import to_functions
+from hairseg.page.workers import Pool, Workers
 from hairseg.paper import VARIANTS
 from hairseg.recolouring.collages import contact_sheet
 from hairseg.recolouring.palette import PRESETS
@@ -40,19 +41,19 @@ FOLDER = Path(__file__).parent
 
 EXAMPLES = FOLDER.parent / "examples"
 
-GONE = "The photo is no longer on the server. Upload it again."
+PHOTO_GONE = "The photo is no longer on the server. Upload it again."
 
 THUMBNAIL_SIDE = 112  # pixels
 
-THUMBNAIL_ZOOM = 1.35  # side of a thumbnail's part of the photo, by the size of the hair
+CROP_FACTOR = 1.35  # side of a thumbnail's crop, as a multiple of the size of the hair
 
-DETAIL_SIDE = 1280  # longer side in pixels of the window that a zoomed picture shows
+DETAIL_SIDE = 1280  # longer side in pixels of a magnified window
 
-# name: title and credit, which stand beside the example
+# title and credit by name
 EXAMPLE_TITLES: dict[str, tuple[str, str]] = json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8"))
 
-# the preset that begins a family of colours: its heading
-FAMILIES = {"black": '<span class="family">Natural</span>', "silver": '<span class="family">Fashion</span>'}
+# by the first preset of each family of colours
+FAMILY_HEADINGS = {"black": '<span class="family">Natural</span>', "silver": '<span class="family">Fashion</span>'}
 
 DOWNLOADS = {
     "recoloured-jpeg": "Recoloured, JPEG",
@@ -70,9 +71,9 @@ class Request:
 
     Args:
         path: An uploaded photo.
-        model: Name of the model; None for the first one.
+        model: Name of the model; None for the default.
         variant: The network whose mask is used.
-        strokes: Of the brush.
+        strokes: Edits of the mask, in drawing order.
         head: Box of the head to recolour; None for all.
         colour: #rrggbb or a preset's name.
         settings: How the colour is applied.
@@ -88,27 +89,32 @@ class Request:
 
     @classmethod
     def from_json(cls, payload: Any) -> "Request":
-        """Validate a payload. Raises InputError, and PhotoGone if its photo is not on the server."""
+        """Validate a payload.
+
+        Raises:
+            PhotoGone: The photo is not on the server.
+            InputError: A value is invalid.
+        """
         payload = payload if isinstance(payload, dict) else {}
-        path = uploaded_file(payload.get("photo"), get_upload_folder())
+        path = resolve_upload(payload.get("photo"), get_upload_folder())
         if path is None:
-            raise PhotoGone(GONE)
+            raise PhotoGone(PHOTO_GONE)
         numbers = {name: payload.get(name, describe(name)["default"]) for name in NUMERIC_SETTINGS}
         mode, colour = payload.get("second_mode", NO_SECOND_COLOUR), payload.get("second_colour")
         settings = read_settings(**numbers, second_mode=mode, second_colour=colour)
         return cls(
             path,
             payload.get("model"),
-            payload.get("variant", FIRST_VARIANT),
+            payload.get("variant", DEFAULT_VARIANT),
             read_strokes(payload.get("strokes")),
             None if payload.get("head") is None else read_window(payload["head"]),
-            payload.get("colour", FIRST_COLOUR),
+            payload.get("colour", DEFAULT_COLOUR),
             settings,
         )
 
     @property
     def edit(self) -> tuple[str, str, tuple[Stroke, ...], str | None, Box | None]:
-        """What identifies the recolourer, in the order of `PhotoStore.recolourer`."""
+        """The arguments of `PhotoStore.recolourer`."""
         return self.path, self.variant, self.strokes, self.model, self.head
 
 
@@ -117,40 +123,34 @@ class PhotoGone(InputError):
 
 
 class StudioService:
-    """The functions that the studio's scripts call, each with one JSON object.
+    """The functions that the studio's scripts call.
 
-    Every answer is a JSON object: the result, or {"error": sentence, "gone": whether the photo is not on the server}.
+    Each takes and returns a JSON object: the result, or {"error": message, "gone": whether the photo is not on the
+    server}.
 
     Args:
-        photos: The visitors' photos.
-        workers: Where the work is done.
+        photos: Cache of the visitors' photos.
+        workers: Threads that process them.
     """
 
     def __init__(self, photos: PhotoStore, workers: Workers):
         self._photos, self._workers = photos, workers
 
     def functions(self) -> list[Callable[[Any], Awaitable[dict[str, Any]]]]:
-        """Return the functions for `server_functions`: Gradio sets an attribute on each, which methods do not allow."""
-
-        def exposed(method: Callable[[Any], Awaitable[dict[str, Any]]]) -> Callable[[Any], Awaitable[dict[str, Any]]]:
-            async def function(payload: Any) -> dict[str, Any]:
-                return await method(payload)
-
-            function.__name__ = method.__name__
-            return function
-
-        methods = (self.segment, self.recolour, self.thumbnails, self.detail, self.download, self.example, self.pending)
-        return [exposed(method) for method in methods]
+        """Return the functions below, for `server_functions`."""
+        return to_functions(
+            self.segment, self.recolour, self.thumbnails, self.detail, self.download, self.example, self.pending
+        )
 
     async def segment(self, payload: Any) -> dict[str, Any]:
-        """Both masks, and what they tell."""
+        """Return both masks, captions, and a comparison of the networks."""
 
         def segment(request: Request) -> dict[str, Any]:
             photo = self._photos.photo(request.path, request.model)
-            # random first: the recoloured photo was requested at the same time and needs the pretrained alpha
+            # random first: a concurrent request for the recoloured photo computes the pretrained alpha
             alphas = {variant: photo.alpha(variant) for variant in reversed(VARIANTS)}
             comparison = compare(alphas, photo.threshold)
-            name, metrics = stem_of(request.path), self._photos.models.find(request.model).metrics
+            name, metrics = photo_stem(request.path), self._photos.models.find(request.model).metrics
             return {
                 "shown": photo.cached("shown", partial(save_picture, name, photo.photo)),
                 "size": photo.photo.shape[1::-1],
@@ -172,35 +172,33 @@ class StudioService:
         return await self._answer("predict", payload, segment)
 
     async def recolour(self, payload: Any) -> dict[str, Any]:
-        """The recoloured photo at display size."""
+        """Return the recoloured photo at display size."""
 
-        def prepare(request: Request) -> HairRecolourer:
-            return self._photos.recolourer(*request.edit)
+        def prepare(request: Request) -> dict[str, Any]:
+            colour_name(request.colour)  # raises InputError before the networks run
+            self._photos.recolourer(*request.edit)
+            return {}
 
         def recolour(request: Request) -> dict[str, Any]:
             photo = self._photos.photo(request.path, request.model)
-            recolourer = prepare(request)
+            recolourer = self._photos.recolourer(*request.edit)
             picture = recolourer.recolour(request.colour, request.settings)
-            name, hair = stem_of(request.path), recolourer.alpha >= photo.threshold
+            name, hair = photo_stem(request.path), recolourer.alpha >= photo.threshold
             is_empty = not hair.any() and not request.strokes
             return {
                 "src": save_picture(f"{name}-{colour_slug(request.colour)}", picture),
                 "shown": photo.cached("shown", partial(save_picture, name, photo.photo)),
                 "colour": colour_name(request.colour),
-                "middle": middle_of(hair),
+                "middle": find_middle(hair),
                 "notice": "This network finds no hair here. Touch up adds some by hand." if is_empty else "",
             }
 
-        def check(request: Request) -> HairRecolourer:
-            colour_name(request.colour)
-            return prepare(request)
-
-        # the first part blocks until the networks are done, and must not occupy the pool that recolours
-        prepared = await self._answer("predict", payload, lambda request: check(request) and {})
+        # blocks until the networks are done, so it must not occupy the pool for recolouring
+        prepared = await self._answer("predict", payload, prepare)
         return prepared if "error" in prepared else await self._answer("recolour", payload, recolour)
 
     async def thumbnails(self, payload: Any) -> dict[str, Any]:
-        """One JPEG with the head in every preset, side by side."""
+        """Return one JPEG with the head in every preset, side by side."""
 
         def thumbnails(request: Request) -> dict[str, Any]:
             recolourer = self._photos.recolourer(*request.edit)
@@ -213,21 +211,21 @@ class StudioService:
         return await self._answer("predict", payload, thumbnails)
 
     async def detail(self, payload: Any) -> dict[str, Any]:
-        """A window of all pictures at the resolution of the uploaded file."""
+        """Return a window of all pictures at the resolution of the uploaded file."""
         window = payload.get("window") if isinstance(payload, dict) else None
 
         def detail(request: Request) -> dict[str, Any]:
-            left, top, right, bottom = read_window(window)
+            requested = read_window(window)
             chosen = self._photos.full_size(*request.edit)
             height, width = chosen.alpha.shape
-            box = box_of((left, top, right, bottom), (height, width))
+            box = window_slices(requested, (height, width))
             pictures: dict[str, np.ndarray] = {
                 "photo": chosen.photo[box],
                 "recoloured": chosen.recolour(request.colour, request.settings)[box],
             }
             for variant in VARIANTS:
-                own = self._photos.full_size(request.path, variant, (), request.model)
-                pictures[variant] = alpha_to_grey(own.alpha[box])
+                unedited = self._photos.full_size(request.path, variant, model=request.model)
+                pictures[variant] = alpha_to_grey(unedited.alpha[box])
             shown = {name: scale_down(np.ascontiguousarray(picture), DETAIL_SIDE) for name, picture in pictures.items()}
             return {
                 "window": [box[1].start / width, box[0].start / height, box[1].stop / width, box[0].stop / height],
@@ -237,13 +235,13 @@ class StudioService:
         return await self._answer("full size", payload, detail)
 
     async def download(self, payload: Any) -> dict[str, Any]:
-        """A file at full resolution, of one of the types in `DOWNLOADS`."""
+        """Return a file at full resolution, of one of the types in `DOWNLOADS`."""
         payload = payload if isinstance(payload, dict) else {}
         kind, link, ratio = payload.get("kind"), str(payload.get("link") or "")[:80], payload.get("format")
 
         def make(request: Request) -> dict[str, Any]:
             full = self._photos.full_size(*request.edit)
-            name, colour = stem_of(request.path), colour_slug(request.colour)
+            name, colour = photo_stem(request.path), colour_slug(request.colour)
             if kind == "recoloured-png":
                 file = f"{name}-{colour}.png", encode_png(full.recolour(request.colour, request.settings))
             elif kind == "recoloured-jpeg":
@@ -270,36 +268,45 @@ class StudioService:
         recolourer = self._photos.recolourer(*request.edit)
         recoloured = recolourer.recolour(request.colour, request.settings)
         focus = find_focus(recolourer.alpha >= photo.threshold) or (0, 0, 1, 1)
-        box = box_of(focus, photo.photo.shape[:2])
+        box = window_slices(focus, photo.photo.shape[:2])
         alphas = {variant: photo.alpha(variant)[box] for variant in VARIANTS}
         size = FORMATS[ratio or "4:5"]
         return draw_share_card(photo.photo[box], alphas, recoloured[box], colour_name(request.colour), link, size)
 
     async def example(self, name: Any) -> dict[str, Any]:
-        """Path of an example photo, as if it had been uploaded."""
+        """Copy an example photo to the uploads and return its path."""
         if not isinstance(name, str) or name not in EXAMPLE_TITLES:
             known = ", ".join(EXAMPLE_TITLES)
             return {"error": str(InputError(f"{quote(name)} is not an example.", remedy=f"Choose one of {known}."))}
         return {"photo": save_file_to_cache(EXAMPLES / f"{name}.jpg", get_upload_folder())}
 
     async def pending(self, _: Any) -> dict[str, Any]:
-        """Number of requests of all visitors that run or wait."""
+        """Return the number of running and waiting requests of all visitors."""
         return {"pending": self._workers.pending}
 
-    async def _answer(self, kind: str, payload: Any, work: Callable[[Request], dict[str, Any]]) -> dict[str, Any]:
+    async def _answer(self, pool: Pool, payload: Any, work: Callable[[Request], dict[str, Any]]) -> dict[str, Any]:
         try:
             request = Request.from_json(payload)
-            return await self._workers.run(kind, request.path, lambda: work(request))
+            return await self._workers.run(pool, request.path, lambda: work(request))
         except Exception as error:
-            return {"error": sentence_of(error), "gone": isinstance(error, PhotoGone)}
+            return {"error": to_message(error), "gone": isinstance(error, PhotoGone)}
 
 
 def crop_to_head(photo: np.ndarray, alpha: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """Crop a square around the hair and scale it to `THUMBNAIL_SIDE`."""
+    """Crop a square around the largest head and scale it to `THUMBNAIL_SIDE`.
+
+    Args:
+        photo: uint8 RGB, (height, width, 3).
+        alpha: float32 in [0, 1], (height, width).
+        threshold: Alpha from which a pixel is hair.
+
+    Returns:
+        Photo and alpha of the crop.
+    """
     height, width = alpha.shape
     heads = find_heads(alpha >= threshold) or [(0.0, 0.0, 1.0, 1.0)]
     left, top, right, bottom = max(heads, key=lambda head: (head[2] - head[0]) * (head[3] - head[1]))
-    side = min(width, height, max(16, round(THUMBNAIL_ZOOM * max((right - left) * width, (bottom - top) * height))))
+    side = min(width, height, max(16, round(CROP_FACTOR * max((right - left) * width, (bottom - top) * height))))
     x = min(max(0, round((left + right) / 2 * width - side / 2)), width - side)
     y = min(max(0, round(top * height - side / 8)), height - side)
     box = np.s_[y : y + side, x : x + side]
@@ -307,11 +314,15 @@ def crop_to_head(photo: np.ndarray, alpha: np.ndarray, threshold: float) -> tupl
     return scale_down(photo, THUMBNAIL_SIDE), scale_down(alpha, THUMBNAIL_SIDE)
 
 
-def box_of(window: Box, shape: tuple[int, int]) -> tuple[slice, slice]:
-    """Return the rows and columns of a window (left, top, right, bottom), at least one pixel.
+def window_slices(window: Box, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Return the rows and columns of a window, at least one of each.
+
+    Args:
+        window: (left, top, right, bottom) as fractions of width and height.
+        shape: Height and width in pixels.
 
     Example:
-        >>> box_of((0.25, 0, 0.5, 1), (10, 8))
+        >>> window_slices((0.25, 0, 0.5, 1), (10, 8))
         (slice(0, 10, None), slice(2, 4, None))
     """
     height, width = shape
@@ -321,27 +332,27 @@ def box_of(window: Box, shape: tuple[int, int]) -> tuple[slice, slice]:
 
 
 def read_window(window: Any) -> Box:
-    """Validate (left, top, right, bottom), fractions of the photo. Raises InputError."""
-    is_numbers = (
+    """Validate a window [left, top, right, bottom], fractions of width and height. Raises InputError."""
+    has_numbers = (
         isinstance(window, list)
         and len(window) == 4
         and all(isinstance(value, int | float) and not isinstance(value, bool) for value in window)
     )
-    if is_numbers and 0 <= window[0] < window[2] <= 1 and 0 <= window[1] < window[3] <= 1:
+    if has_numbers and 0 <= window[0] < window[2] <= 1 and 0 <= window[1] < window[3] <= 1:
         left, top, right, bottom = window
         return left, top, right, bottom
     raise InputError(f"The window is {quote(window)}.", remedy="Send left, top, right and bottom between 0 and 1.")
 
 
-def studio_component(service: StudioService, models: list[str], modules: str) -> gr.HTML:
-    """Build the component. Used as a context, it holds the stock components of the settings.
+def build_studio(service: StudioService, models: list[str], modules: str) -> gr.HTML:
+    """Build the component. As a context manager, it contains Gradio's components for the settings.
 
-    It is not a subclass: Gradio would write a .pyi file beside its source.
+    It is not a subclass of `gr.HTML`, for which Gradio would write a .pyi file beside the source.
 
     Args:
-        service: What the scripts call.
+        service: The functions that the scripts call.
         models: Names of the models.
-        modules: Address of the scripts, relative to the page.
+        modules: URL path of the scripts, relative to the page.
     """
     constants = {
         "presets": PRESETS,
@@ -351,18 +362,18 @@ def studio_component(service: StudioService, models: list[str], modules: str) ->
             name: [describe(name)[key] for key in ("lowest", "highest", "default")] for name in NUMERIC_SETTINGS
         },
         "modes": [NO_SECOND_COLOUR, *describe("second_mode")["choices"]],
-        "brush": {"strokes": MAX_STROKES, "points": MAX_POINTS, "strokePoints": STROKE_POINTS},
-        "largestMegabytes": LARGEST_FILE // 2**20,
+        "brush": {"strokes": MAX_STROKES, "points": MAX_POINTS, "strokePoints": POINTS_PER_STROKE},
+        "largestMegabytes": MAX_FILE_BYTES // 2**20,
         "firstExample": next(iter(EXAMPLE_TITLES)),
     }
     return gr.HTML(
-        first_settings(),
+        default_settings(),
         html_template=read_template(modules),
         js_on_load=(
             f"import(new URL('{modules}/studio/studio.js', document.baseURI))"
             ".then(module => module.start(element, {props, trigger, server, upload, watch}, "
             f"{json.dumps(constants)}))"
-            "; 'push'"  # Gradio offers the events whose names stand in this script
+            "; 'push'"  # Gradio supports the events that this script names
         ),
         server_functions=service.functions(),
         apply_default_css=False,
@@ -370,11 +381,11 @@ def studio_component(service: StudioService, models: list[str], modules: str) ->
     )
 
 
-def first_settings() -> dict[str, Any]:
-    """Return the settings that a page begins with, by their names in links."""
+def default_settings() -> dict[str, Any]:
+    """Return the initial settings of a page, by their names in links."""
     return {
-        "colour": PRESETS[FIRST_COLOUR],
-        "variant": FIRST_VARIANT,
+        "colour": PRESETS[DEFAULT_COLOUR],
+        "variant": DEFAULT_VARIANT,
         **{name: getattr(DEFAULT_SETTINGS, name) for name in NUMERIC_SETTINGS},
         "second_mode": NO_SECOND_COLOUR,
         "second_colour": PRESETS["light blond"],
@@ -393,9 +404,9 @@ def swatch_id(preset: str) -> str:
 
 
 def read_template(modules: str) -> str:
-    """Return the markup with the presets, downloads and examples filled in."""
+    """Return the markup of the component, with presets, downloads and examples."""
     swatches = "".join(
-        FAMILIES.get(name, "")
+        FAMILY_HEADINGS.get(name, "")
         + f'<button type="button" class="swatch" id="{swatch_id(name)}" data-preset="{name}" aria-pressed="false" '
         f'style="--swatch: {code}; --index: {index}"><span class="thumbnail"></span>{name}</button>'
         for index, (name, code) in enumerate(PRESETS.items())
