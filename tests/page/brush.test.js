@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import {test} from "node:test";
-import {isFull, rounded} from "../../hairseg/page/studio/brush.js";
+import {isFull, roundFraction} from "../../hairseg/page/studio/brush.js";
 import {rateOf} from "../../hairseg/page/live/live.js";
 
-test("points are rounded and stay within reach of the photo", () => {
-    assert.deepEqual([0.123456, -9, 9].map(rounded), [0.1235, -0.25, 1.25]);
+test("points are roundFraction and stay within reach of the photo", () => {
+    assert.deepEqual([0.123456, -9, 9].map(roundFraction), [0.1235, -0.25, 1.25]);
 });
 
 test("an edit is full by its strokes or by their points", () => {

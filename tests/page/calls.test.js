@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import {test} from "node:test";
-import {insist, latestOnly, pause} from "../../hairseg/page/studio/calls.js";
+import {callUntilAnswered, latestOnly, pause} from "../../hairseg/page/studio/calls.js";
 
 test("a lost call is repeated until it is answered, and the loss is told once it is over", async () => {
     const answers = [undefined, new Error("offline"), {src: "a.jpg"}];
     const told = [];
-    const answer = await insist(
+    const answer = await callUntilAnswered(
         async () => {
             const next = answers.shift();
             if (next instanceof Error) throw next;
@@ -26,8 +26,8 @@ test("an answer that is no longer wanted is dropped, and not asked for again", a
         return {src: "old.jpg"};
     };
     const options = {isWanted: () => isWanted, onLost: () => {}, onReached: () => {}, retryMs: 1};
-    assert.equal(await insist(call, options), undefined);
-    assert.equal(await insist(call, options), undefined);
+    assert.equal(await callUntilAnswered(call, options), undefined);
+    assert.equal(await callUntilAnswered(call, options), undefined);
     assert.equal(calls, 1);
 });
 

@@ -17,7 +17,7 @@ const constants = {
     largestMegabytes: 200,
     firstExample: "beanie",
 };
-const usual = {
+const defaults = {
     colour: "#a05730",
     variant: "pretrained",
     strength: 1,
@@ -41,28 +41,28 @@ test("colours are read as names, codes and what colour pickers give", () => {
 });
 
 test("a link holds what differs from the beginning, and gives it back", () => {
-    assert.equal(toQuery(usual, constants).toString(), "colour=copper&variant=pretrained&model=bundled");
+    assert.equal(toQuery(defaults, constants).toString(), "colour=copper&variant=pretrained&model=bundled");
     const chosen = {
-        ...usual,
+        ...defaults,
         colour: "#8e24aa",
         lightness: -0.5,
         second_mode: "ombre",
         second_colour: "#cfae85",
         model: "ada/hair",
     };
-    const {settings, unknown} = fromQuery(toQuery(chosen, constants), usual, constants);
+    const {settings, unknown} = fromQuery(toQuery(chosen, constants), defaults, constants);
     assert.deepEqual(settings, chosen);
     assert.deepEqual(unknown, []);
 });
 
 test("what the page does not offer is named and left out", () => {
     const query = new URLSearchParams("colour=mauve&strength=2&variant=third&vividness=&lightness=x&second_mode=none");
-    const {settings, unknown} = fromQuery(query, usual, constants);
-    assert.deepEqual(settings, usual);
+    const {settings, unknown} = fromQuery(query, defaults, constants);
+    assert.deepEqual(settings, defaults);
     assert.deepEqual(unknown, ["the colour mauve", "the variant third", "the strength 2", "the lightness x"]);
 });
 
 test("changed finer settings are counted", () => {
-    assert.equal(countChanged({...usual, colour: "#000000", strength: 0.5}, usual), 0);
-    assert.equal(countChanged({...usual, lightness: 0.5, second_mode: "ombre"}, usual), 2);
+    assert.equal(countChanged({...defaults, colour: "#000000", strength: 0.5}, defaults), 0);
+    assert.equal(countChanged({...defaults, lightness: 0.5, second_mode: "ombre"}, defaults), 2);
 });

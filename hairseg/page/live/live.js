@@ -22,13 +22,13 @@ export function rateOf(times) {
  */
 export function start(element, server, {side, presets}) {
     /** @template {HTMLElement} [T=HTMLElement] @param {string} selector @returns {T} */
-    const at = selector => /** @type {T} */ (element.querySelector(selector));
-    const video = /** @type {HTMLVideoElement} */ (at("video")),
-        place = at(".picture");
+    const find = selector => /** @type {T} */ (element.querySelector(selector));
+    const video = /** @type {HTMLVideoElement} */ (find("video")),
+        place = find(".picture");
     const canvas = document.createElement("canvas"),
-        before = /** @type {HTMLCanvasElement} */ (at(".before"));
-    const colour = /** @type {HTMLInputElement} */ (at("[name=colour]"));
-    const strength = /** @type {HTMLInputElement} */ (at("[name=strength]"));
+        before = /** @type {HTMLCanvasElement} */ (find(".before"));
+    const colour = /** @type {HTMLInputElement} */ (find("[name=colour]"));
+    const strength = /** @type {HTMLInputElement} */ (find("[name=strength]"));
     /** @type {Stream | null} */
     let live = null;
     /** @type {string | undefined} the last stream, whose end the server may not have received */
@@ -36,13 +36,13 @@ export function start(element, server, {side, presets}) {
 
     /** @param {string} selector @param {string} text */
     const write = (selector, text) => {
-        if (at(selector).textContent !== text) at(selector).textContent = text;
+        if (find(selector).textContent !== text) find(selector).textContent = text;
     };
     /** @param {"idle" | "starting" | "live"} state */
     const show = state => {
-        at(".live").dataset.state = state;
-        at(".switch").textContent = state === "idle" ? "Start the camera" : "Stop";
-        for (const selector of [".freeze", ".compare", ".keep"]) at(selector).hidden = state !== "live";
+        find(".live").dataset.state = state;
+        find(".switch").textContent = state === "idle" ? "Start the camera" : "Stop";
+        for (const selector of [".freeze", ".compare", ".keep"]) find(selector).hidden = state !== "live";
         for (const selector of [".left", ".rate"]) write(selector, "");
         if (state !== "live") place.replaceChildren();
         press(".freeze", false);
@@ -50,7 +50,7 @@ export function start(element, server, {side, presets}) {
         before.hidden = true;
     };
     /** @param {string} selector @param {boolean} isOn */
-    const press = (selector, isOn) => at(selector).setAttribute("aria-pressed", String(isOn));
+    const press = (selector, isOn) => find(selector).setAttribute("aria-pressed", String(isOn));
 
     /** @param {Stream} stream @param {string} [sentence] */
     const stop = (stream, sentence = "") => {
@@ -104,7 +104,7 @@ export function start(element, server, {side, presets}) {
             frame: canvas.toDataURL("image/jpeg", 0.85).split(",")[1],
             colour: colour.value,
             strength: Number(strength.value),
-            variant: /** @type {HTMLInputElement} */ (at("[name=live-variant]:checked")).value,
+            variant: /** @type {HTMLInputElement} */ (find("[name=live-variant]:checked")).value,
             model: new URLSearchParams(location.search).get("model"),
         });
         if (stream !== live) return;
@@ -137,17 +137,17 @@ export function start(element, server, {side, presets}) {
             );
     };
 
-    at(".switch").addEventListener("click", () => (live ? stop(live) : begin()));
-    at(".freeze").addEventListener("click", () => {
+    find(".switch").addEventListener("click", () => (live ? stop(live) : begin()));
+    find(".freeze").addEventListener("click", () => {
         if (!live) return;
         live.isFrozen = !live.isFrozen;
         press(".freeze", live.isFrozen);
     });
-    at(".compare").addEventListener("click", () => {
+    find(".compare").addEventListener("click", () => {
         before.hidden = !before.hidden;
         press(".compare", !before.hidden);
     });
-    at(".keep").addEventListener("click", () =>
+    find(".keep").addEventListener("click", () =>
         before.toBlob(
             blob => {
                 const input = /** @type {HTMLInputElement | null} */ (

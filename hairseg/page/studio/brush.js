@@ -7,8 +7,8 @@
  */
 import {clamp} from "./zoom.js";
 
-/** @param {number} share */
-export const rounded = share => Math.round(1e4 * clamp(share, -0.25, 1.25)) / 1e4;
+/** @param {number} fraction */
+export const roundFraction = fraction => Math.round(1e4 * clamp(fraction, -0.25, 1.25)) / 1e4;
 
 /**
  * @param {Stroke[]} strokes
@@ -28,11 +28,11 @@ export function createBrush(element, {limits, edits, colour, view, onEdit, say})
     const frame = /** @type {HTMLElement} */ (element.querySelector("#compare"));
     const canvas = /** @type {HTMLCanvasElement} */ (frame.querySelector("canvas.brush"));
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-    const strip = /** @type {HTMLElement} */ (element.querySelector(".brush-tools"));
-    const start = /** @type {HTMLButtonElement} */ (element.querySelector("[data-do=brush]"));
-    const size = /** @type {HTMLInputElement} */ (strip.querySelector("input"));
+    const toolbar = /** @type {HTMLElement} */ (element.querySelector(".brush-tools"));
+    const toggle = /** @type {HTMLButtonElement} */ (element.querySelector("[data-do=brush]"));
+    const size = /** @type {HTMLInputElement} */ (toolbar.querySelector("input"));
     /** @param {string} name */
-    const button = name => /** @type {HTMLButtonElement} */ (strip.querySelector(`[data-brush=${name}]`));
+    const button = name => /** @type {HTMLButtonElement} */ (toolbar.querySelector(`[data-brush=${name}]`));
     let adds = true;
     /** @type {Stroke | null} */
     let stroke = null;
@@ -131,8 +131,8 @@ export function createBrush(element, {limits, edits, colour, view, onEdit, say})
     const refresh = () => {
         const current = edits(),
             count = current?.strokes.length ?? 0;
-        start.textContent = count ? `Touch up · ${count}` : "Touch up";
-        start.setAttribute("aria-pressed", String(!strip.hidden));
+        toggle.textContent = count ? `Touch up · ${count}` : "Touch up";
+        toggle.setAttribute("aria-pressed", String(!toolbar.hidden));
         button("add").setAttribute("aria-pressed", String(adds));
         button("remove").setAttribute("aria-pressed", String(!adds));
         button("undo").setAttribute("aria-disabled", String(!current?.past.length)); // disabled, it would lose the focus
@@ -140,15 +140,15 @@ export function createBrush(element, {limits, edits, colour, view, onEdit, say})
         redraw();
     };
     /** @param {boolean} isOn */
-    const turn = isOn => {
+    const setActive = isOn => {
         stroke = brush = null;
-        strip.hidden = canvas.hidden = !isOn;
+        toolbar.hidden = canvas.hidden = !isOn;
         element.classList.toggle("is-brushing", isOn);
         refresh();
     };
     const end = () => {
-        turn(false);
-        start.focus();
+        setActive(false);
+        toggle.focus();
     };
     /** @param {Stroke[]} strokes */
     const edit = strokes => {
@@ -166,7 +166,7 @@ export function createBrush(element, {limits, edits, colour, view, onEdit, say})
         if (isFull(current.strokes, limits))
             return say("There are as many brush strokes as possible. Undo or clear some first.");
         say("");
-        stroke = {adds, radius: radius(), points: brush.map(rounded)};
+        stroke = {adds, radius: radius(), points: brush.map(roundFraction)};
         redraw();
     };
     const finish = () => {
@@ -187,7 +187,7 @@ export function createBrush(element, {limits, edits, colour, view, onEdit, say})
             brush[1] - /** @type {number} */ (points.at(-1)),
         ];
         if (Math.hypot(dx * at.width, dy * at.height) < (stroke.radius * at.longer) / 6) return;
-        points.push(...brush.map(rounded));
+        points.push(...brush.map(roundFraction));
         if (points.length >= 2 * limits.strokePoints) {
             finish();
             begin();
@@ -250,11 +250,11 @@ export function createBrush(element, {limits, edits, colour, view, onEdit, say})
         }
         redraw();
     });
-    start.addEventListener("click", () => {
-        turn(strip.hidden === true);
-        if (!strip.hidden) button(adds ? "add" : "remove").focus();
+    toggle.addEventListener("click", () => {
+        setActive(toolbar.hidden === true);
+        if (!toolbar.hidden) button(adds ? "add" : "remove").focus();
     });
-    strip.addEventListener("click", event => {
+    toolbar.addEventListener("click", event => {
         const action = /** @type {HTMLElement} */ (event.target).closest("button")?.dataset.brush;
         if (action === "add" || action === "remove") adds = action === "add";
         if (action === "undo") undo();
@@ -271,7 +271,7 @@ export function createBrush(element, {limits, edits, colour, view, onEdit, say})
         redraw();
     });
     document.addEventListener("keydown", event => {
-        if (strip.hidden) return;
+        if (toolbar.hidden) return;
         if (event.key === "Escape") end();
         const isTyping = /** @type {HTMLElement} */ (event.target).closest("input:not([type=range]), textarea");
         if (event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey && !isTyping) {
@@ -282,11 +282,11 @@ export function createBrush(element, {limits, edits, colour, view, onEdit, say})
     new ResizeObserver(redraw).observe(canvas);
 
     return {
-        isOn: () => !strip.hidden,
+        isOn: () => !toolbar.hidden,
         redraw,
         reset() {
             pending = [];
-            turn(false);
+            setActive(false);
         },
         refresh,
         /** @param {Stroke[]} strokes that the server's picture contains */

@@ -1,4 +1,4 @@
-/** Calls of the server: answers that never come are asked for again, and only the latest wish is worked on. */
+/** Calls of the server: answers that never come are asked for again, and only the latest request is worked on. */
 
 export const RETRY_MS = 3000;
 
@@ -15,7 +15,7 @@ export const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
  * @param {{isWanted: () => boolean, onLost: () => void, onReached: () => void, retryMs?: number}} options
  * @returns {Promise<T | undefined>} undefined once the answer is not wanted any more
  */
-export async function insist(call, {isWanted, onLost, onReached, retryMs = RETRY_MS}) {
+export async function callUntilAnswered(call, {isWanted, onLost, onReached, retryMs = RETRY_MS}) {
     for (let isLost = false; isWanted(); ) {
         const answer = await call().catch(() => undefined);
         if (answer !== undefined) {

@@ -47,9 +47,9 @@ export function toQuery(settings, constants) {
     /** @param {string} code */
     const colour = code => presetOf(code, presets) ?? code.slice(1);
     const query = new URLSearchParams({colour: colour(settings.colour), variant: settings.variant});
-    for (const [name, [, , usual]] of Object.entries(numbers)) {
+    for (const [name, [, , defaults]] of Object.entries(numbers)) {
         const value = settings[/** @type {"strength"} */ (name)];
-        if (value !== usual) query.set(name, String(value));
+        if (value !== defaults) query.set(name, String(value));
     }
     if (settings.second_mode !== modes[0]) {
         query.set("second_mode", settings.second_mode);
@@ -61,11 +61,11 @@ export function toQuery(settings, constants) {
 
 /**
  * @param {URLSearchParams} query
- * @param {Settings} usual
+ * @param {Settings} defaults
  * @param {Constants} constants
  * @returns {{settings: Settings, unknown: string[]}} what a link asks for, and the parts that this page does not offer
  */
-export function fromQuery(query, usual, constants) {
+export function fromQuery(query, defaults, constants) {
     const {presets, numbers, modes, models, variants} = constants;
     /** @param {string[]} choices */
     const oneOf = choices => (/** @type {string} */ text) => (choices.includes(text) ? text : undefined);
@@ -86,7 +86,7 @@ export function fromQuery(query, usual, constants) {
         };
     }
     /** @type {Record<string, unknown>} */
-    const settings = {...usual};
+    const settings = {...defaults};
     const unknown = [];
     for (const [name, parse] of Object.entries(parsers)) {
         const text = query.get(name);
@@ -100,10 +100,10 @@ export function fromQuery(query, usual, constants) {
 
 /**
  * @param {Settings} settings
- * @param {Settings} usual
+ * @param {Settings} defaults
  * @returns {number} of settings under "Finer settings" that are not as in the beginning
  */
-export function countChanged(settings, usual) {
+export function countChanged(settings, defaults) {
     const names = /** @type {const} */ (["vividness", "lightness", "natural_roots", "second_mode"]);
-    return names.filter(name => settings[name] !== usual[name]).length;
+    return names.filter(name => settings[name] !== defaults[name]).length;
 }

@@ -1,33 +1,33 @@
 /**
- * The studio. Its state is one photo with one model, a `Look`, and the settings. Every answer of the server is compared with
- * the look and the settings that it was asked for, and dropped where either has changed.
+ * The studio. Its state is one photo with one model, a `Session`, and the settings. Every answer of the server is compared with
+ * the session and the settings that it was asked for, and dropped where either has changed.
  *
  * @typedef {import("./settings.js").Settings} Settings
  * @typedef {import("./settings.js").Constants} Constants
  * @typedef {{name: string, src: string, path: string | null, bring: () => Promise<string | undefined>, lost: string,
  *   isExample: boolean,
  *   strokes: import("./brush.js").Stroke[], past: import("./brush.js").Stroke[][]}} Photo
- * @typedef {{photo: Photo, model: string | null, result: Result | null, ratio: number, head: number[] | null}} Look
+ * @typedef {{photo: Photo, model: string | null, result: Result | null, ratio: number, head: number[] | null}} Session
  * @typedef {{error?: string, gone?: boolean, shown: string, size: [number, number], masks: Record<string, string>,
  *   captions: Record<string, string>, scores: Record<string, string>, agreement: number, verdict: string, focus: number[] | null, heads: number[][], isFullSize: boolean}} Result
  * @typedef {{props: {value: any}, trigger: (event: string) => void, server: Record<string, (payload: any) => Promise<any>>,
  *   upload: (file: File) => Promise<{path: string}>, watch: (name: string, callback: () => void) => void}} Gradio
  */
 import {createBrush} from "./brush.js";
-import {insist, LOST, latestOnly, pause} from "./calls.js";
+import {callUntilAnswered, LOST, latestOnly, pause} from "./calls.js";
 import {openDialog} from "./dialog.js";
 import {drawOverlay} from "./overlay.js";
 import {countChanged, fromQuery, parseColour, presetOf, toQuery} from "./settings.js";
 import {listenForPhotos} from "./upload.js";
 import {clamp, panBy, viewOf, WHOLE, windowOf, zoomBy} from "./zoom.js";
 
-const DETAIL_DELAY = 350; // milliseconds after the last zoom or pan
+const DETAIL_DELAY_MS = 350; // after the last zoom or pan
 
-const WAITING_MS = 2000;
+const BUSY_NOTICE_MS = 2000;
 
-const TRIED = 12; // colours
+const MAX_TRIED = 12; // colours in the strip of tried ones
 
-const STORED = "hairseg-photo"; // key of sessionStorage: the path of the photo on the server, and its name
+const STORAGE_KEY = "hairseg-photo"; // in sessionStorage: the path of the photo on the server, and its name
 
 /** @param {string} path of a file that the server has made */
 export function addressOf(path) {
@@ -42,17 +42,17 @@ export function addressOf(path) {
  */
 export function start(element, {props, trigger, server, upload, watch}, constants) {
     /** @template {HTMLElement} T @param {string} selector @returns {T} */
-    const at = selector => /** @type {T} */ (element.querySelector(selector));
-    const usual = /** @type {Settings} */ ({...props.value, model: constants.models[0]});
+    const find = selector => /** @type {T} */ (element.querySelector(selector));
+    const defaults = /** @type {Settings} */ ({...props.value, model: constants.models[0]});
     const isPhone = matchMedia("(max-width: 720px)");
 
     // ---- state ----
 
     /** @type {Settings} */
-    let settings = usual;
-    /** @type {Look | null} */
-    let look = null;
-    /** @type {Look | null} the last one whose results were seen, for a photo that cannot be used */
+    let settings = defaults;
+    /** @type {Session | null} */
+    let session = null;
+    /** @type {Session | null} the last one whose results were seen, for a photo that cannot be used */
     let previous = null;
     let view = WHOLE;
     /** @type {"row" | "difference" | "wipe"} */
@@ -65,17 +65,17 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     // ---- words ----
 
     /** @param {string} text one sentence about what went wrong, or nothing */
-    const say = text => {
-        at(".notice p").textContent = text;
+    const showNotice = text => {
+        find(".notice p").textContent = text;
         element.classList.toggle("has-notice", text !== "");
     };
-    const sayReached = () => at(".notice p").textContent === LOST && say("");
+    const clearLostNotice = () => find(".notice p").textContent === LOST && showNotice("");
     /** @param {"loading" | "done"} stage */
     const setStage = stage => {
         element.classList.toggle("is-loading", stage === "loading");
-        element.classList.toggle("is-example", look?.photo.isExample ?? true);
+        element.classList.toggle("is-example", session?.photo.isExample ?? true);
         element.setAttribute("aria-busy", String(stage === "loading"));
-        at("[data-do=clear]").hidden = look?.photo.isExample ?? true;
+        find("[data-do=clear]").hidden = session?.photo.isExample ?? true;
     };
 
     // ---- pictures ----
@@ -85,8 +85,8 @@ export function start(element, {props, trigger, server, upload, watch}, constant
      *
      * @param {string} selector @param {string | null} src @param {string} alt
      */
-    const fill = async (selector, src, alt = "") => {
-        const place = at(selector);
+    const showPicture = async (selector, src, alt = "") => {
+        const place = find(selector);
         const existing = place.querySelector("img");
         if (!src) {
             existing?.remove();
@@ -110,130 +110,131 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     };
     const clearPictures = () => {
         for (const place of ["#random-mask .pan", "#pretrained-mask .pan", "#original", "#recoloured", "#photo .pan"])
-            fill(place, null);
+            showPicture(place, null);
         for (const text of element.querySelectorAll(".found, .verdict, .said, .legend")) text.textContent = "";
         clearDetail();
-        at("#compare").classList.add("is-empty");
-        at("#compare .empty").textContent = "Colouring …";
+        find("#compare").classList.add("is-empty");
+        find("#compare .empty").textContent = "Colouring …";
         element.classList.remove("has-thumbnails");
-        at("#overlay canvas").classList.remove("is-drawn");
+        find("#overlay canvas").classList.remove("is-drawn");
     };
     /** @param {number} ratio width by height */
     const setRatio = ratio => {
         element.style.setProperty("--ratio", String(ratio));
-        if (look) look.ratio = ratio;
+        if (session) session.ratio = ratio;
     };
 
     // ---- one photo ----
 
     /** @param {Partial<Settings>} [more] */
     const payload = more => ({
-        photo: look?.photo.path,
-        strokes: look?.photo.strokes,
-        head: look?.head,
+        photo: session?.photo.path,
+        strokes: session?.photo.strokes,
+        head: session?.head,
         ...settings,
         ...more,
     });
     /** @param {() => boolean} isWanted */
-    const patience = isWanted => ({isWanted, onLost: () => say(LOST), onReached: sayReached});
+    const patience = isWanted => ({isWanted, onLost: () => showNotice(LOST), onReached: clearLostNotice});
 
     /** @param {Photo} photo */
-    const begin = async photo => {
-        if (look?.result) previous = look;
-        /** @type {Look} */
+    const openPhoto = async photo => {
+        if (session?.result) previous = session;
+        /** @type {Session} */
         const own = {photo, model: settings.model, result: null, ratio: 1, head: null};
-        look = own;
-        say("");
+        session = own;
+        showNotice("");
         clearPictures();
         setStage("loading");
         setView(WHOLE);
         brush.reset();
-        at("#photo .name").textContent = photo.isExample ? `Example: ${photo.name}` : photo.name;
-        const seen = fill("#photo .pan", photo.src, "The photo").then(() => {
-            const image = at("#photo .pan").querySelector("img");
-            if (own === look && image?.naturalWidth && !own.result) setRatio(image.naturalWidth / image.naturalHeight);
+        find("#photo .name").textContent = photo.isExample ? `Example: ${photo.name}` : photo.name;
+        const seen = showPicture("#photo .pan", photo.src, "The photo").then(() => {
+            const image = find("#photo .pan").querySelector("img");
+            if (own === session && image?.naturalWidth && !own.result)
+                setRatio(image.naturalWidth / image.naturalHeight);
         });
         if (!photo.path) {
             try {
                 const path = await photo.bring();
-                if (own !== look) return;
+                if (own !== session) return;
                 if (!path) throw new Error("no path");
                 photo.path = path;
             } catch {
-                if (own === look) goBack(photo.lost);
+                if (own === session) restorePrevious(photo.lost);
                 return;
             }
         }
         remember(photo);
         watchQueue(own);
         await Promise.all([seen, showMasks(own), recolour()]);
-        if (own !== look || !own.result) return;
+        if (own !== session || !own.result) return;
         setStage("done");
         showThumbnails();
     };
 
-    /** Say how busy the server is while the answer takes long. @param {Look} own */
+    /** Say how busy the server is while the answer takes long. @param {Session} own */
     const watchQueue = async own => {
         for (;;) {
-            await pause(WAITING_MS);
-            if (own !== look || own.result) return;
+            await pause(BUSY_NOTICE_MS);
+            if (own !== session || own.result) return;
             const answer = await server.pending(null).catch(() => undefined);
-            if (own !== look || own.result || !answer) continue;
+            if (own !== session || own.result || !answer) continue;
             const others = Math.max(0, answer.pending - 2);
-            at("#compare .empty").textContent = others
+            find("#compare .empty").textContent = others
                 ? `Busy: ${others} other requests are in progress.`
                 : "Working …";
         }
     };
 
-    /** @param {Look} own */
+    /** @param {Session} own */
     const showMasks = async own => {
-        const isWanted = () => own === look;
-        const answer = await insist(() => server.segment(payload()), patience(isWanted));
+        const isWanted = () => own === session;
+        const answer = await callUntilAnswered(() => server.segment(payload()), patience(isWanted));
         if (!answer || !isWanted()) return;
         if (answer.error) return fail(answer);
         own.result = answer;
         setRatio(answer.size[0] / answer.size[1]);
         const network = {random: "network from scratch", pretrained: "pretrained network"};
         const shown = ["random", "pretrained"].map(variant => {
-            at(`#${variant}-mask .found`).textContent = answer.captions[variant];
-            at(`#${variant}-mask .score`).textContent = answer.scores[variant] ? `${answer.scores[variant]} ·` : "";
-            return fill(
+            find(`#${variant}-mask .found`).textContent = answer.captions[variant];
+            find(`#${variant}-mask .score`).textContent = answer.scores[variant] ? `${answer.scores[variant]} ·` : "";
+            return showPicture(
                 `#${variant}-mask .pan`,
                 addressOf(answer.masks[variant]),
                 `Mask of the ${network[/** @type {"random"} */ (variant)]}: ${answer.captions[variant]}`,
             );
         });
-        at(".verdict").textContent = answer.verdict;
-        at("[data-zoom=head]").hidden = !answer.focus;
+        find(".verdict").textContent = answer.verdict;
+        find("[data-zoom=head]").hidden = !answer.focus;
         if (answer.focus) setView(viewOf(answer.focus));
         showHeads();
-        shown.push(fill("#photo .pan", addressOf(answer.shown), "The photo"));
+        shown.push(showPicture("#photo .pan", addressOf(answer.shown), "The photo"));
         await Promise.all(shown);
         if (isWanted()) refreshOverlay();
     };
 
     const recolour = latestOnly(async () => {
-        const own = look,
+        const own = session,
             wanted = settings,
             strokes = own?.photo.strokes;
         if (!own?.photo.path) return;
         const head = own.head;
         const isWanted = () =>
-            own === look && wanted === settings && strokes === own.photo.strokes && head === own.head;
-        at("#compare").classList.add("is-waiting");
-        const answer = await insist(() => server.recolour(payload()), patience(isWanted));
+            own === session && wanted === settings && strokes === own.photo.strokes && head === own.head;
+        find("#compare").classList.add("is-waiting");
+        const answer = await callUntilAnswered(() => server.recolour(payload()), patience(isWanted));
         if (!answer || !isWanted()) return;
         if (answer.error) {
-            at("#compare").classList.remove("is-waiting");
+            find("#compare").classList.remove("is-waiting");
             return fail(answer);
         }
         const [, isShown] = await Promise.all([
-            fill("#original", addressOf(answer.shown), "The photo before"),
-            fill("#recoloured", addressOf(answer.src), `The photo with ${answer.colour} hair`),
+            showPicture("#original", addressOf(answer.shown), "The photo before"),
+            showPicture("#recoloured", addressOf(answer.src), `The photo with ${answer.colour} hair`),
         ]);
         if (!isShown || !isWanted()) return;
-        const frame = at("#compare");
+        const frame = find("#compare");
         if (frame.classList.contains("is-empty")) {
             // the new colour begins in the middle of the hair
             const {x, scale} = view;
@@ -241,35 +242,35 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             frame.classList.add("is-new");
         }
         frame.classList.remove("is-empty", "is-waiting");
-        at("#compare .empty").textContent = "";
-        at(".said").textContent = answer.notice;
+        find("#compare .empty").textContent = "";
+        find(".said").textContent = answer.notice;
         brush.settle(strokes ?? []);
         noteTried(settings.colour);
         refreshDetail();
     });
 
     const showThumbnails = latestOnly(async () => {
-        const own = look,
+        const own = session,
             wanted = settings,
             strokes = own?.photo.strokes;
         if (!own?.result) return;
         const answer = await server.thumbnails(payload()).catch(() => undefined);
-        if (!answer?.src || own !== look || wanted.model !== settings.model || strokes !== own.photo.strokes) return;
-        at(".palette").style.setProperty("--thumbnails", `url("${addressOf(answer.src)}")`);
+        if (!answer?.src || own !== session || wanted.model !== settings.model || strokes !== own.photo.strokes) return;
+        find(".palette").style.setProperty("--thumbnails", `url("${addressOf(answer.src)}")`);
         element.classList.add("has-thumbnails");
     });
 
     /** Offer the choice of one head where there are several. */
     const showHeads = () => {
-        const place = at(".heads"),
-            heads = look?.result?.heads ?? [];
+        const place = find(".heads"),
+            heads = session?.result?.heads ?? [];
         place.hidden = heads.length < 2;
         const buttons = [null, ...heads].map((head, index) => {
             const button = Object.assign(document.createElement("button"), {
                 type: "button",
                 textContent: head ? `Person ${index}` : "Everyone",
             });
-            button.setAttribute("aria-pressed", String(look?.head === head));
+            button.setAttribute("aria-pressed", String(session?.head === head));
             button.addEventListener("click", () => chooseHead(head));
             return button;
         });
@@ -277,10 +278,10 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     };
     /** @param {number[] | null} head */
     const chooseHead = head => {
-        if (!look || look.head === head) return;
-        look.head = head;
-        const index = head ? (look.result?.heads.indexOf(head) ?? -1) + 1 : 0;
-        for (const [number, button] of [...at(".heads").children].entries()) {
+        if (!session || session.head === head) return;
+        session.head = head;
+        const index = head ? (session.result?.heads.indexOf(head) ?? -1) + 1 : 0;
+        for (const [number, button] of [...find(".heads").children].entries()) {
             button.setAttribute("aria-pressed", String(number === index));
         }
         recolour();
@@ -289,22 +290,22 @@ export function start(element, {props, trigger, server, upload, watch}, constant
 
     /** @param {{error?: string, gone?: boolean}} answer */
     const fail = ({error = "", gone}) => {
-        if (!look) return;
+        if (!session) return;
         if (gone) {
             // deleted from the server: bring it again
-            look.photo.path = null;
-            return begin(look.photo);
+            session.photo.path = null;
+            return openPhoto(session.photo);
         }
-        if (look.result) say(error);
-        else goBack(error);
+        if (session.result) showNotice(error);
+        else restorePrevious(error);
     };
 
     /** Show the photo before one that cannot be used. @param {string} error */
-    const goBack = error => {
+    const restorePrevious = error => {
         const photo = previous?.photo;
-        look = null;
-        (photo ? begin(photo) : showExample(constants.firstExample)).then(() => say(error));
-        say(error);
+        session = null;
+        (photo ? openPhoto(photo) : showExample(constants.firstExample)).then(() => showNotice(error));
+        showNotice(error);
     };
 
     /** @param {File[]} files */
@@ -313,11 +314,11 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         if (files.length > 1) strip = files;
         showStrip();
         if (file.size > constants.largestMegabytes * 2 ** 20) {
-            return say(
+            return showNotice(
                 `${file.name} is too large. Send at most ${constants.largestMegabytes} MB: scale it down and try again.`,
             );
         }
-        begin({
+        openPhoto({
             name: file.name,
             src: URL.createObjectURL(file),
             path: null,
@@ -327,11 +328,11 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             lost: `${file.name} did not get through. Check the connection and try again.`,
             bring: async () => (await upload(file)).path,
         });
-        if (isPhone.matches) at(".row").scrollIntoView({block: "nearest"});
+        if (isPhone.matches) find(".row").scrollIntoView({block: "nearest"});
     };
 
     const showStrip = () => {
-        const place = at(".strip");
+        const place = find(".strip");
         place.hidden = strip.length < 2;
         place.replaceChildren(
             ...(strip.length < 2 ? [] : strip).map(file => {
@@ -348,10 +349,10 @@ export function start(element, {props, trigger, server, upload, watch}, constant
 
     /** @param {string} name */
     const showExample = name => {
-        const button = at(`[data-example="${name}"]`),
+        const button = find(`[data-example="${name}"]`),
             image = /** @type {HTMLImageElement} */ (button.querySelector("img"));
         const title = button.nextElementSibling?.firstChild?.textContent ?? name;
-        return begin({
+        return openPhoto({
             name: title,
             src: image.dataset.large ?? image.src,
             path: null,
@@ -361,9 +362,9 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             lost: "The example did not get through. Check the connection and try again.",
             bring: async () =>
                 (
-                    await insist(
+                    await callUntilAnswered(
                         () => server.example(name),
-                        patience(() => look?.photo.name === title),
+                        patience(() => session?.photo.name === title),
                     )
                 )?.photo,
         });
@@ -371,15 +372,15 @@ export function start(element, {props, trigger, server, upload, watch}, constant
 
     /** @param {Photo} photo */
     const remember = ({name, path, isExample}) => {
-        if (isExample) sessionStorage.removeItem(STORED);
-        else sessionStorage.setItem(STORED, JSON.stringify({name, path}));
+        if (isExample) sessionStorage.removeItem(STORAGE_KEY);
+        else sessionStorage.setItem(STORAGE_KEY, JSON.stringify({name, path}));
     };
 
     /** The photo before a reload, as long as the server has it. */
     const restore = () => {
-        const stored = JSON.parse(sessionStorage.getItem(STORED) ?? "null");
+        const stored = JSON.parse(sessionStorage.getItem(STORAGE_KEY) ?? "null");
         if (!stored?.path) return showExample(constants.firstExample);
-        return begin({
+        return openPhoto({
             ...stored,
             src: addressOf(stored.path),
             isExample: false,
@@ -388,7 +389,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             lost: "The photo is no longer on the server. Choose it again.",
             bring: async () => {
                 // only asked for once the server has deleted it
-                sessionStorage.removeItem(STORED);
+                sessionStorage.removeItem(STORAGE_KEY);
                 return undefined;
             },
         });
@@ -409,7 +410,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         }
         markSwatch();
         writeAddress();
-        if (settings.model !== before.model && look) begin({...look.photo, path: look.photo.path});
+        if (settings.model !== before.model && session) openPhoto({...session.photo, path: session.photo.path});
         else recolour();
         if (!isFromControls) {
             // after the request is sent: Gradio renders the component again
@@ -422,13 +423,13 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     };
     const markSwatch = () => {
         const preset = presetOf(settings.colour, constants.presets),
-            count = countChanged(settings, usual);
+            count = countChanged(settings, defaults);
         for (const swatch of element.querySelectorAll(".swatch")) {
             swatch.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (swatch).dataset.preset === preset));
         }
         element.dataset.changed = count ? String(count) : "";
-        element.dataset.usual = String(
-            JSON.stringify({...settings, model: null}) === JSON.stringify({...usual, model: null}),
+        element.dataset.isDefault = String(
+            JSON.stringify({...settings, model: null}) === JSON.stringify({...defaults, model: null}),
         );
     };
     const linkOf = () => {
@@ -450,8 +451,8 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     /** @param {string} colour */
     const noteTried = colour => {
         if (tried[0] === colour) return;
-        tried.splice(0, TRIED, ...[colour, ...tried.filter(each => each !== colour)].slice(0, TRIED));
-        const place = at(".tried");
+        tried.splice(0, MAX_TRIED, ...[colour, ...tried.filter(each => each !== colour)].slice(0, MAX_TRIED));
+        const place = find(".tried");
         place.hidden = tried.length < 2;
         place.replaceChildren(
             "Tried: ",
@@ -475,11 +476,11 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             element.style.setProperty(name, String(value));
         }
         element.classList.toggle("is-zoomed", view.scale > 1);
-        at("[data-zoom=whole]").setAttribute("aria-pressed", String(view.scale === 1));
+        find("[data-zoom=whole]").setAttribute("aria-pressed", String(view.scale === 1));
         brush.redraw();
         clearDetail();
         clearTimeout(detailTimer);
-        detailTimer = window.setTimeout(refreshDetail, DETAIL_DELAY);
+        detailTimer = window.setTimeout(refreshDetail, DETAIL_DELAY_MS);
     };
     let detailTimer = 0;
     const clearDetail = () => {
@@ -487,13 +488,13 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     };
     /** Pixels of the photo's own resolution where a picture is magnified. */
     const refreshDetail = latestOnly(async () => {
-        const own = look,
+        const own = session,
             wanted = settings,
             seen = view,
             strokes = own?.photo.strokes;
         clearDetail();
         if (!own?.result || own.result.isFullSize || view.scale === 1 || brush.isOn()) return;
-        const isWanted = () => own === look && wanted === settings && seen === view && strokes === own.photo.strokes;
+        const isWanted = () => own === session && wanted === settings && seen === view && strokes === own.photo.strokes;
         const answer = await server.detail({...payload(), window: windowOf(seen)}).catch(() => undefined);
         if (!answer?.window || !isWanted()) return;
         const places = {
@@ -514,7 +515,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
                 height: `${100 * (bottom - top)}%`,
                 backgroundImage: `url("${addressOf(answer[name])}")`,
             });
-            at(place).append(detail);
+            find(place).append(detail);
         }
     });
     /** @param {HTMLElement} frame @param {{clientX: number, clientY: number}} event @returns {[number, number]} */
@@ -569,34 +570,34 @@ export function start(element, {props, trigger, server, upload, watch}, constant
 
     // ---- before and after, and the overlay ----
 
-    const cut = /** @type {HTMLInputElement} */ (at(".cut")),
-        wipe = /** @type {HTMLInputElement} */ (at(".wipe"));
+    const cut = /** @type {HTMLInputElement} */ (find(".cut")),
+        wipe = /** @type {HTMLInputElement} */ (find(".wipe"));
     /** @param {number} value */
     const setCut = value => {
         cut.value = String(Math.round(100 * value));
-        at("#compare").style.setProperty("--cut", String(value));
+        find("#compare").style.setProperty("--cut", String(value));
     };
-    cut.addEventListener("input", () => at("#compare").style.setProperty("--cut", String(Number(cut.value) / 100)));
-    at("#compare").addEventListener("click", event => {
+    cut.addEventListener("input", () => find("#compare").style.setProperty("--cut", String(Number(cut.value) / 100)));
+    find("#compare").addEventListener("click", event => {
         if (/** @type {HTMLElement} */ (event.target).closest("input, canvas")) return;
-        const [u, v] = within(at("#compare"), event),
+        const [u, v] = within(find("#compare"), event),
             [x, y] = [view.x + u / view.scale, view.y + v / view.scale];
-        const head = look?.result?.heads.find(
+        const head = session?.result?.heads.find(
             ([left, top, right, bottom]) => x >= left && x <= right && y >= top && y <= bottom + (bottom - top),
         );
-        if (head) chooseHead(look?.head === head ? null : head);
+        if (head) chooseHead(session?.head === head ? null : head);
     });
-    at("#compare").addEventListener("animationend", () => at("#compare").classList.remove("is-new"));
+    find("#compare").addEventListener("animationend", () => find("#compare").classList.remove("is-new"));
     const refreshOverlay = () => {
-        at(".row").hidden = mode !== "row";
-        at("#overlay").hidden = mode === "row";
+        find(".row").hidden = mode !== "row";
+        find("#overlay").hidden = mode === "row";
         if (mode === "row") return;
         wipe.hidden = mode !== "wipe";
-        const canvas = /** @type {HTMLCanvasElement} */ (at("#overlay canvas"));
+        const canvas = /** @type {HTMLCanvasElement} */ (find("#overlay canvas"));
         const [random, photo, pretrained] = ["#random-mask", "#photo", "#pretrained-mask"].map(name =>
-            at(`${name} .pan`).querySelector("img"),
+            find(`${name} .pan`).querySelector("img"),
         );
-        const result = look?.result;
+        const result = session?.result;
         canvas.classList.toggle("is-drawn", Boolean(result && random && photo && pretrained));
         if (!result || !random || !photo || !pretrained) return;
         drawOverlay(canvas, {random, photo, pretrained}, mode, view.x + Number(wipe.value) / 100 / view.scale);
@@ -612,7 +613,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
                       ["pretrained", "only pretrained"],
                       ["both", `both agree (${agreement} here)`],
                   ];
-        at(".legend").replaceChildren(
+        find(".legend").replaceChildren(
             ...legend.map(([name, text]) =>
                 Object.assign(document.createElement("span"), {className: `key ${name}`, textContent: text}),
             ),
@@ -629,20 +630,20 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     // ---- take it along ----
 
     const recolouredFile = async () => {
-        const image = at("#recoloured").querySelector("img");
+        const image = find("#recoloured").querySelector("img");
         return image && (await fetch(image.src)).blob();
     };
     /** @param {string} kind */
     const download = async kind => {
-        const button = at(`#${kind}-button`),
-            own = look,
+        const button = find(`#${kind}-button`),
+            own = session,
             wanted = settings;
         if (!own?.photo.path || button.getAttribute("aria-busy") === "true") return;
         button.setAttribute("aria-busy", "true");
-        const format = /** @type {HTMLSelectElement} */ (at(".format")).value,
+        const format = /** @type {HTMLSelectElement} */ (find(".format")).value,
             link = location.origin + location.pathname;
-        const isWanted = () => own === look;
-        const answer = await insist(
+        const isWanted = () => own === session;
+        const answer = await callUntilAnswered(
             () => server.download({...payload(wanted), kind, format, link}),
             patience(isWanted),
         );
@@ -655,10 +656,10 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         anchor.remove();
     };
     /** @param {() => Promise<unknown>} act @param {string} sentence */
-    const attempt = (act, sentence) => act().catch(error => error.name === "AbortError" || say(sentence));
+    const attempt = (act, sentence) => act().catch(error => error.name === "AbortError" || showNotice(sentence));
     const copyPicture = () =>
         attempt(async () => {
-            const image = /** @type {HTMLImageElement} */ (at("#recoloured").querySelector("img"));
+            const image = /** @type {HTMLImageElement} */ (find("#recoloured").querySelector("img"));
             const canvas = Object.assign(document.createElement("canvas"), {
                 width: image.naturalWidth,
                 height: image.naturalHeight,
@@ -669,7 +670,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
                 canvas.toBlob(png => (png ? resolve(png) : reject(new Error("no picture")))),
             );
             await navigator.clipboard.write([new ClipboardItem({"image/png": blob})]);
-            at(".said").textContent = "The picture is copied.";
+            find(".said").textContent = "The picture is copied.";
         }, "The browser does not allow copying. Use a download instead.");
     const share = () =>
         attempt(async () => {
@@ -681,12 +682,12 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     const copyLink = () =>
         attempt(async () => {
             await navigator.clipboard.writeText(linkOf());
-            at(".said").textContent = "The link is copied.";
+            find(".said").textContent = "The link is copied.";
         }, linkOf());
 
     /** The last colours side by side; a click takes one. */
     const compareColours = () => {
-        const own = look;
+        const own = session;
         const others = Object.values(constants.presets).filter(colour => !tried.includes(colour));
         const colours = [...tried, ...others].slice(0, 4);
         const grid = Object.assign(document.createElement("div"), {className: "colours"});
@@ -700,8 +701,8 @@ export function start(element, {props, trigger, server, upload, watch}, constant
                 dialog.close();
             });
             grid.append(button);
-            const isWanted = () => own === look && dialog.isConnected;
-            insist(() => server.recolour(payload({colour})), patience(isWanted)).then(answer => {
+            const isWanted = () => own === session && dialog.isConnected;
+            callUntilAnswered(() => server.recolour(payload({colour})), patience(isWanted)).then(answer => {
                 if (!answer?.src) return;
                 const image = Object.assign(document.createElement("img"), {src: addressOf(answer.src), alt: ""});
                 button.prepend(image);
@@ -710,8 +711,8 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     };
 
     const enlarge = () => {
-        const stage = at(".stage"),
-            frame = at("#compare");
+        const stage = find(".stage"),
+            frame = find("#compare");
         openDialog(element, "Before and after", [frame], () => {
             stage.append(frame);
             brush.redraw();
@@ -722,16 +723,16 @@ export function start(element, {props, trigger, server, upload, watch}, constant
 
     const brush = createBrush(element, {
         limits: constants.brush,
-        edits: () => look?.photo ?? null,
+        edits: () => session?.photo ?? null,
         colour: () => settings.colour,
         view: () => view,
-        say,
+        say: showNotice,
         onEdit: () => {
             recolour();
             showThumbnails();
         },
     });
-    const {choose, openCamera} = listenForPhotos(element, {take, say, wanted: () => look});
+    const {choose, openCamera} = listenForPhotos(element, {take, say: showNotice, wanted: () => session});
     /** @type {Record<string, () => unknown>} */
     const actions = {
         choose,
@@ -739,11 +740,11 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         clear: () => {
             strip = [];
             showStrip();
-            sessionStorage.removeItem(STORED);
+            sessionStorage.removeItem(STORAGE_KEY);
             previous = null;
             showExample(constants.firstExample);
         },
-        dismiss: () => say(""),
+        dismiss: () => showNotice(""),
         enlarge,
         compare: compareColours,
         copy: copyPicture,
@@ -758,17 +759,17 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         if (preset) change({colour: constants.presets[preset]});
         if (example) {
             showExample(example);
-            at(".bar").scrollIntoView({block: "nearest"});
+            find(".bar").scrollIntoView({block: "nearest"});
         }
         if (kind) download(kind);
         if (zoom === "in") setView(zoomBy(view, 1.5));
         if (zoom === "out") setView(zoomBy(view, 1 / 1.5));
         if (zoom === "whole") setView(WHOLE);
-        if (zoom === "head") setView(viewOf(look?.result?.focus ?? null));
-        if (button.id === "reset") change({...usual, model: settings.model});
+        if (zoom === "head") setView(viewOf(session?.result?.focus ?? null));
+        if (button.id === "reset") change({...defaults, model: settings.model});
     });
-    at("[data-do=share]").hidden = !navigator.share;
-    at("[data-do=copy]").hidden = !("ClipboardItem" in window && navigator.clipboard);
+    find("[data-do=share]").hidden = !navigator.share;
+    find("[data-do=copy]").hidden = !("ClipboardItem" in window && navigator.clipboard);
     watch("value", () => {
         const {colour, second_colour, ...others} = props.value;
         /** @param {string} text @param {string} before */
@@ -783,9 +784,9 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         );
     });
 
-    const {settings: linked, unknown} = fromQuery(new URLSearchParams(location.search), usual, constants);
+    const {settings: linked, unknown} = fromQuery(new URLSearchParams(location.search), defaults, constants);
     settings = linked;
-    if (JSON.stringify(linked) !== JSON.stringify(usual)) {
+    if (JSON.stringify(linked) !== JSON.stringify(defaults)) {
         props.value = settings;
         trigger("push");
     }
@@ -793,7 +794,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     const first = restore();
     if (unknown.length) {
         const named = new Intl.ListFormat("en").format(unknown);
-        first.then(() => say(`The link asks for ${named}, which this page does not offer.`));
-        say(`The link asks for ${named}, which this page does not offer.`);
+        first.then(() => showNotice(`The link asks for ${named}, which this page does not offer.`));
+        showNotice(`The link asks for ${named}, which this page does not offer.`);
     }
 }

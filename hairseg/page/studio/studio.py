@@ -52,8 +52,11 @@ DETAIL_SIDE = 1280  # longer side in pixels of a magnified window
 # title and credit by name
 EXAMPLE_TITLES: dict[str, tuple[str, str]] = json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8"))
 
-# by the first preset of each family of colours
-FAMILY_HEADINGS = {"black": '<span class="family">Natural</span>', "silver": '<span class="family">Fashion</span>'}
+# headings of the colour families, by the first preset of each
+FAMILY_HEADINGS = {"black": '<span class="family">Natural</span>', "silver": '<span class="family">Bold</span>'}
+
+# levels of natural colours as hairdressers number them, from 1 (black) to 10 (lightest)
+LEVELS = {"black": 1, "dark brown": 3, "chestnut": 5, "copper": 6, "dark blond": 7, "light blond": 9, "platinum": 10}
 
 DOWNLOADS = {
     "recoloured-jpeg": "Recoloured, JPEG",
@@ -403,12 +406,22 @@ def swatch_id(preset: str) -> str:
     return f"swatch-{preset.replace(' ', '-')}"
 
 
+def swatch_label(preset: str) -> str:
+    """Return a preset's name, and its level where hairdressers give it one.
+
+    Example:
+        >>> swatch_label("light blond"), swatch_label("violet")
+        ('light blond (9)', 'violet')
+    """
+    return f"{preset} ({LEVELS[preset]})" if preset in LEVELS else preset
+
+
 def read_template(modules: str) -> str:
     """Return the markup of the component, with presets, downloads and examples."""
     swatches = "".join(
         FAMILY_HEADINGS.get(name, "")
         + f'<button type="button" class="swatch" id="{swatch_id(name)}" data-preset="{name}" aria-pressed="false" '
-        f'style="--swatch: {code}; --index: {index}"><span class="thumbnail"></span>{name}</button>'
+        f'style="--swatch: {code}; --index: {index}"><span class="thumbnail"></span>{swatch_label(name)}</button>'
         for index, (name, code) in enumerate(PRESETS.items())
     )
     downloads = "".join(

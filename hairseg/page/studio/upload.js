@@ -33,7 +33,7 @@ export function listenForPhotos(element, {take, say, wanted}) {
     let asked = {};
     const openCamera = async () => {
         const own = {},
-            look = wanted();
+            session = wanted();
         asked = own;
         /** @type {MediaStream} */
         let stream;
@@ -45,7 +45,7 @@ export function listenForPhotos(element, {take, say, wanted}) {
         const stop = () => {
             for (const track of stream.getTracks()) track.stop();
         };
-        if (own !== asked || look !== wanted() || !element.checkVisibility()) return stop(); // no longer wanted
+        if (own !== asked || session !== wanted() || !element.checkVisibility()) return stop(); // no longer wanted
         const video = Object.assign(document.createElement("video"), {
             srcObject: stream,
             autoplay: true,
