@@ -23,6 +23,8 @@ with suppress(ImportError):  # training does not require pillow-heif
 MAX_PIXELS = 120_000_000
 # Pillow warns above 90 megapixels; `load_photo` has its own limit.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+# It also warns of malformed metadata, which do not affect the photo.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 # What cameras, phones, browsers and data sets write. An allow-list, since Pillow passes some other formats to external
 # programs (EPS to Ghostscript) whatever the file's suffix, and decodes others while opening them (ICO).
@@ -115,7 +117,11 @@ def load_photo(
     name = name or "The picture"
     try:
         if isinstance(source, Image.Image):
+            if not source.width or not source.height:
+                raise InputError(f"{name} has no pixels.", remedy="Pass a picture of at least one pixel.")
             return _to_rgb(source, name)
+        if not isinstance(source, (str, Path, bytes)) and not source.seekable():  # such as a download or a pipe
+            source = source.read()
         return _decode(io.BytesIO(source) if isinstance(source, bytes) else source, name, longer_side)
     except UnidentifiedImageError:
         raise InputError(
@@ -233,12 +239,12 @@ def as_alpha(alpha: ArrayLike, shape: tuple[int, int]) -> np.ndarray:
 
 def _to_numpy(array: Any) -> np.ndarray:
     """Convert what NumPy can, and PyTorch tensors on any device, without importing PyTorch."""
-    if hasattr(array, "detach"):
-        array = array.detach().cpu()
-        array = array.float() if array.is_floating_point() else array  # NumPy has no bfloat16
     try:
+        if hasattr(array, "detach"):
+            array = array.detach().cpu()
+            array = array.float() if array.is_floating_point() else array  # NumPy has no bfloat16
         return np.asarray(array)
-    except ValueError:  # nested lists of different lengths
+    except (ValueError, TypeError, NotImplementedError):  # lists of different lengths, sparse or meta tensors
         raise InputError("A photo or mask must be an array.", remedy="Pass a NumPy array.") from None
 
 
