@@ -1,5 +1,6 @@
 """Exit codes and error messages of all commands."""
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -17,6 +18,8 @@ def run(command: Callable[[], int | None]) -> NoReturn:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the parent process has closed it
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as on stderr, characters that the terminal lacks are escaped
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         sys.exit(command())
     except InputError as error:
