@@ -117,11 +117,7 @@ def load_photo(
     name = name or "The picture"
     try:
         if isinstance(source, Image.Image):
-            if not source.width or not source.height:
-                raise InputError(f"{name} has no pixels.", remedy="Pass a picture of at least one pixel.")
             return _to_rgb(source, name)
-        if not isinstance(source, (str, Path, bytes)) and not source.seekable():  # such as a download or a pipe
-            source = source.read()
         return _decode(io.BytesIO(source) if isinstance(source, bytes) else source, name, longer_side)
     except UnidentifiedImageError:
         raise InputError(
@@ -283,6 +279,8 @@ def _is_camera_raw(image: Any) -> bool:
 
 
 def _decode(file: str | Path | BinaryIO, name: str, longer_side: int | None) -> np.ndarray:
+    if not isinstance(file, (str, Path)) and not file.seekable():  # such as a download or a pipe
+        file = io.BytesIO(file.read())
     with _open(file, name) as image:
         try:
             return _to_rgb(image, name, longer_side)
@@ -314,6 +312,8 @@ def _decode_unterminated_jpeg(content: bytes, name: str, longer_side: int | None
 
 
 def _to_rgb(image: Image.Image, name: str, longer_side: int | None = None) -> np.ndarray:
+    if not image.width * image.height:
+        raise InputError(f"{name} has no pixels.", remedy="Choose another picture.")
     if image.width * image.height > MAX_PIXELS:  # checked before `draft` reduces the size
         raise _too_large(name)
     if longer_side:

@@ -21,6 +21,8 @@ from hairseg.paper import VARIANTS
 from hairseg.repository import BUNDLED, ModelRepository
 from hairseg.repository.config import Config
 
+_IMPORTING_PROCESS = os.getpid()
+
 
 class HairPredictor:
     """The networks of one model repository, for any number of photos. It may be shared by threads.
@@ -43,6 +45,8 @@ class HairPredictor:
         repository = ModelRepository(folder)
         self.config: Config = repository.config
         self.device = torch.device(device)
+        if os.getpid() != _IMPORTING_PROCESS:
+            self._use_one_thread()
         self.networks: dict[str, nn.Module] = {
             variant: prepare_for_inference(repository.load_network(variant), self.device)
             for variant in (variants or [name for name in VARIANTS if name in self.config.variants])
@@ -187,9 +191,14 @@ class HairPredictor:
                 f"A predictor on {self.device} cannot be used in a forked process.",
                 remedy='Create it there, or start processes with the method "spawn".',
             )
-        torch.set_num_threads(1)
-        cv2.setNumThreads(1)
+        self._use_one_thread()
         self._start_threads()
+
+    @staticmethod
+    def _use_one_thread() -> None:
+        """Avoid the thread pools of PyTorch and OpenCV, whose threads a fork does not copy."""
+        torch.set_num_threads(1)
+        cv2.setNumThreads(0)  # 1 would wait for the end of the threads that do not exist
 
     def _alpha(self, network: nn.Module, photo: np.ndarray, batch: torch.Tensor) -> np.ndarray:
         return self._predict(network, photo, batch).alpha(photo)
