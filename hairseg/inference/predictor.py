@@ -11,12 +11,12 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from hairseg.errors import InputError
+from hairseg.errors import InputError, raise_if_unknown
 from hairseg.hub.publish import push
 from hairseg.hub.resolve import resolve
 from hairseg.images import as_photo
 from hairseg.inference.multiscale import TwoPassPrediction, find_zoom_windows, merge_passes
-from hairseg.networks.devices import autocast, prepare_for_inference
+from hairseg.networks.devices import autocast, prepare_for_inference, select_device
 from hairseg.paper import VARIANTS
 from hairseg.repository import BUNDLED, ModelRepository
 from hairseg.repository.config import Config
@@ -37,14 +37,14 @@ class HairPredictor:
         device: where they run.
 
     Raises:
-        InputError: the repository is incomplete, or lacks one of the variants.
+        InputError: the repository is incomplete, or lacks one of the variants, or the device is not available.
     """
 
     def __init__(self, folder: str | Path, variants: Iterable[str] | None = None, device: str | torch.device = "cpu"):
         self.folder = Path(folder).absolute()
         repository = ModelRepository(folder)
         self.config: Config = repository.config
-        self.device = torch.device(device)
+        self.device = select_device(str(device))
         if os.getpid() != _IMPORTING_PROCESS:
             self._use_one_thread()
         self.networks: dict[str, nn.Module] = {
@@ -164,8 +164,9 @@ class HairPredictor:
             Alpha: float32 in [0, 1], (height, width), edges refined. It is less accurate on small heads than `alphas`.
 
         Raises:
-            InputError: the array is not a photo.
+            InputError: the array is not a photo, or the variant is not loaded.
         """
+        raise_if_unknown("The variant", variant, self.networks)
         photo = as_photo(photo)
         self._adapt_to_fork()
         batch = self._preprocess([photo])

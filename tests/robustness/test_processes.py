@@ -1,4 +1,4 @@
-"""Predictors in other processes."""
+"""Predictors in other processes, and on devices that are missing."""
 
 import multiprocessing
 import time
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from conftest import draw_portrait
 
+from hairseg.errors import InputError
 from hairseg.inference.predictor import HairPredictor
 
 
@@ -30,3 +31,15 @@ def test_a_predictor_that_is_loaded_in_another_process_gives_the_same_alpha(meth
         alpha = pool.apply_async(predict, (predictor, photo)).get(timeout=60)
     cv2.setNumThreads(opencv_threads)
     assert np.abs(alpha - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "meta", "gpu"])
+def test_a_missing_device_is_reported_in_one_sentence(device, small_repository):
+    with pytest.raises(InputError, match=rf"^The device '{device}' is not available\. Choose auto, cpu or cuda\.$"):
+        HairPredictor(small_repository, device=device)
+
+
+def test_a_variant_that_is_not_loaded_is_named(small_repository):
+    predictor = HairPredictor(small_repository, ["random"])
+    with pytest.raises(InputError, match=r"^The variant 'pretrained' is unknown\. Choose one of random\.$"):
+        predictor.predict_single_pass(draw_portrait(1)[0], "pretrained")
