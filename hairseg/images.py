@@ -25,6 +25,8 @@ with suppress(ImportError):  # training does not require pillow-heif
 MAX_PIXELS = 120_000_000
 # Pillow warns above 90 megapixels; `load_photo` has its own limit.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+# It also warns of malformed metadata, which do not affect the photo.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 # Formats of cameras, phones, browsers and data sets. Others are refused: Pillow passes some to external programs, such
 # as EPS to Ghostscript, whatever the file's suffix, and decodes some while opening them (ICO).
@@ -114,7 +116,7 @@ def load_photo(
     name = name or "The picture"
     try:
         if isinstance(source, Image.Image):
-            return _to_rgb(source)
+            return _to_rgb(source, name)
         with _as_file(source) as file:
             return _decode(file, name, longer_side)
     except InputError:
@@ -218,12 +220,12 @@ def as_alpha(alpha: ArrayLike, shape: tuple[int, int]) -> np.ndarray:
 
 def _to_numpy(array: Any) -> np.ndarray:
     """Convert what NumPy can, and PyTorch tensors on any device, without importing PyTorch."""
-    if hasattr(array, "detach"):
-        array = array.detach().cpu()
-        array = array.float() if array.is_floating_point() else array  # NumPy has no bfloat16
     try:
+        if hasattr(array, "detach"):
+            array = array.detach().cpu()
+            array = array.float() if array.is_floating_point() else array  # NumPy has no bfloat16
         return np.asarray(array)
-    except ValueError:  # nested lists of different lengths
+    except (ValueError, TypeError, NotImplementedError):  # lists of different lengths, sparse or meta tensors
         raise InputError("A photo or mask must be an array.", remedy="Pass a NumPy array.") from None
 
 
@@ -273,9 +275,11 @@ def _is_camera_raw(image: Any) -> bool:
 
 
 def _decode(file: BinaryIO, name: str, longer_side: int | None) -> np.ndarray:
+    if not file.seekable():  # such as a download or a pipe
+        file = io.BytesIO(file.read())
     with _open(file, name) as image:
         try:
-            return _to_rgb(image, longer_side)
+            return _to_rgb(image, name, longer_side)
         except OSError:
             if image.format not in ("JPEG", "MPO"):
                 raise
@@ -302,7 +306,9 @@ def _decode_unterminated_jpeg(content: bytes, longer_side: int | None) -> np.nda
     return photos[0]
 
 
-def _to_rgb(image: Image.Image, longer_side: int | None = None) -> np.ndarray:
+def _to_rgb(image: Image.Image, name: str, longer_side: int | None = None) -> np.ndarray:
+    if not image.width * image.height:
+        raise InputError(f"{name} has no pixels.", remedy="Choose another picture.")
     if image.width * image.height > MAX_PIXELS:  # before `draft` reduces the size
         raise Image.DecompressionBombError
     if longer_side:

@@ -1,5 +1,6 @@
 """The command `hairseg`: one module per verb, combined in `hairseg.cli.app`."""
 
+import io
 import os
 import sys
 from typing import NoReturn
@@ -24,6 +25,8 @@ def main(*words: str) -> NoReturn:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the parent process has closed it
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as on stderr, characters that the terminal lacks are escaped
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         from hairseg.cli.app import invoke  # here, so that Ctrl-C during the import is handled
 

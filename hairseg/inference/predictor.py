@@ -11,15 +11,17 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from hairseg.errors import InputError
+from hairseg.errors import InputError, raise_if_unknown
 from hairseg.hub.publish import push
 from hairseg.hub.resolve import resolve
 from hairseg.images import as_photo
 from hairseg.inference.multiscale import TwoPassPrediction, find_zoom_windows, merge_passes
-from hairseg.networks.devices import autocast, prepare_for_inference
+from hairseg.networks.devices import autocast, prepare_for_inference, select_device
 from hairseg.paper import VARIANTS
 from hairseg.repository import BUNDLED, ModelRepository
 from hairseg.repository.config import Config
+
+_IMPORTING_PROCESS = os.getpid()
 
 
 class HairPredictor:
@@ -34,14 +36,16 @@ class HairPredictor:
         device: device of the networks.
 
     Raises:
-        InputError: the repository is incomplete, or lacks one of the variants.
+        InputError: the repository is incomplete, or lacks one of the variants, or the device is not available.
     """
 
     def __init__(self, folder: str | Path, variants: Iterable[str] | None = None, device: str | torch.device = "cpu"):
         self.folder = Path(folder).absolute()
         repository = ModelRepository(folder)
         self.config: Config = repository.config
-        self.device = torch.device(device)
+        self.device = select_device(str(device))
+        if os.getpid() != _IMPORTING_PROCESS:
+            self._use_one_thread()
         self.networks: dict[str, nn.Module] = {
             variant: prepare_for_inference(repository.load_network(variant), self.device)
             for variant in (variants or [name for name in VARIANTS if name in self.config.variants])
@@ -156,8 +160,9 @@ class HairPredictor:
             Alpha: float32 in [0, 1], (height, width), with refined edges; less accurate for small heads than `alphas`.
 
         Raises:
-            InputError: the array is not a photo.
+            InputError: the array is not a photo, or the variant is not loaded.
         """
+        raise_if_unknown("The variant", variant, self.networks)
         array, batch = self._prepare(photo)
         return self._predict(self.networks[variant], array, batch, zoom=False).alpha(array)
 
@@ -187,9 +192,14 @@ class HairPredictor:
                 f"A predictor on {self.device} cannot be used in a forked process.",
                 remedy='Create it there, or start processes with the method "spawn".',
             )
-        torch.set_num_threads(1)
-        cv2.setNumThreads(1)
+        self._use_one_thread()
         self._start_threads()
+
+    @staticmethod
+    def _use_one_thread() -> None:
+        """Avoid the thread pools of PyTorch and OpenCV, whose threads a fork does not copy."""
+        torch.set_num_threads(1)
+        cv2.setNumThreads(0)  # 1 would wait for the end of the threads that do not exist
 
     def _alpha(self, network: nn.Module, photo: np.ndarray, batch: torch.Tensor) -> np.ndarray:
         return self._predict(network, photo, batch).alpha(photo)
