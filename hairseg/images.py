@@ -284,10 +284,10 @@ def _decode(file: BinaryIO, name: str, longer_side: int | None) -> np.ndarray:
             if image.format not in ("JPEG", "MPO"):
                 raise
     file.seek(0)
-    return _decode_unterminated_jpeg(file.read(), longer_side)
+    return _decode_unterminated_jpeg(file.read(), name, longer_side)
 
 
-def _decode_unterminated_jpeg(content: bytes, longer_side: int | None) -> np.ndarray:
+def _decode_unterminated_jpeg(content: bytes, name: str, longer_side: int | None) -> np.ndarray:
     """Decode a JPEG that lacks its end marker, with one added.
 
     If rows are missing, libjpeg decodes any bytes before the marker as pixels; after a complete scan it skips them. So
@@ -300,7 +300,7 @@ def _decode_unterminated_jpeg(content: bytes, longer_side: int | None) -> np.nda
     photos: list[np.ndarray] = []
     for filler in (b"", 64 * b"\x5a"):
         with Image.open(io.BytesIO(content + filler + JPEG_END_MARKER), formats=["JPEG"]) as image:
-            photos.append(_to_rgb(image, longer_side))
+            photos.append(_to_rgb(image, name, longer_side))
     if not np.array_equal(photos[0], photos[1]):
         raise OSError("rows are missing")
     return photos[0]
