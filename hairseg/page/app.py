@@ -24,6 +24,7 @@ from hairseg.page.preview import TITLE, LinkPreview
 from hairseg.page.registry import ModelRegistry
 from hairseg.page.scores import (
     build_scores,
+    read_or_default,
     render_scores,
     render_transfer,
 )
@@ -134,7 +135,7 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
             ]
 
         def render_step(step: Any, name: Any) -> str:
-            return render_transfer(models.find(name).metrics, step)
+            return read_or_default(lambda: render_transfer(models.find(name).metrics, step), "")
 
         shown = [board, *scores, *code]
         gr.on([page.load, model.change], render_model, model, shown, **SERVER_EVENT)

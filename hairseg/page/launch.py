@@ -88,9 +88,10 @@ def launch(
             )
         except OSError:
             raise InputError(f"{host}:{port} cannot be used.", remedy="Choose another --port.") from None
-        REGULAR.start()
-        models.predictor()
-        page.block_thread()
+        with suppress(KeyboardInterrupt):  # while the networks are loaded
+            REGULAR.start()
+            models.predictor()
+            page.block_thread()
     with suppress(OSError):  # a closed pipe
         sys.stdout.flush()
     os._exit(0)  # threads that still work would write photos into a folder that nobody removes

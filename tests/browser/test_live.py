@@ -13,6 +13,7 @@ from gradio.utils import get_upload_folder
 from playwright.sync_api import expect
 
 from hairseg.images import load_photo
+from hairseg.page.live.live import MAX_IDLE_SECONDS
 
 WATCH_CAMERAS = """() => {
     window.cameras = [];
@@ -153,6 +154,7 @@ def test_the_colour_of_the_first_tab_is_taken_along(page):
 
 
 def test_a_picture_is_frozen_compared_and_taken_to_the_first_tab(tab):
+    tab.wait_for_timeout(1000 * MAX_IDLE_SECONDS + 1000)  # for the streams of the tests before, which ended offline
     start(tab)
     tab.get_by_role("button", name="Freeze").click()
     tab.wait_for_timeout(1000)

@@ -94,8 +94,8 @@ def test_modern_recipe_on_two_data_sets_and_scenes(portraits, tmp_path):
     )
     done = run_here(*words, "--output", output)
     entry = ModelRepository(output).validate().variants["random"]
-    assert entry.datasets == ["celebamask-hq", "figaro1k"] and entry.images.train >= 9 + 2
-    assert entry.images.test == entry.images.scenes == 3
+    assert entry.datasets == ["celebamask-hq", "figaro1k"] and entry.images["train"] >= 9 + 2
+    assert entry.images["test"] == entry.images["scenes"] == 3
     assert (entry.loss, entry.optimiser, entry.schedule, entry.augmentation["distant_scale"]) == (
         "bce-dice",
         "adamw",
@@ -143,7 +143,7 @@ def test_fine_tuning_on_a_folder_of_photos(trained, tmp_path):
     entry = ModelRepository(tmp_path / "run").validate().variants["random"]
     assert entry.init == "random" and entry.weights == {"street/head": 0.5, "animals": 2.0}
     assert "--scenes rooms animals --weights street/head=0.5 animals=2 --start drawn" in entry.command
-    assert entry.started_from == ModelRepository(start).validate().variants["random"] and entry.images.train > 10
+    assert entry.started_from == ModelRepository(start).validate().variants["random"] and entry.images["train"] > 10
     before, after = (
         ModelRepository(folder).load_network("random").state_dict() for folder in (start, tmp_path / "run")
     )
@@ -221,4 +221,4 @@ def test_mistakes_print_one_line_in_separate_processes(tmp_path):
     assert "'mauve-ish' is not a colour" in line
     with socket.create_server(("127.0.0.1", 0)) as taken:
         line = error_line("app.py", "--port", taken.getsockname()[1], run=run_python)
-    assert "is not available. Choose another --port" in line
+    assert "cannot be used. Choose another --port" in line
