@@ -1,6 +1,7 @@
 """The package as pip installs it, outside of the checkout."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -115,7 +116,7 @@ def test_installed_package_trains_and_evaluates(site, portraits, tmp_path):
 def test_installed_package_serves_the_page(site, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
-    environment = {"PYTHONPATH": str(site), "TMPDIR": str(tmp_path), "GRADIO_ANALYTICS_ENABLED": "False"}
+    environment = {**os.environ, "PYTHONPATH": str(site), "TMPDIR": str(tmp_path), "GRADIO_ANALYTICS_ENABLED": "False"}
     words = [sys.executable, str(site / "bin" / "hairseg"), "serve", "--port", port]
     process = subprocess.Popen(words, cwd=site.parent, env=environment, stderr=subprocess.PIPE, text=True)
     try:
