@@ -169,7 +169,7 @@ def render_transfer(metrics: "Metrics", step: int) -> str:
     frames, side = experiment.frames or 0, experiment.image_size or 0
     return (
         f"**Trained on {photos:,} photos:**\n\n{markdown_table(['network', 'F1'], rows)}\n\n"
-        f"A short experiment of its own: every network saw {frames:,} pictures of {side} "
+        f"A separate, short experiment: every network saw {frames:,} pictures of {side} "
         "pixels during training, fewer than the served ones. So its F1 is lower than in the table below."
     )
 

@@ -627,7 +627,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         });
     }
 
-    // ---- take it along ----
+    // ---- downloads and sharing ----
 
     const recolouredFile = async () => {
         const image = find("#recoloured").querySelector("img");
