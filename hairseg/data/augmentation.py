@@ -30,7 +30,8 @@ class Augmentation:
         scale: range for most photos.
         distant_prob: probability of people in a scene at `distant_scale`.
         distant_scale: range for distant people.
-        second_person_prob: probability of a second person in a frame with distant people.
+        second_person_prob: probability of a second person in a frame with distant people, and of each further one.
+        max_people: maximum number of distant people in a frame.
         no_person_prob: probability of a scene without people.
         scene_prob: probability of a scene behind other photos; without one, photos are padded.
         scene_crop: range of the part of a scene that fills the frame, as a fraction of its shorter side.
@@ -43,6 +44,7 @@ class Augmentation:
         contrast: maximum change of the factor.
         saturation: maximum change of the factor.
         hue: maximum shift of the hue in turns.
+        dim_light_prob: probability of a frame in dim, warm light.
         greyscale_prob: probability of a grey frame.
         blur_prob: probability of a blurred frame.
         jpeg_prob: probability of a compressed frame.
@@ -52,6 +54,7 @@ class Augmentation:
     distant_prob: float = 0.25
     distant_scale: tuple[float, float] = (0.14, 0.7)
     second_person_prob: float = 0.3
+    max_people: int = 2
     no_person_prob: float = 0.05
     scene_prob: float = 0.6
     scene_crop: tuple[float, float] = (0.5, 1.0)
@@ -63,6 +66,7 @@ class Augmentation:
     contrast: float = 0.35
     saturation: float = 0.35
     hue: float = 0.04
+    dim_light_prob: float = 0.0
     greyscale_prob: float = 0.08
     blur_prob: float = 0.2
     jpeg_prob: float = 0.3
@@ -146,7 +150,7 @@ class AugmentedPhotos(Dataset[RenderBatch]):
             if is_empty:
                 return placements, settings.scene_colour > 0
         people = [index]
-        if is_distant and rng.random() < settings.second_person_prob:
+        while is_distant and len(people) < settings.max_people and rng.random() < settings.second_person_prob:
             people.append(int(rng.integers(len(self.people))))
         for person in people:
             scale = _log_uniform(rng, *(settings.distant_scale if is_distant else settings.scale))
@@ -223,11 +227,19 @@ def _draw_effects(rng: np.random.Generator, settings: Augmentation, varies_colou
         contrast = draw_factor(settings.contrast)
         jitter = _colour_matrix(draw_factor(settings.saturation), rng.uniform(-settings.hue, settings.hue))
         colours = draw_factor(settings.brightness) * jitter @ colours
+    if settings.dim_light_prob and rng.random() < settings.dim_light_prob:
+        colours = _draw_dim_light(rng) @ colours
     if rng.random() < settings.greyscale_prob:
         colours = _colour_matrix(0, 0) @ colours
     sigma = rng.uniform(0.3, 1.5) if rng.random() < settings.blur_prob else 0
     quality = rng.uniform(30, 95) if rng.random() < settings.jpeg_prob else 0
     return Effects(colours, contrast, sigma, quality)
+
+
+def _draw_dim_light(rng: np.random.Generator) -> np.ndarray:
+    """Return an RGB matrix (3, 3) that darkens by a factor of 0.25 to 0.8; green and blue get up to 0.7 and 0.5 of it."""
+    warmth = rng.random()
+    return _log_uniform(rng, 0.25, 0.8) * np.diag([1, 1 - 0.3 * warmth, 1 - 0.5 * warmth])
 
 
 def _colour_matrix(saturation: float, hue: float) -> np.ndarray:

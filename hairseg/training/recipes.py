@@ -104,7 +104,19 @@ MODERN = Recipe(
     final_augmentation=Augmentation(no_person_prob=0.2, scene_crop=(0.3, 1.0), scene_colour=0.8),
 )
 
-# Adapts trained networks to new types of photos, such as whole persons. A quarter of the frames shows no person.
+# A quarter of the frames shows no person, a fifth up to five people in the distance, a fifth is dim.
+FINETUNE_AUGMENTATION = Augmentation(
+    distant_prob=0.2,
+    distant_scale=(0.1, 0.7),
+    second_person_prob=0.5,
+    max_people=5,
+    dim_light_prob=0.2,
+    no_person_prob=0.25,
+    scene_crop=(0.25, 1.0),
+    scene_colour=0.5,
+)
+
+# Adapts trained networks to new types of photos, such as whole persons.
 FINETUNE = replace(
     MODERN,
     epochs=4,
@@ -112,8 +124,8 @@ FINETUNE = replace(
     serve_scale=11 / 12,
     learning_rate=5e-4,
     low_res_fraction=0.5,
-    augmentation=Augmentation(distant_prob=0.2, no_person_prob=0.25, scene_crop=(0.25, 1.0), scene_colour=0.5),
-    final_augmentation=Augmentation(distant_prob=0.2, no_person_prob=0.25, scene_crop=(0.25, 1.0), scene_colour=0.8),
+    augmentation=FINETUNE_AUGMENTATION,
+    final_augmentation=replace(FINETUNE_AUGMENTATION, scene_colour=0.8),
     init_blend=0.3,
 )
 

@@ -217,6 +217,25 @@ def test_second_person_adds_hair(people, scenes):
     assert sum(hair_of_two) > 1.5 * sum(hair_of_one)
 
 
+def test_crowds_add_hair(people, scenes):
+    settings = replace(PLAIN, distant_prob=1.0, distant_scale=(0.2, 0.2), second_person_prob=1.0, max_feather=0.0)
+
+    def count_hair(max_people: int) -> int:
+        crowd = replace(settings, max_people=max_people)
+        return sum(int((render_one(people, scenes, crowd, seed)[1] == 1).sum()) for seed in range(12))
+
+    assert count_hair(5) > 1.7 * count_hair(2)
+
+
+def test_dim_light_darkens_and_warms(people):
+    bright, _ = render_one(people, NO_SCENES, PLAIN, 0)
+    for seed in range(6):
+        dim, _ = render_one(people, NO_SCENES, replace(PLAIN, dim_light_prob=1.0), seed)
+        ratios = dim.float().mean((0, 1)) / bright.float().mean((0, 1)).clamp(min=1)
+        assert 0.2 < ratios[0] < 0.85
+        assert 0.4 * ratios[0] < ratios[2] <= ratios[0] + 0.05
+
+
 def test_frames_without_people_show_only_a_scene(people, scenes):
     photo, mask = render_one(people, scenes, replace(PLAIN, no_person_prob=1.0), 0)
     assert not mask.any()
