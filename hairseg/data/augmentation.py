@@ -237,7 +237,7 @@ def _draw_effects(rng: np.random.Generator, settings: Augmentation, varies_colou
 
 
 def _draw_dim_light(rng: np.random.Generator) -> np.ndarray:
-    """Return an RGB matrix (3, 3) that darkens by a factor of 0.25 to 0.8; green and blue get up to 0.7 and 0.5 of it."""
+    """Return a diagonal RGB matrix (3, 3) that darkens all channels, blue most and red least."""
     warmth = rng.random()
     return _log_uniform(rng, 0.25, 0.8) * np.diag([1, 1 - 0.3 * warmth, 1 - 0.5 * warmth])
 
