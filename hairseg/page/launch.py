@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies_environment
 
 from hairseg.environment import env
@@ -18,6 +18,8 @@ from hairseg.page.store import PhotoStore, temporary_folder
 from hairseg.paper import VARIANTS
 
 if TYPE_CHECKING:
+    import gradio as gr
+
     from hairseg.inference.predictor import HairPredictor
 
 
@@ -75,19 +77,7 @@ def launch(
 
         login = Login(credentials) if credentials else None
         page = build_page(photos, notices)
-        try:
-            page.launch(
-                server_name=host,
-                server_port=port,
-                root_path=root_path,
-                share=share,
-                auth=login.check if login else None,
-                mcp_server=mcp,
-                prevent_thread_lock=True,
-                inbrowser=has_desktop(),
-            )
-        except OSError:
-            raise InputError(f"{host}:{port} cannot be used.", remedy="Choose another --port.") from None
+        start(page, host, port, root_path=root_path, share=share, auth=login.check if login else None, mcp_server=mcp)
         with suppress(KeyboardInterrupt):  # while the networks are loaded
             REGULAR.start()
             models.predictor()
@@ -95,6 +85,18 @@ def launch(
     with suppress(OSError):  # a closed pipe
         sys.stdout.flush()
     os._exit(0)  # threads that still work would write photos into a folder that nobody removes
+
+
+def start(page: "gr.Blocks", host: str, port: int, **options: Any) -> None:
+    """Begin to serve a page in the background.
+
+    Raises:
+        InputError: The address is not free.
+    """
+    try:
+        page.launch(server_name=host, server_port=port, prevent_thread_lock=True, inbrowser=has_desktop(), **options)
+    except OSError:
+        raise InputError(f"{host}:{port} cannot be used.", remedy="Choose another --port.") from None
 
 
 def parse_root_path(text: str) -> str:
