@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 from hairseg.data.datasets import Pair, hash_fraction
 from hairseg.evaluation.full_resolution import load_full_resolution
-from hairseg.evaluation.metrics import MaskCounts
+from hairseg.evaluation.metrics import MaskCounts, bootstrap_interval
 from hairseg.inference.predictor import HairPredictor
 from hairseg.networks.preprocessing import resize_mask
 from hairseg.repository.metrics import FalseHair, HairlessScores, HairlessType, Scores
@@ -102,6 +102,11 @@ def _summarise(fractions: dict[str, list[float]]) -> HairlessType:
     return HairlessType(
         images=len(next(iter(fractions.values()))),
         variants={
-            variant: FalseHair(mean=float(np.mean(found)), worst=max(found)) for variant, found in fractions.items()
+            variant: FalseHair(
+                mean=float(np.mean(found)),
+                worst=max(found),
+                mean_interval=bootstrap_interval(found, np.ones(len(found))),
+            )
+            for variant, found in fractions.items()
         },
     )

@@ -203,13 +203,8 @@ def _train_variant(run: _Run, variant: str) -> VariantConfig:
 def _score(run: _Run, tests: dict[str, PhotoArrays], backdrops: dict[str, list[np.ndarray]]) -> None:
     """Score the repository on the test photos of each data set; write metrics, figures and card; print the scores."""
     predictor = HairPredictor(run.repository.folder, device=run.accelerator.device)
-    first, *others = ((dataset, pairs) for dataset, pairs in run.photos.pairs["test"].items() if pairs)
-
-    def score(dataset: str, pairs: list[Pair], repository: ModelRepository | None = None) -> Metrics:
-        return evaluate(predictor, dataset, "test", pairs, tests[dataset], backdrops, repository)
-
-    metrics = score(*first, run.repository)
-    metrics = metrics.model_copy(update={"others": [score(*other) for other in others]})
+    datasets = {dataset: pairs for dataset, pairs in run.photos.pairs["test"].items() if pairs}
+    metrics = evaluate(predictor, "test", datasets, tests, backdrops, run.repository)
     run.repository.save_metrics(metrics)
     run.repository.save_card(render_card(predictor.config, metrics, run.options.push_to or "USER/NAME"))
     print(format_report(metrics))

@@ -109,8 +109,8 @@ def test_modern_recipe_on_two_data_sets_and_scenes(portraits, tmp_path):
     card = (output / "README.md").read_text()
     assert (
         f"{metrics['full_resolution']['random']['boundary_iou']:.4f}" in card
-        and "| hair: kinky, figaro1k, 2 photos |" in card
-        and "| photo 1/5 of a scene, celebamask-hq, " in card
+        and "| Coily and Afro hair | 2 | Figaro1k |" in card
+        and "| Small heads: a fifth of the picture | 3 | CelebAMask-HQ |" in card
     )
     assert "figaro1k, split test, 2 photos" in done.stdout and "photos without people" in done.stdout
     assert "is a second data set with the name celebamask-hq" in error_line(
