@@ -58,7 +58,7 @@ def evaluate(
         update={
             "framing_photos": len(pairs),
             "framing": score_framing(predictor, dataset, pairs, backdrops),
-            "hairless": score_hairless(predictor, scenes),
+            "hairless": score_hairless(predictor.alphas, predictor.config.threshold, scenes),
         }
     )
 

@@ -48,8 +48,8 @@ LEGEND = (
 )
 
 INTERVALS = (
-    "Numbers in brackets: with other photos of the same type, the score lies between them in 95 of 100 cases. Few photos "
-    "give a wide interval."
+    "In brackets is the 95 % interval: how far the score would vary with other photos of the same type. "
+    "Few photos give a wide interval."
 )
 
 

@@ -45,8 +45,8 @@ LABELLED_BY_AGREEMENT = frozenset({"everyday", "hair-types"})
 """Data sets whose masks are what three networks agree on, one of them of HairSeg 0.10."""
 
 AGREEMENT_NOTE = (
-    "These masks were not drawn by people: they are what three networks agree on, one of them an early HairSeg network. "
-    "Where the three disagree, nothing is scored. Such scores flatter and cannot be compared with those above."
+    "These masks were not drawn by people: they are what three networks agree on, one of them an early HairSeg "
+    "network. Where the three disagree, nothing is scored. Such scores flatter and cannot be compared with those above."
 )
 
 

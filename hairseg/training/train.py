@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from accelerate import Accelerator
 
-from hairseg.data.datasets import LAYOUTS, Pair, load_scenes
+from hairseg.data.datasets import LAYOUTS, load_scenes
 from hairseg.data.decoded import PhotoArrays
 from hairseg.errors import InputError, quote, raise_if_any, raise_if_unknown
 from hairseg.evaluation.evaluate import evaluate
@@ -24,7 +24,6 @@ from hairseg.networks.preprocessing import Preprocessing
 from hairseg.paper import VARIANTS
 from hairseg.repository.config import Config, VariantConfig
 from hairseg.repository.export import check_packages, export_onnx
-from hairseg.repository.metrics import Metrics
 from hairseg.repository.repository import CONFIG_FILE, ModelRepository
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import train_variant

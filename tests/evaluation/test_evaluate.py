@@ -1,5 +1,4 @@
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -133,15 +132,11 @@ def test_scenes_add_framing_and_hairless_scores(small_repository, portraits, tmp
 
 
 def test_types_of_scenes_are_scored_apart_the_worst_first():
-    class Predictor:
-        networks, config = ("one",), SimpleNamespace(threshold=0.5)
-
-        def alphas(self, photo):
-            return {"one": photo[..., 0] / 255}
-
     dark, light = np.zeros((4, 4, 3)), np.full((4, 4, 3), 255)
-    scores = score_hairless(Predictor(), {"rooms": [dark, dark], "animals": [dark, light, light]})
-    assert scores.images == 5 and scores.variants["one"] == FalseHair(mean=0.4, worst=1.0)
+    scenes = {"rooms": [dark, dark], "animals": [dark, light, light]}
+    scores = score_hairless(lambda photo: {"one": photo[..., 0] / 255}, 0.5, scenes)
+    assert scores.images == 5 and (scores.variants["one"].mean, scores.variants["one"].worst) == (0.4, 1.0)
+    assert scores.variants["one"].mean_interval == (0.0, 0.8)  # of five photos, two are wrong
     assert list(scores.kinds) == ["animals", "rooms"]
     assert scores.kinds["animals"].images == 3 and scores.kinds["animals"].variants["one"].worst == 1.0
     assert scores.kinds["animals"].variants["one"].mean == pytest.approx(2 / 3)

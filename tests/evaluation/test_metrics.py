@@ -17,8 +17,8 @@ from hairseg.evaluation.metrics import (
     MaskCounts,
     PixelCounts,
     PixelScores,
-    boundary_iou,
     bootstrap_interval,
+    boundary_iou,
     score,
 )
 from hairseg.networks.preprocessing import IGNORE, Preprocessing
@@ -135,8 +135,8 @@ def test_intervals_of_f1_and_false_hair_contain_the_scores():
         mask = rng.random((30, 30)) < 0.4
         counts.add(mask ^ (rng.random((30, 30)) < error), mask)
     scores = counts.scores()
-    for score, (low, high) in ((scores.f1, scores.f1_interval), (scores.false_hair, scores.false_hair_interval)):
-        assert low < score < high
+    for value, (low, high) in ((scores.f1, scores.f1_interval), (scores.false_hair, scores.false_hair_interval)):
+        assert low < value < high
         assert 0.02 < high - low < 0.3
 
 
