@@ -25,6 +25,7 @@ from hairseg.paper import PAPER_AUROC  # noqa: E402
 from hairseg.repository import BUNDLED, ModelRepository  # noqa: E402
 from hairseg.repository.dataset_names import dataset_name  # noqa: E402
 from hairseg.repository.leaderboard import format_percentage, format_score  # noqa: E402
+from hairseg.repository.metrics import Metrics  # noqa: E402
 from hairseg.repository.photo_types import AGREEMENT_NOTE, FRAMING_NAMES  # noqa: E402
 from hairseg.training.recipes import RECIPES  # noqa: E402
 
@@ -68,6 +69,7 @@ def count_parameters(weights: Path) -> int:
 def context() -> dict[str, Any]:
     """Collect the values that the templates use."""
     repository, weights = ModelRepository(BUNDLED), BUNDLED / "pretrained" / "model.safetensors"
+    results = {path.stem.replace("-", "_"): read_json(path) for path in sorted(RESULTS.glob("*.json"))}
     return {
         "metrics": repository.metrics(),
         "config": repository.config,
@@ -78,7 +80,8 @@ def context() -> dict[str, Any]:
         "prices": PRICES,
         "framings": FRAMINGS,
         "agreement_note": AGREEMENT_NOTE,
-        "results": {path.stem.replace("-", "_"): read_json(path) for path in sorted(RESULTS.glob("*.json"))},
+        "results": results,
+        "peer_metrics": Metrics.model_validate(results["peers"]["scores"]) if "peers" in results else None,
     }
 
 
