@@ -1,4 +1,4 @@
-"""Networks of others that find hair, for peers.py. Their weights do not come with HairSeg; the docs name the sources."""
+"""Networks of others that find hair, for peers.py. Their weights do not come with HairSeg; docs/results.md has links."""
 
 from pathlib import Path
 from typing import Protocol

@@ -4,8 +4,8 @@
     python benchmarks/peers.py --data CelebAMask-HQ Figaro1k street --scenes BSDS500 animals \\
         --mediapipe mediapipe_hair_segmentation.tflite --bisenet 79999_iter.pth --output peers.json
 
-docs/results.md says where the weights are to be had. `--peer my_network.py:MyNetwork` adds another network, a class with
-three members:
+docs/results.md has links to the weights. `--peer my_network.py:MyNetwork` adds another network, a class with three
+members:
 
     class MyNetwork:
         name, megabytes = "My network", 4.2
@@ -142,7 +142,7 @@ def load_peers(args: Any) -> dict[str, Peer]:
     peers: list[Peer] = [HairSeg(folder, variant) for variant in args.variants]
     for path, adapter in ((args.mediapipe, MediaPipe), (args.bisenet, FaceParsing)):
         if path and not path.is_file():
-            raise InputError(f"{path} is not a file.", remedy="docs/results.md says where the weights are to be had.")
+            raise InputError(f"{path} is not a file.", remedy="docs/results.md has links to the weights.")
         if path:
             peers.append(adapter(path))
     peers += [load_peer(text) for text in args.peer]
