@@ -126,13 +126,11 @@ class BiSeNet(nn.Module):
         super().__init__()
         self.cp = ContextPath()
         self.ffm = FeatureFusion(256, 256)
-        self.conv_out = nn.Module()
-        self.conv_out.conv = ConvolutionBlock(256, 256, 3)
-        self.conv_out.conv_out = nn.Conv2d(256, CLASSES, 1, bias=False)
+        self.conv_out = Head(256, CLASSES)
 
     def forward(self, photos: torch.Tensor) -> torch.Tensor:
         """Return logits at stride 8, (batch, CLASSES, height / 8, width / 8), of normalised photos."""
-        return self.conv_out.conv_out(self.conv_out.conv(self.ffm(*self.cp(photos))))
+        return self.conv_out(self.ffm(*self.cp(photos)))
 
 
 class ConvolutionBlock(nn.Module):
@@ -195,6 +193,18 @@ class FeatureFusion(nn.Module):
     def forward(self, details: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         features = self.convblk(torch.cat([details, context], 1))
         return features + features * torch.sigmoid(self.conv2(functional.relu(self.conv1(_global_mean(features)))))
+
+
+class Head(nn.Module):
+    """Logits of each class."""
+
+    def __init__(self, inputs: int, classes: int):
+        super().__init__()
+        self.conv = ConvolutionBlock(inputs, inputs, 3)
+        self.conv_out = nn.Conv2d(inputs, classes, 1, bias=False)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.conv_out(self.conv(features))
 
 
 def _global_mean(features: torch.Tensor) -> torch.Tensor:
