@@ -104,7 +104,7 @@ def test_card_by_type_of_photo(both):
     drawn, _, by_agreement = text.partition("\nThese masks were not drawn by people")
     row = "| 0.9000 (0.800 to 0.950) | - | - | 50.00 % |"
     assert f"\n| Portraits | 9 | Figaro1k, CelebAMask-HQ {row}\n" in drawn and "95 % bootstrap" in drawn
-    assert f"\n| Groups of people | 8 | everyday {row}\n" in by_agreement
+    assert f"\n| Groups of people | 8 | everyday (labels by agreement) {row}\n" in by_agreement
 
 
 def test_card_example_runs(server, both, monkeypatch, tmp_path):

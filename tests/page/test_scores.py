@@ -89,7 +89,7 @@ def test_groups_over_all_datasets_have_intervals_and_labels_by_agreement_stand_a
     )
     drawn, _, by_networks = render_groups(metrics).partition("### Photos labelled by networks")
     row = "| Whole persons (7 photos) | 75.0 % (70.0 to 80.0) | 50.0 % | 1.0 % (0.0 to 2.0) |  |"
-    assert row in drawn.splitlines() and "95 of 100" in drawn and "Groups" not in drawn
+    assert row in drawn.splitlines() and "95 % interval" in drawn and "Groups" not in drawn
     assert "not drawn by people" in by_networks
     assert by_networks.splitlines()[-1] == "| Groups of people, everyday photos (2 photos) |  | 25.0 % |  |  |"
     assert f1_on_whole_persons(metrics) == {"pretrained": 0.75, "random": 0.5}
