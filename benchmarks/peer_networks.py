@@ -1,4 +1,4 @@
-"""Networks of others that find hair, for peers.py. Their weights do not come with HairSeg; docs/results.md has links."""
+"""Networks of others that find hair, for peers.py. Their weights are not part of HairSeg; see docs/results.md."""
 
 from pathlib import Path
 from typing import Protocol
