@@ -226,6 +226,30 @@ def find_pairs(root: str | Path, layout: str = "auto", include_hairless: bool = 
     return (root.resolve().name if layout == "folder" else layout), pairs
 
 
+def find_datasets(
+    roots: Iterable[str | Path], layout: str = "auto", include_hairless: bool = False
+) -> dict[str, list[Pair]]:
+    """Find the photos and masks of several data sets, by name.
+
+    Args:
+        roots: folders of the data sets.
+        layout: as for `find_pairs`.
+        include_hairless: as for `find_pairs`.
+
+    Raises:
+        InputError: two data sets have the same name, or what `find_pairs` raises.
+    """
+    datasets: dict[str, list[Pair]] = {}
+    for root in roots:
+        dataset, pairs = find_pairs(root, layout, include_hairless)
+        if dataset in datasets:
+            raise InputError(
+                f"{root} is a second data set with the name {dataset}.", remedy="Put its photos into one folder."
+            )
+        datasets[dataset] = pairs
+    return datasets
+
+
 def layout_of(dataset: str) -> Layout:
     """Return the layout of a data set, given the name that `find_pairs` returned."""
     return LAYOUTS.get(dataset, LAYOUTS["folder"])

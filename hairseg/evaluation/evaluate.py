@@ -1,4 +1,6 @@
-"""Score a model repository on a data set: the contents of metrics.json, figure 3, curves, and the worst photos."""
+"""Score a model repository on data sets: the contents of metrics.json, figure 3, curves, and the worst photos."""
+
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -6,44 +8,98 @@ from hairseg.data.datasets import Pair
 from hairseg.data.decoded import PhotoArrays
 from hairseg.evaluation.figures import draw_comparison, draw_precision_recall, draw_reliability, draw_roc, draw_worst
 from hairseg.evaluation.framing import score_framing, score_hairless
-from hairseg.evaluation.full_resolution import score_full_resolution
-from hairseg.evaluation.metrics import BoundaryScores, PixelCounts, PixelScores, score
+from hairseg.evaluation.full_resolution import score_full_resolution, score_group, sort_groups
+from hairseg.evaluation.metrics import BoundaryScores, MaskCounts, PixelCounts, PixelScores, score
 from hairseg.inference.predictor import HairPredictor
 from hairseg.repository import ModelRepository
-from hairseg.repository.metrics import Metrics, Scores
+from hairseg.repository.metrics import DatasetMetrics, Metrics, PhotoTypeScores, Scores
+from hairseg.repository.photo_types import LABELLED_BY_AGREEMENT
+
+GroupCounts = Mapping[str, Mapping[str, MaskCounts]]
 
 
 def evaluate(
     predictor: HairPredictor,
-    dataset: str,
     split: str,
-    pairs: list[Pair],
-    arrays: PhotoArrays,
+    datasets: Mapping[str, list[Pair]],
+    arrays: Mapping[str, PhotoArrays],
     scenes: dict[str, list[np.ndarray]] | None = None,
     output: ModelRepository | None = None,
 ) -> Metrics:
-    """Score every variant.
+    """Score every variant on one or more data sets, and by type of photo over all of them.
 
     Args:
         predictor: the variants.
-        dataset: the name that `find_pairs` returned.
         split: name of the split.
-        pairs: the photos.
+        datasets: the photos, by the name that `find_pairs` returned; the first data set is that of the figures.
         arrays: the same photos, as `load_arrays` returns them.
-        scenes: photos without people, as `load_scenes` returns them. With them, framing and hairless photos are scored.
+        scenes: photos without people, as `load_scenes` returns them. With them, hairless photos are scored, and framing
+            with the photos of the first data set.
         output: where to draw figures and the worst photos; by default they are not drawn.
 
     Returns:
         The contents of metrics.json. A score is None where it is undefined, as without true hair.
     """
+    counts = []
+    scored = []
+    for dataset, pairs in datasets.items():
+        folder = None if scored else output
+        metrics, by_group = _score_dataset(predictor, dataset, split, pairs, arrays[dataset], folder)
+        scored.append(metrics)
+        counts.append((dataset, by_group))
+    first, *others = scored
+    photo_types = pool_groups(counts)
+    metrics = Metrics.model_validate(first.to_json() | {"others": others, "photo_types": photo_types})
+    if not scenes:
+        return metrics
+    (dataset, pairs), *_ = datasets.items()
+    backdrops = [photo for photos in scenes.values() for photo in photos]
+    return metrics.model_copy(
+        update={
+            "framing_photos": len(pairs),
+            "framing": score_framing(predictor, dataset, pairs, backdrops),
+            "hairless": score_hairless(predictor.alphas, predictor.config.threshold, scenes),
+        }
+    )
+
+
+def pool_groups(counts: Iterable[tuple[str, GroupCounts]]) -> list[PhotoTypeScores]:
+    """Score each group over all data sets, the worst first. Labels by agreement and by people are never pooled.
+
+    Args:
+        counts: name of each data set, and its counts of masks by group, then by variant.
+    """
+    pooled: dict[tuple[bool, str], dict[str, MaskCounts]] = {}
+    datasets: dict[tuple[bool, str], list[str]] = {}
+    for dataset, by_group in counts:
+        for group, by_variant in by_group.items():
+            key = (dataset in LABELLED_BY_AGREEMENT, group)
+            datasets.setdefault(key, []).append(dataset)
+            for variant, found in by_variant.items():
+                pooled.setdefault(key, {}).setdefault(variant, MaskCounts()).add_all(found)
+    scores = {key: score_group(by_variant) for key, by_variant in pooled.items()}
+    return [
+        PhotoTypeScores(group=key[1], datasets=datasets[key], images=scores[key].images, variants=scores[key].variants)
+        for key in sort_groups(scores)
+    ]
+
+
+def _score_dataset(
+    predictor: HairPredictor,
+    dataset: str,
+    split: str,
+    pairs: list[Pair],
+    arrays: PhotoArrays,
+    output: ModelRepository | None,
+) -> tuple[DatasetMetrics, GroupCounts]:
+    """Return the scores on one data set, and the counts of masks by group; draw figures if `output` is given."""
     pixels: dict[str, PixelScores] = {}
     scores: dict[str, Scores] = {}
     for variant in predictor.networks:
         scores[variant], pixels[variant] = score_network(predictor, variant, arrays)
     curves = {variant: found for variant, found in pixels.items() if found.has_both_classes}
     full_resolution = score_full_resolution(predictor, dataset, pairs)
-    backdrops = [photo for photos in (scenes or {}).values() for photo in photos]
-    metrics = Metrics(
+    metrics = DatasetMetrics(
         dataset=dataset,
         split=split,
         images=len(pairs),
@@ -53,9 +109,6 @@ def evaluate(
         full_resolution=full_resolution.variants,
         hair_types=full_resolution.hair_types,
         groups=full_resolution.groups,
-        framing_photos=len(pairs) if scenes else None,
-        framing=score_framing(predictor, dataset, pairs, backdrops) if scenes else {},
-        hairless=score_hairless(predictor, scenes) if scenes else None,
     )
     if output:
         gallery = full_resolution.gallery
@@ -67,7 +120,7 @@ def evaluate(
             draw_comparison(output.figure("figure3"), gallery.comparisons)
         if worst := gallery.worst_first():
             draw_worst(output.worst_photos, worst)
-    return metrics
+    return metrics, full_resolution.counts
 
 
 def score_network(predictor: HairPredictor, variant: str, arrays: PhotoArrays) -> tuple[Scores, PixelScores]:

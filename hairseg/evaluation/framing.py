@@ -1,12 +1,14 @@
 """Scores of photos pasted into larger scenes, and of scenes without people."""
 
+from collections.abc import Callable, Mapping
+
 import cv2
 import numpy as np
 from tqdm import tqdm
 
 from hairseg.data.datasets import Pair, hash_fraction
 from hairseg.evaluation.full_resolution import load_full_resolution
-from hairseg.evaluation.metrics import MaskCounts
+from hairseg.evaluation.metrics import MaskCounts, bootstrap_interval
 from hairseg.inference.predictor import HairPredictor
 from hairseg.networks.preprocessing import resize_mask
 from hairseg.repository.metrics import FalseHair, HairlessScores, HairlessType, Scores
@@ -73,28 +75,30 @@ def paste_into_scene(
     return canvas, canvas_mask
 
 
-def score_hairless(predictor: HairPredictor, scenes: dict[str, list[np.ndarray]]) -> HairlessScores:
+def score_hairless(
+    alphas: Callable[[np.ndarray], Mapping[str, np.ndarray]], threshold: float, scenes: dict[str, list[np.ndarray]]
+) -> HairlessScores:
     """Score photos without people by the fraction of pixels labelled as hair, overall and by type.
 
-    Types are sorted, the worst first.
+    Types are sorted, the worst of the first variant first.
 
     Args:
-        predictor: all its variants are scored; types are ranked by the first one.
+        alphas: returns the alpha of a photo by variant, as `HairPredictor.alphas` does.
+        threshold: alpha from which a pixel is hair.
         scenes: photos by type, uint8 RGB (height, width, 3).
     """
     by_type: dict[str, dict[str, list[float]]] = {}
+    pooled: dict[str, list[float]] = {}
     for name, photos in scenes.items():
-        by_type[name] = {variant: [] for variant in predictor.networks}
+        by_type[name] = {}
         for photo in tqdm(photos, f"hairless, {name}", unit="photo", leave=False):
-            for variant, alpha in predictor.alphas(photo).items():
-                by_type[name][variant].append(float(np.mean(alpha >= predictor.config.threshold)))
-    first = next(iter(predictor.networks))
+            for variant, alpha in alphas(photo).items():
+                fraction = float(np.mean(alpha >= threshold))
+                by_type[name].setdefault(variant, []).append(fraction)
+                pooled.setdefault(variant, []).append(fraction)
+    first = next(iter(pooled))
     ranked = sorted(by_type, key=lambda name: -float(np.mean(by_type[name][first])))
     kinds = {name: _summarise(by_type[name]) for name in ranked}
-    pooled = {
-        variant: [fraction for found in by_type.values() for fraction in found[variant]]
-        for variant in predictor.networks
-    }
     return HairlessScores(**dict(_summarise(pooled)), kinds=kinds)
 
 
@@ -102,6 +106,11 @@ def _summarise(fractions: dict[str, list[float]]) -> HairlessType:
     return HairlessType(
         images=len(next(iter(fractions.values()))),
         variants={
-            variant: FalseHair(mean=float(np.mean(found)), worst=max(found)) for variant, found in fractions.items()
+            variant: FalseHair(
+                mean=float(np.mean(found)),
+                worst=max(found),
+                mean_interval=bootstrap_interval(found, np.ones(len(found))),
+            )
+            for variant, found in fractions.items()
         },
     )

@@ -1,19 +1,22 @@
 """Score alphas at full resolution, as users get them, over all photos and by group; and choose photos to draw."""
 
-from collections import Counter
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from hairseg.data.datasets import Pair, load_pair
-from hairseg.data.groups import FIGARO1K_TYPES, scoring_groups
+from hairseg.data.groups import HAIR_TYPES, scoring_groups
 from hairseg.evaluation.metrics import MaskCounts, PixelCounts
 from hairseg.inference.predictor import HairPredictor
 from hairseg.networks.preprocessing import resize_mask
 from hairseg.paper import VARIANTS
 from hairseg.repository.metrics import FullResolutionScores, GroupScores, Scores
+
+Key = TypeVar("Key", bound=Hashable)
 
 FIGURE3_PHOTOS, WORST_PHOTOS = 4, 12
 
@@ -48,6 +51,35 @@ class Gallery:
 
 
 @dataclass
+class AlphaCounts:
+    """Counts of alphas at full resolution."""
+
+    masks: MaskCounts = field(default_factory=MaskCounts)
+    pixels: PixelCounts = field(default_factory=PixelCounts)
+
+    def add(self, alpha: np.ndarray, mask: np.ndarray, threshold: float) -> float | None:
+        """Add a photo.
+
+        Args:
+            alpha: float32 (height, width).
+            mask: uint8 (height, width) of {0, 1, IGNORE}.
+            threshold: alpha from which a pixel is hair.
+
+        Returns:
+            The photo's own F1; None without true hair.
+        """
+        self.pixels.update(torch.from_numpy(alpha).logit(), torch.from_numpy(mask))
+        return self.masks.add(alpha >= threshold, mask)
+
+    def scores(self) -> Scores:
+        """Return the scores of all photos so far."""
+        pixels = self.pixels.scores()
+        return self.masks.scores().model_copy(
+            update={"auroc": pixels.auroc, "calibration_error": pixels.calibration_error}
+        )
+
+
+@dataclass
 class FullResolutionResult:
     """Scores at full resolution, as metrics.json holds them, and photos to draw.
 
@@ -55,27 +87,15 @@ class FullResolutionResult:
         variants: scores over all photos.
         hair_types: scores by type of hair, if the data set labels it.
         groups: scores by other groups, the worst first.
+        counts: counts of masks by group (hair types, too), then by variant.
         gallery: photos to draw.
     """
 
     variants: dict[str, FullResolutionScores]
     hair_types: dict[str, GroupScores]
     groups: dict[str, GroupScores]
+    counts: dict[str, dict[str, MaskCounts]]
     gallery: Gallery
-
-
-@dataclass
-class _Counts:
-    """Counts of one variant, with or without refinement."""
-
-    masks: MaskCounts = field(default_factory=MaskCounts)
-    pixels: PixelCounts = field(default_factory=PixelCounts)
-
-    def scores(self) -> Scores:
-        pixels = self.pixels.scores()
-        return self.masks.scores().model_copy(
-            update={"auroc": pixels.auroc, "calibration_error": pixels.calibration_error}
-        )
 
 
 def score_full_resolution(predictor: HairPredictor, dataset: str, pairs: list[Pair]) -> FullResolutionResult:
@@ -87,22 +107,18 @@ def score_full_resolution(predictor: HairPredictor, dataset: str, pairs: list[Pa
         pairs: the photos.
     """
     threshold, variants = predictor.config.threshold, list(predictor.networks)
-    counts = {refined: {variant: _Counts() for variant in variants} for refined in (True, False)}
+    counts = {refined: {variant: AlphaCounts() for variant in variants} for refined in (True, False)}
     by_group: dict[str, dict[str, MaskCounts]] = {}
-    images, gallery = Counter[str](), Gallery(len(pairs))
+    gallery = Gallery(len(pairs))
     for index, pair in enumerate(tqdm(pairs, "full resolution", unit="photo", leave=False)):
         photo, mask = load_full_resolution(pair, dataset)
         groups = scoring_groups(dataset, pair, mask)
-        images.update(groups)
         alphas, f1 = {}, {}
         for variant, future in predictor.submit(photo).items():
             prediction = future.result()
-            for refined in (True, False):
-                alpha = prediction.alpha(photo, refined)
-                counts[refined][variant].pixels.update(torch.from_numpy(alpha).logit(), torch.from_numpy(mask))
-                f1_of_photo = counts[refined][variant].masks.add(alpha >= threshold, mask)
-                if refined:
-                    alphas[variant], f1[variant] = alpha, f1_of_photo
+            counts[False][variant].add(prediction.alpha(photo, refined=False), mask, threshold)
+            alphas[variant] = prediction.alpha(photo)
+            f1[variant] = counts[True][variant].add(alphas[variant], mask, threshold)
             for group in groups:
                 group_counts = by_group.setdefault(group, {name: MaskCounts() for name in variants})
                 group_counts[variant].add(alphas[variant] >= threshold, mask)
@@ -116,22 +132,30 @@ def score_full_resolution(predictor: HairPredictor, dataset: str, pairs: list[Pa
         )
         for variant, found in counts[True].items()
     }
-    scores = {
-        group: GroupScores(
-            images=images[group], variants={variant: found.scores() for variant, found in group_counts.items()}
-        )
-        for group, group_counts in by_group.items()
-        if group in FIGARO1K_TYPES or images[group] < len(pairs) or group == "hairless"
+    scores = {group: score_group(found) for group, found in by_group.items()}
+    hair_types = {group: found for group, found in scores.items() if group in HAIR_TYPES}
+    others = {
+        group: found
+        for group, found in scores.items()
+        if group not in HAIR_TYPES and (found.images != len(pairs) or group == "hairless")
     }
-    hair_types = {group: found for group, found in scores.items() if group in FIGARO1K_TYPES}
-    others = sorted(scores.keys() - hair_types.keys(), key=lambda group: _rank(scores[group], variants[0]))
-    return FullResolutionResult(by_variant, hair_types, {group: scores[group] for group in others}, gallery)
+    return FullResolutionResult(by_variant, hair_types, sort_groups(others), by_group, gallery)
 
 
-def _rank(group: GroupScores, variant: str) -> float:
-    """Sort key of groups, the worst first: F1, or 1 - false hair for groups without hair."""
-    scores = group.variants[variant]
-    return 1 - (scores.false_hair or 0) if scores.f1 is None else scores.f1
+def score_group(counts: Mapping[str, MaskCounts]) -> GroupScores:
+    """Score the photos of one group, given their counts by variant."""
+    images = len(next(iter(counts.values())).counts)
+    return GroupScores(images=images, variants={variant: found.scores() for variant, found in counts.items()})
+
+
+def sort_groups(groups: Mapping[Key, GroupScores]) -> dict[Key, GroupScores]:
+    """Sort groups, the worst first, by F1 of the first variant, or 1 - false hair for groups without hair."""
+
+    def rank(group: Key) -> float:
+        scores = next(iter(groups[group].variants.values()))
+        return 1 - (scores.false_hair or 0) if scores.f1 is None else scores.f1
+
+    return {group: groups[group] for group in sorted(groups, key=rank)}
 
 
 def load_full_resolution(pair: Pair, dataset: str) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from accelerate import Accelerator
 
-from hairseg.data.datasets import LAYOUTS, Pair, load_scenes
+from hairseg.data.datasets import LAYOUTS, load_scenes
 from hairseg.data.decoded import PhotoArrays
 from hairseg.errors import InputError, quote, raise_if_any, raise_if_unknown
 from hairseg.evaluation.evaluate import evaluate
@@ -24,7 +24,6 @@ from hairseg.networks.preprocessing import Preprocessing
 from hairseg.paper import VARIANTS
 from hairseg.repository.config import Config, VariantConfig
 from hairseg.repository.export import check_packages, export_onnx
-from hairseg.repository.metrics import Metrics
 from hairseg.repository.repository import CONFIG_FILE, ModelRepository
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import train_variant
@@ -203,13 +202,8 @@ def _train_variant(run: _Run, variant: str) -> VariantConfig:
 def _score(run: _Run, tests: dict[str, PhotoArrays], backdrops: dict[str, list[np.ndarray]]) -> None:
     """Score the repository on the test photos of each data set; write metrics, figures and card; print the scores."""
     predictor = HairPredictor(run.repository.folder, device=run.accelerator.device)
-    first, *others = ((dataset, pairs) for dataset, pairs in run.photos.pairs["test"].items() if pairs)
-
-    def score(dataset: str, pairs: list[Pair], repository: ModelRepository | None = None) -> Metrics:
-        return evaluate(predictor, dataset, "test", pairs, tests[dataset], backdrops, repository)
-
-    metrics = score(*first, run.repository)
-    metrics = metrics.model_copy(update={"others": [score(*other) for other in others]})
+    datasets = {dataset: pairs for dataset, pairs in run.photos.pairs["test"].items() if pairs}
+    metrics = evaluate(predictor, "test", datasets, tests, backdrops, run.repository)
     run.repository.save_metrics(metrics)
     run.repository.save_card(render_card(predictor.config, metrics, run.options.push_to or "USER/NAME"))
     print(format_report(metrics))

@@ -66,12 +66,20 @@ def test_training_writes_a_valid_repository(trained, portraits):
 
 
 def test_evaluation_repeats_the_scores_of_training(trained, portraits, tmp_path):
+    """On its data set; the types of photos are scored over a second one, too."""
     output, _ = trained
-    done = run_python("evaluate.py", "--data", portraits, "--repo", output, "--output", tmp_path)
+    draw_figaro1k(tmp_path / "figaro", [], [500])
+    words = ["--data", portraits, tmp_path / "figaro", "--repo", output, "--output", tmp_path / "scores"]
+    done = run_python("evaluate.py", *words)
     expected = json.loads((output / "metrics.json").read_text())
-    assert json.loads((tmp_path / "metrics.json").read_text()) | {"others": []} == expected
-    assert "pretrained" in done.stdout and "0.9816" in done.stdout
-    assert (tmp_path / "figures" / "roc.png").stat().st_size > 1000
+    found = json.loads((tmp_path / "scores" / "metrics.json").read_text())
+    (other,) = found["others"]
+    assert found | {"others": [], "photo_types": expected["photo_types"]} == expected
+    assert other["dataset"] == "figaro1k" and other["images"] == 1
+    types = {scores["group"]: (scores["images"], scores["datasets"]) for scores in found["photo_types"]}
+    assert types == {"head": (4, ["celebamask-hq", "figaro1k"]), "kinky": (1, ["figaro1k"])}
+    assert "pretrained" in done.stdout and "0.9816" in done.stdout and "Portraits, 4 photos" in done.stdout
+    assert (tmp_path / "scores" / "figures" / "roc.png").stat().st_size > 1000
 
 
 def test_earlier_training_is_not_overwritten(trained, portraits):
@@ -109,8 +117,8 @@ def test_modern_recipe_on_two_data_sets_and_scenes(portraits, tmp_path):
     card = (output / "README.md").read_text()
     assert (
         f"{metrics['full_resolution']['random']['boundary_iou']:.4f}" in card
-        and "| hair: kinky, figaro1k, 2 photos |" in card
-        and "| photo 1/5 of a scene, celebamask-hq, " in card
+        and "| Coily and Afro hair | 2 | Figaro1k |" in card
+        and "| Small heads: a fifth of the picture | 3 | CelebAMask-HQ |" in card
     )
     assert "figaro1k, split test, 2 photos" in done.stdout and "photos without people" in done.stdout
     assert "is a second data set with the name celebamask-hq" in error_line(

@@ -63,14 +63,36 @@ def test_groups_of_all_datasets_are_sorted_by_difficulty():
         },
     }
     assert render_groups(Metrics.model_validate(metrics)).splitlines()[4:] == [
-        "| hair: kinky, hair styles (3 photos) | 50.0 % |  | 1.2 % |  |",
-        "| hats, portraits of celebrities (2 photos) | 75.0 % | 25.0 % |  |  |",
-        "| photo 1/2 of a scene, portraits of celebrities | 91.0 % | 82.0 % |  |  |",
+        "| Coily and Afro hair, hair styles (3 photos) | 50.0 % |  | 1.2 % |  |",
+        "| Hats and headwear, portraits of celebrities (2 photos) | 75.0 % | 25.0 % |  |  |",
+        "| Small heads: half of the picture, portraits of celebrities | 91.0 % | 82.0 % |  |  |",
         "| bare, portraits of celebrities (1 photo) |  |  | 50.0 % |  |",
-        "| no people: flowers |  |  | 0.1 % | 0.0 % |",
-        "| no people: animals |  |  | 0.0 % | 25.0 % |",
+        "| Nobody in the picture: flowers |  |  | 0.1 % | 0.0 % |",
+        "| Nobody in the picture: animals |  |  | 0.0 % | 25.0 % |",
     ]
     assert render_groups(Metrics(dataset="x")) == ""
+
+
+def test_groups_over_all_datasets_have_intervals_and_labels_by_agreement_stand_apart():
+    scores = {
+        "pretrained": {"f1": 0.75, "f1_interval": [0.7, 0.8], "false_hair": 0.01, "false_hair_interval": [0, 0.02]},
+        "random": {"f1": 0.5},
+    }
+    people, agreed = ["celebamask-hq", "street"], ["everyday"]
+    metrics = Metrics.model_validate(
+        {
+            "photo_types": [
+                {"group": "whole person", "datasets": people, "images": 7, "variants": scores},
+                {"group": "groups", "datasets": agreed, "images": 2, "variants": {"random": {"f1": 0.25}}},
+            ]
+        }
+    )
+    drawn, _, by_networks = render_groups(metrics).partition("### Photos labelled by networks")
+    row = "| Whole persons (7 photos) | 75.0 % (70.0 to 80.0) | 50.0 % | 1.0 % (0.0 to 2.0) |  |"
+    assert row in drawn.splitlines() and "95 % interval" in drawn and "Groups" not in drawn
+    assert "not drawn by people" in by_networks
+    assert by_networks.splitlines()[-1] == "| Groups of people, everyday photos (2 photos) |  | 25.0 % |  |  |"
+    assert f1_on_whole_persons(metrics) == {"pretrained": 0.75, "random": 0.5}
 
 
 def test_the_slider_selects_the_number_of_training_photos():

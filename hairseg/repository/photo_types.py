@@ -1,0 +1,70 @@
+"""Types of photos as readers see them: the names of the groups that metrics.json holds."""
+
+# Groups in metrics.json (`hairseg.data.groups` assigns photos to them) and their names.
+GROUP_NAMES = {
+    "head": "Portraits",
+    "upper body": "Upper bodies",
+    "whole person": "Whole persons",
+    "snapshots": "Everyday snapshots",
+    "groups": "Groups of people",
+    "older people": "Older people",
+    "children": "Children",
+    "from behind": "People from behind",
+    "hats": "Hats and headwear",
+    "hairless": "Hairless people",
+    "straight": "Straight hair",
+    "wavy": "Wavy hair",
+    "curly": "Curly hair",
+    "kinky": "Coily and Afro hair",
+    "braids": "Braids",
+    "dreadlocks": "Dreadlocks",
+    "short": "Short hair",
+}
+
+WHOLE_PERSONS = GROUP_NAMES["whole person"]
+
+# Side of a photo that is pasted into a larger scene, relative to that scene. 1/1 is no small head.
+FRAMING_NAMES = {
+    "1/2": "Small heads: half of the picture",
+    "1/3": "Small heads: a third of the picture",
+    "1/5": "Small heads: a fifth of the picture",
+}
+
+NOBODY = "Nobody in the picture"
+
+# Folders of photos without people, and what they show.
+SCENE_NAMES = {
+    "scenes": "outdoor scenes",
+    "animals": "animals",
+    "clothes": "clothes and hats",
+    "flowers": "flowers",
+    "coco": "rooms, food and toys",
+}
+
+LABELLED_BY_AGREEMENT = frozenset({"everyday", "hair-types"})
+"""Data sets whose masks are what three networks agree on, one of them of HairSeg 0.10."""
+
+AGREEMENT_NOTE = (
+    "These masks were not drawn by people: they are what three networks agree on, one of them an early HairSeg "
+    "network. Where the three disagree, nothing is scored. Such scores flatter and cannot be compared with those above."
+)
+
+
+def group_name(group: str) -> str:
+    """Return the name of a group, or the group itself if it has none.
+
+    Example:
+        >>> group_name("kinky"), group_name("beards")
+        ('Coily and Afro hair', 'beards')
+    """
+    return GROUP_NAMES.get(group, group)
+
+
+def scene_name(folder: str) -> str:
+    """Return the name of a type of photo without people.
+
+    Example:
+        >>> scene_name("coco"), scene_name("cars")
+        ('Nobody in the picture: rooms, food and toys', 'Nobody in the picture: cars')
+    """
+    return f"{NOBODY}: {SCENE_NAMES.get(folder, folder)}"
