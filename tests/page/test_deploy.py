@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from conftest import PROJECT, draw_portrait, run_python, served
 from gradio_client import Client, handle_file
@@ -248,6 +249,25 @@ def test_loopback_is_exempt_from_proxies_and_the_hub_is_not(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     exempt_loopback_from_proxies("127.0.0.1")
     assert os.environ["no_proxy"] == "*"
+
+
+def test_the_proxies_of_macos_and_windows_are_used_except_for_loopback(monkeypatch):
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    system = {"http": "http://proxy.internal:3128", "https": "http://proxy.internal:3128", "ftp": "ftp://127.0.0.1:9"}
+    monkeypatch.setattr("hairseg.page.launch.getproxies", dict)
+    exempt_loopback_from_proxies("127.0.0.1")
+    assert not urllib.request.getproxies_environment()
+    monkeypatch.setattr("hairseg.page.launch.getproxies", lambda: system)
+    exempt_loopback_from_proxies("127.0.0.1")
+    proxies = httpx.Client()._mounts  # by the pattern of the addresses; None is no proxy
+    patterns = {pattern.pattern: transport is not None for pattern, transport in proxies.items()}
+    assert patterns == {
+        "http://": True,
+        "https://": True,
+        **dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]"), False),
+    }
 
 
 @pytest.mark.parametrize("blank", ["", " "])
