@@ -48,6 +48,7 @@ HEIF_TRANSFORMATIONS = (b"\0\0\0\x09irot", b"\0\0\0\x09imir")
 JPEG_END_MARKER = b"\xff\xd9"
 
 NEW_SUBFILE_TYPE, PHOTOMETRIC, DNG_VERSION = 254, 262, 50706  # TIFF tags
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 RAW_PHOTOMETRICS = (32803, 34892)  # colour filter array, linear raw
 
 ROUNDING_TOLERANCE = 1e-3  # by which resampling may leave [0, 1]
@@ -256,7 +257,16 @@ def _as_file(source: str | Path | bytes | BinaryIO) -> AbstractContextManager[Bi
 def _open(file: BinaryIO, name: str) -> Image.Image:
     if reason := find_decompression_bomb(file):
         raise InputError(f"{name} {reason}, which takes too long to read.", remedy="Save it again as JPEG.")
-    image = Image.open(file, formats=readable_formats())
+    try:
+        image = Image.open(file, formats=readable_formats())
+    except UnidentifiedImageError:
+        file.seek(0)
+        if file.read(4) not in TIFF_SIGNATURES:
+            raise
+        # Floats in colour are such a format: whether they are linear light or sRGB is not recorded.
+        raise InputError(
+            f"{name} is a TIFF file in a pixel format that cannot be read.", remedy="Export it as JPEG."
+        ) from None
     if image.format == "TIFF" and _is_camera_raw(image):
         raise InputError(
             f"{name} is a camera raw file, of which only a thumbnail can be read.", remedy="Export it as JPEG."

@@ -65,6 +65,15 @@ def test_half_of_16_bits_is_half_of_8_bits(suffix):
     assert (load_photo(content) == 128).all()
 
 
+@pytest.mark.parametrize("type", [np.float32, np.float64, np.int32])
+def test_a_tiff_of_other_pixels_is_refused_as_such(type):
+    content = cv2.imencode(".tif", np.full((4, 5, 3), 0.5, type))[1].tobytes()
+    with pytest.raises(
+        InputError, match=r"^x is a TIFF file in a pixel format that cannot be read\. Export it as JPEG\.$"
+    ):
+        load_photo(content, "x")
+
+
 @pytest.mark.parametrize("profile", [b"garbage", bytes(5_000_000)], ids=["garbage", "5 MB of zeros"])
 def test_broken_colour_profiles_are_ignored(profile):
     photo = load_photo(encode(Image.new("RGB", (8, 6), RED), "JPEG", quality=100, icc_profile=profile))
