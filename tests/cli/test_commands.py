@@ -1,6 +1,7 @@
 """Commands from end to end: training on drawn portraits, evaluation, prediction and user mistakes."""
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -72,6 +73,21 @@ def test_evaluation_repeats_the_scores_of_training(trained, portraits, tmp_path)
     assert json.loads((tmp_path / "metrics.json").read_text()) | {"others": []} == expected
     assert "pretrained" in done.stdout and "0.9816" in done.stdout
     assert (tmp_path / "figures" / "roc.png").stat().st_size > 1000
+
+
+def test_a_full_disk_ends_evaluation_and_training_with_one_line(trained, portraits, small_disk, monkeypatch):
+    output, _ = trained
+    words = ("evaluate.py", "--data", portraits, "--repo", output)
+    assert error_line(*words, "--output", small_disk / "out").endswith("is full. Free some space and try again.")
+    assert not [path for path in small_disk.rglob("*.json") if not json.loads(path.read_text())]
+    (small_disk / "fill").write_bytes(bytes(shutil.disk_usage(small_disk).free))
+    with monkeypatch.context() as patch:
+        patch.setenv("HAIRSEG_CACHE", str(small_disk / "cache"))
+        assert error_line(*words).endswith("Free some space, or choose another folder with HAIRSEG_CACHE.")
+    words = ("--backbone", "efficientnet_lite0", "--init", "random", "--epochs", 1, "--image-size", 64)
+    stopped = error_line("train.py", "--data", portraits, *words, "--output", small_disk / "run")
+    assert stopped.endswith("is full. Free some space or change permissions, then continue with --resume.")
+    assert not [path for path in (small_disk / "run").rglob("*") if path.is_file()]
 
 
 def test_earlier_training_is_not_overwritten(trained, portraits):

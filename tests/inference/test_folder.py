@@ -341,6 +341,15 @@ def test_photos_with_equal_stems_keep_their_suffixes(tmp_path):
     assert files(tmp_path / "out").keys() == results("a/IMG_1.jpg", "a/IMG_1.png", "a/IMG_2", "b/IMG_1")
 
 
+def test_wildcards_that_the_shell_leaves_are_expanded(hairseg, tmp_path):
+    folder = draw(tmp_path / "photos", "a.png", "b.png", "[c].png", "d.jpg")
+    hairseg(folder / "*.png", "--output", tmp_path / "out")
+    assert files(tmp_path / "out").keys() == results("a", "b", "[c]")
+    hairseg(folder / "[c].png", "--output", tmp_path / "c")
+    assert files(tmp_path / "c").keys() == results("[c]")
+    assert "?.gif is not a file. Check the path." in hairseg(folder / "?.gif", "--output", tmp_path / "out", rc=1)
+
+
 @pytest.mark.parametrize("ignores_case", [True, False])
 def test_results_of_names_that_differ_in_case_only_are_kept_apart(tmp_path, monkeypatch, ignores_case):
     monkeypatch.setattr(folder_module, "ignores_case", lambda folder: ignores_case)

@@ -33,6 +33,13 @@ from hairseg.page.security import with_root_path
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
+
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 CADDY = shutil.which("caddy")
@@ -388,10 +395,10 @@ def test_the_documented_proxies_serve_the_page(tmp_path, proxy_before):
 
 
 def open_in_chromium(address: str) -> None:
-    """Open the page; fail on any request that fails or leaves the sub-path."""
+    """Open the page, and start its camera; fail on any request that fails or leaves the sub-path."""
     failed: list[str] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
         try:
             page = browser.new_page()
             page.on("pageerror", lambda error: failed.append(str(error)))
@@ -408,6 +415,16 @@ def open_in_chromium(address: str) -> None:
             page.get_by_text("What pretraining is worth").first.wait_for(timeout=60_000)
             page.wait_for_load_state("networkidle")
             assert page.evaluate("document.querySelectorAll('#tabs button[role=tab]').length") == 5
+            page.get_by_role("tab", name="Live").click()
+            page.locator("#live .switch").click()
+            page.wait_for_function(
+                """() => {
+                    window.frames_seen ??= new Set();
+                    const image = document.querySelector("#live .picture img");
+                    return image && frames_seen.add(image.src).size > 3;
+                }""",
+                timeout=120_000,
+            )
         finally:
             browser.close()
     assert not failed
