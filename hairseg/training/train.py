@@ -39,6 +39,8 @@ HISTORY_FIGURES = {"pretrained": "figure4", "random": "figure5"}
 
 MAX_WEIGHT = 1000
 
+MAX_SEED = 2**32 - 1
+
 
 @dataclass(frozen=True)
 class _Run:
@@ -104,7 +106,7 @@ def choose_recipes(options: TrainOptions) -> dict[str, Recipe]:
     """Return the recipe of each variant, overridden by the options.
 
     Raises:
-        InputError: a name is unknown, or a number is not positive.
+        InputError: a name is unknown, a number is not positive, or the seed is out of range.
     """
     raise_if_unknown("--recipe", options.recipe, RECIPES)
     raise_if_unknown("--backbone", options.backbone, BACKBONES)
@@ -119,6 +121,8 @@ def choose_recipes(options: TrainOptions) -> dict[str, Recipe]:
         if isinstance(value, int | float) and not value > 0:
             flag = name.replace("_", "-")
             raise InputError(f"--{flag} is {value:g}.", remedy="Choose a number above 0.")
+    if not 0 <= options.seed <= MAX_SEED:
+        raise InputError(f"--seed is {quote(options.seed)}.", remedy=f"Choose a number from 0 to {MAX_SEED}.")
     return {variant: replace(RECIPES[options.recipe][variant], **overrides) for variant in options.variants}
 
 
