@@ -271,9 +271,8 @@ def _open(file: BinaryIO, name: str) -> Image.Image:
         if file.read(4) not in TIFF_SIGNATURES:
             raise
         # Floats in colour are such a format: whether they are linear light or sRGB is not recorded.
-        raise InputError(
-            f"{name} is a TIFF file in a pixel format that cannot be read.", remedy="Export it as JPEG."
-        ) from None
+        problem = f"{name} is broken, or a TIFF file in a pixel format that cannot be read."
+        raise InputError(problem, remedy="Export it as JPEG.") from None
     if image.format == "TIFF" and _is_camera_raw(image):
         raise InputError(
             f"{name} is a camera raw file, of which only a thumbnail can be read.", remedy="Export it as JPEG."
