@@ -416,13 +416,15 @@ def open_in_chromium(address: str) -> None:
             page.wait_for_load_state("networkidle")
             assert page.evaluate("document.querySelectorAll('#tabs button[role=tab]').length") == 5
             page.get_by_role("tab", name="Live").click()
-            page.locator("#live .switch").click()
             page.wait_for_function(
                 """() => {
-                    window.frames_seen ??= new Set();
+                    const button = document.querySelector("#live .switch");
                     const image = document.querySelector("#live .picture img");
-                    return image && frames_seen.add(image.src).size > 3;
+                    if (button.textContent === "Start the camera") button.click(); // also after a slow frame
+                    window.shown ??= new Set();
+                    return image && shown.add(image.src).size > 1;
                 }""",
+                polling=500,
                 timeout=120_000,
             )
         finally:
