@@ -1,6 +1,9 @@
 """`hairseg predict`: write masks, cut-outs and recoloured photos."""
 
+import os
 import sys
+from collections.abc import Iterable, Iterator
+from glob import glob
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -52,7 +55,7 @@ def predict(
         parse_colour(colour)
     if "" in photos:
         raise InputError("A PHOTO is empty.", remedy="Name a file or a folder.")
-    found = find_photos(map(Path, photos), output)
+    found = find_photos(_expand_wildcards(photos), output)
     kinds = ["alpha", "cutout", *(["recoloured"] if colour else []), *(["sheet"] if contact_sheet else [])]
     todo = {
         target: photo
@@ -78,3 +81,10 @@ def predict(
         done, skipped = len(todo) - failed, len(found) - len(todo)
         print(f"{done} photos done, {skipped} skipped, {failed} unreadable", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _expand_wildcards(names: Iterable[str]) -> Iterator[Path]:
+    """Expand `*` as most shells do, but not those of Windows."""
+    for name in names:
+        matches = [] if os.path.lexists(name) else sorted(glob(name))
+        yield from map(Path, matches or [name])

@@ -4,8 +4,9 @@ import logging
 import math
 import os
 import threading
+import unicodedata
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import cv2
 import numpy as np
 
 from hairseg.errors import InputError, printable, raise_if_any, summarise
-from hairseg.files import WriteError, is_hidden, write_bytes
+from hairseg.files import WriteError, ignores_case, is_hidden, write_bytes
 from hairseg.images import alpha_to_grey, encode_png, load_photo, readable_suffixes
 from hairseg.memory import return_large_arrays_to_system
 from hairseg.recolouring.collages import contact_sheet
@@ -62,7 +63,8 @@ def find_photos(arguments: Iterable[Path], output: Path) -> dict[Path, Path]:
     Returns:
         Target -> photo. A target is the path of the results without suffix (see `result_path`): `output/a/x` for
         `folder/a/x.jpg` if `folder` is an argument. Photos with the same target keep their suffixes:
-        `output/IMG_1.HEIC` and `output/IMG_1.JPG`. The order is that of the arguments; folders are sorted.
+        `output/IMG_1.HEIC` and `output/IMG_1.JPG`. Where the output folder ignores case, so do photos whose targets
+        differ in case only. The order is that of the arguments; folders are sorted.
 
     Raises:
         InputError: a folder contains no pictures, or two photos have the same results.
@@ -80,14 +82,19 @@ def find_photos(arguments: Iterable[Path], output: Path) -> dict[Path, Path]:
             subfolder = path.parent.relative_to(argument) if is_folder else Path()
             target = output / subfolder / _shorten_name(path.stem)
             photos_by_target.setdefault(target, {}).setdefault(os.path.realpath(path), path)
+    key = _choose_key(photos_by_target, output)
+    groups: dict[Path, list[tuple[Path, Path]]] = {}
+    for target, paths in photos_by_target.items():
+        groups.setdefault(key(target), []).extend((target, path) for path in paths.values())
     photos: dict[Path, Path] = {}
+    photo_by_key: dict[Path, Path] = {}
     conflicts = []
-    for target, same_target in photos_by_target.items():
-        for path in same_target.values():
-            unique = target if len(same_target) == 1 else target.with_name(_shorten_name(path.name))
-            if unique in photos:
-                conflicts.append(f"{photos[unique]} and {path}")
-            photos[unique] = path
+    for group in groups.values():
+        for target, path in group:
+            unique = target if len(group) == 1 else target.with_name(_shorten_name(path.name))
+            if key(unique) in photo_by_key:
+                conflicts.append(f"{photo_by_key[key(unique)]} and {path}")
+            photos[unique] = photo_by_key[key(unique)] = path
     raise_if_any(
         conflicts, "pairs of photos would have the same results", "Rename them, or choose an output folder for each."
     )
@@ -247,6 +254,17 @@ def _find_pictures(folder: Path) -> Iterator[Path]:
             is_picture = Path(name).suffix.lower() in readable_suffixes()
             if is_picture and not is_hidden(name) and not name.endswith(RESULT_SUFFIXES):
                 yield Path(parent, name)
+
+
+def _choose_key(targets: Collection[Path], output: Path) -> Callable[[Path], Path]:
+    """Return a function whose values are equal for targets that are the same file in the output folder."""
+    has_similar = len({_fold_case(target) for target in targets}) < len(targets)
+    return _fold_case if has_similar and ignores_case(output) else lambda target: target
+
+
+def _fold_case(path: Path) -> Path:
+    """Fold case, and normalise Unicode, which file systems that ignore case may do, too."""
+    return Path(unicodedata.normalize("NFC", str(path)).casefold())
 
 
 def _shorten_name(name: str) -> str:

@@ -32,7 +32,7 @@ class HairPredictor:
 
     Args:
         folder: a model repository on disk.
-        variants: networks to load; by default all networks of the repository.
+        variants: networks to load, or the name of one; by default all networks of the repository.
         device: device of the networks.
 
     Raises:
@@ -42,6 +42,8 @@ class HairPredictor:
     def __init__(self, folder: str | Path, variants: Iterable[str] | None = None, device: str | torch.device = "cpu"):
         self.folder = Path(folder).absolute()
         repository = ModelRepository(folder)
+        if isinstance(variants, str):
+            variants = [variants]
         self.config: Config = repository.config
         self.device = select_device(str(device))
         if os.getpid() != _IMPORTING_PROCESS:
@@ -70,7 +72,7 @@ class HairPredictor:
         Args:
             repo: a folder, or "USER/NAME" or "USER/NAME@REVISION" on the Hub; the bundled repository by default.
             revision: branch, tag or commit on the Hub.
-            variants: networks to load; by default all networks of the repository.
+            variants: networks to load, or the name of one; by default all networks of the repository.
             device: device of the networks.
             token: access token of the Hub; by default the one that huggingface_hub finds.
             cache_dir: folder of the Hub's cache; by default that of huggingface_hub.

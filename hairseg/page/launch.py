@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.request import getproxies_environment
+from urllib.request import getproxies, getproxies_environment
 
 from hairseg.environment import env
 from hairseg.errors import InputError, printable, quote
@@ -119,8 +119,14 @@ def parse_root_path(text: str) -> str:
 
 
 def exempt_loopback_from_proxies(host: str) -> None:
-    """Add this machine to `no_proxy`, since Gradio requests its own page when it starts."""
-    if not getproxies_environment():  # any variable would hide the settings of macOS and Windows
+    """Add this machine to `no_proxy`, since Gradio requests its own page when it starts.
+
+    Any such variable hides the settings of macOS and Windows, which are therefore copied to variables.
+    """
+    if not getproxies_environment():
+        system = getproxies()
+        os.environ.update({f"{scheme}_proxy": system[scheme] for scheme in ("http", "https") if system.get(scheme)})
+    if not getproxies_environment():
         return
     exempt = (env("no_proxy") or env("NO_PROXY") or "").split(",")
     if exempt != ["*"]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from hairseg.errors import InputError
 from hairseg.images import alpha_to_grey, as_alpha, as_photo
 from hairseg.recolouring.dye import LEVELS, PERCENTILES, lightness_index, pigment_ramp, tone_curve
 from hairseg.recolouring.foreground import estimate_foreground, repeat_channel
@@ -52,7 +53,7 @@ def recolour(
         uint8 RGB, (height, width, 3); equal to the photo where alpha is 0, and everywhere at strength 0.
 
     Raises:
-        InputError: the colour is unknown, an array is unsuitable, or photo and alpha differ in size.
+        InputError: the colour is unknown, an array or `settings` is unsuitable, or photo and alpha differ in size.
 
     Example:
         >>> photo = np.full((8, 8, 3), 90, np.uint8)
@@ -138,6 +139,10 @@ class HairRecolourer:
 
     def recolour(self, colour: str, settings: RecolourSettings = DEFAULT_SETTINGS) -> np.ndarray:
         """Dye the hair; arguments, result and errors are as for the function `recolour`."""
+        if not isinstance(settings, RecolourSettings):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(
+                f"The settings are a {type(settings).__name__}.", remedy="Pass hairseg.RecolourSettings(strength=0.8)."
+            )
         colours = [colour] if settings.second_colour is None else [colour, settings.second_colour]
         rgbs = [parse_colour(text) for text in colours]
         result = self.photo.copy()

@@ -38,6 +38,8 @@ HISTORY_FIGURES = {"pretrained": "figure4", "random": "figure5"}
 
 MAX_WEIGHT = 1000
 
+MAX_SEED = 2**32 - 1  # seeds of epochs, a million times as large, must fit into 64 bits
+
 
 @dataclass(frozen=True)
 class _Run:
@@ -103,7 +105,7 @@ def choose_recipes(options: TrainOptions) -> dict[str, Recipe]:
     """Return the recipe of each variant, overridden by the options.
 
     Raises:
-        InputError: a name is unknown, or a number is not positive.
+        InputError: a name is unknown, a number is not positive, or the seed is out of range.
     """
     raise_if_unknown("--recipe", options.recipe, RECIPES)
     raise_if_unknown("--backbone", options.backbone, BACKBONES)
@@ -118,6 +120,8 @@ def choose_recipes(options: TrainOptions) -> dict[str, Recipe]:
         if isinstance(value, int | float) and not value > 0:
             flag = name.replace("_", "-")
             raise InputError(f"--{flag} is {value:g}.", remedy="Choose a number above 0.")
+    if abs(options.seed) > MAX_SEED:
+        raise InputError(f"--seed is {quote(options.seed)}.", remedy=f"Choose a number up to {MAX_SEED}.")
     return {variant: replace(RECIPES[options.recipe][variant], **overrides) for variant in options.variants}
 
 
@@ -167,8 +171,10 @@ def check_output(output: Path, resume: bool) -> None:
     """Check that no earlier training would be overwritten.
 
     Raises:
-        InputError: the folder holds a finished or, without `resume`, an interrupted training.
+        InputError: it is a file, or holds a finished or, without `resume`, an interrupted training.
     """
+    if any(path.is_file() for path in (output, *output.parents)):
+        raise InputError(f"{output} is not a folder.", remedy="Choose another --output.")
     is_finished, has_checkpoints = (output / CONFIG_FILE).exists(), (output / "checkpoints").exists()
     if resume and is_finished and not has_checkpoints:
         raise InputError(f"{output} is finished, so there is nothing to resume.", remedy="Choose another --output.")

@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from conftest import PROJECT, draw_portrait, run_python, served
 from gradio_client import Client, handle_file
@@ -31,6 +32,13 @@ from hairseg.page.registry import ModelRegistry, ServedModel
 from hairseg.page.security import with_root_path
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
@@ -250,6 +258,25 @@ def test_loopback_is_exempt_from_proxies_and_the_hub_is_not(monkeypatch):
     assert os.environ["no_proxy"] == "*"
 
 
+def test_the_proxies_of_macos_and_windows_are_used_except_for_loopback(monkeypatch):
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    system = {"http": "http://proxy.internal:3128", "https": "http://proxy.internal:3128", "ftp": "ftp://127.0.0.1:9"}
+    monkeypatch.setattr("hairseg.page.launch.getproxies", dict)
+    exempt_loopback_from_proxies("127.0.0.1")
+    assert not urllib.request.getproxies_environment()
+    monkeypatch.setattr("hairseg.page.launch.getproxies", lambda: system)
+    exempt_loopback_from_proxies("127.0.0.1")
+    proxies = httpx.Client()._mounts  # by the pattern of the addresses; None is no proxy
+    patterns = {pattern.pattern: transport is not None for pattern, transport in proxies.items()}
+    assert patterns == {
+        "http://": True,
+        "https://": True,
+        **dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]"), False),
+    }
+
+
 @pytest.mark.parametrize("blank", ["", " "])
 def test_blank_variables_count_as_unset(tmp_path, blank):
     with running_page(tmp_path, **dict.fromkeys(CONTAINER_VARIABLES, blank)) as (url, _):
@@ -368,10 +395,10 @@ def test_the_documented_proxies_serve_the_page(tmp_path, proxy_before):
 
 
 def open_in_chromium(address: str) -> None:
-    """Open the page; fail on any request that fails or leaves the sub-path."""
+    """Open the page, and start its camera; fail on any request that fails or leaves the sub-path."""
     failed: list[str] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
         try:
             page = browser.new_page()
             page.on("pageerror", lambda error: failed.append(str(error)))
@@ -388,6 +415,18 @@ def open_in_chromium(address: str) -> None:
             page.get_by_text("What pretraining is worth").first.wait_for(timeout=60_000)
             page.wait_for_load_state("networkidle")
             assert page.evaluate("document.querySelectorAll('#tabs button[role=tab]').length") == 5
+            page.get_by_role("tab", name="Live").click()
+            page.wait_for_function(
+                """() => {
+                    const button = document.querySelector("#live .switch");
+                    const image = document.querySelector("#live .picture img");
+                    if (button.textContent === "Start the camera") button.click(); // also after a slow frame
+                    window.shown ??= new Set();
+                    return image && shown.add(image.src).size > 1;
+                }""",
+                polling=500,
+                timeout=120_000,
+            )
         finally:
             browser.close()
     assert not failed

@@ -40,7 +40,8 @@ export function listenForPhotos(element, {take, say, wanted}) {
         try {
             stream = await navigator.mediaDevices.getUserMedia({video: {facingMode: "user", width: {ideal: 1280}}});
         } catch {
-            return say("The camera cannot be used. Allow it in the browser, or choose a photo.");
+            const remedy = navigator.mediaDevices ? "Allow it in the browser" : "Open this page by https";
+            return say(`The camera cannot be used. ${remedy}, or choose a photo.`);
         }
         const stop = () => {
             for (const track of stream.getTracks()) track.stop();
