@@ -49,8 +49,6 @@ class Double(nn.Module):
         return 2 * squares
 
 
-
-
 def test_photos_that_arrive_during_a_forward_pass_share_the_next_one():
     device, network = CountingDevice(proceeds=False), Double()
     batcher = Batcher(device.run)
