@@ -104,6 +104,8 @@ def test_many_requests_cost_one_check_and_a_check_that_hangs_holds_up_none(monke
     assert respond(checked, 50) == [unavailable("The decoder does not answer.")] * 50
     assert decoder.checks == 1, "no second check while one is pending"
     decoder.may_answer.set()
+    assert checked._check
+    assert checked._check.result(30)
     monkeypatch.setattr(health, "ANSWER_SECONDS", 30)
     assert respond(checked, 50) == [READY] * 50
     assert decoder.checks == 2, "the pending check was older than five seconds"
