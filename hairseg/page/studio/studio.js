@@ -76,8 +76,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         find(".notice p").textContent = text;
         element.classList.toggle("has-notice", text !== "");
     };
-    const clearLostNotice = () =>
-        [LOST, LOGGED_OUT].includes(find(".notice p").textContent ?? "") && showNotice("");
+    const clearLostNotice = () => [LOST, LOGGED_OUT].includes(find(".notice p").textContent ?? "") && showNotice("");
     /** @param {"loading" | "done"} stage */
     const setStage = stage => {
         element.classList.toggle("is-loading", stage === "loading");
