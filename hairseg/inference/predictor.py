@@ -15,6 +15,7 @@ from hairseg.errors import InputError, raise_if_unknown
 from hairseg.hub.publish import push
 from hairseg.hub.resolve import resolve
 from hairseg.images import as_photo
+from hairseg.inference.batching import MAX_BATCH_SIZE, Batcher
 from hairseg.inference.multiscale import TwoPassPrediction, find_zoom_windows, merge_passes
 from hairseg.networks.devices import autocast, prepare_for_inference, select_device
 from hairseg.paper import VARIANTS
@@ -26,6 +27,8 @@ _IMPORTING_PROCESS = os.getpid()
 
 class HairPredictor:
     """Hair segmentation with the networks of one model repository. Threads may share a predictor.
+
+    On a GPU, photos of several threads share forward passes; see `hairseg.inference.batching`.
 
     A pickled or deep-copied predictor loads the weights from its folder again. On a CPU, a predictor can be used in
     forked processes, such as the workers of a PyTorch DataLoader, where it computes in one thread.
@@ -52,6 +55,7 @@ class HairPredictor:
             variant: prepare_for_inference(repository.load_network(variant), self.device)
             for variant in (variants or [name for name in VARIANTS if name in self.config.variants])
         }
+        self._forward_pass = run_network if self.device.type == "cpu" else Batcher(run_network)
         self._start_threads()
 
     @classmethod
@@ -173,7 +177,8 @@ class HairPredictor:
 
     def _start_threads(self) -> None:
         # On a CPU, networks in parallel on a part of the cores each are faster than one after the other on all cores.
-        threads = len(self.networks) if self.device.type == "cpu" else 1
+        # On a GPU, the threads wait for a batch that they share.
+        threads = len(self.networks) if self._forward_pass is run_network else MAX_BATCH_SIZE * len(self.networks)
         self._threads = ThreadPoolExecutor(
             threads, "network", torch.set_num_threads, (max(1, torch.get_num_threads() // threads),)
         )
@@ -236,9 +241,20 @@ class HairPredictor:
         """
         if not photos:
             return []
-        with autocast(self.device):
-            logits = network(self._preprocess(photos) if batch is None else batch)
+        logits = self._forward_pass(network, self._preprocess(photos) if batch is None else batch)
         return [
             square[self.config.preprocessing.window(*photo.shape[:2])]
-            for square, photo in zip(logits[:, 0].cpu().numpy(), photos, strict=True)
+            for square, photo in zip(logits, photos, strict=True)
         ]
+
+
+@torch.inference_mode()
+def run_network(network: nn.Module, squares: torch.Tensor) -> np.ndarray:
+    """Return the hair logits of preprocessed photos: float32 (squares, height, width).
+
+    Args:
+        network: as `prepare_for_inference` returns it.
+        squares: float32 (squares, 3, height, width), on the network's device.
+    """
+    with autocast(squares.device):
+        return network(squares)[:, 0].cpu().numpy()

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from hairseg.errors import InputError
 from hairseg.page.api import DEFAULT_VARIANT, NO_SECOND_COLOUR, add_endpoints, build_slider
 from hairseg.page.elsewhere import build_elsewhere, render_examples
+from hairseg.page.health import Health
 from hairseg.page.live.live import build_live
 from hairseg.page.models import build_models, render_models
 from hairseg.page.preview import TITLE, LinkPreview
@@ -69,10 +70,12 @@ SLIDER_LABELS = {
 class HairPage(Page):
     """The page; `launch` adds `launch_options`."""
 
+    health: Health
+
     def launch(self, *args: Any, **options: Any) -> Any:
         """Serve the page; see `gr.Blocks.launch`."""
         disable_reloader()
-        return super().launch(*args, **{**launch_options(), **options})
+        return super().launch(*args, **{**launch_options(self.health), **options})
 
 
 def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Sequence[str] = ()) -> HairPage:
@@ -141,6 +144,7 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
         gr.on([page.load, model.change], render_model, model, shown, **SERVER_EVENT)
         _, steps, transfer, *_ = scores
         steps.change(render_step, [steps, model], transfer, **SERVER_EVENT)
+    page.health = Health(models)
     return page.queue(max_size=MAX_QUEUED_CALLS)
 
 
@@ -203,8 +207,12 @@ async def serve_module(request: Request) -> Response:
     return FileResponse(path, headers=headers)
 
 
-def launch_options() -> dict[str, Any]:
-    """Return the arguments of `gr.Blocks.launch` that are the same wherever the page is served."""
+def launch_options(health: Health) -> dict[str, Any]:
+    """Return the arguments of `gr.Blocks.launch` that are the same wherever the page is served.
+
+    Args:
+        health: Responds to /health, without a login.
+    """
     preload = "".join(
         f'<link rel="modulepreload" href="{modules_path()}/{name}">' for name in module_files() if name.endswith(".js")
     )
@@ -219,7 +227,7 @@ def launch_options() -> dict[str, Any]:
         "ssr_mode": False,
         "theme": theme(),
         "app_kwargs": {
-            "routes": [Route(f"/{modules_path()}/{{name:path}}", serve_module)],
+            "routes": [Route("/health", health.respond), Route(f"/{modules_path()}/{{name:path}}", serve_module)],
             "middleware": [Middleware(PathAllowlist), Middleware(RequestSizeLimit), Middleware(LinkPreview)],
             "exception_handlers": EXCEPTION_HANDLERS,
         },

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies, getproxies_environment
@@ -72,6 +73,8 @@ def launch(
     photos = PhotoStore(models)
     remove_variables_that_stop_gradio()
     with temporary_folder(photos.evict_older_than):
+        if env("SPACES_ZERO_GPU"):
+            import_module("hairseg.page.zero_gpu")
         from hairseg.page.app import build_page
         from hairseg.page.security import Login
 
@@ -167,7 +170,12 @@ def load(model: ServedModel, device: str, milliseconds_per_photo: dict[str, floa
     from hairseg.networks.devices import select_device
 
     cv2.setNumThreads(1)  # parallelism is across visitors
-    predictor = HairPredictor(model.repository.folder, VARIANTS, select_device(device))
+    if env("SPACES_ZERO_GPU"):
+        from hairseg.page.zero_gpu import ZeroGpuPredictor
+
+        predictor = ZeroGpuPredictor(model.repository.folder)
+    else:
+        predictor = HairPredictor(model.repository.folder, VARIANTS, select_device(device))
     photo = load_photo(WARM_UP_PHOTO)
     predictor.alphas(photo)
     began = time.perf_counter()

@@ -12,14 +12,19 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from http.cookiejar import CookieJar
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import yaml
 from conftest import PROJECT, draw_portrait, run_python, served
 from gradio_client import Client, handle_file
 from PIL import Image
@@ -43,6 +48,11 @@ CHROMIUM_OPTIONS = [
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 CADDY = shutil.which("caddy")
+
+# .ci/run installs Caddy on Linux, so that there these tests are not skipped.
+NEEDS_CADDY = pytest.mark.skipif(
+    CADDY is None and not (os.environ.get("CI") and sys.platform == "linux"), reason="Caddy is not installed"
+)
 
 DEPLOY_PAGE = PROJECT / "docs" / "deploy.md"
 
@@ -347,10 +357,12 @@ def caddy_before(page: str, folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def running_proxy(command: list[str], port: int, folder: Path) -> Iterator[None]:
+def running_proxy(
+    command: list[str], port: int, folder: Path, environment: Mapping[str, str] = os.environ
+) -> Iterator[None]:
     log = folder / "proxy.txt"
     with log.open("w") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | {"HOME": str(folder)})
+        process = subprocess.Popen(command, stdout=output, stderr=output, env={**environment, "HOME": str(folder)})
     try:
         until = time.monotonic() + 30
         while time.monotonic() < until:
@@ -369,7 +381,7 @@ def running_proxy(command: list[str], port: int, folder: Path) -> Iterator[None]
     "proxy_before",
     [
         pytest.param(nginx_before, marks=pytest.mark.skipif(NGINX is None, reason="nginx is not installed")),
-        pytest.param(caddy_before, marks=pytest.mark.skipif(CADDY is None, reason="Caddy is not installed")),
+        pytest.param(caddy_before, marks=NEEDS_CADDY),
     ],
 )
 def test_the_documented_proxies_serve_the_page(tmp_path, proxy_before):
@@ -430,3 +442,172 @@ def open_in_chromium(address: str) -> None:
         finally:
             browser.close()
     assert not failed
+
+
+# ---- two replicas behind the Caddyfile ----
+
+
+class Replica(BaseHTTPRequestHandler):
+    """A stand-in for a page: tells its name, the length of what it was sent, and whether it is ready."""
+
+    name, is_ready = "", True
+
+    def do_GET(self) -> None:
+        self.answer(200 if self.path != "/health" or self.is_ready else 503, self.name)
+
+    def do_POST(self) -> None:
+        self.answer(200, f"{self.name} {len(self.rfile.read(int(self.headers['content-length'])))}")
+
+    def answer(self, status: int, text: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@contextlib.contextmanager
+def replicas() -> Iterator[dict[str, ThreadingHTTPServer]]:
+    servers = {}
+    for name in ("one", "two"):
+        handler = type(name, (Replica,), {"name": name})
+        servers[name] = server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    try:
+        yield servers
+    finally:
+        for server in servers.values():
+            server.shutdown()
+            server.server_close()
+
+
+@contextlib.contextmanager
+def caddyfile_before(servers: dict[str, ThreadingHTTPServer], folder: Path) -> Iterator[str]:
+    """Run Caddy with the project's Caddyfile as it is, over http; yield its address."""
+    port = find_free_port()
+    environment = os.environ | {
+        "HAIRSEG_SITE": f"http://127.0.0.1:{port}",
+        "HAIRSEG_REPLICAS": " ".join(f"127.0.0.1:{server.server_port}" for server in servers.values()),
+    }
+    command = [str(CADDY), "run", "--adapter", "caddyfile", "--config", str(PROJECT / "Caddyfile")]
+    with running_proxy(command, port, folder, environment):
+        yield f"http://127.0.0.1:{port}/"
+
+
+def new_visitor() -> Callable[..., tuple[int, str]]:
+    """A browser with cookies of its own."""
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(CookieJar())
+    )
+
+    def visit(address: str, content: bytes | None = None) -> tuple[int, str]:
+        try:
+            with opener.open(address, content) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    return visit
+
+
+def wait_until(is_true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not is_true():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+@NEEDS_CADDY
+def test_visitors_stay_with_a_replica_and_move_to_the_other_one_when_it_ends(tmp_path):
+    with replicas() as servers, caddyfile_before(servers, tmp_path) as address:
+        visits = {}
+        while len(visits) < 2:  # Caddy chooses at random
+            visit = new_visitor()
+            visits.setdefault(visit(address)[1], visit)
+        for name, visit in visits.items():
+            assert [visit(address) for _ in range(5)] == [(200, name)] * 5
+            assert visit(f"{address}upload", b"x" * 1_000_000) == (200, f"{name} 1000000")
+
+        servers["one"].shutdown()
+        servers["one"].server_close()
+        assert visits["one"](address) == (200, "two"), "no request fails that the replica has not received"
+        assert visits["one"](f"{address}upload", b"x") == (200, "two 1")
+        assert [visit(address) for visit in visits.values()] == [(200, "two")] * 2
+
+        servers["two"].RequestHandlerClass.is_ready = False  # pyright: ignore[reportAttributeAccessIssue]
+        wait_until(lambda: visits["two"](f"{address}")[0] == 503)
+        assert visits["one"](address) == (
+            503,
+            "The page cannot be reached at the moment. Try again in a minute.",
+        )
+
+
+@NEEDS_CADDY
+def test_a_replica_that_is_not_ready_gets_no_visitors(tmp_path):
+    with replicas() as servers:
+        handler: Any = servers["one"].RequestHandlerClass
+        handler.is_ready = False
+        with caddyfile_before(servers, tmp_path) as address:
+            wait_until(lambda: {new_visitor()(address)[1] for _ in range(8)} == {"two"})
+            handler.is_ready = True
+            wait_until(lambda: {new_visitor()(address)[1] for _ in range(8)} == {"one", "two"})
+
+
+# ---- the image and compose.yaml ----
+
+
+def test_the_image_is_built_from_what_the_package_needs():
+    """The build stage has the same files as the wheel, and the context has no others."""
+    dockerfile = (PROJECT / "Dockerfile").read_text()
+    copied = [
+        name for line in re.findall(r"^COPY (?!--from)(.+)$", dockerfile, re.MULTILINE) for name in line.split()[:-1]
+    ]
+    allowed = re.findall(r"^!(.+)$", (PROJECT / ".dockerignore").read_text(), re.MULTILINE)
+    assert sorted(copied) == sorted(allowed) == ["LICENSE", "README.md", "hairseg", "model_card.md", "pyproject.toml"]
+    assert all((PROJECT / name).exists() for name in copied)
+    assert "\nUSER 1000\n" in dockerfile
+
+
+def test_the_health_check_of_the_image_follows_the_address(tmp_path):
+    """Run the command of HEALTHCHECK against a stand-in, as Docker does: exit code 0 is healthy, 1 is not."""
+    found = re.search(r"^HEALTHCHECK .*? CMD (\[.*\])$", (PROJECT / "Dockerfile").read_text(), re.MULTILINE)
+    assert found
+    _, *words = json.loads(found[1])
+    with replicas() as servers:
+        environment = os.environ | {
+            "GRADIO_SERVER_PORT": str(servers["one"].server_port),
+            "http_proxy": "http://127.0.0.1:9",
+        }
+
+        def check() -> int:
+            return subprocess.run([sys.executable, *words], env=environment, capture_output=True).returncode
+
+        assert check() == 0
+        servers["one"].RequestHandlerClass.is_ready = False  # pyright: ignore[reportAttributeAccessIssue]
+        assert check() == 1
+
+
+def test_compose_runs_two_hardened_replicas_behind_caddy():
+    compose = yaml.safe_load((PROJECT / "compose.yaml").read_text())
+    services, caddyfile = compose["services"], (PROJECT / "Caddyfile").read_text()
+    assert services["page-1"] == services["page-2"]
+    assert "{$HAIRSEG_REPLICAS:page-1:7860 page-2:7860}" in caddyfile
+    page, caddy = services["page-1"], services["caddy"]
+    assert page["read_only"] and page["cap_drop"] == ["ALL"] and page["security_opt"] == ["no-new-privileges:true"]
+    assert "ports" not in page, "only Caddy is reachable from outside"
+    assert page["build"]["args"].keys() == set(re.findall(r"^ARG (\w+)", (PROJECT / "Dockerfile").read_text(), re.M))
+    assert "./Caddyfile:/etc/caddy/Caddyfile:ro" in caddy["volumes"]
+    assert caddy["environment"].keys() == {"HAIRSEG_SITE"}
+    assert {mount.partition(":")[0] for each in (page, caddy) for mount in each["volumes"]} - {"./Caddyfile"} == set(
+        compose["volumes"]
+    )
+
+
+def test_the_documented_caddyfile_is_the_project_s():
+    found = re.search(
+        r"^## Several replicas\n.*?```caddyfile\n(.*?)```", DEPLOY_PAGE.read_text(), re.DOTALL | re.MULTILINE
+    )
+    assert found
+    site = (PROJECT / "Caddyfile").read_text().partition("}\n\n")[2]
+    assert found[1].split() == site.split()

@@ -14,7 +14,7 @@
  *   upload: (file: File) => Promise<{path: string}>, watch: (name: string, callback: () => void) => void}} Gradio
  */
 import {createBrush} from "./brush.js";
-import {callUntilAnswered, LOST, latestOnly, pause} from "./calls.js";
+import {callUntilAnswered, LOGGED_OUT, LOST, latestOnly, pause, reasonOfLoss} from "./calls.js";
 import {openDialog} from "./dialog.js";
 import {drawOverlay} from "./overlay.js";
 import {countChanged, fromQuery, parseColour, presetOf, toQuery} from "./settings.js";
@@ -27,12 +27,19 @@ const BUSY_NOTICE_MS = 2000;
 
 const MAX_TRIED = 12; // colours in the strip of tried ones
 
+const SENT_AGAIN = "The server no longer had your photo, so the page has sent it again.";
+
 const STORAGE_KEY = "hairseg-photo"; // in sessionStorage: the path of the photo on the server, and its name
+
+/** The address of Gradio's routes. */
+function apiAddress() {
+    const {root = "", api_prefix: prefix = "/gradio_api"} = /** @type {any} */ (window).gradio_config ?? {};
+    return `${root}${prefix}`;
+}
 
 /** @param {string} path of a file that the server has made */
 export function addressOf(path) {
-    const {root = "", api_prefix: prefix = "/gradio_api"} = /** @type {any} */ (window).gradio_config ?? {};
-    return `${root}${prefix}/file=${path.split("/").map(encodeURIComponent).join("/")}`;
+    return `${apiAddress()}/file=${path.split("/").map(encodeURIComponent).join("/")}`;
 }
 
 /**
@@ -69,7 +76,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         find(".notice p").textContent = text;
         element.classList.toggle("has-notice", text !== "");
     };
-    const clearLostNotice = () => find(".notice p").textContent === LOST && showNotice("");
+    const clearLostNotice = () => [LOST, LOGGED_OUT].includes(find(".notice p").textContent ?? "") && showNotice("");
     /** @param {"loading" | "done"} stage */
     const setStage = stage => {
         element.classList.toggle("is-loading", stage === "loading");
@@ -135,7 +142,14 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         ...more,
     });
     /** @param {() => boolean} isWanted */
-    const patience = isWanted => ({isWanted, onLost: () => showNotice(LOST), onReached: clearLostNotice});
+    const patience = isWanted => ({
+        isWanted,
+        onLost: async () => {
+            const reason = await reasonOfLoss(apiAddress());
+            if (isWanted()) showNotice(reason);
+        },
+        onReached: clearLostNotice,
+    });
 
     /** @param {Photo} photo */
     const openPhoto = async photo => {
@@ -292,9 +306,12 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     const fail = ({error = "", gone}) => {
         if (!session) return;
         if (gone) {
-            // deleted from the server: bring it again
-            session.photo.path = null;
-            return openPhoto(session.photo);
+            // deleted from the server, or stored by another replica: bring it again
+            const {photo} = session;
+            photo.path = null;
+            return openPhoto(photo).then(() => {
+                if (session?.photo === photo && session.result && !photo.isExample) showNotice(SENT_AGAIN);
+            });
         }
         if (session.result) showNotice(error);
         else restorePrevious(error);
