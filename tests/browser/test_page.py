@@ -386,12 +386,7 @@ def test_no_tab_is_wider_than_the_screen(page, width):
 
 
 def choose_tab(page, name: str) -> None:
-    tab = page.get_by_role("tab", name=name, exact=True)
-    if not tab.is_visible():
-        page.locator("#tabs .overflow-menu button").first.click()
-        page.locator("#tabs .overflow-dropdown button", has_text=name).click()
-    else:
-        tab.click()
+    page.get_by_role("tab", name=name, exact=True).click()
 
 
 def test_everything_of_the_story_is_on_the_first_screen(page):
@@ -418,7 +413,8 @@ def test_the_other_tabs_say_what_the_files_say(page):
     expect(page.locator("#transfer-result")).to_contain_text("Trained on 100 photos")
     choose_tab(page, "Models")
     expect(page.locator("#leaderboard")).to_contain_text("efficientnet_lite0")
-    expect(page.locator("#leaderboard")).to_contain_text("pretrained/model.safetensors")
+    page.get_by_role("button", name="Files").click()
+    expect(page.locator("#files")).to_contain_text("pretrained/model.safetensors")
 
 
 def test_code_names_the_pages_own_address(page, address):

@@ -29,6 +29,7 @@ from hairseg.page.store import PhotoStore
 from hairseg.page.studio.comparison import Box, caption, compare, find_focus, find_heads, find_middle, verdict
 from hairseg.page.studio.share_card import FORMATS, draw_share_card
 from hairseg.page.studio.strokes import MAX_POINTS, MAX_STROKES, POINTS_PER_STROKE, Stroke, read_strokes
+from hairseg.page.studio.swatches import render_swatches
 from hairseg.page.workarounds import to_functions
 from hairseg.page.workers import Pool, Workers
 from hairseg.paper import VARIANTS
@@ -51,12 +52,6 @@ DETAIL_SIDE = 1280  # longer side in pixels of a magnified window
 
 # title and credit by name
 EXAMPLE_TITLES: dict[str, tuple[str, str]] = json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8"))
-
-# headings of the colour families, by the first preset of each
-FAMILY_HEADINGS = {"black": '<span class="family">Natural</span>', "silver": '<span class="family">Bold</span>'}
-
-# levels of natural colours as hairdressers number them, from 1 (black) to 10 (lightest)
-LEVELS = {"black": 1, "dark brown": 3, "chestnut": 5, "copper": 6, "dark blond": 7, "light blond": 9, "platinum": 10}
 
 DOWNLOADS = {
     "recoloured-jpeg": "Recoloured, JPEG",
@@ -396,34 +391,8 @@ def default_settings() -> dict[str, Any]:
     }
 
 
-def swatch_id(preset: str) -> str:
-    """Return the id of a preset's swatch.
-
-    Example:
-        >>> swatch_id("light blond")
-        'swatch-light-blond'
-    """
-    return f"swatch-{preset.replace(' ', '-')}"
-
-
-def swatch_label(preset: str) -> str:
-    """Return a preset's name, and its level where hairdressers give it one.
-
-    Example:
-        >>> swatch_label("light blond"), swatch_label("violet")
-        ('light blond (9)', 'violet')
-    """
-    return f"{preset} ({LEVELS[preset]})" if preset in LEVELS else preset
-
-
 def read_template(modules: str) -> str:
     """Return the markup of the component, with presets, downloads and examples."""
-    swatches = "".join(
-        FAMILY_HEADINGS.get(name, "")
-        + f'<button type="button" class="swatch" id="{swatch_id(name)}" data-preset="{name}" aria-pressed="false" '
-        f'style="--swatch: {code}; --index: {index}"><span class="thumbnail"></span>{swatch_label(name)}</button>'
-        for index, (name, code) in enumerate(PRESETS.items())
-    )
     downloads = "".join(
         f'<button type="button" data-download="{kind}" id="{kind}-button">{title}</button>'
         for kind, title in DOWNLOADS.items()
@@ -435,7 +404,7 @@ def read_template(modules: str) -> str:
         for name, (title, credit) in EXAMPLE_TITLES.items()
     )
     template = (FOLDER / "studio.html").read_text(encoding="utf-8")
-    for marker, content in {"SWATCHES": swatches, "DOWNLOADS": downloads, "EXAMPLES": examples}.items():
+    for marker, content in {"SWATCHES": render_swatches(with_ids=True), "DOWNLOADS": downloads, "EXAMPLES": examples}.items():
         template = template.replace(f"<!--{marker}-->", content)
     return template
 
