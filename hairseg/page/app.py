@@ -187,7 +187,7 @@ def module_files() -> dict[str, Path]:
 
 @cache
 def modules_path() -> str:
-    """Return the URL path of scripts, stylesheets and examples. It contains a hash, so that browsers can cache them for ever."""
+    """Return the URL path of `module_files`. It contains a hash, so that browsers can cache them for ever."""
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in module_files().values()))
     return f"modules/{digest.hexdigest()[:12]}"
 

@@ -17,8 +17,9 @@ UNKNOWN = "-"
 LEGEND = (
     "**Backbone**: the classifier that the network is built on. **Recipe**: the settings of the training; `paper` as "
     "published, `modern` with stronger augmentation, `finetune` continues a trained model with more kinds of photos. "
-    "**Weights**: the size of both networks. **Time**: both networks on a small photo, measured on this server when the "
-    "model was loaded.\n\nF1 and AUROC are from the models' own files, on photos that the networks were not trained on. "
+    "**Weights**: the size of both networks. **Time**: both networks on a small photo, on this server, when the model "
+    "was loaded.\n\n"
+    "F1 and AUROC are from the models' own files, on photos that the networks were not trained on. "
     "Models are comparable only if their test photos are the same; ★ marks the best of comparable models."
 )
 

@@ -44,8 +44,8 @@ FIGURES = {
 
 CURVES_LEGEND = (
     "Loss, F1 and AUROC after each epoch, which is one pass over the training photos. Photos for training are usually "
-    "distorted at random (scaled, rotated, relit) and photos for testing are not, so that the scores on training photos "
-    "can be lower. A dotted line marks the epoch whose weights are served."
+    "distorted at random (scaled, rotated, relit) and photos for testing are not, so that the scores on training "
+    "photos can be lower. A dotted line marks the epoch whose weights are served."
 )
 
 LEGEND = (

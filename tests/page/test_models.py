@@ -30,7 +30,8 @@ def test_one_model_has_its_row_and_its_files():
     model = ServedModel("bundled")
     text, files = render_models(ModelRegistry([model], load=lambda model: None), None)
     entry, scores = CONFIG["variants"]["pretrained"], METRICS["variants"]["pretrained"]
-    facts = {title: cells_of(text, title) for title in ("model", "backbone", "recipe", "training photos", "weights (MB)")}
+    titles = ("model", "backbone", "recipe", "training photos", "weights (MB)")
+    facts = {title: cells_of(text, title) for title in titles}
     assert facts == {
         "model": ["bundled"],
         "backbone": ["efficientnet_lite0"],

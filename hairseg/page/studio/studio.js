@@ -16,10 +16,11 @@
 import {createBrush} from "./brush.js";
 import {callUntilAnswered, LOST, latestOnly, pause} from "./calls.js";
 import {openDialog} from "./dialog.js";
+import {listenForZoom, within} from "./gestures.js";
 import {drawOverlay} from "./overlay.js";
 import {countChanged, fromQuery, parseColour, presetOf, toQuery} from "./settings.js";
 import {listenForPhotos} from "./upload.js";
-import {clamp, panBy, viewOf, WHOLE, windowOf, zoomBy} from "./zoom.js";
+import {clamp, viewOf, WHOLE, windowOf, zoomBy} from "./zoom.js";
 
 const DETAIL_DELAY_MS = 350; // after the last zoom or pan
 
@@ -518,55 +519,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             find(place).append(detail);
         }
     });
-    /** @param {HTMLElement} frame @param {{clientX: number, clientY: number}} event @returns {[number, number]} */
-    const within = (frame, {clientX, clientY}) => {
-        const box = frame.getBoundingClientRect();
-        return [(clientX - box.left) / box.width, (clientY - box.top) / box.height];
-    };
-    for (const frame of /** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll(".frame"))) {
-        frame.addEventListener("dblclick", event =>
-            setView(view.scale > 1 ? WHOLE : zoomBy(view, 3, within(frame, event))),
-        );
-        frame.addEventListener(
-            "wheel",
-            event => {
-                if (event.ctrlKey || (view.scale === 1 && !frame.closest("dialog"))) return; // the browser's zoom, and scrolling
-                event.preventDefault();
-                setView(zoomBy(view, Math.exp(-event.deltaY / 300), within(frame, event)));
-            },
-            {passive: false},
-        );
-        frame.addEventListener("pointerdown", event => {
-            const target = /** @type {HTMLElement} */ (event.target);
-            if (view.scale === 1 || !event.isPrimary || event.button !== 0 || target.closest("input, canvas.brush"))
-                return;
-            event.preventDefault();
-            frame.setPointerCapture(event.pointerId);
-            let last = within(frame, event);
-            /** @param {PointerEvent} move */
-            const pan = move => {
-                const now = within(frame, move);
-                setView(panBy(view, now[0] - last[0], now[1] - last[1]));
-                last = now;
-            };
-            frame.addEventListener("pointermove", pan);
-            for (const ending of ["pointerup", "pointercancel"]) {
-                frame.addEventListener(ending, () => frame.removeEventListener("pointermove", pan), {once: true});
-            }
-        });
-        /** @type {Record<string, [number, number]>} */
-        const directions = {ArrowLeft: [0.2, 0], ArrowRight: [-0.2, 0], ArrowUp: [0, 0.2], ArrowDown: [0, -0.2]};
-        frame.addEventListener("keydown", event => {
-            if (/** @type {HTMLElement} */ (event.target).closest("input, canvas")) return;
-            const direction = directions[event.key];
-            if (event.key === "+" || event.key === "=") setView(zoomBy(view, 1.5));
-            else if (event.key === "-") setView(zoomBy(view, 1 / 1.5));
-            else if (event.key === "0") setView(WHOLE);
-            else if (direction && view.scale > 1) setView(panBy(view, ...direction));
-            else return;
-            event.preventDefault();
-        });
-    }
+    listenForZoom(element, {view: () => view, setView});
 
     // ---- before and after, and the overlay ----
 
@@ -629,10 +582,6 @@ export function start(element, {props, trigger, server, upload, watch}, constant
 
     // ---- downloads and sharing ----
 
-    const recolouredFile = async () => {
-        const image = find("#recoloured").querySelector("img");
-        return image && (await fetch(image.src)).blob();
-    };
     /** @param {string} kind */
     const download = async kind => {
         const button = find(`#${kind}-button`),
@@ -657,25 +606,28 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     };
     /** @param {() => Promise<unknown>} act @param {string} sentence */
     const attempt = (act, sentence) => act().catch(error => error.name === "AbortError" || showNotice(sentence));
+    const recoloured = () => /** @type {HTMLImageElement} */ (find("#recoloured img"));
+    /** @returns {Promise<Blob>} */
+    const recolouredPng = () =>
+        new Promise((resolve, reject) => {
+            const image = recoloured(),
+                canvas = Object.assign(document.createElement("canvas"), {
+                    width: image.naturalWidth,
+                    height: image.naturalHeight,
+                });
+            canvas.getContext("2d")?.drawImage(image, 0, 0);
+            canvas.toBlob(png => (png ? resolve(png) : reject(new Error("no picture"))));
+        });
     const copyPicture = () =>
         attempt(async () => {
-            const image = /** @type {HTMLImageElement} */ (find("#recoloured").querySelector("img"));
-            const canvas = Object.assign(document.createElement("canvas"), {
-                width: image.naturalWidth,
-                height: image.naturalHeight,
-            });
-            canvas.getContext("2d")?.drawImage(image, 0, 0);
-            /** @type {Blob} */
-            const blob = await new Promise((resolve, reject) =>
-                canvas.toBlob(png => (png ? resolve(png) : reject(new Error("no picture")))),
-            );
-            await navigator.clipboard.write([new ClipboardItem({"image/png": blob})]);
+            // a promise, since Safari forgets the click while one waits
+            await navigator.clipboard.write([new ClipboardItem({"image/png": recolouredPng()})]);
             find(".said").textContent = "The picture is copied.";
         }, "The browser does not allow copying. Use a download instead.");
     const share = () =>
         attempt(async () => {
-            const blob = await recolouredFile();
-            const files = blob ? [new File([blob], "new-colour.jpg", {type: blob.type})] : [];
+            const blob = await (await fetch(recoloured().src)).blob();
+            const files = [new File([blob], "new-colour.jpg", {type: blob.type})];
             const content = {title: "What is pretraining worth?", url: linkOf()};
             await navigator.share(navigator.canShare?.({files}) ? {...content, files} : content);
         }, "The browser does not allow sharing. Copy the link instead.");

@@ -25,10 +25,10 @@ from hairseg.page.api import DEFAULT_COLOUR, DEFAULT_VARIANT, NO_SECOND_COLOUR, 
 from hairseg.page.pictures import colour_name, colour_slug, photo_stem, save_file, save_picture
 from hairseg.page.scores import f1_captions, f1_on_whole_persons
 from hairseg.page.security import MAX_FILE_BYTES, resolve_upload, to_message
-from hairseg.page.store import PhotoStore
+from hairseg.page.store import HairRequest, PhotoStore
 from hairseg.page.studio.comparison import Box, caption, compare, find_focus, find_heads, find_middle, verdict
 from hairseg.page.studio.share_card import FORMATS, draw_share_card
-from hairseg.page.studio.strokes import MAX_POINTS, MAX_STROKES, POINTS_PER_STROKE, Stroke, read_strokes
+from hairseg.page.studio.strokes import MAX_POINTS, MAX_STROKES, POINTS_PER_STROKE, read_strokes
 from hairseg.page.studio.swatches import render_swatches
 from hairseg.page.workarounds import to_functions
 from hairseg.page.workers import Pool, Workers
@@ -68,20 +68,12 @@ class Request:
     """A validated request of the browser.
 
     Args:
-        path: An uploaded photo.
-        model: Name of the model; None for the default.
-        variant: The network whose mask is used.
-        strokes: Edits of the mask, in drawing order.
-        head: Box of the head to recolour; None for all.
+        hair: Which hair of which photo.
         colour: #rrggbb or a preset's name.
         settings: How the colour is applied.
     """
 
-    path: str
-    model: str | None
-    variant: str
-    strokes: tuple[Stroke, ...]
-    head: Box | None
+    hair: HairRequest
     colour: Any
     settings: RecolourSettings
 
@@ -100,20 +92,14 @@ class Request:
         numbers = {name: payload.get(name, describe(name)["default"]) for name in NUMERIC_SETTINGS}
         mode, colour = payload.get("second_mode", NO_SECOND_COLOUR), payload.get("second_colour")
         settings = read_settings(**numbers, second_mode=mode, second_colour=colour)
-        return cls(
+        hair = HairRequest(
             path,
-            payload.get("model"),
             payload.get("variant", DEFAULT_VARIANT),
+            payload.get("model"),
             read_strokes(payload.get("strokes")),
             None if payload.get("head") is None else read_window(payload["head"]),
-            payload.get("colour", DEFAULT_COLOUR),
-            settings,
         )
-
-    @property
-    def edit(self) -> tuple[str, str, tuple[Stroke, ...], str | None, Box | None]:
-        """The arguments of `PhotoStore.recolourer`."""
-        return self.path, self.variant, self.strokes, self.model, self.head
+        return cls(hair, payload.get("colour", DEFAULT_COLOUR), settings)
 
 
 class PhotoGone(InputError):
@@ -144,11 +130,11 @@ class StudioService:
         """Return both masks, captions, and a comparison of the networks."""
 
         def segment(request: Request) -> dict[str, Any]:
-            photo = self._photos.photo(request.path, request.model)
+            photo = self._photos.photo(request.hair.path, request.hair.model)
             # random first: a concurrent request for the recoloured photo computes the pretrained alpha
             alphas = {variant: photo.alpha(variant) for variant in reversed(VARIANTS)}
             comparison = compare(alphas, photo.threshold)
-            name, metrics = photo_stem(request.path), self._photos.models.find(request.model).metrics
+            name, metrics = photo_stem(request.hair.path), self._photos.models.find(request.hair.model).metrics
             return {
                 "shown": photo.cached("shown", partial(save_picture, name, photo.photo)),
                 "size": photo.photo.shape[1::-1],
@@ -174,15 +160,15 @@ class StudioService:
 
         def prepare(request: Request) -> dict[str, Any]:
             colour_name(request.colour)  # raises InputError before the networks run
-            self._photos.recolourer(*request.edit)
+            self._photos.recolourer(request.hair)
             return {}
 
         def recolour(request: Request) -> dict[str, Any]:
-            photo = self._photos.photo(request.path, request.model)
-            recolourer = self._photos.recolourer(*request.edit)
+            photo = self._photos.photo(request.hair.path, request.hair.model)
+            recolourer = self._photos.recolourer(request.hair)
             picture = recolourer.recolour(request.colour, request.settings)
-            name, hair = photo_stem(request.path), recolourer.alpha >= photo.threshold
-            is_empty = not hair.any() and not request.strokes
+            name, hair = photo_stem(request.hair.path), recolourer.alpha >= photo.threshold
+            is_empty = not hair.any() and not request.hair.strokes
             return {
                 "src": save_picture(f"{name}-{colour_slug(request.colour)}", picture),
                 "shown": photo.cached("shown", partial(save_picture, name, photo.photo)),
@@ -199,8 +185,8 @@ class StudioService:
         """Return one JPEG with the head in every preset, side by side."""
 
         def thumbnails(request: Request) -> dict[str, Any]:
-            recolourer = self._photos.recolourer(*request.edit)
-            threshold = self._photos.photo(request.path, request.model).threshold
+            recolourer = self._photos.recolourer(request.hair)
+            threshold = self._photos.photo(request.hair.path, request.hair.model).threshold
             photo, alpha = crop_to_head(recolourer.photo, recolourer.alpha, threshold)
             small = HairRecolourer(photo, alpha)
             row = np.hstack([small.recolour(colour, request.settings) for colour in PRESETS])
@@ -214,7 +200,7 @@ class StudioService:
 
         def detail(request: Request) -> dict[str, Any]:
             requested = read_window(window)
-            chosen = self._photos.full_size(*request.edit)
+            chosen = self._photos.full_size(request.hair)
             height, width = chosen.alpha.shape
             box = window_slices(requested, (height, width))
             pictures: dict[str, np.ndarray] = {
@@ -222,7 +208,7 @@ class StudioService:
                 "recoloured": chosen.recolour(request.colour, request.settings)[box],
             }
             for variant in VARIANTS:
-                unedited = self._photos.full_size(request.path, variant, model=request.model)
+                unedited = self._photos.full_size(HairRequest(request.hair.path, variant, request.hair.model))
                 pictures[variant] = alpha_to_grey(unedited.alpha[box])
             shown = {name: scale_down(np.ascontiguousarray(picture), DETAIL_SIDE) for name, picture in pictures.items()}
             return {
@@ -238,15 +224,15 @@ class StudioService:
         kind, link, ratio = payload.get("kind"), str(payload.get("link") or "")[:80], payload.get("format")
 
         def make(request: Request) -> dict[str, Any]:
-            full = self._photos.full_size(*request.edit)
-            name, colour = photo_stem(request.path), colour_slug(request.colour)
+            full = self._photos.full_size(request.hair)
+            name, colour = photo_stem(request.hair.path), colour_slug(request.colour)
             if kind == "recoloured-png":
                 file = f"{name}-{colour}.png", encode_png(full.recolour(request.colour, request.settings))
             elif kind == "recoloured-jpeg":
                 file = f"{name}-{colour}.jpg", encode_jpeg(full.recolour(request.colour, request.settings))
             elif kind == "alpha":
-                edited = "-edited" if request.strokes else ""
-                file = f"{name}-{request.variant}-mask{edited}.png", encode_png(alpha_to_grey(full.alpha))
+                edited = "-edited" if request.hair.strokes else ""
+                file = f"{name}-{request.hair.variant}-mask{edited}.png", encode_png(alpha_to_grey(full.alpha))
             elif kind == "cutout":
                 file = f"{name}-hair.png", encode_png(full.cutout())
             elif kind == "chart":
@@ -262,8 +248,8 @@ class StudioService:
     def _card(self, request: Request, ratio: Any, link: str) -> np.ndarray:
         if ratio is not None and ratio not in FORMATS:
             raise InputError(f"{quote(ratio)} is not a format.", remedy=f"Choose one of {', '.join(FORMATS)}.")
-        photo = self._photos.photo(request.path, request.model)
-        recolourer = self._photos.recolourer(*request.edit)
+        photo = self._photos.photo(request.hair.path, request.hair.model)
+        recolourer = self._photos.recolourer(request.hair)
         recoloured = recolourer.recolour(request.colour, request.settings)
         focus = find_focus(recolourer.alpha >= photo.threshold) or (0, 0, 1, 1)
         box = window_slices(focus, photo.photo.shape[:2])
@@ -285,7 +271,7 @@ class StudioService:
     async def _answer(self, pool: Pool, payload: Any, work: Callable[[Request], dict[str, Any]]) -> dict[str, Any]:
         try:
             request = Request.from_json(payload)
-            return await self._workers.run(pool, request.path, lambda: work(request))
+            return await self._workers.run(pool, request.hair.path, lambda: work(request))
         except Exception as error:
             return {"error": to_message(error), "gone": isinstance(error, PhotoGone)}
 
@@ -404,7 +390,11 @@ def read_template(modules: str) -> str:
         for name, (title, credit) in EXAMPLE_TITLES.items()
     )
     template = (FOLDER / "studio.html").read_text(encoding="utf-8")
-    for marker, content in {"SWATCHES": render_swatches(with_ids=True), "DOWNLOADS": downloads, "EXAMPLES": examples}.items():
+    for marker, content in {
+        "SWATCHES": render_swatches(with_ids=True),
+        "DOWNLOADS": downloads,
+        "EXAMPLES": examples,
+    }.items():
         template = template.replace(f"<!--{marker}-->", content)
     return template
 
