@@ -71,17 +71,20 @@ def test_one_finger_paints_and_two_zoom_under_the_brush(phone):
     expect(phone.locator("[data-do=brush]")).to_have_text("Touch up · 1")
 
 
-def test_a_long_press_opens_the_menu_of_the_recoloured_picture(phone):
-    phone.evaluate(
-        "document.addEventListener('contextmenu', event => { window.pressed = [event.target, event.defaultPrevented] })"
-    )
+def test_a_long_press_is_left_to_the_browser_and_hits_the_recoloured_picture(phone):
+    """Headless Chromium has no menu for a long press: nothing may lie over the picture or cancel the events."""
     phone.locator("#compare").scroll_into_view_if_needed()
     box = phone.locator("#compare").bounding_box()
-    session, point = phone.context.new_cdp_session(phone), {"x": box["x"] + 0.85 * box["width"], "y": box["y"] + 60}
-    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
-    phone.wait_for_function("window.pressed")
-    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    assert phone.evaluate("[pressed[0].closest('[id]').id, pressed[1]]") == ["recoloured", False]
+    pressed = phone.evaluate(
+        """([x, y]) => {
+            const hit = document.elementFromPoint(x, y);
+            const touch = new TouchEvent("touchstart", {bubbles: true, cancelable: true});
+            const menu = new Event("contextmenu", {bubbles: true, cancelable: true});
+            return [hit.tagName, hit.closest("[id]").id, hit.dispatchEvent(touch), hit.dispatchEvent(menu)];
+        }""",
+        [box["x"] + 0.85 * box["width"], box["y"] + 60],
+    )
+    assert pressed == ["IMG", "recoloured", True, True]
 
 
 def test_the_picture_is_copied_as_png(page):
@@ -108,7 +111,7 @@ def test_picture_and_link_are_shared_where_the_browser_can(page, with_files):
     done(page)
     page.click("[data-do=share]")
     page.wait_for_function("window.shared")
-    assert page.evaluate("shared.url") == page.url
+    assert page.evaluate("shared.url").endswith("?colour=copper&variant=pretrained")
     files = page.evaluate("shared.files?.map(file => [file.name, file.type, file.size > 10000])")
     assert files == ([["new-colour.jpg", "image/jpeg", True]] if with_files else None)
 

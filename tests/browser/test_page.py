@@ -375,6 +375,21 @@ def test_no_tab_is_wider_than_the_screen(page, width):
         assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
 
 
+def test_right_to_left_mirrors_the_page_and_keeps_the_order_of_the_networks(page):
+    page.evaluate("document.documentElement.dir = 'rtl'")
+    left = {
+        name: page.locator(selector).bounding_box()["x"]
+        for name, selector in {
+            "story": ".story",
+            "result": ".result",
+            "random": "#random-mask",
+            "photo": "#photo",
+        }.items()
+    }
+    assert left["result"] < left["story"] and left["random"] < left["photo"]
+    assert page.locator("#title h1").evaluate("element => getComputedStyle(element).direction") == "rtl"
+
+
 def choose_tab(page, name: str) -> None:
     page.get_by_role("tab", name=name, exact=True).click()
 

@@ -71,11 +71,9 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         element.classList.toggle("has-notice", text !== "");
     };
     const clearLostNotice = () => find(".notice p").textContent === LOST && showNotice("");
-    /** @param {"loading" | "done"} stage */
-    const setStage = stage => {
-        element.classList.toggle("is-loading", stage === "loading");
-        element.classList.toggle("is-example", session?.photo.isExample ?? true);
-        element.setAttribute("aria-busy", String(stage === "loading"));
+    /** @param {boolean} isBusy */
+    const setBusy = isBusy => {
+        element.setAttribute("aria-busy", String(isBusy));
         find("[data-do=clear]").hidden = session?.photo.isExample ?? true;
     };
 
@@ -138,6 +136,8 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     /** @param {() => boolean} isWanted */
     const patience = isWanted => ({isWanted, onLost: () => showNotice(LOST), onReached: clearLostNotice});
 
+    /** @param {Partial<Photo> & Pick<Photo, "name" | "src" | "bring" | "lost">} photo */
+    const openNewPhoto = photo => openPhoto({path: null, isExample: false, strokes: [], past: [], ...photo});
     /** @param {Photo} photo */
     const openPhoto = async photo => {
         if (session?.result) previous = session;
@@ -146,7 +146,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         session = own;
         showNotice("");
         clearPictures();
-        setStage("loading");
+        setBusy(true);
         setView(WHOLE);
         brush.reset();
         find("#photo .name").textContent = photo.isExample ? `Example: ${photo.name}` : photo.name;
@@ -170,7 +170,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         watchQueue(own);
         await Promise.all([seen, showMasks(own), recolour()]);
         if (own !== session || !own.result) return;
-        setStage("done");
+        setBusy(false);
         showThumbnails();
     };
 
@@ -319,13 +319,9 @@ export function start(element, {props, trigger, server, upload, watch}, constant
                 `${file.name} is too large. Send at most ${constants.largestMegabytes} MB: scale it down and try again.`,
             );
         }
-        openPhoto({
+        openNewPhoto({
             name: file.name,
             src: URL.createObjectURL(file),
-            path: null,
-            isExample: false,
-            strokes: [],
-            past: [],
             lost: `${file.name} did not get through. Check the connection and try again.`,
             bring: async () => (await upload(file)).path,
         });
@@ -353,13 +349,10 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         const button = find(`[data-example="${name}"]`),
             image = /** @type {HTMLImageElement} */ (button.querySelector("img"));
         const title = button.nextElementSibling?.firstChild?.textContent ?? name;
-        return openPhoto({
+        return openNewPhoto({
             name: title,
             src: image.dataset.large ?? image.src,
-            path: null,
             isExample: true,
-            strokes: [],
-            past: [],
             lost: "The example did not get through. Check the connection and try again.",
             bring: async () =>
                 (
@@ -381,12 +374,9 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     const restore = () => {
         const stored = JSON.parse(sessionStorage.getItem(STORAGE_KEY) ?? "null");
         if (!stored?.path) return showExample(constants.firstExample);
-        return openPhoto({
+        return openNewPhoto({
             ...stored,
             src: addressOf(stored.path),
-            isExample: false,
-            strokes: [],
-            past: [],
             lost: "The photo is no longer on the server. Choose it again.",
             bring: async () => {
                 // only asked for once the server has deleted it
@@ -411,7 +401,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         }
         markSwatch();
         writeAddress();
-        if (settings.model !== before.model && session) openPhoto({...session.photo, path: session.photo.path});
+        if (settings.model !== before.model && session) openPhoto({...session.photo});
         else recolour();
         if (!isFromControls) {
             // after the request is sent: Gradio renders the component again
