@@ -72,7 +72,7 @@ def _column(row: "Row", group: "ComparisonGroup", models: ModelRegistry) -> list
     scores = [_score(row, group, variant, score) for variant in VARIANTS for score in ("f1", "auroc")]
     facts = [f"{row.name}{revision}", row.backbone, _join([variant.recipe for variant in variants])]
     milliseconds = models.milliseconds_per_photo.get(row.name)
-    speed = UNKNOWN if milliseconds is None else f"{milliseconds:.0f}"
+    speed = UNKNOWN if milliseconds is None else f"{milliseconds:,.0f}"
     cells = [*facts, _join(trained_on), *scores, f"{row.megabytes:.1f}", speed, _describe(row.photos)]
     return [sanitise(cell) for cell in cells]
 
