@@ -15,7 +15,6 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 from PIL import Image
 
@@ -262,7 +261,8 @@ class StudioService:
         if not isinstance(name, str) or name not in EXAMPLE_TITLES:
             known = ", ".join(EXAMPLE_TITLES)
             return {"error": str(InputError(f"{quote(name)} is not an example.", remedy=f"Choose one of {known}."))}
-        return {"photo": save_file_to_cache(EXAMPLES / f"{name}.jpg", get_upload_folder())}
+        # Gradio's own copy would keep the time of the original, and be removed as an old file
+        return {"photo": save_file(f"{name}.jpg", (EXAMPLES / f"{name}.jpg").read_bytes())}
 
     async def pending(self, _: Any) -> dict[str, Any]:
         """Return the number of running and waiting requests of all visitors."""
