@@ -132,7 +132,7 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
             except InputError as error:
                 raise gr.Error(str(error), print_exception=False) from None
             return [
-                render_models(models, name),
+                *render_models(models, name),
                 *render_scores(chosen.repository, chosen.metrics),
                 *render_examples(models, name, page_address(request)),
             ]
@@ -140,7 +140,7 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
         def render_step(step: Any, name: Any) -> str:
             return read_or_default(lambda: render_transfer(models.find(name).metrics, step), "")
 
-        shown = [board, *scores, *code]
+        shown = [*board, *scores, *code]
         gr.on([page.load, model.change], render_model, model, shown, **SERVER_EVENT)
         _, steps, transfer, *_ = scores
         steps.change(render_step, [steps, model], transfer, **SERVER_EVENT)
@@ -184,20 +184,20 @@ def build_settings() -> list[Any]:
 
 @cache
 def module_files() -> dict[str, Path]:
-    """Return the scripts and example photos by their path below `modules_path`."""
-    paths = [FOLDER / "tabs.js", *FOLDER.glob("studio/*.js"), *FOLDER.glob("live/*.js"), *FOLDER.glob("examples/*.jpg")]
+    """Return the scripts, stylesheets and example photos by their path below `modules_path`."""
+    paths = [path for path in FOLDER.rglob("*") if path.suffix in (".js", ".css", ".jpg")]
     return {path.relative_to(FOLDER).as_posix(): path for path in sorted(paths)}
 
 
 @cache
 def modules_path() -> str:
-    """Return the URL path of scripts and examples. It contains a hash, so that browsers can cache them for ever."""
+    """Return the URL path of `module_files`. It contains a hash, so that browsers can cache them for ever."""
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in module_files().values()))
     return f"modules/{digest.hexdigest()[:12]}"
 
 
 async def serve_module(request: Request) -> Response:
-    """Respond with a script, an example photo or its thumbnail."""
+    """Respond with a script, a stylesheet, an example photo or its thumbnail."""
     name, headers = request.path_params["name"], {"Cache-Control": "public, max-age=31536000, immutable"}
     if name in THUMBNAILS:
         return Response(example_thumbnail(THUMBNAILS[name]), headers=headers, media_type="image/jpeg")
@@ -213,12 +213,15 @@ def launch_options(health: Health) -> dict[str, Any]:
     Args:
         health: Responds to /health, without a login.
     """
-    preload = "".join(
-        f'<link rel="modulepreload" href="{modules_path()}/{name}">' for name in module_files() if name.endswith(".js")
+    links = {".js": "modulepreload", ".css": "stylesheet"}
+    head = "".join(
+        f'<link rel="{links[path.suffix]}" href="{modules_path()}/{name}">'
+        for name, path in module_files().items()
+        if path.suffix in links
     )
     return {
-        "css_paths": [FOLDER / "studio" / "studio.css", FOLDER / "live" / "live.css"],
-        "head": f'{preload}<script type="module" src="{modules_path()}/tabs.js"></script>',
+        # links instead of css_paths: Gradio rewrites selectors there, and drops @property
+        "head": f'{head}<script type="module" src="{modules_path()}/tabs.js"></script>',
         "footer_links": ["api", "gradio"],
         "run_history": False,
         "favicon_path": FOLDER / "icon.png",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CLOSED: dict[str, Any] = {"open": False, "elem_classes": "section"}  # options of `gr.Accordion`
+
 VARIANT_TITLES = {"pretrained": "Pretrained", "random": "From scratch"}
 
 MAX_CARD_CHARACTERS = 200_000
@@ -41,6 +43,12 @@ FIGURES = {
     "figure5": "Training from scratch",
     "worst": "The worst cases: hair in white, what was found in magenta",
 }
+
+CURVES_LEGEND = (
+    "Loss, F1 and AUROC after each epoch, which is one pass over the training photos. Photos for training are usually "
+    "distorted at random (scaled, rotated, relit) and photos for testing are not, so that the scores on training "
+    "photos can be lower. A dotted line marks the epoch whose weights are served."
+)
 
 LEGEND = (
     "**F1** compares a mask with one drawn by hand: 100 % is the same mask. **False alarms** are pixels wrongly called "
@@ -64,9 +72,12 @@ def build_scores() -> list[Any]:
         photos = gr.Slider(label="Training photos", visible=False, elem_id="training-photos")
         transfer = gr.Markdown(elem_id="transfer-result")
     table = gr.Markdown(elem_id="scores")
-    groups = gr.Markdown(elem_id="groups")
-    figures = gr.HTML(elem_id="figures", apply_default_css=False)
-    with gr.Accordion("The model card", open=False):
+    with gr.Accordion("By type of photo, the hardest first", **CLOSED):
+        groups = gr.Markdown(elem_id="groups")
+    with gr.Accordion("Training curves", **CLOSED):
+        gr.Markdown(CURVES_LEGEND)
+        figures = gr.HTML(elem_id="figures", apply_default_css=False)
+    with gr.Accordion("The model card", **CLOSED):
         card = gr.Markdown(elem_id="card")
     return [headline, photos, transfer, table, groups, figures, card]
 
@@ -145,7 +156,7 @@ def compare_photo_counts(metrics: "Metrics") -> tuple[str, str] | None:
     enough = next((photos for photos in sorted(f1) if f1[photos]["pretrained"] >= f1[most]["random"]), None)
     if enough is None:
         return None
-    return f"{enough} photos", f"are enough, pretrained, for more than {most:,} from scratch, at equal training time"
+    return f"{enough} photos", f"with pretraining do better than {most:,} from scratch, after equal training time"
 
 
 def f1_by_photo_count(metrics: "Metrics") -> dict[int, dict[str, float]]:
@@ -207,11 +218,11 @@ def render_test_scores(metrics: "Metrics") -> str:
 def render_groups(metrics: "Metrics") -> str:
     """Return the scores by type of photo in Markdown, the hardest first, photos without hair last."""
     photo_types = metrics.by_photo_type()
+    if not photo_types:
+        return "This model has no scores by type of photo: `hairseg evaluate` writes them."
     by_people = [found for found in photo_types if not found.is_labelled_by_agreement]
     by_agreement = [found for found in photo_types if found.is_labelled_by_agreement]
-    parts = []
-    if by_people:
-        parts.append(f"### By type of photo, the hardest first\n\n{_photo_type_table(by_people)}")
+    parts = [_photo_type_table(by_people)] if by_people else []
     if any(scores.f1_interval for found in by_people for scores in found.variants.values()):
         parts.append(INTERVALS)
     if by_agreement:
