@@ -42,7 +42,7 @@ def clamp_edge_lightness(lightness: np.ndarray, core: np.ndarray) -> np.ndarray:
     deviation = np.sqrt((cv2.GaussianBlur(inner * (small - mean) ** 2, (0, 0), 3) + 1e-3 * 20**2) / weight)
     inner, lowest, highest = (
         cv2.resize(plane, core.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        for plane in (inner, mean - 2.5 * deviation - 4, mean + 2.5 * deviation + 4)
+        for plane in (inner, mean - 2.5 * deviation - 4, mean + 0.8 * deviation + 1)
     )
     clamped = cv2.min(cv2.max(lightness, lowest), highest)
     return clamped + inner * (lightness - clamped)
