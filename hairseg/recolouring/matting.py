@@ -8,18 +8,19 @@ import numpy as np
 
 from hairseg.images import downsample, fit_size
 
-GRID_SIDE = 256  # pixels, longer side of the grid of local mean colours
+GRID_SIDE = 128  # pixels, longer side of the grid of local mean colours
 REACH = 0.03  # standard deviation of the window of a local mean, as a fraction of the longer side
 
 CORE_ALPHA = 0.95  # pixels above it are samples of hair
 BACKGROUND_ALPHA = 0.02  # pixels below it are samples of the background
 
-CONTRAST = (40.0, 90.0)  # how much darker the hair is than the background, in luma, 0 to 255: from ignored to used
+CONTRAST = (25.0, 60.0)  # how much darker the hair is than the background, in luma, 0 to 255: from ignored to used
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 CERTAIN_ALPHA = (0.7, 0.95)  # range in which alpha takes over from the colours
-EDGE_WIDTH = 0.03  # standard deviation of the nearness to the background, as a fraction of the longer side
-NEARNESS = (0.02, 0.15)  # range in which certain hair becomes an edge; 0.5 on a straight border
-TOLERANCE = 0.05  # added to the fraction that the colours give, for their variation
+# A pixel of which the network is certain is background only if the background is near and has nearly its colour.
+NEARNESS = (0.12, 0.29)  # fraction of background in the window; 0.5 on a straight border
+SIMILAR = (0.15, 0.4)  # fraction of hair in the pixel, by its colour
+TOLERANCE = 0.05  # fractions this close to 0 or 1 are rounded, since colours vary
 
 
 def matte_edges(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -34,7 +35,7 @@ def matte_edges(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         alpha: float32 in [0, 1], (height, width).
 
     Returns:
-        float32 in [0, 1], (height, width); at most alpha, and equal to it where alpha is 0 or above 0.95.
+        float32 in [0, 1], (height, width); at most alpha, and equal to it inside the hair.
 
     Example:
         >>> photo, alpha = np.full((60, 60, 3), 200, np.uint8), np.zeros((60, 60), np.float32)
@@ -42,23 +43,27 @@ def matte_edges(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         >>> bool(matte_edges(photo, alpha)[32, 30] < 0.15), float(matte_edges(photo, alpha)[10, 30])
         (True, 1.0)
     """
-    is_background = (alpha < BACKGROUND_ALPHA).astype(np.float32)
-    nearness = _blur_on_grid(is_background, EDGE_WIDTH)
-    soft = np.flatnonzero((alpha > 0) & ((alpha < CERTAIN_ALPHA[1]) | (nearness > NEARNESS[0])))
-    if not soft.size:
-        return alpha
-    hair, background = (
-        np.take(mean.reshape(-1, 3), soft, axis=0)
-        for mean in (_local_mean(photo, (alpha > CORE_ALPHA).astype(np.float32)), _local_mean(photo, is_background))
-    )
+    size = fit_size(photo.shape, min(GRID_SIDE, max(photo.shape[:2])))
+    colour, small = downsample(photo, size).astype(np.float32), downsample(alpha, size)
+    hair, _ = _local_mean(colour, (small > CORE_ALPHA).astype(np.float32))
+    background, nearness = _local_mean(colour, (small < BACKGROUND_ALPHA).astype(np.float32))
+    contrast = smoothstep(*CONTRAST, (background - hair) @ LUMA)
     line = hair - background
-    contrast = smoothstep(*CONTRAST, -line @ LUMA)
-    offset = np.take(photo.reshape(-1, 3), soft, axis=0) - background
-    fraction = np.clip((offset * line).sum(1) / ((line * line).sum(1) + 1) + TOLERANCE, 0, 1)
-    old, nearness = np.take(alpha, soft), np.take(nearness, soft)
-    uncertain = np.maximum(1 - smoothstep(*CERTAIN_ALPHA, old), smoothstep(*NEARNESS, nearness))
+    line /= np.sum(line * line, axis=2, keepdims=True) + 1
+    line, origin, contrast, nearness = (
+        cv2.resize(plane, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        for plane in (line, np.sum(background * line, axis=2), contrast, smoothstep(*NEARNESS, nearness))
+    )
+
+    edge = np.flatnonzero((alpha > 0) & (contrast > 0) & ((alpha < CERTAIN_ALPHA[1]) | (nearness > 0)))
+    old, origin, contrast, nearness = (np.take(plane, edge) for plane in (alpha, origin, contrast, nearness))
+    pixels, line = (np.take(picture.reshape(-1, 3), edge, axis=0) for picture in (photo, line))
+    fraction = np.einsum("ij,ij->i", pixels.astype(np.float32), line) - origin
+    fraction = (fraction - TOLERANCE) / (1 - 2 * TOLERANCE)
+    is_background = nearness * (1 - smoothstep(*SIMILAR, fraction))
+    uncertain = np.maximum(1 - smoothstep(*CERTAIN_ALPHA, old), is_background)
     result = alpha.copy()
-    np.put(result, soft, old + contrast * uncertain * (np.minimum(fraction, old) - old))
+    np.put(result, edge, old + contrast * uncertain * (np.clip(fraction, 0, old) - old))
     return result
 
 
@@ -68,19 +73,11 @@ def smoothstep(start: float, end: float, x: np.ndarray) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
-def _local_mean(photo: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Compute the weighted mean colour around each pixel, float32 (height, width, 3)."""
-    size = fit_size(photo.shape, min(GRID_SIDE, max(photo.shape[:2])))
-    small = downsample(weight, size)
-    colour = downsample(photo, size).astype(np.float32)
-    sigma = REACH * max(size)
-    total = cv2.GaussianBlur(small, (0, 0), sigma) + 1e-4
-    mean_all = np.average(colour.reshape(-1, 3), axis=0, weights=small.ravel() + 1e-9).astype(np.float32)
-    mean = (cv2.GaussianBlur(colour * small[..., None], (0, 0), sigma) + 1e-4 * mean_all) / total[..., None]
-    return cv2.resize(mean, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-
-
-def _blur_on_grid(plane: np.ndarray, width: float) -> np.ndarray:
-    size = fit_size(plane.shape, min(GRID_SIDE, max(plane.shape)))
-    blurred = cv2.GaussianBlur(downsample(plane, size), (0, 0), width * max(size))
-    return cv2.resize(blurred, plane.shape[::-1], interpolation=cv2.INTER_LINEAR)
+def _local_mean(colour: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the weighted mean colour around each pixel of the grid, and the mean weight."""
+    sigma = REACH * max(weight.shape)
+    mean_weight = cv2.GaussianBlur(weight, (0, 0), sigma)
+    total = cv2.GaussianBlur(colour * weight[..., None], (0, 0), sigma)
+    # A small weight of the mean of the whole photo keeps the local mean defined far from any weight.
+    mean_all = np.average(colour.reshape(-1, 3), axis=0, weights=weight.ravel() + 1e-9).astype(np.float32)
+    return (total + 1e-4 * mean_all) / (mean_weight[..., None] + 1e-4), mean_weight

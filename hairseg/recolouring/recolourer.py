@@ -132,10 +132,9 @@ class HairRecolourer:
         # The foreground estimation needs some background around the hair.
         margin = max(width, height) // 16 + 4
         self._box = np.s_[max(0, top - margin) : top + height + margin, max(0, left - margin) : left + width + margin]
-        self._alpha = matte_edges(self.photo[self._box], np.clip((self.alpha[self._box] - HAZE) / (1 - 2 * HAZE), 0, 1))
+        self._unmatted = np.clip((self.alpha[self._box] - HAZE) / (1 - 2 * HAZE), 0, 1)
+        self._alpha = matte_edges(self.photo[self._box], self._unmatted)
         self._hair = np.flatnonzero(self._alpha > 0)
-        if self._hair.size:
-            self._foreground = estimate_foreground(self.photo[self._box], self._alpha)
 
     def recolour(self, colour: str, settings: RecolourSettings = DEFAULT_SETTINGS) -> np.ndarray:
         """Dye the hair; arguments, result and errors are as for the function `recolour`."""
@@ -160,9 +159,13 @@ class HairRecolourer:
         grey = alpha_to_grey(self.alpha)
         # Transparent pixels must not contain the photo.
         colour = cv2.copyTo(self.photo, grey, np.zeros_like(self.photo))
-        if self._hair.size:
-            colour[self._box] = self._foreground
+        if self._unmatted.any():
+            colour[self._box] = estimate_foreground(self.photo[self._box], self._unmatted)
         return np.dstack([colour, grey])
+
+    @cached_property
+    def _foreground(self) -> np.ndarray:
+        return estimate_foreground(self.photo[self._box], self._alpha)
 
     @cached_property
     def _core(self) -> np.ndarray:
