@@ -14,7 +14,7 @@ REACH = 0.03  # standard deviation of the window of a local mean, as a fraction 
 CORE_ALPHA = 0.95  # pixels above it are samples of hair
 BACKGROUND_ALPHA = 0.02  # pixels below it are samples of the background
 
-CONTRAST = (25.0, 60.0)  # how much darker the hair is than the background, in luma, 0 to 255: from ignored to used
+CONTRAST = (40.0, 90.0)  # how much darker the hair is than the background, in luma, 0 to 255: from ignored to used
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 CERTAIN_ALPHA = (0.7, 0.95)  # range in which alpha takes over from the colours
 # A pixel of which the network is certain is background only if the background is near and has nearly its colour.

@@ -19,7 +19,7 @@ from hairseg.recolouring.settings import RecolourSettings
 EXAMPLE = PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg"
 REFERENCE = dict(np.load(Path(__file__).with_name("portrait.npz")))
 TOLERANCE = 2  # of 255; lightness was less exact in 0.2.0, and processors round differently
-EDGE = 9  # pixels, size of the erosion of the hair
+EDGE = 21  # pixels, size of the erosion of the hair
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_two_colours(recolourer, mode):
     """A few strands may change their rank where rounding moves a step of the convolution to another pixel."""
     settings = RecolourSettings(0.8, 0.2, -0.1, 0.2, "violet", mode)
     difference = differences(recolourer.recolour("copper", settings), mode)
-    max_changed_fraction = {"ombre": 0, "streaks": 0.006}[mode]
+    max_changed_fraction = {"ombre": 0, "streaks": 0.005}[mode]
     assert (difference > TOLERANCE).mean() <= max_changed_fraction
     assert difference.max() < 20
 
