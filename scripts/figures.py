@@ -81,7 +81,7 @@ def main() -> None:
     pictures = {
         "coarse-and-zoomed-pass": coarse_and_zoomed(predictor, small_head),
         "refinement": refinement(predictor, curls, np.s_[0:360, 600:960]),
-        "hairline": hairline(predictor, bob, np.s_[200:560, 60:420]),
+        "hairline": hairline(predictor, bob, np.s_[10:250, 260:500]),
         "dye": dye(predictor, waves),
     }
     for name, picture in pictures.items():
