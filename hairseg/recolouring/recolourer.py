@@ -17,6 +17,7 @@ from hairseg.images import alpha_to_grey, as_alpha, as_photo
 from hairseg.recolouring.dye import LEVELS, PERCENTILES, lightness_index, pigment_ramp, tone_curve
 from hairseg.recolouring.foreground import estimate_foreground, repeat_channel
 from hairseg.recolouring.light import rgb_to_lightness
+from hairseg.recolouring.matting import matte_edges, smoothstep
 from hairseg.recolouring.palette import parse_colour
 from hairseg.recolouring.settings import DEFAULT_SETTINGS, RecolourSettings
 from hairseg.recolouring.strands import (
@@ -132,10 +133,9 @@ class HairRecolourer:
         # The foreground estimation needs some background around the hair.
         margin = max(width, height) // 16 + 4
         self._box = np.s_[max(0, top - margin) : top + height + margin, max(0, left - margin) : left + width + margin]
-        self._alpha = np.clip((self.alpha[self._box] - HAZE) / (1 - 2 * HAZE), 0, 1)
+        self._unmatted = np.clip((self.alpha[self._box] - HAZE) / (1 - 2 * HAZE), 0, 1)
+        self._alpha = matte_edges(self.photo[self._box], self._unmatted)
         self._hair = np.flatnonzero(self._alpha > 0)
-        if self._hair.size:
-            self._foreground = estimate_foreground(self.photo[self._box], self._alpha)
 
     def recolour(self, colour: str, settings: RecolourSettings = DEFAULT_SETTINGS) -> np.ndarray:
         """Dye the hair; arguments, result and errors are as for the function `recolour`."""
@@ -164,9 +164,13 @@ class HairRecolourer:
         grey = alpha_to_grey(self.alpha)
         # Transparent pixels must not contain the photo.
         colour = cv2.copyTo(self.photo, grey, np.zeros_like(self.photo))
-        if self._hair.size:
-            colour[self._box] = self._foreground
+        if self._unmatted.any():
+            colour[self._box] = estimate_foreground(self.photo[self._box], self._unmatted)
         return np.dstack([colour, grey])
+
+    @cached_property
+    def _foreground(self) -> np.ndarray:
+        return estimate_foreground(self.photo[self._box], self._alpha)
 
     @cached_property
     def _core(self) -> np.ndarray:
@@ -228,7 +232,7 @@ class HairRecolourer:
         weight = settings.strength * pixels.alpha[chunk]
         if settings.natural_roots > 0:
             position = self._root_to_tip[chunk] + 0.1 * self._lightness_rank[chunk]
-            weight *= _smoothstep(0, settings.natural_roots, position)
+            weight *= smoothstep(0, settings.natural_roots, position)
         # Since I = alpha F + (1 - alpha) B, a change of F changes I by alpha times the change, for any B.
         rgb = cv2.cvtColor(lab[None], cv2.COLOR_Lab2RGB)[0]
         rgb *= 255
@@ -241,8 +245,8 @@ class HairRecolourer:
         """Return the weight of the second colour. Lighter strands have more, so that its border follows the strands."""
         rank = self._lightness_rank[chunk]
         if mode == "ombre":
-            return _smoothstep(0.25, 0.8, self._root_to_tip[chunk] + 0.2 * rank)
-        return _smoothstep(0.45, 1.05, self._strand_rank[chunk] + 0.3 * rank)
+            return smoothstep(0.25, 0.8, self._root_to_tip[chunk] + 0.2 * rank)
+        return smoothstep(0.45, 1.05, self._strand_rank[chunk] + 0.3 * rank)
 
     def _apply(self, dye: _Dye, chunk: slice) -> np.ndarray:
         """Look up the dyed CIELAB of some pixels of hair, float32 (pixels, 3)."""
@@ -253,8 +257,3 @@ class HairRecolourer:
         hue = np.take(dye.hue_headroom, level) * self._pixels.hue[:, chunk]
         channels = [lightness, hue[0] + np.take(dye.a, level), hue[1] + np.take(dye.b, level)]
         return cv2.merge(channels).reshape(-1, 3)
-
-
-def _smoothstep(start: float, end: float, x: np.ndarray) -> np.ndarray:
-    t = np.clip((x - start) / (end - start), 0, 1)
-    return t * t * (3 - 2 * t)
