@@ -108,7 +108,7 @@ def test_malformed_calls_get_a_sentence(folder):
     service, secret = LabelService(folder), str(folder.root / "secret.txt")
     for payload in (None, [], {}, {"name": "broken", "path": secret}, {"path": 7}):
         answer = run_apart(service.save_mask(payload))
-        assert answer == {"error": "The mask has not arrived. Save it again."}
+        assert answer == {"error": "The mask was not uploaded. Save it again."}
     assert "brush stroke" in run_apart(service.snap_stroke({"name": "broken"}))["error"]
     stroke = {"adds": True, "radius": 0.1, "points": [0.5, 0.5]}
     assert run_apart(service.snap_stroke({"name": "broken", "stroke": stroke}))["error"].startswith("broken.jpg ")
@@ -117,5 +117,5 @@ def test_malformed_calls_get_a_sentence(folder):
 
 
 def test_the_command_names_what_is_missing(tmp_path):
-    with pytest.raises(InputError, match=r"has no folder photos\. Put the photos into "):
+    with pytest.raises(InputError, match=r"has no subfolder photos\. Put the photos into "):
         invoke(["label", str(tmp_path)])
