@@ -300,7 +300,7 @@ def test_the_camera_takes_a_photo_and_is_off_afterwards(page):
 def test_a_page_without_https_says_why_the_camera_cannot_be_used(page):
     page.evaluate("Object.defineProperty(navigator, 'mediaDevices', {value: undefined})")
     page.click("[data-do=camera]")
-    expect(notice(page)).to_have_text("The camera cannot be used. Open this page by https, or choose a photo.")
+    expect(notice(page)).to_have_text("The camera cannot be used. Open this page over HTTPS, or choose a photo.")
 
 
 def test_a_reload_keeps_photo_and_settings_and_the_browser_keeps_no_picture(page):

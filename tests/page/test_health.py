@@ -82,7 +82,7 @@ def test_a_model_that_cannot_be_loaded_is_reported_without_its_path():
     models = registry(load)
     with pytest.raises(InputError):
         models.predictor()
-    assert respond(Health(models, FakeDecoder())) == [unavailable("The networks cannot be loaded; the log says why.")]
+    assert respond(Health(models, FakeDecoder())) == [unavailable("The networks cannot be loaded; see the log.")]
     models.predictor()
     assert respond(Health(models, FakeDecoder())) == [READY]
 
