@@ -70,7 +70,7 @@ def test_half_of_16_bits_is_half_of_8_bits(suffix):
 def test_a_tiff_of_other_pixels_is_refused(type):
     content = cv2.imencode(".tif", np.full((4, 5, 3), 0.5, type))[1].tobytes()
     with pytest.raises(
-        InputError, match=r"^x is broken, or a TIFF file in a pixel format that cannot be read\. Export it as JPEG"
+        InputError, match=r"^x is broken, or a TIFF file in an unsupported pixel format\. Export it as JPEG"
     ):
         load_photo(content, "x")
 
