@@ -233,7 +233,7 @@ def test_back_closes_the_enlarged_picture_and_stays_on_the_page(page):
 
 
 @pytest.mark.parametrize("kind, name", [("recoloured-jpeg", "big-copper.jpg"), ("alpha", "big-pretrained-mask.png")])
-def test_a_download_comes_each_time_and_has_a_clear_name(page, tmp_path, kind, name):
+def test_each_download_has_a_clear_name(page, tmp_path, kind, name):
     Image.fromarray(load_photo(PORTRAIT)).resize((1500, 1500)).save(tmp_path / "big.jpg", quality=90)
     upload(page, tmp_path / "big.jpg")
     done(page)
