@@ -2,12 +2,12 @@
 # For NVIDIA GPUs: docker build --build-arg TORCH_BACKEND=cu128 -t hairseg .
 
 FROM python:3.12-slim AS build
-# PyTorch's build, as `uv pip install --torch-backend` names it: cpu, cu126, cu128, ...
+# The build of PyTorch, a value of `uv pip install --torch-backend`: cpu, cu126, cu128, ...
 ARG TORCH_BACKEND=cpu
 RUN pip install --no-cache-dir "uv>=0.9,<1" && uv venv /opt/hairseg
 ENV VIRTUAL_ENV=/opt/hairseg
 WORKDIR /build
-# The dependencies are a layer of their own, which a change of the code leaves as it is.
+# Dependencies have their own layer, so that changes of the code do not invalidate it.
 COPY pyproject.toml ./
 RUN uv pip install --no-cache --torch-backend="$TORCH_BACKEND" --requirements pyproject.toml --extra page
 COPY LICENSE README.md model_card.md ./
@@ -15,7 +15,7 @@ COPY hairseg hairseg
 RUN uv pip install --no-cache --no-deps --compile-bytecode .
 
 FROM python:3.12-slim
-# Spaces run containers as the user 1000.
+# Spaces run containers as user 1000.
 RUN useradd --create-home --uid 1000 hairseg \
     && install --directory --owner=hairseg --group=hairseg /home/hairseg/.cache /home/hairseg/.cache/huggingface
 COPY --from=build /opt/hairseg /opt/hairseg
@@ -26,7 +26,7 @@ ENV PATH=/opt/hairseg/bin:$PATH \
 USER 1000
 WORKDIR /home/hairseg
 EXPOSE 7860
-# An answer of 503 is an exception for `urlopen`, and so exit code 1.
+# Status 503 raises an exception, so the exit code is 1.
 HEALTHCHECK --interval=10s --timeout=8s --start-period=2m CMD ["python", "-c", "import os, urllib.request as r; r.build_opener(r.ProxyHandler({})).open(f\"http://127.0.0.1:{os.environ['GRADIO_SERVER_PORT']}/health\", timeout=6)"]
 ENTRYPOINT ["hairseg"]
 CMD ["serve"]

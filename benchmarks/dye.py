@@ -1,15 +1,15 @@
-"""Quality of dyed hair in photos: skin at the hairline, rims, contrast and more, compared with natural blond hair.
+"""Measure the quality of dyed hair, such as contrast and skin at the hairline, and compare it with natural blond hair.
 
     python benchmarks/dye.py --data FOLDER [--masks FOLDER] [--output dye.json]
 
-Heads with dark hair are dyed in two light shades by every method, with the same alpha. Masks are grey PNGs named like
+Every method dyes heads of dark hair in two light shades, with the same alpha. Masks are grey PNGs named like
 the photos; without them, the bundled network segments the photos. Photos are measured at a longer side of 640 pixels.
 Every value is a mean over photos, in CIELAB:
 
-* dark: fraction of certain hair with L* below 20.
+* dark: fraction of hair (alpha above 0.95) with L* below 20.
 * spread: 95th minus 5th percentile of L*.
 * flat: fraction of tiles of 8 x 8 pixels with a standard deviation of L* below 1.
-* rim: L* just inside the contour of the hair minus L* farther inside.
+* rim: L* of hair near the contour minus L* farther inside.
 * order: rank correlation of L* before and after.
 * skin_lightness, skin_hue: mean change of L*, and of the hue in degrees, of skin where alpha is from 0.02 to 0.5. Skin
   has Cb and Cr in the range of D. Chai and K. N. Ngan, "Face Segmentation Using Skin-Color Map in Videophone
@@ -49,9 +49,9 @@ def to_lab(picture: np.ndarray) -> np.ndarray:
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
-    """Rank values; ties share their mean rank."""
-    _, place, counts = np.unique(values.round(3), return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[place]
+    """Rank values; ties get their mean rank."""
+    _, indices, counts = np.unique(values.round(3), return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[indices]
 
 
 def flat_tiles(lightness: np.ndarray, hair: np.ndarray) -> float:
@@ -66,7 +66,7 @@ def flat_tiles(lightness: np.ndarray, hair: np.ndarray) -> float:
 
 
 def measure_hair(lab: np.ndarray, alpha: np.ndarray) -> dict[str, float]:
-    """Measure the look of hair, dyed or natural."""
+    """Measure hair, dyed or natural."""
     lightness, hair = lab[..., 0], alpha > 0.95
     low, high = np.percentile(lightness[hair], [5, 95])
     depth = cv2.distanceTransform((alpha > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
@@ -81,7 +81,7 @@ def measure_hair(lab: np.ndarray, alpha: np.ndarray) -> dict[str, float]:
 
 
 def find_skin(photo: np.ndarray, lab: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Find skin under the soft edge of the hair, bool (height, width)."""
+    """Find skin in the soft edge of the hair, bool (height, width)."""
     _, cr, cb = cv2.split(cv2.cvtColor(photo, cv2.COLOR_RGB2YCrCb))
     is_skin = (cr >= SKIN_CR[0]) & (cr <= SKIN_CR[1]) & (cb >= SKIN_CB[0]) & (cb <= SKIN_CB[1])
     lighter = lab[..., 0] > np.median(lab[..., 0][alpha > 0.95]) + 25
@@ -89,7 +89,7 @@ def find_skin(photo: np.ndarray, lab: np.ndarray, alpha: np.ndarray) -> np.ndarr
 
 
 def measure_dye(photo: np.ndarray, alpha: np.ndarray, dyed: np.ndarray) -> dict[str, float]:
-    """Measure dark hair after dyeing, and what else has changed."""
+    """Measure dyed hair, and the changes of skin and background."""
     before, after, hair = to_lab(photo), to_lab(dyed), alpha > 0.95
     scores = measure_hair(after, alpha) | {
         "order": float(np.corrcoef(ranks(before[hair][:, 0]), ranks(after[hair][:, 0]))[0, 1]),
@@ -105,8 +105,8 @@ def measure_dye(photo: np.ndarray, alpha: np.ndarray, dyed: np.ndarray) -> dict[
 
 def round_trip(dye: Callable, photo: np.ndarray, alpha: np.ndarray) -> float:
     direct = dye(photo, alpha, "light blond")
-    detour = dye(dye(photo, alpha, "black"), alpha, "light blond")
-    return float(np.linalg.norm(to_lab(direct) - to_lab(detour), axis=2)[alpha > 0.95].mean())
+    twice = dye(dye(photo, alpha, "black"), alpha, "light blond")
+    return float(np.linalg.norm(to_lab(direct) - to_lab(twice), axis=2)[alpha > 0.95].mean())
 
 
 def mean_scores(scores: list[dict[str, float]]) -> dict[str, float]:
@@ -130,8 +130,8 @@ def load(path: Path, masks: Path | None, predictor: HairPredictor | None) -> tup
 def main() -> None:
     parser = create_parser(__doc__)
     parser.add_argument("--data", required=True, type=Path, help="folder of photos")
-    parser.add_argument("--masks", type=Path, help="folder of masks")
-    parser.add_argument("--limit", type=int, help="photos")
+    parser.add_argument("--masks", type=Path, help="folder of masks; by default the bundled network predicts them")
+    parser.add_argument("--limit", type=int, help="maximum number of photos")
     args = parser.parse_args()
     paths = sorted(path for path in args.data.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
     predictor = None if args.masks else HairPredictor(BUNDLED, ["pretrained"])

@@ -7,7 +7,7 @@
 The parts: the rate of a large matrix product, and training steps of DeepLabV3-ResNet101 relative to it; the time of the
 paper's pretrained run; time and AUROC of the paper's random-init run on the data; mixed precision against float32 over
 seeds; whether training waits for augmented photos; memory; and photos per second when serving, in batches of fixed
-sizes, and by threads that share forward passes as the page's visitors do.
+sizes and with forward passes that threads share, as on the page.
 """
 
 import argparse

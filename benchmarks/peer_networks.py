@@ -1,4 +1,4 @@
-"""Networks of others that find hair, for peers.py. Their weights are not part of HairSeg; see docs/results.md."""
+"""Hair segmentation networks of others, for peers.py. docs/results.md has links to their weights."""
 
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +15,7 @@ from hairseg.inference.predictor import HairPredictor
 from hairseg.networks.preprocessing import Preprocessing
 from hairseg.repository import ModelRepository
 
-SIDE = 512  # pixels, of the inputs of both networks below
+SIDE = 512  # pixels, of the inputs of both networks
 
 try:
     from ai_edge_litert.interpreter import Interpreter  # pyright: ignore[reportMissingImports]  (optional)
@@ -24,7 +24,7 @@ except ImportError:
 
 
 class Peer(Protocol):
-    """A network that finds hair. It may also have `trained_on`, the data sets whose photos it has seen.
+    """A hair segmentation network. The optional attribute `trained_on` names the data sets it was trained on.
 
     Attributes:
         name: for tables.
@@ -35,13 +35,13 @@ class Peer(Protocol):
     megabytes: float
 
     def alpha(self, photo: np.ndarray) -> np.ndarray:
-        """Find hair in a photo.
+        """Segment the hair of a photo.
 
         Args:
             photo: uint8 RGB (height, width, 3).
 
         Returns:
-            How much of each pixel is hair, float32 in [0, 1], (height, width). Hair starts at 0.5.
+            How much of each pixel is hair, float32 in [0, 1], (height, width). The threshold is 0.5.
         """
         ...
 
@@ -78,13 +78,13 @@ class MediaPipe:
         photo_and_mask[0, ..., :3] = _stretch(photo) / 255
         self._network.set_tensor(self._network.get_input_details()[0]["index"], photo_and_mask)
         self._network.invoke()
-        (classes,) = self._network.get_tensor(self._network.get_output_details()[0]["index"])
-        logits = cv2.resize(classes[..., 1] - classes[..., 0], photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        return 1 / (1 + np.exp(-logits))
+        (logits,) = self._network.get_tensor(self._network.get_output_details()[0]["index"])
+        hair = cv2.resize(logits[..., 1] - logits[..., 0], photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        return 1 / (1 + np.exp(-hair))
 
 
 class FaceParsing:
-    """Face-parsing BiSeNet (zllrunning/face-parsing.PyTorch) of 19 classes, trained on CelebAMask-HQ."""
+    """Face-parsing BiSeNet (zllrunning/face-parsing.PyTorch) with 19 classes, trained on CelebAMask-HQ."""
 
     name = "Face-parsing BiSeNet"
     trained_on = ("celebamask-hq", "celebamask-hq-hats")
@@ -104,22 +104,21 @@ class FaceParsing:
     @torch.inference_mode()
     def alpha(self, photo: np.ndarray) -> np.ndarray:
         batch = Preprocessing(SIDE).normalise(torch.from_numpy(_stretch(photo))[None])
-        classes = functional.interpolate(self._network(batch), photo.shape[:2], mode="bilinear", align_corners=True)[
-            0
-        ]  # as in training
-        hair = classes[HAIR_CLASS].clone()
-        classes[HAIR_CLASS] = -torch.inf
-        return torch.sigmoid(hair - classes.amax(0)).numpy()  # from 0.5 where hair is the most probable class
+        logits = self._network(batch)
+        logits = functional.interpolate(logits, photo.shape[:2], mode="bilinear", align_corners=True)[0]  # as trained
+        hair = logits[HAIR_CLASS].clone()
+        logits[HAIR_CLASS] = -torch.inf
+        return torch.sigmoid(hair - logits.amax(0)).numpy()  # at least 0.5 where hair is the most probable class
 
 
 HAIR_CLASS, CLASSES = 17, 19
 
 
 class BiSeNet(nn.Module):
-    """BiSeNet on ResNet-18 without a spatial path, whose place the features at stride 8 take.
+    """BiSeNet on ResNet-18, with the features at stride 8 in place of the spatial path.
 
     C. Yu et al., "BiSeNet: Bilateral Segmentation Network for Real-time Semantic Segmentation", ECCV 2018. The modules
-    have the names of the published weights. The heads that only training needs are left out.
+    have the names of the published weights. The auxiliary heads of training are omitted.
     """
 
     def __init__(self) -> None:
@@ -146,7 +145,7 @@ class ConvolutionBlock(nn.Module):
 
 
 class AttentionRefinement(nn.Module):
-    """A convolution whose channels are weighted by their global means."""
+    """A convolution with channel attention."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -160,7 +159,7 @@ class AttentionRefinement(nn.Module):
 
 
 class ContextPath(nn.Module):
-    """Features of ResNet-18 at stride 8, alone and with the context of strides 16 and 32."""
+    """Features of ResNet-18 at stride 8, and the context of strides 16 and 32 at the same stride."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -182,7 +181,7 @@ class ContextPath(nn.Module):
 
 
 class FeatureFusion(nn.Module):
-    """A convolution of two feature maps, to which its channels, weighted by their global means, are added."""
+    """A convolution of two concatenated feature maps, with residual channel attention."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -196,7 +195,7 @@ class FeatureFusion(nn.Module):
 
 
 class Head(nn.Module):
-    """Logits of each class."""
+    """Two convolutions that return the logits of each class."""
 
     def __init__(self, inputs: int, classes: int):
         super().__init__()
@@ -212,6 +211,6 @@ def _global_mean(features: torch.Tensor) -> torch.Tensor:
 
 
 def _stretch(photo: np.ndarray) -> np.ndarray:
-    """Scale a photo to the square input without keeping its aspect ratio, as both networks' own code does."""
+    """Scale a photo to the square input without keeping its aspect ratio, as both networks' original code does."""
     interpolation = cv2.INTER_AREA if min(photo.shape[:2]) >= SIDE else cv2.INTER_LINEAR
     return cv2.resize(photo, (SIDE, SIDE), interpolation=interpolation)

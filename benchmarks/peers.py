@@ -1,19 +1,19 @@
-"""Accuracy, time and size of other networks that find hair, beside ours: the same photos, the same measures.
+"""Compare accuracy, time and size of HairSeg with those of other networks, on the same photos.
 
     pip install ai-edge-litert
     python benchmarks/peers.py --data CelebAMask-HQ Figaro1k street --scenes BSDS500 animals \\
         --mediapipe mediapipe_hair_segmentation.tflite --bisenet 79999_iter.pth --output peers.json
 
 docs/results.md has links to the weights. `--peer my_network.py:MyNetwork` adds another network, a class with three
-members:
+attributes:
 
     class MyNetwork:
         name, megabytes = "My network", 4.2
 
         def alpha(self, photo): ...  # uint8 RGB (height, width, 3) -> float32 (height, width) in [0, 1]
 
-Every network sees each photo once, one after the other, and times are medians over the photos. `--limit 20` takes 20
-evenly spaced photos of each data set and folder.
+The networks process each photo in turn, and times are medians over the photos. `--limit 20` takes 20 evenly spaced
+photos of each data set and folder.
 """
 
 import json
@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 @dataclass
 class Panel:
-    """Several networks that see the same photos.
+    """Networks that segment the same photos.
 
     Attributes:
         networks: by name.
@@ -57,10 +57,10 @@ class Panel:
     seconds: dict[str, list[np.ndarray]] = field(default_factory=dict)
 
     def alphas(self, photo: np.ndarray) -> dict[str, np.ndarray]:
-        """Find hair with each network in turn.
+        """Segment a photo with each network in turn.
 
         Raises:
-            InputError: a network returns anything but an alpha of the photo's size.
+            InputError: a network returns something other than an alpha of the photo's size.
         """
         found = {}
         for name, network in self.networks.items():
@@ -90,7 +90,7 @@ class Panel:
 
 
 def score_dataset(panel: Panel, dataset: str, split: str, pairs: list[Pair]) -> tuple[DatasetMetrics, GroupCounts]:
-    """Score all networks on a data set; return the scores, and the counts of masks by group."""
+    """Score all networks on a data set; return the scores, and the pixel counts by group."""
     counts = {name: AlphaCounts() for name in panel.networks}
     by_group: dict[str, dict[str, MaskCounts]] = {}
     for pair in tqdm(pairs, dataset, unit="photo"):
@@ -107,7 +107,7 @@ def score_dataset(panel: Panel, dataset: str, split: str, pairs: list[Pair]) -> 
 def score_panel(
     panel: Panel, split: str, datasets: Mapping[str, list[Pair]], scenes: dict[str, list[np.ndarray]]
 ) -> Metrics:
-    """Score all networks, each as a variant of metrics.json."""
+    """Score all networks; in the result, each is a variant as in metrics.json."""
     scored, counts = [], []
     for dataset, pairs in datasets.items():
         metrics, by_group = score_dataset(panel, dataset, split, pairs)
@@ -119,7 +119,7 @@ def score_panel(
 
 
 def load_peer(text: str) -> Peer:
-    """Create the peer FILE:CLASS of `--peer`."""
+    """Create the network that `--peer FILE.py:CLASS` names."""
     file, _, name = text.rpartition(":")
     if not Path(file).is_file():
         raise InputError(f"--peer {quote(text)} names no file.", remedy="Give FILE.py:CLASS.")
@@ -129,7 +129,7 @@ def load_peer(text: str) -> Peer:
     return found[name]()
 
 
-def thin_out(items: Sequence[T], limit: int | None) -> list[T]:
+def subsample(items: Sequence[T], limit: int | None) -> list[T]:
     """Return at most `limit` evenly spaced items."""
     if limit is None or len(items) <= limit:
         return list(items)
@@ -137,7 +137,7 @@ def thin_out(items: Sequence[T], limit: int | None) -> list[T]:
 
 
 def load_peers(args: Any) -> dict[str, Peer]:
-    """Load all networks by name, ours first."""
+    """Load all networks by name, HairSeg first."""
     folder = resolve(args.repo).folder
     peers: list[Peer] = [HairSeg(folder, variant) for variant in args.variants]
     for path, adapter in ((args.mediapipe, MediaPipe), (args.bisenet, FaceParsing)):
@@ -153,17 +153,19 @@ def main() -> None:
     parser = create_parser(__doc__)
     parser.add_argument("--data", required=True, nargs="+", type=Path, help="folders of data sets")
     parser.add_argument("--scenes", nargs="+", type=Path, default=[], help="folders of photos without people")
-    parser.add_argument("--include-hairless", action="store_true", help="include people without a mask, as evaluate.py")
+    parser.add_argument(
+        "--include-hairless", action="store_true", help="include people without a hair mask, as empty masks"
+    )
     parser.add_argument("--split", default="test", choices=["train", "val", "test", "all"])
-    parser.add_argument("--limit", type=int, help="photos of each data set and folder")
+    parser.add_argument("--limit", type=int, help="maximum number of photos per data set and folder")
     parser.add_argument("--repo", default=default_repo())
     parser.add_argument("--variants", nargs="+", default=["pretrained"])
     parser.add_argument("--mediapipe", type=Path, metavar="TFLITE", help="weights of MediaPipe's hair segmenter")
     parser.add_argument("--bisenet", type=Path, metavar="PTH", help="weights of face-parsing BiSeNet")
-    parser.add_argument("--peer", nargs="+", default=[], metavar="FILE.py:CLASS", help="other networks")
+    parser.add_argument("--peer", nargs="+", default=[], metavar="FILE.py:CLASS", help="further networks")
     args = parser.parse_args()
     datasets = {
-        name: thin_out([pair for pair in pairs if args.split in (pair.split, "all")], args.limit)
+        name: subsample([pair for pair in pairs if args.split in (pair.split, "all")], args.limit)
         for name, pairs in find_datasets(args.data, include_hairless=args.include_hairless).items()
     }
     for name, pairs in datasets.items():
@@ -172,7 +174,7 @@ def main() -> None:
     scenes: list[Pair] = []
     for folder in args.scenes:
         found = [scene for scene in find_scenes(folder) if args.split in (scene.split, "all")]
-        scenes += thin_out(found, args.limit)
+        scenes += subsample(found, args.limit)
     panel = Panel(load_peers(args))
     metrics = score_panel(panel, args.split, datasets, load_scenes(scenes))
     scores = json.loads(json.dumps(metrics.to_json()), parse_float=lambda text: round(float(text), 5))

@@ -119,9 +119,9 @@ def is_hidden(path: str | Path) -> bool:
 
 
 def ignores_case(folder: Path) -> bool:
-    """Return whether names that differ in case only are the same file in a folder, as on macOS, Windows and USB sticks.
+    """Return whether the file system of a folder is case-insensitive, as on macOS, Windows and USB sticks.
 
-    Creates a temporary file in the folder, or in its first parent that exists. False if it is not writable.
+    Creates a temporary file in the folder, or in its nearest existing parent. False if that is not writable.
     """
     existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
     try:

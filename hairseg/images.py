@@ -49,7 +49,7 @@ HEIF_TRANSFORMATIONS = (b"\0\0\0\x09irot", b"\0\0\0\x09imir")
 JPEG_START_MARKER, JPEG_END_MARKER = b"\xff\xd8", b"\xff\xd9"
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-PNG_CHUNKS_OF_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+PNG_PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 
 NEW_SUBFILE_TYPE, PHOTOMETRIC, DNG_VERSION = 254, 262, 50706  # TIFF tags
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -270,8 +270,8 @@ def _open(file: BinaryIO, name: str) -> Image.Image:
         file.seek(0)
         if file.read(4) not in TIFF_SIGNATURES:
             raise
-        # Floats in colour are such a format: whether they are linear light or sRGB is not recorded.
-        problem = f"{name} is broken, or a TIFF file in a pixel format that cannot be read."
+        # Floating-point colour is one: the file does not record whether it is linear or sRGB.
+        problem = f"{name} is broken, or a TIFF file in an unsupported pixel format."
         raise InputError(problem, remedy="Export it as JPEG.") from None
     if image.format == "TIFF" and _is_camera_raw(image):
         raise InputError(
@@ -309,12 +309,12 @@ def _decode(file: BinaryIO, name: str, longer_side: int | None) -> np.ndarray:
 
 
 def _decode_png_without_metadata(content: bytes, name: str) -> np.ndarray:
-    """Decode a PNG of which Pillow refuses other chunks than those of the pixels: malformed, or megabytes of text."""
+    """Decode a PNG without its metadata, which Pillow refuses if it is malformed or contains megabytes of text."""
     chunks, start = [PNG_SIGNATURE], len(PNG_SIGNATURE)
     while start + 8 <= len(content):
         size, kind = struct.unpack_from(">I4s", content, start)
         end = start + size + 12
-        if kind in PNG_CHUNKS_OF_PIXELS:
+        if kind in PNG_PIXEL_CHUNKS:
             chunks.append(content[start:end])
         start = end
     with Image.open(io.BytesIO(b"".join(chunks)), formats=["PNG"]) as image:

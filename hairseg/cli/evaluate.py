@@ -13,7 +13,7 @@ from hairseg.errors import InputError, raise_if_unknown
 def evaluate(
     data: Annotated[
         list[Path],
-        typer.Option(metavar="FOLDER...", help="Folders of the data sets. The first one is that of the figures."),
+        typer.Option(metavar="FOLDER...", help="Folders of the data sets. Figures show the first one."),
     ],
     dataset: Annotated[str, typer.Option(metavar="LAYOUT", help="Layout of the data set; auto: detect it.")] = "auto",
     scenes: Annotated[

@@ -110,7 +110,7 @@ def space(
     private: Private = False,
     hardware: Annotated[str | None, typer.Option(help="Hardware of the Space, such as cpu-basic or zero-a10g.")] = None,
     docker: Annotated[
-        bool, typer.Option("--docker", help="Build the project's Dockerfile, instead of a Space with Gradio.")
+        bool, typer.Option("--docker", help="Create a Docker Space from the Dockerfile instead of a Gradio Space.")
     ] = False,
     secret: Annotated[
         list[str] | None,

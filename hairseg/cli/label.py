@@ -1,4 +1,4 @@
-"""`hairseg label`: a page on which the hair of photos is labelled."""
+"""`hairseg label`: label the hair of photos in the browser."""
 
 import signal
 import sys
@@ -16,7 +16,7 @@ from hairseg.paper import VARIANTS
 
 
 def label(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder that contains photos/; masks/ is written.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with photos/; masks are written to masks/.")],
     repo: Repo = None,
     host: Host = None,
     port: Port = None,
@@ -34,7 +34,7 @@ def label(
     """
     host, port_number = parse_address(host, port)
     if not (folder / "photos").is_dir():  # before PyTorch is imported, which takes seconds
-        raise InputError(f"{folder} has no folder photos.", remedy=f"Put the photos into {folder / 'photos'}.")
+        raise InputError(f"{folder} has no subfolder photos.", remedy=f"Put the photos into {folder / 'photos'}.")
     from hairseg.hub.resolve import default_repo, resolve
     from hairseg.inference.predictor import HairPredictor
     from hairseg.labelling.folder import LabelFolder
@@ -56,6 +56,6 @@ def label(
             print("note: Everyone who can reach this address can change the masks.", file=sys.stderr)
         page = build_label_page(label_folder, host)
         start(page, host, port_number, quiet=True)
-        print(f"The page is at http://{host}:{port_number}. Press Ctrl-C to end it.", file=sys.stderr)
+        print(f"The page is at http://{host}:{port_number}. Press Ctrl-C to stop it.", file=sys.stderr)
         with suppress(KeyboardInterrupt):
             page.block_thread()

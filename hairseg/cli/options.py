@@ -27,7 +27,7 @@ Port = Annotated[
 
 
 def parse_address(host: str | None, port: str | None) -> tuple[str, int]:
-    """Return the address to listen on, with the defaults of `Host` and `Port`.
+    """Return the host and port to listen on, with the defaults of `Host` and `Port`.
 
     Raises:
         InputError: the port is out of range.

@@ -84,7 +84,7 @@ def predict(
 
 
 def _expand_wildcards(names: Iterable[str]) -> Iterator[Path]:
-    """Expand `*` as most shells do, but not those of Windows."""
+    """Expand wildcards, since the shells of Windows do not."""
     for name in names:
         matches = [] if os.path.lexists(name) else sorted(glob(name))
         yield from map(Path, matches or [name])

@@ -4,21 +4,14 @@ import numpy as np
 
 from hairseg.data.datasets import Pair
 
-HAIR_TYPES = (
-    "straight",
-    "wavy",
-    "curly",
-    "kinky",
-    "braids",
-    "dreadlocks",
-    "short",
-)  # in the order of Figaro1k's frames
+# In the order of Figaro1k's frames.
+HAIR_TYPES = ("straight", "wavy", "curly", "kinky", "braids", "dreadlocks", "short")
 
 FIGARO1K_FRAMES_PER_TYPE = 150
 
 HAIR_TYPE_PREFIX = "hairtype-"  # "hairtype-kinky-7" is of the hair type "kinky"
 
-# "hat-12" is scored in the group "hats". `repository.photo_types` has the names that readers see.
+# "hat-12" is scored in the group "hats". `repository.photo_types` has the display names.
 SCORED_PREFIXES = {
     "hat": "hats",
     "bare": "hairless",
@@ -36,7 +29,7 @@ FRAMINGS = {"whole person": 0.25, "upper body": 0.5, "head": np.inf}
 
 
 def hair_type(dataset: str, image_id: str) -> str | None:
-    """Return the hair type that the number of a Figaro1k frame or the prefix of an id gives; None for anything else.
+    """Return the hair type of a photo, given by the number of a Figaro1k frame or the prefix of an id; None if unknown.
 
     Example:
         >>> hair_type("figaro1k", "Frame00151"), hair_type("street", "hairtype-kinky-7"), hair_type("street", "7")
@@ -67,8 +60,8 @@ def id_group(image_id: str) -> str | None:
 def scoring_groups(dataset: str, pair: Pair, mask: np.ndarray) -> list[str]:
     """Return the groups that a photo is scored in.
 
-    These are its hair type, the group that its id or its data set names, or else its framing, and "hairless" if the
-    mask is empty.
+    These are its hair type, the group of its id or data set, and "hairless" if the mask is empty. A photo with hair
+    whose id and data set have no group is in that of its framing.
 
     Args:
         dataset: name that `find_pairs` returned.

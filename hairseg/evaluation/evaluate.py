@@ -31,10 +31,10 @@ def evaluate(
     Args:
         predictor: the variants.
         split: name of the split.
-        datasets: the photos, by the name that `find_pairs` returned; the first data set is that of the figures.
+        datasets: the photos, by the name that `find_pairs` returned; figures show the first data set.
         arrays: the same photos, as `load_arrays` returns them.
-        scenes: photos without people, as `load_scenes` returns them. With them, hairless photos are scored, and framing
-            with the photos of the first data set.
+        scenes: photos without people, as `load_scenes` returns them. With them, framing on the first data set and false
+            hair in the scenes are scored.
         output: where to draw figures and the worst photos; by default they are not drawn.
 
     Returns:
@@ -43,8 +43,8 @@ def evaluate(
     counts = []
     scored = []
     for dataset, pairs in datasets.items():
-        folder = None if scored else output
-        metrics, by_group = _score_dataset(predictor, dataset, split, pairs, arrays[dataset], folder)
+        drawn_to = None if scored else output
+        metrics, by_group = _score_dataset(predictor, dataset, split, pairs, arrays[dataset], drawn_to)
         scored.append(metrics)
         counts.append((dataset, by_group))
     first, *others = scored
@@ -67,7 +67,7 @@ def pool_groups(counts: Iterable[tuple[str, GroupCounts]]) -> list[PhotoTypeScor
     """Score each group over all data sets, the worst first. Labels by agreement and by people are never pooled.
 
     Args:
-        counts: name of each data set, and its counts of masks by group, then by variant.
+        counts: for each data set, its name, and its counts by group, then by variant.
     """
     pooled: dict[tuple[bool, str], dict[str, MaskCounts]] = {}
     datasets: dict[tuple[bool, str], list[str]] = {}

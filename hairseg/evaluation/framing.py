@@ -80,7 +80,7 @@ def score_hairless(
 ) -> HairlessScores:
     """Score photos without people by the fraction of pixels labelled as hair, overall and by type.
 
-    Types are sorted, the worst of the first variant first.
+    Types are sorted by the mean of the first variant, the worst first.
 
     Args:
         alphas: returns the alpha of a photo by variant, as `HairPredictor.alphas` does.

@@ -52,7 +52,7 @@ class Gallery:
 
 @dataclass
 class AlphaCounts:
-    """Counts of alphas at full resolution."""
+    """Counts from which alphas at full resolution are scored."""
 
     masks: MaskCounts = field(default_factory=MaskCounts)
     pixels: PixelCounts = field(default_factory=PixelCounts)
@@ -87,7 +87,7 @@ class FullResolutionResult:
         variants: scores over all photos.
         hair_types: scores by type of hair, if the data set labels it.
         groups: scores by other groups, the worst first.
-        counts: counts of masks by group (hair types, too), then by variant.
+        counts: counts of masks by group, hair types included, then by variant.
         gallery: photos to draw.
     """
 

@@ -27,7 +27,7 @@ RELIABILITY_BINS = 15
 
 MAX_ROC_POINTS = 200
 
-RESAMPLES = 1000  # of the photos, for a bootstrap interval
+RESAMPLES = 1000  # for a bootstrap interval
 MIN_PHOTOS_FOR_INTERVAL = 5
 
 
@@ -243,23 +243,24 @@ def _crop_to_labels(prediction: np.ndarray, mask: np.ndarray) -> tuple[np.ndarra
 
 
 def bootstrap_interval(numerators: ArrayLike, denominators: ArrayLike) -> tuple[float, float] | None:
-    """95 % interval of sum(numerators) / sum(denominators), where photos are a sample of all such photos.
+    """Compute the 95 % percentile bootstrap interval of sum(numerators) / sum(denominators) over photos.
 
-    B. Efron, "Bootstrap Methods: Another Look at the Jackknife", 1979; percentiles of `RESAMPLES` resamples.
+    B. Efron, "Bootstrap Methods: Another Look at the Jackknife", 1979, with `RESAMPLES` resamples of the photos.
 
     Args:
-        numerators: one number for each photo.
-        denominators: the same.
+        numerators: one per photo.
+        denominators: one per photo.
 
     Returns:
-        The 2.5th and 97.5th percentile; None for fewer than `MIN_PHOTOS_FOR_INTERVAL` photos, or without denominators.
+        The 2.5th and 97.5th percentile; None for fewer than `MIN_PHOTOS_FOR_INTERVAL` photos, or if all denominators
+        are 0.
     """
-    ratios = np.stack([np.asarray(numerators, float), np.asarray(denominators, float)])
-    photos = ratios.shape[1]
-    if photos < MIN_PHOTOS_FOR_INTERVAL or not ratios[1].any():
+    terms = np.stack([np.asarray(numerators, float), np.asarray(denominators, float)])
+    photos = terms.shape[1]
+    if photos < MIN_PHOTOS_FOR_INTERVAL or not terms[1].any():
         return None
     resampled = np.random.default_rng(0).integers(photos, size=(RESAMPLES, photos))
-    numerator, denominator = ratios[:, resampled].sum(2)
+    numerator, denominator = terms[:, resampled].sum(2)
     low, high = np.percentile(numerator[denominator > 0] / denominator[denominator > 0], (2.5, 97.5))
     return float(low), float(high)
 
@@ -270,7 +271,7 @@ class MaskCounts:
 
     Attributes:
         counts: true positives, false positives, false negatives and labelled pixels of each photo.
-        boundary_ious: of each photo.
+        boundary_ious: Boundary IoU of each photo.
     """
 
     counts: list[tuple[int, int, int, int]] = field(default_factory=list)

@@ -59,7 +59,7 @@ def check_push(
         repo_id: "user/name".
         private: whether the repository must be private.
         token: a Hub token; by default that of `hf auth login` or HF_TOKEN.
-        space_sdk: what a Space is created for; None for a model repository.
+        space_sdk: the SDK of a Space; None for a model repository.
 
     Raises:
         InputError: the id is malformed, or a private repository is requested and it is public.

@@ -30,7 +30,7 @@ OTHER_FILES = ["LICENSE", "assets/**/*", "hairseg/**/*"]
 DOCKER_METADATA = {
     "sdk": "docker",
     "app_port": 7860,
-    **dict.fromkeys(("sdk_version", "python_version", "app_file")),  # of Gradio Spaces
+    **dict.fromkeys(("sdk_version", "python_version", "app_file")),  # only Gradio Spaces have these
     "preload_from_hub": None,  # the image does not contain the Hub's cache
 }
 
@@ -67,7 +67,7 @@ def space(
         token: a Hub token; by default that of `hf auth login` or HF_TOKEN.
         hardware: the Hub's name of the hardware, such as "cpu-basic" or "t4-small"; unchanged by default.
         secrets: the Space's secrets by name, such as HF_TOKEN.
-        sdk: "gradio", also for ZeroGPU; or "docker", which builds the project's Dockerfile.
+        sdk: "gradio", which ZeroGPU requires; or "docker", which builds the project's Dockerfile.
 
     Raises:
         InputError: an id is malformed, the hardware is unknown, or a file of the project is missing.

@@ -1,4 +1,4 @@
-"""Share forward passes between threads: on a GPU, a batch of photos takes hardly longer than one photo."""
+"""Dynamic batching: threads share forward passes, since a GPU processes a batch in hardly more time than one photo."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -14,10 +14,10 @@ MAX_BATCH_SIZE = 16  # squares per forward pass
 class Batcher:
     """Combines the squares of several threads into one batch per network and input size.
 
-    A forward pass starts as soon as the one before has ended, with the squares that have arrived meanwhile. So no
-    square waits for others to arrive: alone, it is processed at once. One forward pass runs at a time.
+    One forward pass runs at a time. The next one starts as soon as it ends, with the squares that have arrived in the
+    meantime; it never waits for a batch to fill.
 
-    Results may differ in the last bits with the size of the batch, since the GPU chooses its algorithms by size.
+    The last bits of a result may depend on the size of the batch, since the GPU chooses its algorithms by size.
 
     Args:
         run: runs a network on a batch and returns an array with one entry per square.
@@ -38,17 +38,17 @@ class Batcher:
         self._device = Lock()  # held during a forward pass
 
     def __call__(self, network: nn.Module, squares: torch.Tensor) -> np.ndarray:
-        """Run a network, perhaps together with the squares of other threads. Blocks until the result is there.
+        """Run a network on squares, in a batch with those of other threads if there are any. Blocks until it is done.
 
         Args:
-            network: a network, which is not changed while it runs.
+            network: a network, which must not be changed meanwhile.
             squares: preprocessed photos, float32 (squares, channels, height, width), on the network's device.
 
         Returns:
-            The entries of `run` for these squares.
+            The result of `run` for these squares.
 
         Raises:
-            Exception: of `run`, in every thread whose squares were in the batch.
+            Exception: `run` raised it; every thread whose squares were in the batch gets it.
         """
         key = network, squares.shape[1:]
         with self._lock:
@@ -62,13 +62,13 @@ class Batcher:
                 with self._device:
                     self._close(key, batch)
                     batch.result.set_result(self._run(network, batch.squares()))
-            except BaseException as error:  # such as Ctrl-C: no other thread would run the batch
+            except BaseException as error:  # also KeyboardInterrupt, or the other threads would wait for ever
                 self._close(key, batch)
                 batch.result.set_exception(error)
         return batch.result.result()[start : start + len(squares)]
 
     def _close(self, key: tuple[nn.Module, torch.Size], batch: "_Batch") -> None:
-        """Accept no more squares for a batch."""
+        """Close a batch to further squares."""
         with self._lock:
             if self._waiting.get(key) is batch:
                 del self._waiting[key]

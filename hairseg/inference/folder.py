@@ -63,8 +63,8 @@ def find_photos(arguments: Iterable[Path], output: Path) -> dict[Path, Path]:
     Returns:
         Target -> photo. A target is the path of the results without suffix (see `result_path`): `output/a/x` for
         `folder/a/x.jpg` if `folder` is an argument. Photos with the same target keep their suffixes:
-        `output/IMG_1.HEIC` and `output/IMG_1.JPG`. Where the output folder ignores case, so do photos whose targets
-        differ in case only. The order is that of the arguments; folders are sorted.
+        `output/IMG_1.HEIC` and `output/IMG_1.JPG`. In a case-insensitive output folder, targets that differ in
+        case only are the same. The order is that of the arguments; folders are sorted.
 
     Raises:
         InputError: a folder contains no pictures, or two photos have the same results.
@@ -257,13 +257,13 @@ def _find_pictures(folder: Path) -> Iterator[Path]:
 
 
 def _choose_key(targets: Collection[Path], output: Path) -> Callable[[Path], Path]:
-    """Return a function whose values are equal for targets that are the same file in the output folder."""
+    """Return a function that maps targets which are the same file in the output folder to equal keys."""
     has_similar = len({_fold_case(target) for target in targets}) < len(targets)
     return _fold_case if has_similar and ignores_case(output) else lambda target: target
 
 
 def _fold_case(path: Path) -> Path:
-    """Fold case, and normalise Unicode, which file systems that ignore case may do, too."""
+    """Fold case, and normalise Unicode, as case-insensitive file systems may do, too."""
     return Path(unicodedata.normalize("NFC", str(path)).casefold())
 
 

@@ -27,7 +27,7 @@ class LabelFolder:
 
     Args:
         root: Folder that contains `photos/`.
-        segment: Returns the hair mask of a photo, bool (height, width). Used where `drafts/` has no file.
+        segment: Returns the hair mask of a photo, bool (height, width). Called for photos without a mask or a draft.
 
     Raises:
         InputError: `photos/` has no photos, or two photos or two masks have the same name.
@@ -46,7 +46,7 @@ class LabelFolder:
         self._load = lru_cache(2)(load_photo)
 
     def entries(self) -> list[dict[str, Any]]:
-        """Return name and state ("done", "draft" or "new") of each photo; and an error for files that are not used."""
+        """Return name and state ("done", "draft" or "new") of each photo, and an error for each unusable file."""
         entries: list[dict[str, Any]] = [
             {"name": name, "state": "done" if name in self._masks else "draft" if name in self._drafts else "new"}
             for name in sorted(self._photos)
@@ -110,5 +110,5 @@ class LabelFolder:
 
     def _path(self, name: Any) -> Path:
         if not isinstance(name, str) or name not in self._photos:
-            raise InputError(f"There is no photo {quote(name)}.", remedy="Reload the page.")
+            raise InputError(f"{quote(name)} is not a photo of this folder.", remedy="Reload the page.")
         return self._photos[name]

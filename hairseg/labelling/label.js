@@ -1,5 +1,5 @@
 /**
- * The page of `hairseg label`: a strip of photos, and the labels of one of them under a brush.
+ * The page of `hairseg label`: a strip of photos, and a brush for the labels of one of them.
  *
  * @typedef {{name: string, state: "done" | "draft" | "new", error?: string, isEdited: boolean,
  *   button: HTMLButtonElement}} Entry
@@ -66,7 +66,7 @@ export async function start(element, {server, upload}) {
         const usable = entries.filter(each => !each.error),
             bad = entries.length - usable.length;
         find(".progress").textContent =
-            `${usable.filter(each => !isUndone(each)).length} of ${usable.length} done` +
+            `${usable.filter(each => !isPending(each)).length} of ${usable.length} done` +
             (bad ? `, ${bad} cannot be used` : "");
     };
     /** @param {Entry} entry @param {string} error */
@@ -106,11 +106,11 @@ export async function start(element, {server, upload}) {
         return -1;
     };
     /** @param {Entry} entry */
-    const isUndone = entry => entry.state !== "done";
-    /** The next photo without a mask, or else the first one. @param {number} from */
-    const seekUndone = from => {
-        const next = seek(from, 1, isUndone);
-        return next < 0 ? seek(0, 1, isUndone) : next;
+    const isPending = entry => entry.state !== "done";
+    /** The next photo without a mask, or else the first such photo. @param {number} from */
+    const seekPending = from => {
+        const next = seek(from, 1, isPending);
+        return next < 0 ? seek(0, 1, isPending) : next;
     };
 
     // ---- one photo ----
@@ -155,11 +155,11 @@ export async function start(element, {server, upload}) {
             if (entries[position] !== entry) return;
             current = result;
         } catch (error) {
-            const isLost = error instanceof TypeError; // of fetch
+            const isLost = error instanceof TypeError; // fetch got no response
             if (!isLost) fail(entry, /** @type {Error} */ (error).message);
             if (entries[position] !== entry) return;
-            const undone = seekUndone(index + 1),
-                next = isLost ? -1 : undone < 0 ? seek(0, 1) : undone;
+            const pending = seekPending(index + 1),
+                next = isLost ? -1 : pending < 0 ? seek(0, 1) : pending;
             if (next < 0) return setProblem(entry.error ?? LOST);
             say(`${entry.name} is skipped. ${entry.error}`);
             return show(next);
@@ -170,14 +170,14 @@ export async function start(element, {server, upload}) {
         refresh();
         prepareNext();
     };
-    /** @param {string} sentence about a photo that cannot be shown, or nothing */
+    /** @param {string} sentence about a photo that cannot be shown, or "" */
     const setProblem = sentence => {
         find(".problem").textContent = sentence;
         root.classList.toggle("has-problem", sentence !== "");
     };
-    /** Open the next photo before it is needed, and forget those without changes. */
+    /** Open the next photo in advance, and drop those without unsaved changes. */
     const prepareNext = async () => {
-        const next = entries[seek(position + 1, 1, isUndone)];
+        const next = entries[seek(position + 1, 1, isPending)];
         for (const [entry, promise] of opened) {
             const isNeeded = entry === next || entry === entries[position];
             if (!isNeeded && !(await promise.catch(() => null))?.labels.isEdited) opened.delete(entry);
@@ -187,7 +187,7 @@ export async function start(element, {server, upload}) {
     /** @param {1 | -1} step */
     const move = step => {
         const index = seek(position + step, step);
-        say(index < 0 ? "There is no other photo in this direction." : "");
+        say(index < 0 ? "No more photos in this direction." : "");
         if (index >= 0) show(index);
     };
     const save = async () => {
@@ -210,8 +210,8 @@ export async function start(element, {server, upload}) {
         own.entry.state = "done";
         own.entry.isEdited = own.labels.isEdited;
         mark(own.entry);
-        if (current !== own || own.labels.isEdited) return; // another photo, or another stroke, since
-        const next = seekUndone(position + 1);
+        if (current !== own || own.labels.isEdited) return; // the user has gone on
+        const next = seekPending(position + 1);
         say(`${own.entry.name} is saved.${next < 0 ? " Every photo has a mask." : ""}`);
         if (next >= 0) show(next);
     };
@@ -241,7 +241,7 @@ export async function start(element, {server, upload}) {
             ["#000", 3],
             ["#fff", 1.5],
         ])) {
-            // visible on light and dark
+            // white on black is visible on any photo
             context.strokeStyle = ink;
             context.lineWidth = thickness * ratio;
             context.beginPath();
@@ -249,12 +249,12 @@ export async function start(element, {server, upload}) {
             context.stroke();
         }
     };
-    let isDue = false;
+    let isScheduled = false;
     const redraw = () => {
-        if (isDue) return;
-        isDue = true;
+        if (isScheduled) return;
+        isScheduled = true;
         requestAnimationFrame(() => {
-            isDue = false;
+            isScheduled = false;
             draw();
         });
     };
@@ -413,8 +413,8 @@ export async function start(element, {server, upload}) {
     document.addEventListener("keydown", event => {
         const target = /** @type {HTMLElement} */ (event.target),
             key = event.key.toLowerCase();
-        const isOwn = target.closest("button") ? ["enter", " "] : target.closest("[type=range]") ? ["arrow"] : [];
-        if (event.altKey || isOwn.some(start => key.startsWith(start))) return; // the control's own keys
+        const ownKeys = target.closest("button") ? ["enter", " "] : target.closest("[type=range]") ? ["arrow"] : [];
+        if (event.altKey || ownKeys.some(start => key.startsWith(start))) return; // the control's own keys
         const action = event.ctrlKey || event.metaKey ? {z: actions.undo, s: save}[key] : keys[key];
         if (!action || (event.repeat && key === "enter")) return;
         event.preventDefault();
@@ -425,7 +425,7 @@ export async function start(element, {server, upload}) {
         redraw();
     });
     element.addEventListener("mousedown", event => {
-        // a button that was clicked would take Enter and Space from the photo
+        // a focused button would handle Enter and Space itself
         if (/** @type {HTMLElement} */ (event.target).closest("button")) event.preventDefault();
     });
     element.addEventListener("click", event => {
@@ -435,7 +435,7 @@ export async function start(element, {server, upload}) {
         if (chosen) choose(Number(chosen));
     });
     size.addEventListener("input", () => {
-        pointer = [view.x + 0.5 / view.scale, view.y + 0.5 / view.scale]; // shows its size
+        pointer = [view.x + 0.5 / view.scale, view.y + 0.5 / view.scale]; // the brush in the middle shows its size
         redraw();
     });
     window.addEventListener("beforeunload", event => {
@@ -448,7 +448,7 @@ export async function start(element, {server, upload}) {
     entries = answer.photos.map(addEntry);
     find(".strip").append(...entries.map(({button}) => button));
     for (const entry of entries) mark(entry);
-    const first = seekUndone(0);
+    const first = seekPending(0);
     if (first < 0) say("Every photo has a mask.");
     show(Math.max(0, first));
 }

@@ -1,5 +1,5 @@
 /**
- * The labels of one photo, one byte per pixel, with strokes that can be undone; and how they are drawn.
+ * The labels of one photo, one byte per pixel, with strokes that can be undone; and their drawing on a canvas.
  *
  * @typedef {{left: number, top: number, width: number, height: number, painted: Uint8Array}} Area a window in pixels,
  *   and whether each of its pixels is painted
@@ -12,8 +12,8 @@ export const HAIR = 255,
 
 export const MAX_UNDO = 50;
 
-// The window that `Area` of no pixel has.
-const NOWHERE = {left: Number.POSITIVE_INFINITY, top: Number.POSITIVE_INFINITY, right: 0, bottom: 0};
+// Bounding box of no pixels.
+const EMPTY_BOX = {left: Number.POSITIVE_INFINITY, top: Number.POSITIVE_INFINITY, right: 0, bottom: 0};
 
 export class Labels {
     /** @type {Stroke[]} */
@@ -22,7 +22,7 @@ export class Labels {
     isEdited = false;
     /** @type {Stroke | null} the one that is being drawn */
     #stroke = null;
-    #box = NOWHERE;
+    #box = EMPTY_BOX;
 
     /** @param {Uint8Array} values row by row @param {number} width @param {number} height */
     constructor(values, width, height) {
@@ -41,7 +41,7 @@ export class Labels {
             points: [],
             area: {left: 0, top: 0, width: 0, height: 0, painted: new Uint8Array()},
         };
-        this.#box = NOWHERE;
+        this.#box = EMPTY_BOX;
         this.extend(point);
     }
 
@@ -104,18 +104,18 @@ export class Labels {
         if (!this.strokes.includes(stroke)) return;
         const {area: previous} = stroke;
         stroke.area = area;
-        this.#redo(previous);
+        this.#repaint(previous);
     }
 
     undo() {
         const stroke = this.strokes.pop();
         if (!stroke) return;
         this.isEdited = true;
-        this.#redo(stroke.area);
+        this.#repaint(stroke.area);
     }
 
-    /** Draw all strokes again after a window was reset. @param {Area} area */
-    #redo({left, top, width, height}) {
+    /** Reset a window to `base` and paint all strokes again. @param {Area} area */
+    #repaint({left, top, width, height}) {
         for (let row = top; row < top + height; row += 1) {
             const start = row * this.width + left;
             this.values.set(this.base.subarray(start, start + width), start);
@@ -137,7 +137,7 @@ export class Labels {
 /**
  * Unpack the answer of `snap_stroke`.
  *
- * @param {{window: [number, number, number, number], bits: string}} answer bits: in base64, the highest of a byte first
+ * @param {{window: [number, number, number, number], bits: string}} answer bits: base64 of packed bits, the highest of a byte first
  * @returns {Area}
  */
 export function readArea({window: [left, top, width, height], bits}) {
@@ -153,7 +153,7 @@ const HAIR_FILL = 0x50ff40ff,
     UNLABELLED_STRIPE = 0xa0d0d0d0;
 
 /**
- * Draw the window of the labels that is in view.
+ * Draw the visible window of the labels.
  *
  * @param {Uint32Array} pixels ABGR of the canvas, row by row
  * @param {number} width of the canvas

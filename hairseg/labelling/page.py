@@ -1,4 +1,4 @@
-"""The page of `hairseg label`: one hand-written component. Its scripts call `LabelService` and fetch pictures."""
+"""The page of `hairseg label`: one `gr.HTML`, whose scripts call `LabelService` and fetch pictures."""
 
 import asyncio
 from base64 import b64encode
@@ -31,7 +31,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 
 HEADERS = {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"}
 
-FOREIGN = "Another site cannot use this page."
+FOREIGN = "Cross-origin requests are not allowed."
 
 
 class LabelService:
@@ -49,7 +49,7 @@ class LabelService:
         return {"photos": self._folder.entries()}
 
     async def snap_stroke(self, payload: Any) -> dict[str, Any]:
-        """Return the pixels that a stroke {"name", "stroke"} paints: a window, and a bit for each of its pixels."""
+        """Return the pixels that the stroke of {"name", "stroke"} paints: a window, and one bit per pixel of it."""
 
         def snap(payload: dict[str, Any]) -> dict[str, Any]:
             (stroke,) = read_strokes([payload.get("stroke")])
@@ -64,7 +64,7 @@ class LabelService:
         def save(payload: dict[str, Any]) -> dict[str, Any]:
             path = resolve_upload(payload.get("path"), get_upload_folder())
             if path is None:
-                raise InputError("The mask has not arrived.", remedy="Save it again.")
+                raise InputError("The mask was not uploaded.", remedy="Save it again.")
             self._folder.save(payload.get("name", ""), Path(path).read_bytes())
             Path(path).unlink(missing_ok=True)
             return {}
@@ -80,7 +80,7 @@ async def _answer(work: Callable[[dict[str, Any]], dict[str, Any]], payload: Any
 
 
 class SameOrigin:
-    """ASGI middleware that answers 403 to requests that scripts and forms of another site send."""
+    """ASGI middleware that rejects cross-origin requests of scripts and forms with status 403."""
 
     def __init__(self, app: ASGIApp):
         self.app = app
@@ -97,8 +97,8 @@ def build_label_page(folder: LabelFolder, host: str = "127.0.0.1") -> "LabelPage
     """Build the page.
 
     Args:
-        folder: What is labelled.
-        host: Address that the page is served at. A loopback address admits requests to loopback names only.
+        folder: The photos to label.
+        host: Address that the page is served at. At a loopback address, requests for other host names are rejected.
     """
     with LabelPage(title=f"Label {folder.root.resolve().name}", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(
@@ -116,7 +116,7 @@ def build_label_page(folder: LabelFolder, host: str = "127.0.0.1") -> "LabelPage
 
 
 class LabelPage(Page):
-    """The page; `launch` adds routes, style and checks of requests."""
+    """The page; `launch` adds routes, a stylesheet and middleware."""
 
     folder: LabelFolder
     hosts: list[str]

@@ -211,7 +211,7 @@ def launch_options(health: Health) -> dict[str, Any]:
     """Return the arguments of `gr.Blocks.launch` that are the same wherever the page is served.
 
     Args:
-        health: Responds to /health, without a login.
+        health: Responds to /health, which needs no login.
     """
     links = {".js": "modulepreload", ".css": "stylesheet"}
     head = "".join(
@@ -220,7 +220,7 @@ def launch_options(health: Health) -> dict[str, Any]:
         if path.suffix in links
     )
     return {
-        # links instead of css_paths: Gradio rewrites selectors there, and drops @property
+        # Stylesheets are linked, since Gradio rewrites selectors in css_paths and drops @property.
         "head": f'{head}<script type="module" src="{modules_path()}/tabs.js"></script>',
         "footer_links": ["api", "gradio"],
         "run_history": False,

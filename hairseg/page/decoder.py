@@ -33,7 +33,7 @@ GIB = 1 << 30
 
 PIPE_BYTES = 1 << 20  # capacity of a pipe; with the default of 64 KiB a photo takes 50 reads
 
-ONE_PIXEL = b"GIF89a\1\0\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\1\0\0;"
+ONE_PIXEL = b"GIF89a\1\0\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\1\0\0;"  # for `Decoder.answers`
 
 LARGE_PHOTO_BYTES = 8 << 20  # after a photo of this size, freed memory is returned to the system
 
@@ -87,9 +87,9 @@ class Decoder:
         return 0
 
     def answers(self) -> bool:
-        """Return whether a subprocess decodes a picture of one pixel.
+        """Return whether a subprocess reads the size of a picture of one pixel.
 
-        While all are busy, the result is true: each of them is killed if it takes too long.
+        True without a check while all are busy, since each of them is killed if it takes too long.
         """
         with suppress(OSError):  # no more subprocesses can be started
             return self._idle.empty() or self.count_pixels(ONE_PIXEL) == 1

@@ -1,4 +1,4 @@
-"""The address /health, by which load balancers and containers learn whether this page can serve visitors."""
+"""Health check of the page at /health, for load balancers and containers."""
 
 import asyncio
 import time
@@ -11,13 +11,13 @@ from starlette.responses import JSONResponse, Response
 from hairseg.page.decoder import REGULAR, Decoder
 from hairseg.page.registry import ModelRegistry
 
-CHECK_SECONDS = 5.0  # for which an answer of the decoder counts, so that many requests cost no more than one
+CHECK_SECONDS = 5.0  # for which a check of the decoder is cached
 
-ANSWER_SECONDS = 4.0  # that the decoder may take
+ANSWER_SECONDS = 4.0  # timeout of a check of the decoder
 
 REASONS = {
     "loading": "The networks are being loaded.",
-    "failed": "The networks cannot be loaded; the log says why.",
+    "failed": "The networks cannot be loaded; see the log.",
 }
 
 DECODER_FAILED = "The decoder does not answer."
@@ -27,7 +27,7 @@ class Health:
     """Responds with status 200 if visitors' photos can be processed, else 503 and a reason.
 
     Args:
-        models: The models that the page serves. The default one has to be loaded.
+        models: The models that the page serves. The default one must be loaded.
         decoder: The decoder of visitors' photos.
         clock: Returns the time in seconds.
     """
@@ -41,7 +41,7 @@ class Health:
         self._checked_at = 0.0
 
     async def respond(self, _: Request) -> Response:
-        """Respond to a request; the only methods are GET and HEAD."""
+        """Respond to a GET or HEAD request."""
         reason = REASONS.get(self._models.state())
         if reason is None and not await self._decoder_answers():
             reason = DECODER_FAILED
@@ -49,8 +49,8 @@ class Health:
         return JSONResponse(content, 503 if reason else 200, headers={"Cache-Control": "no-store"})
 
     async def _decoder_answers(self) -> bool:
-        is_old = self._clock() - self._checked_at > CHECK_SECONDS
-        if self._check is None or (is_old and self._check.done()):
+        is_stale = self._clock() - self._checked_at > CHECK_SECONDS
+        if self._check is None or (is_stale and self._check.done()):
             self._check, self._checked_at = self._thread.submit(self._decoder.answers), self._clock()
         try:
             return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._check)), ANSWER_SECONDS)

@@ -91,10 +91,10 @@ def launch(
 
 
 def start(page: "gr.Blocks", host: str, port: int, **options: Any) -> None:
-    """Begin to serve a page in the background.
+    """Serve a page in the background.
 
     Raises:
-        InputError: The address is not free.
+        InputError: The address cannot be used.
     """
     try:
         page.launch(server_name=host, server_port=port, prevent_thread_lock=True, inbrowser=has_desktop(), **options)
@@ -124,7 +124,7 @@ def parse_root_path(text: str) -> str:
 def exempt_loopback_from_proxies(host: str) -> None:
     """Add this machine to `no_proxy`, since Gradio requests its own page when it starts.
 
-    Any such variable hides the settings of macOS and Windows, which are therefore copied to variables.
+    Any proxy variable overrides the settings of macOS and Windows, which are therefore copied to variables.
     """
     if not getproxies_environment():
         system = getproxies()

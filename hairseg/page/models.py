@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 UNKNOWN = "-"
 
 LEGEND = (
-    "**Backbone**: the classifier that the network is built on. **Recipe**: the settings of the training; `paper` as "
-    "published, `modern` with stronger augmentation, `finetune` continues a trained model with more kinds of photos. "
-    "**Weights**: the size of both networks. **Time**: both networks on a small photo, on this server, when the model "
-    "was loaded.\n\n"
+    "**Backbone**: the classifier that the network is built on. **Recipe**: the training settings: `paper` as "
+    "published, `modern` with stronger augmentation, `finetune` for a trained model and more types of photos. "
+    "**Weights**: the size of both networks. **Time**: of both networks for a small photo, measured on this server "
+    "when the model was loaded.\n\n"
     "F1 and AUROC are from the models' own files, on photos that the networks were not trained on. "
     "Models are comparable only if their test photos are the same; ★ marks the best of comparable models."
 )

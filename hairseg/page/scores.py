@@ -45,9 +45,9 @@ FIGURES = {
 }
 
 CURVES_LEGEND = (
-    "Loss, F1 and AUROC after each epoch, which is one pass over the training photos. Photos for training are usually "
-    "distorted at random (scaled, rotated, relit) and photos for testing are not, so that the scores on training "
-    "photos can be lower. A dotted line marks the epoch whose weights are served."
+    "Loss, F1 and AUROC after each epoch (one pass over the training photos). Training photos are usually augmented: "
+    "scaled, rotated and relit at random. Test photos are not, so scores on training photos can be lower. A "
+    "dotted line marks the epoch whose weights are served."
 )
 
 LEGEND = (
@@ -56,8 +56,8 @@ LEGEND = (
 )
 
 INTERVALS = (
-    "In brackets is the 95 % interval: how far the score would vary with other photos of the same type. "
-    "Few photos give a wide interval."
+    "In brackets is the 95 % interval, in which the score would vary with other photos of the same type. "
+    "The fewer the photos, the wider the interval."
 )
 
 
@@ -242,7 +242,7 @@ def _photo_type_table(photo_types: list["PhotoType"]) -> str:
 
 
 def _label(photos: "PhotoType") -> str:
-    """Name the photos, the data set if they are all of one, and their number."""
+    """Return the type of photo, its data set if there is only one, and the number of photos."""
     dataset = DATASETS.get(photos.datasets[0], photos.datasets[0]) if len(photos.datasets) == 1 else None
     count = f" ({photos.images} photo{'s' if photos.images > 1 else ''})" if photos.images else ""
     return ", ".join(part for part in (photos.name, dataset) if part) + count

@@ -210,7 +210,7 @@ class Cache:
 
 @dataclass(frozen=True)
 class HairRequest:
-    """Which hair of which photo is wanted.
+    """A request for the hair of one photo.
 
     Args:
         path: An uploaded photo.
@@ -231,7 +231,7 @@ class HairRequest:
 
         Args:
             photo: uint8 RGB, (height, width, 3).
-            alpha: The network's, float32 in [0, 1], (height, width).
+            alpha: The network's alpha, float32 in [0, 1], (height, width).
         """
         return HairRecolourer(photo, apply_strokes(photo, restrict_to_head(alpha, self.head), self.strokes))
 

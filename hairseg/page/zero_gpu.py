@@ -1,4 +1,4 @@
-"""ZeroGPU: a Space that is lent a GPU for the seconds in which it processes a photo.
+"""ZeroGPU: a Space gets a GPU only while it processes a photo.
 
 `spaces.GPU` runs a function in a forked process that has the GPU; the Space's own process must not use CUDA. Import
 this module before Gradio and PyTorch, which the package spaces patches.
@@ -19,15 +19,15 @@ from hairseg.inference.multiscale import TwoPassPrediction
 from hairseg.inference.predictor import HairPredictor
 from hairseg.paper import VARIANTS
 
-MAX_SECONDS = 15  # of a GPU per photo, with the time to load the networks; visitors have a daily quota
+MAX_SECONDS = 15  # of a GPU per photo, loading the networks included; visitors have a daily quota
 
-MAX_CALLS = 4  # that wait for a GPU
+MAX_CALLS = 4  # that use or wait for a GPU at a time
 
 
 class ZeroGpuPredictor(HairPredictor):
-    """Both networks on the CPU, for frames of the camera, and on a lent GPU for photos.
+    """Both networks, on the CPU for camera frames and on a GPU of ZeroGPU for photos.
 
-    A photo is processed on the CPU if no GPU can be lent, for example since the visitor's quota is used up.
+    A photo is processed on the CPU if no GPU is available, for example because the visitor's quota is used up.
 
     Args:
         folder: A model repository on disk.
@@ -56,7 +56,7 @@ class ZeroGpuPredictor(HairPredictor):
                 for result in results.values():
                     result.set_exception(error)
 
-        self._calls.submit(copy_context().run, predict)  # the quota is that of the visitor in Gradio's context
+        self._calls.submit(copy_context().run, predict)  # Gradio's context identifies the visitor, whose quota is used
         return results
 
 
@@ -68,7 +68,7 @@ def predict_on_gpu(folder: Path, photo: ArrayLike) -> dict[str, TwoPassPredictio
 
 @cache
 def load_on_gpu(folder: Path) -> HairPredictor:
-    """Load the networks once per forked process, which several photos may use."""
+    """Load the networks once per forked process, which may process several photos."""
     return HairPredictor(folder, VARIANTS, "cuda")
 
 

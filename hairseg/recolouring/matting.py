@@ -1,6 +1,6 @@
 """Matting of the hairline: which part of a soft edge is hair and which is skin or background.
 
-A network's alpha ends softly on the forehead. Dyed by this alpha, skin between the strands changes, too.
+A network's alpha fades out across the forehead. Dyeing by this alpha would colour the skin between the strands, too.
 """
 
 import cv2
@@ -9,16 +9,18 @@ import numpy as np
 from hairseg.images import downsample, fit_size
 
 GRID_SIDE = 128  # pixels, longer side of the grid of local mean colours
-REACH = 0.03  # standard deviation of the window of a local mean, as a fraction of the longer side
+REACH = 0.03  # standard deviation of the Gaussian window of a local mean, as a fraction of the longer side
 
 CORE_ALPHA = 0.95  # pixels above it are samples of hair
 BACKGROUND_ALPHA = 0.02  # pixels below it are samples of the background
 
-CONTRAST = (40.0, 90.0)  # how much darker the hair is than the background, in luma, 0 to 255: from ignored to used
+# Difference in luma (0 to 255) by which hair is darker than the background: no matting up to the first, full from the
+# second.
+CONTRAST = (40.0, 90.0)
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-CERTAIN_ALPHA = (0.7, 0.95)  # range in which alpha takes over from the colours
-# A pixel of which the network is certain is background only if the background is near and has nearly its colour.
-NEARNESS = (0.12, 0.29)  # fraction of background in the window; 0.5 on a straight border
+HIGH_ALPHA = (0.7, 0.95)  # range in which alpha takes over from the colours
+# A pixel of high alpha is background only if the background is near and has nearly the same colour.
+NEARNESS = (0.12, 0.29)  # fraction of background in the window; 0.5 on a straight edge
 SIMILAR = (0.15, 0.4)  # fraction of hair in the pixel, by its colour
 TOLERANCE = 0.05  # fractions this close to 0 or 1 are rounded, since colours vary
 
@@ -55,15 +57,15 @@ def matte_edges(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         for plane in (line, np.sum(background * line, axis=2), contrast, smoothstep(*NEARNESS, nearness))
     )
 
-    edge = np.flatnonzero((alpha > 0) & (contrast > 0) & ((alpha < CERTAIN_ALPHA[1]) | (nearness > 0)))
+    edge = np.flatnonzero((alpha > 0) & (contrast > 0) & ((alpha < HIGH_ALPHA[1]) | (nearness > 0)))
     old, origin, contrast, nearness = (np.take(plane, edge) for plane in (alpha, origin, contrast, nearness))
     pixels, line = (np.take(picture.reshape(-1, 3), edge, axis=0) for picture in (photo, line))
     fraction = np.einsum("ij,ij->i", pixels.astype(np.float32), line) - origin
     fraction = (fraction - TOLERANCE) / (1 - 2 * TOLERANCE)
     is_background = nearness * (1 - smoothstep(*SIMILAR, fraction))
-    uncertain = np.maximum(1 - smoothstep(*CERTAIN_ALPHA, old), is_background)
+    change = np.maximum(1 - smoothstep(*HIGH_ALPHA, old), is_background)
     result = alpha.copy()
-    np.put(result, edge, old + contrast * uncertain * (np.clip(fraction, 0, old) - old))
+    np.put(result, edge, old + contrast * change * (np.clip(fraction, 0, old) - old))
     return result
 
 

@@ -170,6 +170,7 @@ class HairRecolourer:
 
     @cached_property
     def _foreground(self) -> np.ndarray:
+        """Unmixed colour of the hair, uint8 RGB (height, width, 3) of the box."""
         return estimate_foreground(self.photo[self._box], self._alpha)
 
     @cached_property

@@ -72,7 +72,7 @@ class FalseHair(Record):
 
     Attributes:
         mean: mean over photos.
-        worst: that of the worst photo.
+        worst: fraction of the worst photo.
         mean_interval: 95 % bootstrap interval of `mean`, over photos.
     """
 
@@ -81,7 +81,7 @@ class FalseHair(Record):
     mean_interval: Interval | None = None
 
     def as_scores(self) -> Scores:
-        """Return the mean as the false hair of `Scores`."""
+        """Return `Scores` with the mean as false hair."""
         return Scores(false_hair=self.mean, false_hair_interval=self.mean_interval)
 
 
@@ -156,8 +156,8 @@ class PhotoType:
     """Scores on one type of photo, at full resolution.
 
     Attributes:
-        name: of the type, as readers see it.
-        datasets: which the photos are from; empty for photos without people.
+        name: display name of the type.
+        datasets: data sets of the photos; empty for photos without people.
         images: number of photos.
         variants: scores by variant.
     """
@@ -169,7 +169,7 @@ class PhotoType:
 
     @property
     def is_labelled_by_agreement(self) -> bool:
-        """Whether the masks are what several networks agree on, instead of drawn by people."""
+        """Whether the masks are those that several networks agree on, not drawn by people."""
         return not LABELLED_BY_AGREEMENT.isdisjoint(self.datasets)
 
     @property
@@ -222,20 +222,20 @@ class DatasetMetrics(Record):
         return None
 
     def types_of_groups(self) -> Iterator[PhotoType]:
-        """Yield the scores by hair type and by other group."""
+        """Yield the scores by hair type, and by other groups."""
         datasets = [self.dataset] if self.dataset else []
         for name, group in (self.hair_types | self.groups).items():
             yield PhotoType(group_name(name), datasets, group.images, group.variants)
 
     def types_of_framings(self) -> Iterator[PhotoType]:
-        """Yield the scores by size of the photo in a larger scene, but for photos that fill the scene."""
+        """Yield the scores of photos pasted into larger scenes, by their size in the scene."""
         datasets = [self.dataset] if self.dataset else []
         for size, name in FRAMING_NAMES.items():
             if size in self.framing:
                 yield PhotoType(name, datasets, self.framing_photos, self.framing[size])
 
     def types_without_people(self) -> Iterator[PhotoType]:
-        """Yield the scores on photos without people: on all of them and, of several folders, on each."""
+        """Yield the scores on photos without people: on all of them, and on each folder if there are several."""
         if self.hairless is None:
             return
         kinds = {scene_name(name): found for name, found in self.hairless.kinds.items()}

@@ -1,6 +1,6 @@
-"""Types of photos as readers see them: the names of the groups that metrics.json holds."""
+"""Display names of the types of photos in metrics.json."""
 
-# Groups in metrics.json (`hairseg.data.groups` assigns photos to them) and their names.
+# By group; `hairseg.data.groups` assigns photos to groups.
 GROUP_NAMES = {
     "head": "Portraits",
     "upper body": "Upper bodies",
@@ -23,7 +23,7 @@ GROUP_NAMES = {
 
 WHOLE_PERSONS = GROUP_NAMES["whole person"]
 
-# Side of a photo that is pasted into a larger scene, relative to that scene. 1/1 is no small head.
+# By side of a photo that is pasted into a larger scene, relative to that scene. 1/1 has no small heads.
 FRAMING_NAMES = {
     "1/2": "Small heads: half of the picture",
     "1/3": "Small heads: a third of the picture",
@@ -32,7 +32,7 @@ FRAMING_NAMES = {
 
 NOBODY = "Nobody in the picture"
 
-# Folders of photos without people, and what they show.
+# By folder of photos without people.
 SCENE_NAMES = {
     "scenes": "outdoor scenes",
     "animals": "animals",
@@ -51,7 +51,7 @@ AGREEMENT_NOTE = (
 
 
 def group_name(group: str) -> str:
-    """Return the name of a group, or the group itself if it has none.
+    """Return the display name of a group, or the group itself if it has none.
 
     Example:
         >>> group_name("kinky"), group_name("beards")
@@ -61,7 +61,7 @@ def group_name(group: str) -> str:
 
 
 def scene_name(folder: str) -> str:
-    """Return the name of a type of photo without people.
+    """Return the display name of a type of photo without people.
 
     Example:
         >>> scene_name("coco"), scene_name("cars")

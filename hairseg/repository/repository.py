@@ -48,7 +48,7 @@ FLOAT_DTYPES = ("F16", "BF16", "F32", "F64")
 DOWNLOAD_AGAIN = "Restore the file, or download the repository again."
 
 LFS_POINTER = b"version https://git-lfs"
-"""Start of the file that `git clone` writes instead of a large one where Git LFS is not installed."""
+"""First bytes of a Git LFS pointer, which `git clone` writes instead of a large file if Git LFS is not installed."""
 
 T = TypeVar("T")
 

@@ -38,7 +38,7 @@ HISTORY_FIGURES = {"pretrained": "figure4", "random": "figure5"}
 
 MAX_WEIGHT = 1000
 
-MAX_SEED = 2**32 - 1  # seeds of epochs, a million times as large, must fit into 64 bits
+MAX_SEED = 2**32 - 1  # the seed of an epoch, about a million times as large, must fit into 64 bits
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def check_output(output: Path, resume: bool) -> None:
     """Check that no earlier training would be overwritten.
 
     Raises:
-        InputError: it is a file, or holds a finished or, without `resume`, an interrupted training.
+        InputError: the path is a file, or the folder holds a finished or, without `resume`, an interrupted training.
     """
     if any(path.is_file() for path in (output, *output.parents)):
         raise InputError(f"{output} is not a folder.", remedy="Choose another --output.")

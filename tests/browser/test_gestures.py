@@ -1,4 +1,4 @@
-"""Fingers on a phone, and ways to take the picture along."""
+"""Touch gestures, and copying, sharing and dragging the recoloured picture."""
 
 import pytest
 from browser.conftest import NARROW, TIMEOUT, done
@@ -10,16 +10,16 @@ FRAMES = ("random-mask", "photo", "pretrained-mask", "compare")
 
 
 class Fingers:
-    """Touches of a page by the protocol of Chromium's developer tools."""
+    """Touch input by the Chrome DevTools Protocol."""
 
     def __init__(self, page):
         self._session = page.context.new_cdp_session(page)
 
     def move(self, *steps: list[tuple[float, float]]) -> None:
-        """Put fingers down at the first points, move them over the others, and lift them."""
+        """Touch the first points, move the fingers to the others in turn, and lift them."""
         for kind, points in zip(["touchStart", *["touchMove"] * (len(steps) - 1)], steps, strict=True):
-            places = [{"x": x, "y": y, "id": index} for index, (x, y) in enumerate(points)]
-            self._session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+            touches = [{"x": x, "y": y, "id": index} for index, (x, y) in enumerate(points)]
+            self._session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
         self._session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
     def spread(self, locator, start: float, end: float) -> None:
@@ -41,26 +41,28 @@ def phone(browser, address):
     page.close()
 
 
-def test_two_fingers_zoom_all_pictures_and_one_pans_or_scrolls(phone):
+def test_two_fingers_zoom_all_pictures_and_one_finger_pans_or_scrolls(phone):
     fingers, frames = Fingers(phone), [phone.locator(f"#{name}") for name in FRAMES]
     fingers.spread(frames[0], 15, 45)
     assert [round(frame.evaluate(SCALE), 2) for frame in frames] == [3] * 4
     fingers.spread(frames[3], 45, 10)
     assert [frame.evaluate(SCALE) for frame in frames] == [1] * 4
-    box = frames[3].bounding_box()
-    across = [[(box["x"] + 60 + 8 * step, box["y"] + 200 - 20 * step)] for step in range(6)]
-    fingers.move(*across)
-    phone.wait_for_function("scrollY > 20")  # one finger scrolls the page over a whole photo
+
+    def drag() -> None:
+        box = frames[3].bounding_box()
+        fingers.move(*[[(box["x"] + 60 + 8 * step, box["y"] + 200 - 20 * step)] for step in range(6)])
+
+    drag()
+    phone.wait_for_function("scrollY > 20")  # over a photo that is not magnified, one finger scrolls the page
     fingers.spread(frames[3], 15, 45)
-    before, top = frames[3].locator(".pan").first.evaluate("element => getComputedStyle(element).transform"), "scrollY"
-    scrolled = phone.evaluate(top)
-    box = frames[3].bounding_box()
-    fingers.move(*[[(box["x"] + 60 + 8 * step, box["y"] + 200 - 20 * step)] for step in range(6)])
-    assert frames[3].locator(".pan").first.evaluate("element => getComputedStyle(element).transform") != before
-    assert phone.evaluate(top) == scrolled
+    pan = frames[3].locator(".pan").first
+    before, scrolled = pan.evaluate("element => getComputedStyle(element).transform"), phone.evaluate("scrollY")
+    drag()
+    assert pan.evaluate("element => getComputedStyle(element).transform") != before
+    assert phone.evaluate("scrollY") == scrolled
 
 
-def test_one_finger_paints_and_two_zoom_under_the_brush(phone):
+def test_with_the_brush_one_finger_paints_and_two_zoom(phone):
     fingers, canvas = Fingers(phone), phone.locator("#compare canvas.brush")
     phone.click("[data-do=brush]")
     box = canvas.bounding_box()
@@ -71,8 +73,8 @@ def test_one_finger_paints_and_two_zoom_under_the_brush(phone):
     expect(phone.locator("[data-do=brush]")).to_have_text("Touch up · 1")
 
 
-def test_a_long_press_is_left_to_the_browser_and_hits_the_recoloured_picture(phone):
-    """Headless Chromium has no menu for a long press: nothing may lie over the picture or cancel the events."""
+def test_a_long_press_on_the_recoloured_picture_is_not_intercepted(phone):
+    """Headless Chromium has no long-press menu, so check that no element covers the picture or cancels the events."""
     phone.locator("#compare").scroll_into_view_if_needed()
     box = phone.locator("#compare").bounding_box()
     pressed = phone.evaluate(
@@ -116,7 +118,7 @@ def test_picture_and_link_are_shared_where_the_browser_can(page, with_files):
     assert files == ([["new-colour.jpg", "image/jpeg", True]] if with_files else None)
 
 
-def test_the_picture_is_dragged_out_and_not_taken_for_a_new_photo(page):
+def test_dragging_the_picture_out_does_not_open_it_as_a_new_photo(page):
     page.evaluate(
         """() => {
             window.drags = [];

@@ -1,4 +1,4 @@
-"""`hairseg label`: paint, save, come again."""
+"""`hairseg label`: paint, save and resume."""
 
 import numpy as np
 import pytest
@@ -24,14 +24,14 @@ def ready(page, name: str) -> None:
     expect(page.locator(".labelling:not(.is-loading) .name")).to_have_text(name, timeout=TIMEOUT)
 
 
-def draw(page, *places: tuple[float, float]) -> None:
-    """Draw with the mouse; places are fractions of the photo, which fills its frame."""
+def draw(page, *points: tuple[float, float]) -> None:
+    """Draw with the mouse; points are fractions of the photo, which fills its frame."""
     box = page.locator("#label canvas").bounding_box()
-    corners = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in places]
-    page.mouse.move(*corners[0])
+    positions = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*positions[0])
     page.mouse.down()
-    for corner in corners[1:]:
-        page.mouse.move(*corner, steps=5)
+    for position in positions[1:]:
+        page.mouse.move(*position, steps=5)
     page.mouse.up()
 
 
@@ -39,14 +39,14 @@ def mask_of(root, name: str) -> np.ndarray:
     return np.asarray(Image.open(root / "masks" / f"{name}.png"))
 
 
-def test_paint_save_and_come_again(visitor, root):
+def test_paint_save_and_resume(visitor, root):
     page, errors = visitor.new_page(), []
     page.set_default_timeout(TIMEOUT)
     page.on("pageerror", lambda error: errors.append(str(error)))
     with served(build_label_page(LabelFolder(root, lambda photo: np.zeros(photo.shape[:2], bool)))) as url:
         page.goto(url)
         ready(page, "a")
-        page.keyboard.press("s")  # no snapping
+        page.keyboard.press("s")  # snapping off
         draw(page, (0.2, 0.5), (0.8, 0.5))
         page.keyboard.press("3")
         draw(page, (0.5, 0.2), (0.5, 0.8))
@@ -66,9 +66,9 @@ def test_paint_save_and_come_again(visitor, root):
         draw(page, (0.3, 0.3), (0.5, 0.3))
         page.keyboard.press("p")
         ready(page, "a")
-        page.keyboard.press("n")  # what was drawn is still there
+        page.keyboard.press("n")  # unsaved strokes are kept
         ready(page, "c")
-        page.keyboard.press("s")  # snapping: the mask waits for the last stroke
+        page.keyboard.press("s")  # snapping on: saving waits for the last stroke
         draw(page, (0.3, 0.6), (0.5, 0.6))
         page.keyboard.press("Control+s")
         expect(page.locator(".said")).to_have_text("c is saved. Every photo has a mask.")

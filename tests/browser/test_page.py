@@ -233,7 +233,7 @@ def test_back_closes_the_enlarged_picture_and_stays_on_the_page(page):
 
 
 @pytest.mark.parametrize("kind, name", [("recoloured-jpeg", "big-copper.jpg"), ("alpha", "big-pretrained-mask.png")])
-def test_a_download_comes_each_time_and_has_a_clear_name(page, tmp_path, kind, name):
+def test_each_download_has_a_clear_name(page, tmp_path, kind, name):
     Image.fromarray(load_photo(PORTRAIT)).resize((1500, 1500)).save(tmp_path / "big.jpg", quality=90)
     upload(page, tmp_path / "big.jpg")
     done(page)
@@ -300,7 +300,7 @@ def test_the_camera_takes_a_photo_and_is_off_afterwards(page):
 def test_a_page_without_https_says_why_the_camera_cannot_be_used(page):
     page.evaluate("Object.defineProperty(navigator, 'mediaDevices', {value: undefined})")
     page.click("[data-do=camera]")
-    expect(notice(page)).to_have_text("The camera cannot be used. Open this page by https, or choose a photo.")
+    expect(notice(page)).to_have_text("The camera cannot be used. Open this page over HTTPS, or choose a photo.")
 
 
 def test_a_reload_keeps_photo_and_settings_and_the_browser_keeps_no_picture(page):

@@ -67,7 +67,7 @@ def test_training_writes_a_valid_repository(trained, portraits):
 
 
 def test_evaluation_repeats_the_scores_of_training(trained, portraits, tmp_path):
-    """On its data set; the types of photos are scored over a second one, too."""
+    """The scores of the first data set are the same; types of photos also count the second one."""
     output, _ = trained
     draw_figaro1k(tmp_path / "figaro", [], [500])
     words = ["--data", portraits, tmp_path / "figaro", "--repo", output, "--output", tmp_path / "scores"]

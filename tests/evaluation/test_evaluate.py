@@ -198,7 +198,7 @@ def write_dataset(folder, masks):
 
 
 def test_types_of_photos_are_scored_over_all_data_sets(small_repository, tmp_path):
-    """Labels by agreement are scored apart."""
+    """Data sets labelled by agreement are scored separately."""
     photo, hair = draw_portrait(1)
     other = np.roll(hair, 9, axis=1)
     datasets = dict(

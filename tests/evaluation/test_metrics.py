@@ -116,7 +116,7 @@ def test_without_pixels_there_are_no_scores():
 
 
 def test_bootstrap_interval_matches_the_normal_approximation():
-    """For the mean of many numbers, it is the mean and 1.96 standard errors to either side."""
+    """For the mean of many numbers, the interval is the mean plus or minus 1.96 standard errors."""
     values = np.random.default_rng(3).random(400)
     low, high = bootstrap_interval(values, np.ones(400))
     error = 1.96 * values.std() / np.sqrt(400)

@@ -41,7 +41,7 @@ def test_push_and_pull(server, one, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_a_training_is_pushed_pulled_and_served(server, tmp_path, capsys):
+def test_a_trained_repository_is_pushed_pulled_and_served(server, tmp_path, capsys):
     data, photo = draw_figaro1k(tmp_path / "Figaro1k", [1, 2, 3, 4], [500]), draw_portrait(3)[0]
     words = ["--backbone", "efficientnet_lite0", "--init", "random", "--epochs", "1", "--image-size", "64"]
     words += ["--device", "cpu", "--output", str(tmp_path / "run"), "--push-to", REPO, "--private"]

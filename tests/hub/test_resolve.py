@@ -34,7 +34,7 @@ def test_only_known_and_needed_files_are_pulled(server, both):
 
 
 @pytest.mark.parametrize("token", ["", "hf_secret\n", "hf_secr\u00e9t"])
-def test_a_malformed_token_is_named_but_not_quoted(server, one, token):
+def test_a_malformed_token_is_reported_but_not_quoted(server, one, token):
     publish(server, one)
     error = assert_fails(lambda: pull(REPO, token=token), "The Hub token is malformed. Log in with `hf auth login`")
     assert "secr" not in str(error)

@@ -133,8 +133,7 @@ def test_hardware_and_secrets_are_passed_on(server, one, project, monkeypatch, c
     assert command("--secret", "NOWHERE") == 2 and "'NOWHERE' has no value" in capsys.readouterr().err
 
 
-def test_a_docker_space_has_what_its_image_is_built_from(server, one, monkeypatch):
-    """With the project's own files: the Hub gets every file that the Dockerfile copies."""
+def test_a_docker_space_gets_all_files_that_its_dockerfile_copies(server, one, monkeypatch):
     publish(server, one)
     monkeypatch.setattr(
         sys, "argv", ["hairseg", "hub", "space", "ada/page", "--repo", REPO, "--docker", "--hardware", "cpu-basic"]

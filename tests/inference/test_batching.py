@@ -1,4 +1,4 @@
-"""Threads that share forward passes, on the CPU with networks that count their batches."""
+"""Forward passes that threads share, on a fake device that records batch sizes."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
@@ -17,7 +17,7 @@ TIMEOUT = 30  # seconds
 
 
 class CountingDevice:
-    """Runs networks as a GPU would, and records the size of each batch. Its first pass waits until `proceed` is set."""
+    """Runs networks on the CPU and records the size of each batch. Passes wait until `proceed` is set."""
 
     def __init__(self, proceeds: bool = True):
         self.sizes: list[int] = []
@@ -65,7 +65,7 @@ def test_photos_that_arrive_during_a_forward_pass_share_the_next_one():
     assert not batcher._waiting
 
 
-def test_a_batch_is_of_one_network_and_one_input_size():
+def test_a_batch_has_one_network_and_one_input_size():
     device, networks = CountingDevice(proceeds=False), (Double(), Double())
     batcher = Batcher(device.run)
     with ThreadPoolExecutor(8) as pool:
@@ -124,8 +124,8 @@ def test_an_error_reaches_every_thread_of_its_batch_and_no_other(kind):
     assert device.sizes == [1, 3, 1]
 
 
-def test_a_thread_that_stops_while_it_waits_for_the_device_blocks_nobody():
-    """Whoever opened the batch would run it: the others must not wait for ever."""
+def test_a_thread_that_is_interrupted_before_its_forward_pass_blocks_no_other():
+    """The thread that opened the batch runs it, so its interruption must end the waiting of the others."""
     batcher, network = Batcher(run_network), Double()
 
     class Interrupted:
@@ -142,7 +142,7 @@ def test_a_thread_that_stops_while_it_waits_for_the_device_blocks_nobody():
     assert not batcher._waiting
 
 
-def test_a_photo_that_is_alone_does_not_wait_for_others():
+def test_a_single_photo_does_not_wait_for_others():
     device = CountingDevice()
     batcher = Batcher(device.run)
     for value in (1, 2, 3):  # one after the other: each has a forward pass of its own
@@ -150,7 +150,7 @@ def test_a_photo_that_is_alone_does_not_wait_for_others():
     assert device.sizes == [1, 1, 1]
 
 
-def test_a_predictor_on_a_gpu_shares_forward_passes_and_returns_each_photo_s_own_alphas(small_repository):
+def test_a_predictor_on_a_gpu_shares_forward_passes_and_keeps_the_alphas_of_each_photo(small_repository):
     plain, predictor = HairPredictor(small_repository), HairPredictor(small_repository)
     assert plain._forward_pass is run_network, "nothing changes on a CPU"
     photos = [draw_portrait(seed)[0] for seed in range(8)]

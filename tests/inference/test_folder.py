@@ -341,7 +341,7 @@ def test_photos_with_equal_stems_keep_their_suffixes(tmp_path):
     assert files(tmp_path / "out").keys() == results("a/IMG_1.jpg", "a/IMG_1.png", "a/IMG_2", "b/IMG_1")
 
 
-def test_wildcards_that_the_shell_leaves_are_expanded(hairseg, tmp_path):
+def test_wildcards_are_expanded_without_a_shell(hairseg, tmp_path):
     folder = draw(tmp_path / "photos", "a.png", "b.png", "[c].png", "d.jpg")
     hairseg(folder / "*.png", "--output", tmp_path / "out")
     assert files(tmp_path / "out").keys() == results("a", "b", "[c]")

@@ -22,7 +22,7 @@ test("a stroke paints the pixels whose centres are within its radius", () => {
     assert.ok(labels.isEdited);
 });
 
-test("strokes may leave the photo, and one outside of it is none", () => {
+test("strokes are clipped to the photo, and strokes outside of it are ignored", () => {
     const labels = blank();
     paint(labels, UNLABELLED, [
         [-3, 0.5],
@@ -33,7 +33,7 @@ test("strokes may leave the photo, and one outside of it is none", () => {
     assert.equal(labels.strokes.length, 1);
 });
 
-test("undo restores what lay below, stroke by stroke", () => {
+test("undo restores the previous labels, stroke by stroke", () => {
     const labels = new Labels(new Uint8Array(63).fill(UNLABELLED), 9, 7);
     paint(labels, HAIR, [[4.5, 3.5]], 2);
     const once = labels.values.slice();
@@ -84,13 +84,13 @@ test("bits of a window are unpacked as NumPy packs them", () => {
     });
 });
 
-test("hair has an outline, and only what is in view is drawn", () => {
+test("hair has an outline, and only the visible part is drawn", () => {
     const labels = new Labels(Uint8Array.of(OTHER, OTHER, HAIR, HAIR, UNLABELLED, OTHER, HAIR, HAIR), 4, 2);
     const pixels = new Uint32Array(8);
     drawLabels(pixels, 4, 2, labels, {scale: 1, x: 0, y: 0});
     assert.equal(new Set([pixels[2], pixels[6]]).size, 1); // outline
     assert.equal(new Set([pixels[3], pixels[7]]).size, 1); // fill
-    assert.equal(new Set(pixels).size, 4); // and nothing, and not labelled
+    assert.equal(new Set(pixels).size, 4); // and transparent, and not labelled
     assert.deepEqual([pixels[0], pixels[1], pixels[5]], [0, 0, 0]);
     drawLabels(pixels, 4, 2, labels, {scale: 2, x: 0.5, y: 0.5});
     assert.equal(new Set(pixels).size, 1);

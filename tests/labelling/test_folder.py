@@ -1,4 +1,4 @@
-"""Photos, drafts and masks of a folder that is labelled."""
+"""Photos, drafts and masks of `hairseg label`."""
 
 import os
 import re
@@ -29,7 +29,7 @@ def find_left_half(photo: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def root(tmp_path) -> Path:
-    """Portraits a, b, and c on its side, a broken photo and others that training does not read; a draft of b."""
+    """Portraits a, b and c (rotated by EXIF), a draft of b, a broken photo, and files that training does not read."""
     photos, drafts = tmp_path / "holiday" / "photos", tmp_path / "holiday" / "drafts"
     for folder in (photos / ".trash", photos / "@eaDir", drafts):
         folder.mkdir(parents=True)
@@ -67,7 +67,7 @@ def test_photos_are_listed_with_their_state(folder):
     assert other["name"] == "phone.webp" and "Convert the photo" in other["error"]
 
 
-def test_a_photo_opens_with_its_mask_its_draft_or_that_of_the_network(folder):
+def test_a_photo_opens_with_its_mask_its_draft_or_a_prediction(folder):
     np.testing.assert_array_equal(folder.labels("a"), 255 * find_left_half(np.zeros((96, 80))))
     draft = folder.labels("b")  # half as large as its photo
     assert draft.shape == (96, 80)
@@ -134,7 +134,7 @@ def test_labels_of_another_photo_are_refused(folder, content):
 @pytest.mark.parametrize("name", ["broken", "phone.webp", "hidden", "../photos/a", "/etc/passwd", "", None, ["a"]])
 def test_other_files_are_not_read(folder, name):
     for read in (folder.labels, folder.photo, folder.thumbnail):
-        with pytest.raises(InputError, match=r"^(broken.png (is|cannot)|There is no photo ).*\. [^.]+\.$"):
+        with pytest.raises(InputError, match=r"^(broken.png (is|cannot)|.+ is not a photo ).*\. [^.]+\.$"):
             read(name)
     with pytest.raises(InputError):
         folder.save(name, b"")

@@ -1,4 +1,4 @@
-"""The page of `hairseg label`: what it serves, and to whom."""
+"""The server of `hairseg label`: files, access and calls."""
 
 import json
 import urllib.error
@@ -104,11 +104,11 @@ def test_a_mask_is_saved_from_an_upload_which_is_removed(folder):
     assert run_apart(service.list_photos(None))["photos"][1]["state"] == "done"
 
 
-def test_malformed_calls_get_a_sentence(folder):
+def test_malformed_calls_get_an_error_message(folder):
     service, secret = LabelService(folder), str(folder.root / "secret.txt")
     for payload in (None, [], {}, {"name": "broken", "path": secret}, {"path": 7}):
         answer = run_apart(service.save_mask(payload))
-        assert answer == {"error": "The mask has not arrived. Save it again."}
+        assert answer == {"error": "The mask was not uploaded. Save it again."}
     assert "brush stroke" in run_apart(service.snap_stroke({"name": "broken"}))["error"]
     stroke = {"adds": True, "radius": 0.1, "points": [0.5, 0.5]}
     assert run_apart(service.snap_stroke({"name": "broken", "stroke": stroke}))["error"].startswith("broken.jpg ")
@@ -116,6 +116,6 @@ def test_malformed_calls_get_a_sentence(folder):
     assert 40 < left < 48 < left + width < 56 and 32 < top < 40 < top + height < 48
 
 
-def test_the_command_names_what_is_missing(tmp_path):
-    with pytest.raises(InputError, match=r"has no folder photos\. Put the photos into "):
+def test_a_folder_without_photos_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"has no subfolder photos\. Put the photos into "):
         invoke(["label", str(tmp_path)])

@@ -31,7 +31,7 @@ test("an answer that is no longer wanted is dropped, and not asked for again", a
     assert.equal(calls, 1);
 });
 
-test("a server that no longer knows the login is told apart from one that does not answer", async context => {
+test("a lost login is distinguished from an unreachable server", async context => {
     const asked = [];
     const answers = [{status: 401}, {status: 200}, new Error("offline")];
     context.mock.method(globalThis, "fetch", async address => {

@@ -49,7 +49,7 @@ NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 CADDY = shutil.which("caddy")
 
-# .ci/run installs Caddy on Linux, so that there these tests are not skipped.
+# In CI on Linux, where .ci/run installs Caddy, a missing Caddy fails the tests.
 NEEDS_CADDY = pytest.mark.skipif(
     CADDY is None and not (os.environ.get("CI") and sys.platform == "linux"), reason="Caddy is not installed"
 )
@@ -448,7 +448,7 @@ def open_in_chromium(address: str) -> None:
 
 
 class Replica(BaseHTTPRequestHandler):
-    """A stand-in for a page: tells its name, the length of what it was sent, and whether it is ready."""
+    """A fake page that responds with its name, the size of an upload, and its health."""
 
     name, is_ready = "", True
 
@@ -484,7 +484,7 @@ def replicas() -> Iterator[dict[str, ThreadingHTTPServer]]:
 
 @contextlib.contextmanager
 def caddyfile_before(servers: dict[str, ThreadingHTTPServer], folder: Path) -> Iterator[str]:
-    """Run Caddy with the project's Caddyfile as it is, over http; yield its address."""
+    """Run Caddy with the project's unchanged Caddyfile, over http; yield its address."""
     port = find_free_port()
     environment = os.environ | {
         "HAIRSEG_SITE": f"http://127.0.0.1:{port}",
@@ -519,7 +519,7 @@ def wait_until(is_true: Callable[[], bool]) -> None:
 
 
 @NEEDS_CADDY
-def test_visitors_stay_with_a_replica_and_move_to_the_other_one_when_it_ends(tmp_path):
+def test_sessions_are_sticky_and_fail_over_to_the_other_replica(tmp_path):
     with replicas() as servers, caddyfile_before(servers, tmp_path) as address:
         visits = {}
         while len(visits) < 2:  # Caddy chooses at random
@@ -531,7 +531,7 @@ def test_visitors_stay_with_a_replica_and_move_to_the_other_one_when_it_ends(tmp
 
         servers["one"].shutdown()
         servers["one"].server_close()
-        assert visits["one"](address) == (200, "two"), "no request fails that the replica has not received"
+        assert visits["one"](address) == (200, "two"), "requests that the replica has not received are retried"
         assert visits["one"](f"{address}upload", b"x") == (200, "two 1")
         assert [visit(address) for visit in visits.values()] == [(200, "two")] * 2
 
@@ -557,8 +557,8 @@ def test_a_replica_that_is_not_ready_gets_no_visitors(tmp_path):
 # ---- the image and compose.yaml ----
 
 
-def test_the_image_is_built_from_what_the_package_needs():
-    """The build stage has the same files as the wheel, and the context has no others."""
+def test_the_build_context_has_only_the_files_of_the_package():
+    """The Dockerfile copies the same files that .dockerignore includes."""
     dockerfile = (PROJECT / "Dockerfile").read_text()
     copied = [
         name for line in re.findall(r"^COPY (?!--from)(.+)$", dockerfile, re.MULTILINE) for name in line.split()[:-1]
@@ -569,8 +569,8 @@ def test_the_image_is_built_from_what_the_package_needs():
     assert "\nUSER 1000\n" in dockerfile
 
 
-def test_the_health_check_of_the_image_follows_the_address(tmp_path):
-    """Run the command of HEALTHCHECK against a stand-in, as Docker does: exit code 0 is healthy, 1 is not."""
+def test_the_health_check_of_the_image_returns_the_page_s_health(tmp_path):
+    """Run the command of HEALTHCHECK against a fake page: exit code 0 means healthy, 1 unhealthy."""
     found = re.search(r"^HEALTHCHECK .*? CMD (\[.*\])$", (PROJECT / "Dockerfile").read_text(), re.MULTILINE)
     assert found
     _, *words = json.loads(found[1])
@@ -604,7 +604,7 @@ def test_compose_runs_two_hardened_replicas_behind_caddy():
     )
 
 
-def test_the_documented_caddyfile_is_the_project_s():
+def test_the_documented_caddyfile_matches_the_project():
     found = re.search(
         r"^## Several replicas\n.*?```caddyfile\n(.*?)```", DEPLOY_PAGE.read_text(), re.DOTALL | re.MULTILINE
     )

@@ -1,4 +1,4 @@
-"""The address /health tells whether the page can serve visitors, cheaply and without a login."""
+"""/health reports whether the page can serve visitors, cheaply and without a login."""
 
 import asyncio
 import json
@@ -82,7 +82,7 @@ def test_a_model_that_cannot_be_loaded_is_reported_without_its_path():
     models = registry(load)
     with pytest.raises(InputError):
         models.predictor()
-    assert respond(Health(models, FakeDecoder())) == [unavailable("The networks cannot be loaded; the log says why.")]
+    assert respond(Health(models, FakeDecoder())) == [unavailable("The networks cannot be loaded; see the log.")]
     models.predictor()
     assert respond(Health(models, FakeDecoder())) == [READY]
 
@@ -93,7 +93,7 @@ def test_a_decoder_that_fails_is_reported():
     assert respond(Health(models, FakeDecoder(works=False))) == [unavailable("The decoder does not answer.")]
 
 
-def test_many_requests_cost_one_check_and_a_check_that_hangs_holds_up_none(monkeypatch):
+def test_many_requests_share_one_check_and_a_hanging_check_blocks_none(monkeypatch):
     monkeypatch.setattr(health, "ANSWER_SECONDS", 0.05)
     models, decoder, now = registry(), FakeDecoder(), [100.0]
     models.predictor()
@@ -114,7 +114,7 @@ def test_many_requests_cost_one_check_and_a_check_that_hangs_holds_up_none(monke
     assert decoder.checks == 2
 
 
-def test_a_decoder_answers_while_it_is_idle_or_busy_but_not_if_it_cannot_be_started(monkeypatch):
+def test_a_decoder_answers_when_idle_or_busy_but_not_if_it_cannot_be_started(monkeypatch):
     decoder = Decoder()
     assert decoder.answers()
     with decoder._process() as process:

@@ -73,7 +73,7 @@ def test_groups_of_all_datasets_are_sorted_by_difficulty():
     assert "no scores by type of photo" in render_groups(Metrics(dataset="x"))
 
 
-def test_groups_over_all_datasets_have_intervals_and_labels_by_agreement_stand_apart():
+def test_groups_over_all_datasets_have_intervals_and_labels_by_agreement_are_separate():
     scores = {
         "pretrained": {"f1": 0.75, "f1_interval": [0.7, 0.8], "false_hair": 0.01, "false_hair_interval": [0, 0.02]},
         "random": {"f1": 0.5},

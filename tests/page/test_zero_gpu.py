@@ -1,4 +1,4 @@
-"""A Space with ZeroGPU, with a stand-in for the package spaces that forks for each call, as it does."""
+"""ZeroGPU, with a fake of the package spaces that also forks for each call."""
 
 import multiprocessing
 import sys
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_meth
 
 
 class FakeSpaces(ModuleType):
-    """Runs decorated functions in a forked process; arguments and results are pickled on their way."""
+    """Runs decorated functions in a forked process; arguments and results are pickled."""
 
     def __init__(self) -> None:
         super().__init__("spaces")
@@ -94,7 +94,7 @@ def test_a_photo_takes_one_call_and_has_the_alphas_of_both_networks(spaces, phot
         np.testing.assert_allclose(alpha, expected[variant], atol=1e-4)
 
 
-def test_the_cpu_is_used_if_no_gpu_can_be_lent(spaces, photos, small_repository, tmp_path, capsys):
+def test_the_cpu_is_used_if_no_gpu_is_available(spaces, photos, small_repository, tmp_path, capsys):
     spaces.error = RuntimeError("ZeroGPU quota exceeded")
     expected = HairPredictor(small_repository).alphas(draw_portrait(2)[0])
     for variant, alpha in alphas_of(photos, save_photo(tmp_path, 2)).items():
@@ -105,7 +105,7 @@ def test_the_cpu_is_used_if_no_gpu_can_be_lent(spaces, photos, small_repository,
     assert "Traceback" not in written
 
 
-def test_frames_of_the_camera_need_no_gpu(spaces, photos):
+def test_camera_frames_use_no_gpu(spaces, photos):
     alpha = photos.predictor().predict_single_pass(draw_portrait(3)[0], "pretrained")
     assert alpha.shape == (96, 96)
     assert spaces.calls == 0

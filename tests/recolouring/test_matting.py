@@ -31,12 +31,12 @@ def test_strands_on_skin_stay_hair():
 
 
 @pytest.mark.parametrize("hair, skin", [(190, 185), (210, 60)])
-def test_hair_that_is_not_darker_keeps_its_alpha(hair, skin):
+def test_hair_that_is_not_darker_than_skin_keeps_its_alpha(hair, skin):
     photo, alpha = head(hair, skin)
     np.testing.assert_array_equal(matte_edges(photo, alpha), alpha)
 
 
-def test_dyeing_keeps_the_forehead():
+def test_dyeing_does_not_change_the_forehead():
     photo, alpha = head(hair=25, skin=190)
     dyed = HairRecolourer(photo, alpha).recolour("platinum")
     change = cv2.absdiff(dyed, photo)[103:, 100].max()

@@ -1,7 +1,7 @@
 """The example portrait in every colour, against the pixels of version 0.2.0.
 
 `portrait.npz` holds the portrait's alpha in 8 bits, and every fourth pixel of every fourth row of each result. Dyed
-portraits are compared inside the hair and outside: at the edges, 0.2.0 dyed skin, and rims were lighter.
+portraits are compared inside and outside the hair, not at its edges, where 0.2.0 dyed skin and lightened rims.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ from hairseg.recolouring.settings import RecolourSettings
 EXAMPLE = PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg"
 REFERENCE = dict(np.load(Path(__file__).with_name("portrait.npz")))
 TOLERANCE = 2  # of 255; lightness was less exact in 0.2.0, and processors round differently
-EDGE = 21  # pixels, size of the erosion of the hair
+EDGE = 21  # pixels, size of the kernel that erodes the hair
 
 
 @pytest.fixture(scope="module")

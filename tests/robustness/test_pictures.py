@@ -67,10 +67,10 @@ def test_half_of_16_bits_is_half_of_8_bits(suffix):
 
 
 @pytest.mark.parametrize("type", [np.float32, np.float64, np.int32])
-def test_a_tiff_of_other_pixels_is_refused(type):
+def test_a_tiff_in_an_unsupported_pixel_format_is_refused(type):
     content = cv2.imencode(".tif", np.full((4, 5, 3), 0.5, type))[1].tobytes()
     with pytest.raises(
-        InputError, match=r"^x is broken, or a TIFF file in a pixel format that cannot be read\. Export it as JPEG"
+        InputError, match=r"^x is broken, or a TIFF file in an unsupported pixel format\. Export it as JPEG"
     ):
         load_photo(content, "x")
 
@@ -82,7 +82,7 @@ def test_broken_colour_profiles_are_ignored(profile):
 
 
 def with_chunk(png: bytes, name: bytes, data: bytes, is_valid: bool = True) -> bytes:
-    """Insert a chunk behind the header of a PNG."""
+    """Insert a chunk after the header of a PNG."""
     checksum = struct.pack(">I", zlib.crc32(name + data) ^ (not is_valid))
     return png[:33] + struct.pack(">I", len(data)) + name + data + checksum + png[33:]
 
@@ -99,7 +99,7 @@ def with_chunk(png: bytes, name: bytes, data: bytes, is_valid: bool = True) -> b
     ],
     ids=["5 MB of text", "5 MB of international text", "5 MB of profile", "wrong checksum", "short", "empty"],
 )
-def test_malformed_metadata_of_a_png_are_ignored(name, data, is_valid):
+def test_malformed_metadata_of_a_png_is_ignored(name, data, is_valid):
     photo, _ = draw_portrait(1)
     content = encode(Image.fromarray(photo), "PNG")
     assert np.array_equal(load_photo(with_chunk(content, name, data, is_valid)), photo)
@@ -115,7 +115,7 @@ def test_a_bmp_whose_fourth_channel_is_empty_is_opaque(opacity):
     assert (load_photo(content + bytes([*RED[::-1], opacity]) * 8 * 6) == RED).all()
 
 
-def test_any_object_that_names_a_path_is_read(tmp_path):
+def test_path_like_objects_are_read(tmp_path):
     photo, _ = draw_portrait(1)
     Image.fromarray(photo).save(tmp_path / "photo.png")
     with os.scandir(tmp_path) as entries:

@@ -39,7 +39,7 @@ def test_a_missing_device_is_reported_in_one_sentence(device, small_repository):
         HairPredictor(small_repository, device=device)
 
 
-def test_one_variant_may_be_given_by_its_name(small_repository):
+def test_variants_may_be_a_single_name(small_repository):
     predictor = HairPredictor.from_pretrained(small_repository, variants="random")
     assert list(predictor.networks) == ["random"]
     with pytest.raises(InputError, match=r"has no 'pretraned' variant\. It has pretrained, random\.$"):

@@ -7,7 +7,7 @@ export const LOST = "The server does not answer. Check the connection; the page 
 export const LOGGED_OUT = "You are no longer logged in. Reload the page and log in again.";
 
 /**
- * Return why a call was lost. Another replica, and a server that was started again, do not know the login.
+ * Return the notice for a call without an answer. A login is not valid after a restart, or at another replica.
  *
  * @param {string} api address of Gradio's routes
  */

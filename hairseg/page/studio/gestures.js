@@ -17,12 +17,12 @@ export function within(frame, {clientX, clientY}) {
 }
 
 /**
- * The view after two fingers have moved: the part of the photo between them stays between them.
+ * The view after a pinch: the point of the photo between both fingers stays between them.
  *
  * @param {import("./zoom.js").View} view
  * @param {[number, number][]} before both fingers as fractions of the frame
  * @param {[number, number][]} after
- * @param {number} ratio width of the frame by its height
+ * @param {number} ratio aspect ratio of the frame, width / height
  */
 export function pinch(view, before, after, ratio) {
     const [from, to] = [before, after].map(([[u, v], [s, t]]) => ({

@@ -28,7 +28,7 @@ const BUSY_NOTICE_MS = 2000;
 
 const MAX_TRIED = 12; // colours in the strip of tried ones
 
-const SENT_AGAIN = "The server no longer had your photo, so the page has sent it again.";
+const SENT_AGAIN = "The server no longer had your photo, so it was sent again.";
 
 const STORAGE_KEY = "hairseg-photo"; // in sessionStorage: the path of the photo on the server, and its name
 
@@ -307,7 +307,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     const fail = ({error = "", gone}) => {
         if (!session) return;
         if (gone) {
-            // deleted from the server, or stored by another replica: bring it again
+            // deleted from the server, or stored on another replica: send it again
             const {photo} = session;
             photo.path = null;
             return openPhoto(photo).then(() => {
@@ -627,7 +627,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         });
     const copyPicture = () =>
         attempt(async () => {
-            // a promise, since Safari forgets the click while one waits
+            // pass a promise: Safari allows no write after an await
             await navigator.clipboard.write([new ClipboardItem({"image/png": recolouredPng()})]);
             find(".said").textContent = "The picture is copied.";
         }, "The browser does not allow copying. Use a download instead.");

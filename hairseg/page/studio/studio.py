@@ -67,7 +67,7 @@ class Request:
     """A validated request of the browser.
 
     Args:
-        hair: Which hair of which photo.
+        hair: The photo, and which hair of it to use.
         colour: #rrggbb or a preset's name.
         settings: How the colour is applied.
     """
@@ -261,7 +261,7 @@ class StudioService:
         if not isinstance(name, str) or name not in EXAMPLE_TITLES:
             known = ", ".join(EXAMPLE_TITLES)
             return {"error": str(InputError(f"{quote(name)} is not an example.", remedy=f"Choose one of {known}."))}
-        # Gradio's own copy would keep the time of the original, and be removed as an old file
+        # Gradio's `save_file_to_cache` keeps the modification time, so the copy would be deleted as an old file
         return {"photo": save_file(f"{name}.jpg", (EXAMPLES / f"{name}.jpg").read_bytes())}
 
     async def pending(self, _: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ export function listenForPhotos(element, {take, say, wanted}) {
         input.value = "";
         if (files.length) take(files);
     });
-    let isOwnDrag = false; // a picture of the page, which a browser offers as a file, too
+    let isOwnDrag = false; // of a picture of the page, which browsers offer as a file, too
     document.addEventListener("dragstart", () => {
         isOwnDrag = true;
     });
@@ -47,7 +47,7 @@ export function listenForPhotos(element, {take, say, wanted}) {
         try {
             stream = await navigator.mediaDevices.getUserMedia({video: {facingMode: "user", width: {ideal: 1280}}});
         } catch {
-            const remedy = navigator.mediaDevices ? "Allow it in the browser" : "Open this page by https";
+            const remedy = navigator.mediaDevices ? "Allow it in the browser" : "Open this page over HTTPS";
             return say(`The camera cannot be used. ${remedy}, or choose a photo.`);
         }
         const stop = () => {
