@@ -46,7 +46,8 @@ LABELLED_BY_AGREEMENT = frozenset({"everyday", "hair-types"})
 
 AGREEMENT_NOTE = (
     "These masks were not drawn by people: they are what three networks agree on, one of them an early HairSeg "
-    "network. Where the three disagree, nothing is scored. Such scores flatter and cannot be compared with those above."
+    "network. Where the three disagree, nothing is scored. Such scores are optimistic and not comparable with those "
+    "above."
 )
 
 

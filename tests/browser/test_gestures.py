@@ -6,6 +6,8 @@ from playwright.sync_api import expect
 
 SCALE = "element => new DOMMatrix(getComputedStyle(element.querySelector('.pan')).transform).a"
 
+WIPED = "document.querySelector('#compare').getAnimations({subtree: true}).length === 0"  # the opening wipe has ended
+
 FRAMES = ("random-mask", "photo", "pretrained-mask", "compare")
 
 
@@ -75,6 +77,7 @@ def test_with_the_brush_one_finger_paints_and_two_zoom(phone):
 
 def test_a_long_press_on_the_recoloured_picture_is_not_intercepted(phone):
     """Headless Chromium has no long-press menu, so check that no element covers the picture or cancels the events."""
+    phone.wait_for_function(WIPED)
     phone.locator("#compare").scroll_into_view_if_needed()
     box = phone.locator("#compare").bounding_box()
     pressed = phone.evaluate(
@@ -126,6 +129,7 @@ def test_dragging_the_picture_out_does_not_open_it_as_a_new_photo(page):
             document.addEventListener("dragend", () => drags.push("end"));
         }"""
     )
+    page.wait_for_function(WIPED)
     box = page.locator("#compare").bounding_box()
     page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 60)
     page.mouse.down()

@@ -424,7 +424,7 @@ def open_in_chromium(address: str) -> None:
                 ),
             )
             page.goto(address)
-            page.get_by_text("What pretraining is worth").first.wait_for(timeout=60_000)
+            page.get_by_role("tab", name="What pretraining is worth").wait_for(timeout=60_000)
             page.wait_for_load_state("networkidle")
             assert page.evaluate("document.querySelectorAll('#tabs button[role=tab]').length") == 5
             page.get_by_role("tab", name="Live").click()

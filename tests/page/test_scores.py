@@ -149,7 +149,10 @@ def test_files_of_a_strangers_repository_are_shown_without_markup(tmp_path):
         "transfer": {"f1": {"random": {"9" * 30: 1}}},
     }
     metrics["variants"] = {**JSON["variants"], "\ud800": {"auroc": 0.5}}
-    metrics["groups"] = {"![a](http://x)|" * 100: {"variants": {"random": {"f1": 0.25}}}}
+    hostile = "![a](http://x)|" * 100
+    metrics["photo_types"] = [
+        {"group": hostile, "datasets": [hostile], "images": 1, "variants": {"random": {"f1": 0.25}}}
+    ]
     (tmp_path / "repo" / "metrics.json").write_text(json.dumps(metrics))
     record = repository.history("random")[0]
     (tmp_path / "repo" / "random" / "history.json").write_text(json.dumps(20_000 * [record]))
