@@ -145,7 +145,7 @@ def test_a_thread_that_is_interrupted_before_its_forward_pass_blocks_no_other():
 def test_a_single_photo_does_not_wait_for_others():
     device = CountingDevice()
     batcher = Batcher(device.run)
-    for value in (1, 2, 3):  # one after the other: each has a forward pass of its own
+    for value in (1, 2, 3):  # in turn: one forward pass each
         assert batcher(Double(), squares_of(value)).sum() == 96 * value
     assert device.sizes == [1, 1, 1]
 

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 import yaml
+from browser.conftest import CHROMIUM, QUIET
 from conftest import PROJECT, draw_portrait, run_python, served
 from gradio_client import Client, handle_file
 from PIL import Image
@@ -35,15 +36,6 @@ from hairseg.page.app import build_page
 from hairseg.page.launch import exempt_loopback_from_proxies, parse_root_path
 from hairseg.page.registry import ModelRegistry, ServedModel
 from hairseg.page.security import with_root_path
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-CHROMIUM_OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-]
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
@@ -410,7 +402,7 @@ def open_in_chromium(address: str) -> None:
     """Open the page, and start its camera; fail on any request that fails or leaves the sub-path."""
     failed: list[str] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         try:
             page = browser.new_page()
             page.on("pageerror", lambda error: failed.append(str(error)))
@@ -496,7 +488,7 @@ def caddyfile_before(servers: dict[str, ThreadingHTTPServer], folder: Path) -> I
 
 
 def new_visitor() -> Callable[..., tuple[int, str]]:
-    """A browser with cookies of its own."""
+    """Return a function that requests an address with its own cookies."""
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(CookieJar())
     )
