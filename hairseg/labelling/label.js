@@ -5,6 +5,7 @@
  *   button: HTMLButtonElement}} Entry
  * @typedef {{entry: Entry, labels: Labels, snapping: Promise<void>}} Opened
  */
+import {drawBrushOutline, oncePerFrame} from "../page/studio/canvas.js";
 import {clamp, panBy, WHOLE, zoomBy} from "../page/studio/zoom.js";
 import {drawLabels, HAIR, Labels, OTHER, readArea, UNLABELLED} from "./labels.js";
 
@@ -236,28 +237,13 @@ export async function start(element, {server, upload}) {
             context.putImageData(picture, 0, 0);
         }
         if (!pointer || root.classList.contains("is-moving")) return;
-        const at = [(pointer[0] - view.x) * view.scale * width, (pointer[1] - view.y) * view.scale * height];
-        for (const [ink, thickness] of /** @type {const} */ ([
-            ["#000", 3],
-            ["#fff", 1.5],
-        ])) {
-            // white on black is visible on any photo
-            context.strokeStyle = ink;
-            context.lineWidth = thickness * ratio;
-            context.beginPath();
-            context.arc(at[0], at[1], radius() * Math.max(width, height) * view.scale, 0, 2 * Math.PI);
-            context.stroke();
-        }
+        const centre = /** @type {[number, number]} */ ([
+            (pointer[0] - view.x) * view.scale * width,
+            (pointer[1] - view.y) * view.scale * height,
+        ]);
+        drawBrushOutline(context, centre, radius() * Math.max(width, height) * view.scale, ratio);
     };
-    let isScheduled = false;
-    const redraw = () => {
-        if (isScheduled) return;
-        isScheduled = true;
-        requestAnimationFrame(() => {
-            isScheduled = false;
-            draw();
-        });
-    };
+    const redraw = oncePerFrame(draw);
     /** @param {import("../page/studio/zoom.js").View} next */
     const setView = next => {
         view = next;

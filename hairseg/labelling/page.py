@@ -25,7 +25,7 @@ from hairseg.page.workarounds import EXCEPTION_HANDLERS, Page, to_functions
 
 PACKAGE = Path(__file__).parents[1]
 
-SCRIPTS = ("labelling/label.js", "labelling/labels.js", "page/studio/zoom.js")
+SCRIPTS = ("labelling/label.js", "labelling/labels.js", "page/studio/canvas.js", "page/studio/zoom.js")
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 
