@@ -64,7 +64,7 @@ def test_every_preset_is_shown_on_the_visitors_head(page):
 
 def test_settings_and_colour_of_a_link_are_opened_and_reset(page, address):
     page.goto(
-        f"{address}?colour=8e24aa&variant=random&strength=0.5&lightness=-0.4&second_mode=ombre&second_colour=violet"
+        f"{address}?colour=8e24aa&variant=random&strength=0.5&natural_roots=0.2&second_mode=ombre&second_colour=violet"
     )
     done(page)
     assert source(page, "recoloured").endswith("8e24aa.jpg")
@@ -73,7 +73,11 @@ def test_settings_and_colour_of_a_link_are_opened_and_reset(page, address):
     assert page.locator("#studio [data-changed]").get_attribute("data-changed") == "2"
     page.get_by_role("button", name=re.compile("Finer settings")).click()
     expect(page.get_by_role("radio", name="Ombré")).to_be_checked()
-    expect(page.locator("#lightness input[type=number]")).to_have_value("-0.4")
+    expect(page.locator("#natural_roots input[type=number]")).to_have_value("20")
+    page.get_by_text("Second colour", exact=True).first.click()
+    expect(page.locator("#swatch-violet")).to_have_attribute("aria-pressed", "true")
+    page.click("#swatch-emerald")
+    page.wait_for_url(re.compile("colour=8e24aa.*natural_roots=0.2.*second_colour=emerald"))
     page.click("#reset")
     done(page)
     assert source(page, "recoloured").endswith("copper.jpg") and page.url.endswith("?colour=copper&variant=pretrained")

@@ -132,7 +132,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
 
     // ---- one photo ----
 
-    /** @param {Partial<Settings>} [more] */
+    /** @param {Record<string, unknown>} [more] */
     const payload = more => ({
         photo: session?.photo.path,
         strokes: session?.photo.strokes,
@@ -269,7 +269,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             wanted = settings,
             strokes = own?.photo.strokes;
         if (!own?.result) return;
-        const answer = await server.thumbnails(payload()).catch(() => undefined);
+        const answer = await server.thumbnails(payload({target: target()})).catch(() => undefined);
         if (!answer?.src || own !== session || wanted.model !== settings.model || strokes !== own.photo.strokes) return;
         find(".palette").style.setProperty("--thumbnails", `url("${addressOf(answer.src)}")`);
         element.classList.add("has-thumbnails");
@@ -425,17 +425,23 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             props.value = settings;
             trigger("push");
         }
-        const {colour: _, ...others} = settings,
-            {colour: __, ...othersBefore} = before;
-        if (JSON.stringify(others) !== JSON.stringify(othersBefore)) showThumbnails();
+        const others = {...settings, [target()]: before[target()]};
+        if (JSON.stringify(others) !== JSON.stringify(before)) showThumbnails();
     };
+    /** What a swatch changes. @returns {"colour" | "second_colour"} */
+    const target = () =>
+        settings.second_mode !== constants.modes[0] &&
+        /** @type {HTMLInputElement} */ (find(".target :checked")).value === "second_colour"
+            ? "second_colour"
+            : "colour";
     const markSwatch = () => {
-        const preset = presetOf(settings.colour, constants.presets),
+        const preset = presetOf(settings[target()], constants.presets),
             count = countChanged(settings, defaults);
         for (const swatch of element.querySelectorAll(".swatch")) {
             swatch.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (swatch).dataset.preset === preset));
         }
         element.dataset.changed = count ? String(count) : "";
+        element.dataset.hasSecond = String(settings.second_mode !== constants.modes[0]);
         element.dataset.isDefault = String(
             JSON.stringify({...settings, model: null}) === JSON.stringify({...defaults, model: null}),
         );
@@ -715,7 +721,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         if (!button || !element.contains(button)) return;
         const {do: action, preset, example, download: kind, zoom} = button.dataset;
         if (action && actions[action]) actions[action]();
-        if (preset) change({colour: constants.presets[preset]});
+        if (preset) change({[target()]: constants.presets[preset]});
         if (example) {
             showExample(example);
             find(".bar").scrollIntoView({block: "nearest"});
@@ -726,6 +732,10 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         if (zoom === "whole") setView(WHOLE);
         if (zoom === "head") setView(viewOf(session?.result?.focus ?? null));
         if (button.id === "reset") change({...defaults, model: settings.model});
+    });
+    find(".target").addEventListener("change", () => {
+        markSwatch();
+        showThumbnails();
     });
     find("[data-do=share]").hidden = !navigator.share;
     find("[data-do=copy]").hidden = !("ClipboardItem" in window && navigator.clipboard);

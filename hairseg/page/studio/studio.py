@@ -7,7 +7,7 @@ studio.js discards a response if the photo or a setting has changed since the re
 import html
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
@@ -181,14 +181,21 @@ class StudioService:
         return prepared if "error" in prepared else await self._answer("recolour", payload, recolour)
 
     async def thumbnails(self, payload: Any) -> dict[str, Any]:
-        """Return one JPEG with the head in every preset, side by side."""
+        """Return one JPEG with the head in every preset, side by side, as first or as second colour."""
+        is_second = isinstance(payload, dict) and payload.get("target") == "second_colour"
 
         def thumbnails(request: Request) -> dict[str, Any]:
             recolourer = self._photos.recolourer(request.hair)
             threshold = self._photos.photo(request.hair.path, request.hair.model).threshold
             photo, alpha = crop_to_head(recolourer.photo, recolourer.alpha, threshold)
             small = HairRecolourer(photo, alpha)
-            row = np.hstack([small.recolour(colour, request.settings) for colour in PRESETS])
+            looks = [
+                (request.colour, replace(request.settings, second_colour=preset))
+                if is_second
+                else (preset, request.settings)
+                for preset in PRESETS
+            ]
+            row = np.hstack([small.recolour(colour, settings) for colour, settings in looks])
             return {"src": save_file("thumbnails.jpg", encode_jpeg(row, 80))}
 
         return await self._answer("predict", payload, thumbnails)

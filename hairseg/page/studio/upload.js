@@ -66,7 +66,13 @@ export function listenForPhotos(element, {take, say, wanted}) {
             className: "primary",
             disabled: true,
         });
-        const dialog = openDialog(element, "Camera", [video, shutter], stop);
+        const viewfinder = Object.assign(document.createElement("div"), {className: "viewfinder"});
+        viewfinder.append(video);
+        const guide = Object.assign(document.createElement("p"), {
+            textContent: "Face the light, with all of your hair inside the oval.",
+        });
+        const dialog = openDialog(element, "Camera", [viewfinder, guide], stop);
+        dialog.querySelector(".bar")?.prepend(shutter);
         video.addEventListener("loadeddata", () => {
             shutter.disabled = false;
             shutter.focus();
