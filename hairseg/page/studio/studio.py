@@ -257,7 +257,7 @@ class StudioService:
         photo = self._photos.photo(request.hair.path, request.hair.model)
         recolourer = self._photos.recolourer(request.hair)
         recoloured = recolourer.recolour(request.colour, request.settings)
-        focus = find_focus(recolourer.alpha >= photo.threshold) or (0, 0, 1, 1)
+        focus = find_focus(find_heads(recolourer.alpha >= photo.threshold)) or (0, 0, 1, 1)
         box = window_slices(focus, photo.photo.shape[:2])
         alphas = {variant: photo.alpha(variant)[box] for variant in VARIANTS}
         size = FORMATS[ratio or "4:5"]
