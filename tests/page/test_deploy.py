@@ -422,13 +422,15 @@ def replicas() -> Iterator[dict[str, ThreadingHTTPServer]]:
 
 @contextlib.contextmanager
 def caddyfile_before(servers: dict[str, ThreadingHTTPServer], folder: Path) -> Iterator[str]:
-    """Run Caddy with the project's unchanged Caddyfile, over http; yield its address."""
-    port = find_free_port()
+    """Run Caddy with the project's Caddyfile, over http and with a shorter wait; yield its address."""
+    port, content = find_free_port(), (PROJECT / "Caddyfile").read_text()
+    assert content.count("lb_try_duration 10s") == 1
+    (folder / "Caddyfile").write_text(content.replace("lb_try_duration 10s", "lb_try_duration 1s"))
     environment = os.environ | {
         "HAIRSEG_SITE": f"http://127.0.0.1:{port}",
         "HAIRSEG_REPLICAS": " ".join(f"127.0.0.1:{server.server_port}" for server in servers.values()),
     }
-    command = [str(CADDY), "run", "--adapter", "caddyfile", "--config", str(PROJECT / "Caddyfile")]
+    command = [str(CADDY), "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
     with running_proxy(command, port, folder, environment):
         yield f"http://127.0.0.1:{port}/"
 
