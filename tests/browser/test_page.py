@@ -140,14 +140,6 @@ def test_a_file_that_is_too_large_is_not_sent(page, tmp_path):
     assert requests == []
 
 
-def test_a_photo_without_hair_is_called_that(page, tmp_path):
-    Image.fromarray(np.full((200, 300, 3), 180, np.uint8)).save(tmp_path / "wall.png")
-    upload(page, tmp_path / "wall.png")
-    done(page)
-    expect(page.locator(".verdict")).to_have_text("Neither network finds hair here.")
-    expect(page.locator(".said")).to_contain_text("finds no hair here")
-
-
 def test_both_masks_lie_over_the_photo_in_one_picture(page):
     page.get_by_text("Difference", exact=True).click()
     expect(page.locator("#overlay .legend")).to_contain_text("only from scratch")
@@ -364,7 +356,7 @@ def test_the_address_names_the_tab_and_back_goes_through_tabs(page, address):
     expect(page.get_by_role("tab", name="Models")).to_have_attribute("aria-selected", "true")
     page.go_back()
     expect(page.get_by_role("tab", name="Try it")).to_have_attribute("aria-selected", "true")
-    page.goto(f"{address}?tab=what-pretraining-is-worth")
+    page.goto(f"{address}?tab=scores")
     expect(page.get_by_role("tab", name="What pretraining is worth")).to_have_attribute("aria-selected", "true")
 
 
