@@ -687,12 +687,12 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     // ---- controls ----
 
     const brush = createBrush(element, {
-        limits: constants.brush,
+        strokePoints: constants.strokePoints,
         edits: () => session?.photo ?? null,
         colour: () => settings.colour,
         view: () => view,
-        say: showNotice,
         onEdit: () => {
+            showNotice("");
             recolour();
             showThumbnails();
         },

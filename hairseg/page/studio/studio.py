@@ -27,7 +27,7 @@ from hairseg.page.security import MAX_FILE_BYTES, resolve_upload, to_message
 from hairseg.page.store import HairRequest, PhotoStore
 from hairseg.page.studio.comparison import Box, caption, compare, find_focus, find_heads, find_middle, verdict
 from hairseg.page.studio.share_card import FORMATS, draw_share_card
-from hairseg.page.studio.strokes import MAX_POINTS, MAX_STROKES, POINTS_PER_STROKE, read_strokes
+from hairseg.page.studio.strokes import POINTS_PER_STROKE, read_strokes
 from hairseg.page.studio.swatches import render_swatches
 from hairseg.page.workarounds import to_functions
 from hairseg.page.workers import Pool, Workers
@@ -353,7 +353,7 @@ def build_studio(service: StudioService, models: list[str], modules: str) -> gr.
             name: [describe(name)[key] for key in ("lowest", "highest", "default")] for name in NUMERIC_SETTINGS
         },
         "modes": [NO_SECOND_COLOUR, *describe("second_mode")["choices"]],
-        "brush": {"strokes": MAX_STROKES, "points": MAX_POINTS, "strokePoints": POINTS_PER_STROKE},
+        "strokePoints": POINTS_PER_STROKE,
         "largestMegabytes": MAX_FILE_BYTES // 2**20,
         "firstExample": next(iter(EXAMPLE_TITLES)),
     }
