@@ -15,7 +15,7 @@
  */
 import {createBrush} from "./brush.js";
 import {callUntilAnswered, LOGGED_OUT, LOST, latestOnly, pause, reasonOfLoss} from "./calls.js";
-import {openDialog} from "./dialog.js";
+import {createButton, openDialog} from "./dialog.js";
 import {listenForZoom, within} from "./gestures.js";
 import {drawOverlay} from "./overlay.js";
 import {countChanged, fromQuery, parseColour, presetOf, toQuery} from "./settings.js";
@@ -280,15 +280,11 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         const place = find(".heads"),
             heads = session?.result?.heads ?? [];
         place.hidden = heads.length < 2;
-        const buttons = [null, ...heads].map((head, index) => {
-            const button = Object.assign(document.createElement("button"), {
-                type: "button",
-                textContent: head ? `Person ${index}` : "Everyone",
-            });
-            button.setAttribute("aria-pressed", String(session?.head === head));
-            button.addEventListener("click", () => chooseHead(head));
-            return button;
-        });
+        const buttons = [null, ...heads].map((head, index) =>
+            createButton(head ? `Person ${index}` : "Everyone", () => chooseHead(head), {
+                "aria-pressed": String(session?.head === head),
+            }),
+        );
         place.replaceChildren(...(heads.length < 2 ? [] : buttons));
     };
     /** @param {number[] | null} head */
@@ -350,12 +346,10 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         place.hidden = strip.length < 2;
         place.replaceChildren(
             ...(strip.length < 2 ? [] : strip).map(file => {
-                const button = Object.assign(document.createElement("button"), {type: "button", title: file.name});
-                button.setAttribute("aria-label", file.name);
+                const button = createButton("", () => take([file]), {title: file.name, "aria-label": file.name});
                 const image = Object.assign(document.createElement("img"), {src: URL.createObjectURL(file), alt: ""});
                 image.addEventListener("error", () => button.replaceChildren(file.name));
                 button.append(image);
-                button.addEventListener("click", () => take([file]));
                 return button;
             }),
         );
@@ -472,11 +466,11 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             "Tried: ",
             ...tried.map(each => {
                 const name = presetOf(each, constants.presets) ?? each;
-                const button = Object.assign(document.createElement("button"), {type: "button", title: name});
-                button.style.setProperty("--swatch", each);
-                button.setAttribute("aria-label", `Back to ${name}`);
-                button.addEventListener("click", () => change({colour: each}));
-                return button;
+                return createButton("", () => change({colour: each}), {
+                    title: name,
+                    "aria-label": `Back to ${name}`,
+                    style: `--swatch: ${each}`,
+                });
             }),
         );
     };
@@ -660,8 +654,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         dialog.style.setProperty("--ratio", String(own?.ratio ?? 1));
         for (const colour of colours) {
             const name = presetOf(colour, constants.presets) ?? colour;
-            const button = Object.assign(document.createElement("button"), {type: "button", textContent: name});
-            button.addEventListener("click", () => {
+            const button = createButton(name, () => {
                 change({colour});
                 dialog.close();
             });
