@@ -90,12 +90,12 @@ def wall_and_cpu_seconds() -> np.ndarray:
 
 
 @contextmanager
-def serve() -> Iterator[tuple[str, int]]:
-    """Run `python app.py` and yield the page's address and process ID."""
+def serve(folder: Path = PROJECT) -> Iterator[tuple[str, int]]:
+    """Run `python app.py` of a checkout and yield the page's address and process ID."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=PROJECT, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=folder, stdout=subprocess.DEVNULL)
     try:
         for _ in range(600):
             with socket.socket() as client:
