@@ -87,6 +87,16 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     // ---- pictures ----
 
     /**
+     * Resolve once an upload is loaded. `decode` would decode all of its pixels while the server needs the cores.
+     *
+     * @param {HTMLImageElement} image
+     */
+    const loaded = image =>
+        new Promise((resolve, reject) => {
+            image.onload = resolve;
+            image.onerror = reject;
+        });
+    /**
      * Show one picture, or none. Resolves to whether it is there and still wanted.
      *
      * @param {string} selector @param {string | null} src @param {string} alt
@@ -106,7 +116,8 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             if (attempt) await new Promise(resolve => setTimeout(resolve, 1000 * attempt));
             if (attempt || current.getAttribute("src") !== src) current.src = src;
             try {
-                await current.decode();
+                if (src.startsWith("blob:")) await loaded(current);
+                else await current.decode();
                 break;
             } catch {
                 if (src.startsWith("blob:") || current.naturalWidth) break; // a format that browsers cannot show, such as HEIC
