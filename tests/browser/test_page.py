@@ -71,7 +71,7 @@ def test_settings_and_colour_of_a_link_are_opened_and_reset(page, address):
     expect(page.get_by_role("radio", name="From scratch")).to_be_checked()
     expect(page.locator("#strength input[type=number]")).to_have_value("0.5")
     assert page.locator("#studio [data-changed]").get_attribute("data-changed") == "2"
-    page.get_by_role("button", name=re.compile("Finer settings")).click()
+    expect(page.get_by_role("radio", name="Ombré")).to_be_visible()
     expect(page.get_by_role("radio", name="Ombré")).to_be_checked()
     expect(page.locator("#natural_roots input[type=number]")).to_have_value("20")
     page.get_by_text("Second colour", exact=True).first.click()

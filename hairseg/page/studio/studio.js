@@ -765,6 +765,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     }
     markSwatch();
     const first = restore();
+    if (countChanged(linked, defaults)) first.then(() => find("#finer > button:not(.open)")?.click());
     if (unknown.length) {
         const named = new Intl.ListFormat("en").format(unknown);
         first.then(() => showNotice(`The link asks for ${named}, which this page does not offer.`));
