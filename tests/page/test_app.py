@@ -12,16 +12,12 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-import numpy as np
 import pytest
 from conftest import draw_portrait, run_here, run_python
 from gradio_client import Client, handle_file
 from PIL import Image
 
 from hairseg.hub.space import space_files
-from hairseg.images import alpha_to_grey, load_photo
-from hairseg.inference.predictor import HairPredictor
-from hairseg.repository import BUNDLED
 
 
 @pytest.fixture(scope="module")
@@ -108,21 +104,9 @@ def test_a_password_may_come_from_the_environment(deployed, tmp_path):
         process.communicate()
 
 
-def test_several_models_are_served_and_a_missing_one_does_not_stop_them(deployed, tmp_path, small_repository):
-    Image.fromarray(draw_portrait(1)[0]).save(tmp_path / "selfie.png")
-    repos = f"'{BUNDLED}' {small_repository} {tmp_path}/missing"
-    process, address = start(deployed, tmp_path, "--memory", "1", HAIRSEG_REPO=repos)  # one at a time
-    try:
-        client = client_of(address, download_files=str(tmp_path / "downloads"))
-        for folder in (small_repository, BUNDLED, small_repository):
-            random, _ = client.predict(handle_file(tmp_path / "selfie.png"), folder.name, api_name="/segment")
-            expected = alpha_to_grey(HairPredictor(folder).alphas(load_photo(tmp_path / "selfie.png"))["random"])
-            with Image.open(random) as mask:
-                np.testing.assert_array_equal(np.asarray(mask), expected)
-    finally:
-        process.kill()
-        output, _ = process.communicate()
-    assert "note: The model missing is not served: 'missing' is neither a folder nor a Hub id" in output
+def test_the_page_is_built_before_pytorch_is_imported():
+    """PyTorch takes longer to import than everything else, and the first visitor waits for the page's HTML."""
+    run_python("-c", "import hairseg.page.launch, hairseg.page.app, sys; sys.exit('torch' in sys.modules)")
 
 
 @pytest.mark.parametrize(

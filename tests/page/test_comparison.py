@@ -51,7 +51,7 @@ def test_the_middle_halves_the_hair():
     [box(140, 160, 20, 40), box(0, 15, 0, 15), box(280, 300, 180, 200), box(100, 120, 20, 40) + box(150, 160, 30, 40)],
 )
 def test_a_small_head_is_in_focus_with_some_of_its_surroundings(hair):
-    left, top, right, bottom = find_focus(hair > 0)
+    left, top, right, bottom = find_focus(find_heads(hair > 0))
     rows, columns = np.nonzero(hair)
     assert 0 <= left <= columns.min() / 300 and columns.max() / 300 <= right <= 1
     assert 0 <= top <= rows.min() / 200 and rows.max() / 200 <= bottom <= 1
@@ -59,10 +59,10 @@ def test_a_small_head_is_in_focus_with_some_of_its_surroundings(hair):
 
 
 def test_large_heads_and_photos_without_hair_are_shown_completely():
-    assert find_focus(box(50, 250) > 0) is None and find_focus(np.zeros((20, 30), bool)) is None
+    assert find_focus(find_heads(box(50, 250) > 0)) is None and find_focus([]) is None
     speck = np.zeros((1000, 1000), bool)
     speck[5:8, 5:8] = True
-    assert find_focus(speck) is None
+    assert find_focus(find_heads(speck)) is None
 
 
 def test_each_head_has_one_box_also_where_its_hair_is_in_pieces():
