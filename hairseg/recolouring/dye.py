@@ -77,7 +77,9 @@ def tone_curve(percentiles: np.ndarray, target: float) -> tuple[np.ndarray, np.n
     return curve.astype(np.float32), gain.astype(np.float32)
 
 
-def pigment_ramp(rgb: tuple[int, int, int], vividness: float) -> tuple[np.ndarray, float]:
+def pigment_ramp(
+    rgb: tuple[int, int, int], vividness: float, light: np.ndarray | float = 1.0
+) -> tuple[np.ndarray, float]:
     """Compute the colours of one pigment from its deepest shade to its sheen.
 
     Pigment absorbs light exponentially with its thickness (Beer-Lambert law), so that powers of the linear colour are
@@ -87,6 +89,7 @@ def pigment_ramp(rgb: tuple[int, int, int], vividness: float) -> tuple[np.ndarra
     Args:
         rgb: colour of the mid-tones, 0 to 255.
         vividness: -1 to 1; scales the difference to grey by 0.6 to 1.4.
+        light: colour of the light, factors of linear red, green and blue (3,).
 
     Returns:
         (ramp, lightness). The ramp is float32 (3, LEVELS): a*, b*, and the headroom in [0, 1], the fraction of a hue
@@ -97,8 +100,9 @@ def pigment_ramp(rgb: tuple[int, int, int], vividness: float) -> tuple[np.ndarra
     pigment = np.clip(grey + (1 + 0.4 * vividness) * (pigment - grey), 0.006, 0.97)
     stops = np.linspace(9, 0, 300)[:, None]
     shade = pigment ** (1 + 0.2 * stops) * 2.0**-stops
-    light = pigment ** np.linspace(1, 0, 300)[1:, None]
-    linear = LINEAR_BLACK + (LINEAR_WHITE - LINEAR_BLACK) * np.concatenate([shade, light])
+    sheen = pigment ** np.linspace(1, 0, 300)[1:, None]
+    linear = np.minimum(light * np.concatenate([shade, sheen]), 1)
+    linear = LINEAR_BLACK + (LINEAR_WHITE - LINEAR_BLACK) * linear
     lab = cv2.cvtColor(linear.astype(np.float32)[None], cv2.COLOR_LRGB2Lab)[0]
     encoded = linear ** (1 / 2.4)
     headroom = np.clip((np.minimum(encoded, 1 - encoded).min(axis=1) - 0.12) / 0.25, 0, 1)

@@ -16,6 +16,7 @@ from hairseg.errors import InputError
 from hairseg.images import alpha_to_grey, as_alpha, as_photo
 from hairseg.recolouring.dye import LEVELS, PERCENTILES, lightness_index, pigment_ramp, tone_curve
 from hairseg.recolouring.foreground import estimate_foreground, repeat_channel
+from hairseg.recolouring.illuminant import estimate_light
 from hairseg.recolouring.light import rgb_to_lightness
 from hairseg.recolouring.matting import matte_edges, smoothstep
 from hairseg.recolouring.palette import parse_colour
@@ -174,6 +175,11 @@ class HairRecolourer:
         return estimate_foreground(self.photo[self._box], self._alpha)
 
     @cached_property
+    def _light(self) -> np.ndarray:
+        """Colour of the photo's light, factors of linear RGB."""
+        return estimate_light(self.photo, self.alpha)
+
+    @cached_property
     def _core(self) -> np.ndarray:
         """Pixels that are certainly hair, bool (height, width) of the box."""
         return self._alpha >= 0.9 * min(1, self._alpha.max())
@@ -218,7 +224,7 @@ class HairRecolourer:
         return np.take(picture.reshape(-1, *picture.shape[2:]), self._hair, axis=0)
 
     def _create_dye(self, rgb: tuple[int, int, int], settings: RecolourSettings) -> _Dye:
-        ramp, lightness = pigment_ramp(rgb, settings.vividness)
+        ramp, lightness = pigment_ramp(rgb, settings.vividness, self._light)
         median = self._pixels.percentiles[2]
         target = median + LIGHTNESS_SHIFT * (lightness - median) + LIGHTNESS_STEP * settings.lightness
         return _Dye(*tone_curve(self._pixels.percentiles, np.clip(target, 3, 92)), *ramp)
