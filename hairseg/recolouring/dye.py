@@ -32,11 +32,18 @@ TYPICAL_LIGHTNESS = np.array(
 
 CONTRAST_POWER = 0.6  # exponent of the ratio of the hair's contrast to a typical one; 0 makes all contrast typical
 
+MAX_COVER = 0.2  # by which bright strands approach the median, as a fraction
+FULL_COVER = 30.0  # L* by which hair is darkened
+
 MAX_SLOPE = 7.0  # of the tone curve; steeper curves make noise in brightened black hair visible
 MAX_GRAIN_GAIN = 2.5  # bounds the gain of noise, which is a part of the grain
 
+FULLY_LIT = 0.1  # luminance of colours that take all of the light's colour; black would turn olive in warm light
+
 BLACK_POINT = 0.35  # maximum new lightness of L* 0, as a fraction of the target: unlit hair shows no strands
 LIT_LIGHTNESS = 7.5  # L* at which the maximum reaches the target
+
+NEUTRAL_LIGHT = np.ones(3)
 
 LINEAR_BLACK, LINEAR_WHITE = 0.002, 0.9712  # linear light; prevents clipping of dyed channels at 0 and 255
 
@@ -63,6 +70,9 @@ def tone_curve(percentiles: np.ndarray, target: float) -> tuple[np.ndarray, np.n
     contrast = np.clip((percentiles - median + 1e-3) / (typical[:5] - median + 1e-3), 0.4, 1.8) ** CONTRAST_POWER
     x = np.concatenate([[0], percentiles + 0.01 * np.arange(1, 6), [106]])
     y = np.concatenate([[0], target + (typical_target[:5] - target) * contrast, [typical_target[5] + 1]])
+    # Light strands of hair that is darkened take the dye, and only keep their sheen.
+    cover = np.clip((median - target) / FULL_COVER, 0, 1)
+    y[4:] -= MAX_COVER * cover * (y[4:] - target)
     y = np.minimum(y, target * (BLACK_POINT + (1 - BLACK_POINT) * x / LIT_LIGHTNESS))
     # Bound the slope, from the median, which is unchanged, outwards.
     max_rise = MAX_SLOPE * np.diff(x)
@@ -78,7 +88,7 @@ def tone_curve(percentiles: np.ndarray, target: float) -> tuple[np.ndarray, np.n
 
 
 def pigment_ramp(
-    rgb: tuple[int, int, int], vividness: float, light: np.ndarray | float = 1.0
+    rgb: tuple[int, int, int], vividness: float, light: np.ndarray = NEUTRAL_LIGHT
 ) -> tuple[np.ndarray, float]:
     """Compute the colours of one pigment from its deepest shade to its sheen.
 
@@ -97,6 +107,7 @@ def pigment_ramp(
     """
     pigment = srgb_to_linear(np.array(rgb) / 255)
     grey = pigment @ LUMINANCE_WEIGHTS
+    light = light ** min(1, grey / FULLY_LIT)
     pigment = np.clip(grey + (1 + 0.4 * vividness) * (pigment - grey), 0.006, 0.97)
     stops = np.linspace(9, 0, 300)[:, None]
     shade = pigment ** (1 + 0.2 * stops) * 2.0**-stops

@@ -25,6 +25,7 @@ from hairseg.recolouring.strands import (
     clamp_edge_lightness,
     hue_variation,
     lab_on_grid,
+    local_mean,
     root_to_tip,
     smooth_lightness,
     strand_rank,
@@ -32,8 +33,11 @@ from hairseg.recolouring.strands import (
 
 HAZE = 0.03  # networks seldom reach alpha 0 or 1; values this close are rounded
 
-LIGHTNESS_SHIFT = 0.9  # fraction of the difference to the colour's lightness; below 1 to keep some of the exposure
+LIFT = 0.9  # fraction of the difference to a lighter colour's lightness; below 1 to keep some of the exposure
 LIGHTNESS_STEP = 18.0  # L* added at `lightness` 1
+
+# Light hair scatters light into its shadows, so that the curls and strands of lightened hair have less contrast.
+MAX_RELIEF = 26.0  # L*
 
 HUE_VARIATION_KEPT = 0.2  # fraction of the hair's hue variation that is visible through the dye
 
@@ -96,6 +100,7 @@ class _HairPixels:
     alpha: np.ndarray
     foreground: np.ndarray  # colour without the background, uint8 RGB
     level: np.ndarray  # smoothed lightness, as an index into the tables of dye.py
+    mean_level: np.ndarray  # mean of it in the neighbourhood, as an index, too
     grain: np.ndarray  # lightness minus smoothed lightness, L*
     hue: np.ndarray  # a* and b* of the hue variation that is kept, (2, pixels)
     percentiles: np.ndarray  # L* of all pixels, at PERCENTILES
@@ -109,6 +114,7 @@ class _Dye(NamedTuple):
     a: np.ndarray
     b: np.ndarray
     hue_headroom: np.ndarray
+    max_relief: float | None  # limit of the difference to the mean L* of the neighbourhood
 
 
 class HairRecolourer:
@@ -200,6 +206,7 @@ class HairRecolourer:
             alpha=self._gather(self._alpha),
             foreground=self._gather(self._foreground),
             level=lightness_index(self._gather(smooth)),
+            mean_level=lightness_index(self._gather(local_mean(smooth, self._alpha))),
             grain=self._gather(lightness - smooth),
             hue=HUE_VARIATION_KEPT * self._gather(hue).T.copy(),
             percentiles=np.percentile(sample[:: len(sample) // 20_000 + 1], PERCENTILES),
@@ -226,8 +233,9 @@ class HairRecolourer:
     def _create_dye(self, rgb: tuple[int, int, int], settings: RecolourSettings) -> _Dye:
         ramp, lightness = pigment_ramp(rgb, settings.vividness, self._light)
         median = self._pixels.percentiles[2]
-        target = median + LIGHTNESS_SHIFT * (lightness - median) + LIGHTNESS_STEP * settings.lightness
-        return _Dye(*tone_curve(self._pixels.percentiles, np.clip(target, 3, 92)), *ramp)
+        target = min(lightness, median + LIFT * (lightness - median)) + LIGHTNESS_STEP * settings.lightness
+        max_relief = MAX_RELIEF if target > median else None
+        return _Dye(*tone_curve(self._pixels.percentiles, np.clip(target, 3, 92)), *ramp, max_relief)
 
     def _dye_chunk(self, chunk: slice, dyes: list[_Dye], settings: RecolourSettings) -> np.ndarray:
         """Dye some pixels of hair and composite them onto the photo: RGB, float32 but integral, (pixels, 3)."""
@@ -258,7 +266,12 @@ class HairRecolourer:
     def _apply(self, dye: _Dye, chunk: slice) -> np.ndarray:
         """Look up the dyed CIELAB of some pixels of hair, float32 (pixels, 3)."""
         level = self._pixels.level[chunk]
-        lightness = np.take(dye.curve, level) + np.take(dye.grain_gain, level) * self._pixels.grain[chunk]
+        lightness = np.take(dye.curve, level)
+        if dye.max_relief is not None:
+            mean = np.take(dye.curve, self._pixels.mean_level[chunk])
+            relief = lightness - mean
+            lightness = mean + relief / np.sqrt(np.sqrt(1 + (relief / dye.max_relief) ** 4))
+        lightness += np.take(dye.grain_gain, level) * self._pixels.grain[chunk]
         lightness = np.clip(lightness, 1.8, 99)
         level = lightness_index(lightness)
         hue = np.take(dye.hue_headroom, level) * self._pixels.hue[:, chunk]
