@@ -33,11 +33,14 @@ from hairseg.recolouring.strands import (
 
 HAZE = 0.03  # networks seldom reach alpha 0 or 1; values this close are rounded
 
-LIFT = 0.9  # fraction of the difference to a lighter colour's lightness; below 1 to keep some of the exposure
+# Fraction of the difference to a lighter colour's lightness, by the hair's median L*. It is below 1 to keep some of the
+# exposure, and lower for hair without light, which would become a flat veil.
+UNLIT, LIT = 1.0, 5.0
+UNLIT_LIFT, LIFT = 0.8, 0.9
 LIGHTNESS_STEP = 18.0  # L* added at `lightness` 1
 
 # Light hair scatters light into its shadows, so that the curls and strands of lightened hair have less contrast.
-MAX_RELIEF = 26.0  # L*
+MAX_RELIEF = 28.0  # L*
 
 HUE_VARIATION_KEPT = 0.2  # fraction of the hair's hue variation that is visible through the dye
 
@@ -233,7 +236,8 @@ class HairRecolourer:
     def _create_dye(self, rgb: tuple[int, int, int], settings: RecolourSettings) -> _Dye:
         ramp, lightness = pigment_ramp(rgb, settings.vividness, self._light)
         median = self._pixels.percentiles[2]
-        target = min(lightness, median + LIFT * (lightness - median)) + LIGHTNESS_STEP * settings.lightness
+        lift = np.interp(median, (UNLIT, LIT), (UNLIT_LIFT, LIFT))
+        target = min(lightness, median + lift * (lightness - median)) + LIGHTNESS_STEP * settings.lightness
         max_relief = MAX_RELIEF if target > median else None
         return _Dye(*tone_curve(self._pixels.percentiles, np.clip(target, 3, 92)), *ramp, max_relief)
 
