@@ -31,7 +31,7 @@ WARM_AXIS = np.array([0.6, -0.8])
 # On the same photos, the colour of natural hair follows each cue by about a half.
 CUE_WEIGHT = 0.5
 DEAD_ZONE = 0.06  # smaller deviations are ignored
-COOLEST, WARMEST = -0.14, 0.5  # larger deviations may be a coloured wall
+COOLEST, WARMEST = -0.1, 0.5  # larger deviations may be a coloured wall
 
 
 def estimate_light(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:

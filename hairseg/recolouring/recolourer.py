@@ -236,10 +236,10 @@ class HairRecolourer:
     def _create_dye(self, rgb: tuple[int, int, int], settings: RecolourSettings) -> _Dye:
         ramp, lightness = pigment_ramp(rgb, settings.vividness, self._light)
         median = self._pixels.percentiles[2]
-        lift = np.interp(median, (UNLIT, LIT), (UNLIT_LIFT, LIFT))
+        lift = float(np.interp(median, (UNLIT, LIT), (UNLIT_LIFT, LIFT)))
         target = min(lightness, median + lift * (lightness - median)) + LIGHTNESS_STEP * settings.lightness
-        max_relief = MAX_RELIEF if target > median else None
-        return _Dye(*tone_curve(self._pixels.percentiles, np.clip(target, 3, 92)), *ramp, max_relief)
+        curve, grain_gain = tone_curve(self._pixels.percentiles, float(np.clip(target, 3, 92)))
+        return _Dye(curve, grain_gain, *ramp, max_relief=MAX_RELIEF if target > median else None)
 
     def _dye_chunk(self, chunk: slice, dyes: list[_Dye], settings: RecolourSettings) -> np.ndarray:
         """Dye some pixels of hair and composite them onto the photo: RGB, float32 but integral, (pixels, 3)."""

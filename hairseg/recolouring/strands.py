@@ -83,8 +83,9 @@ def local_mean(lightness: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     Returns:
         CIE L*, float32 (height, width).
     """
-    weight = _to_grid(alpha) + np.float32(1e-3)
-    mean = cv2.GaussianBlur(weight * _to_grid(lightness), (0, 0), CURL_SIZE) / cv2.GaussianBlur(weight, (0, 0), CURL_SIZE)
+    weight = _to_grid(alpha) + 1e-3
+    total = cv2.GaussianBlur(weight * _to_grid(lightness), (0, 0), CURL_SIZE)
+    mean = cv2.divide(total, cv2.GaussianBlur(weight, (0, 0), CURL_SIZE))
     return cv2.resize(mean, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
