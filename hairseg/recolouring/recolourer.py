@@ -36,11 +36,13 @@ HAZE = 0.03  # networks seldom reach alpha 0 or 1; values this close are rounded
 # Fraction of the difference to a lighter colour's lightness, by the hair's median L*. It is below 1 to keep some of the
 # exposure, and lower for hair without light, which would become a flat veil.
 UNLIT, LIT = 1.0, 5.0
-UNLIT_LIFT, LIFT = 0.8, 0.9
+UNLIT_LIFT, LIFT = 0.83, 0.9
 LIGHTNESS_STEP = 18.0  # L* added at `lightness` 1
 
-# Light hair scatters light into its shadows, so that the curls and strands of lightened hair have less contrast.
-MAX_RELIEF = 28.0  # L*
+# Light hair scatters light into its shadows, so that lightened curls have less contrast. Curls are recognized by the
+# standard deviation of L* in a neighbourhood, relative to that of all hair.
+MAX_RELIEF = 20.0  # L*
+CURLY = (0.55, 0.75)
 
 HUE_VARIATION_KEPT = 0.2  # fraction of the hair's hue variation that is visible through the dye
 
@@ -234,12 +236,18 @@ class HairRecolourer:
         return np.take(picture.reshape(-1, *picture.shape[2:]), self._hair, axis=0)
 
     def _create_dye(self, rgb: tuple[int, int, int], settings: RecolourSettings) -> _Dye:
-        ramp, lightness = pigment_ramp(rgb, settings.vividness, self._light)
-        median = self._pixels.percentiles[2]
+        (a, b, headroom), lightness = pigment_ramp(rgb, settings.vividness, self._light)
+        median = float(self._pixels.percentiles[2])
         lift = float(np.interp(median, (UNLIT, LIT), (UNLIT_LIFT, LIFT)))
         target = min(lightness, median + lift * (lightness - median)) + LIGHTNESS_STEP * settings.lightness
         curve, grain_gain = tone_curve(self._pixels.percentiles, float(np.clip(target, 3, 92)))
-        return _Dye(curve, grain_gain, *ramp, max_relief=MAX_RELIEF if target > median else None)
+        max_relief = None
+        if target > median:
+            sample = slice(None, None, len(self._hair) // 20_000 + 1)
+            dyed, mean = curve[self._pixels.level[sample]], curve[self._pixels.mean_level[sample]]
+            curliness = smoothstep(*CURLY, np.std(dyed - mean) / (np.std(dyed) + 1e-3))
+            max_relief = MAX_RELIEF / curliness if curliness > 0 else None
+        return _Dye(curve, grain_gain, a, b, headroom, max_relief)
 
     def _dye_chunk(self, chunk: slice, dyes: list[_Dye], settings: RecolourSettings) -> np.ndarray:
         """Dye some pixels of hair and composite them onto the photo: RGB, float32 but integral, (pixels, 3)."""
