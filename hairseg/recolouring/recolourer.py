@@ -46,6 +46,9 @@ CURLY = (0.55, 0.75)
 
 HUE_VARIATION_KEPT = 0.2  # fraction of the hair's hue variation that is visible through the dye
 
+NEWEST_WEIGHT = 0.1  # of a frame's light in a video
+CUT = 15.0  # L*; a larger change is another scene
+
 CHUNK_SIZE = 1 << 15  # pixels dyed at once, so that temporary arrays fit into the CPU's cache
 
 
@@ -108,7 +111,6 @@ class _HairPixels:
     mean_level: np.ndarray  # mean of it in the neighbourhood, as an index, too
     grain: np.ndarray  # lightness minus smoothed lightness, L*
     hue: np.ndarray  # a* and b* of the hue variation that is kept, (2, pixels)
-    percentiles: np.ndarray  # L* of all pixels, at PERCENTILES
 
 
 class _Dye(NamedTuple):
@@ -122,12 +124,20 @@ class _Dye(NamedTuple):
     max_relief: float | None  # limit of the difference to the mean L* of the neighbourhood
 
 
+class _Scene(NamedTuple):
+    """What changes slowly in a video."""
+
+    light: np.ndarray  # colour of the light, factors of linear RGB
+    median: np.ndarray  # L* of the hair, ()
+
+
 class HairRecolourer:
     """The hair of one photo, separated from the background once, to recolour in several colours or to cut out.
 
     Args:
         photo: uint8 RGB, (height, width, 3).
         alpha: float32 in [0, 1], (height, width), the fraction of each pixel that is hair.
+        previous: the last frame of a video, so that noise does not change the dye from frame to frame.
 
     Raises:
         InputError: an array is unsuitable, or photo and alpha differ in size.
@@ -138,7 +148,9 @@ class HairRecolourer:
         [(8, 8, 3), (8, 8, 3)]
     """
 
-    def __init__(self, photo: np.ndarray, alpha: np.ndarray) -> None:
+    def __init__(self, photo: np.ndarray, alpha: np.ndarray, previous: "HairRecolourer | None" = None) -> None:
+        # Only the scene is kept, so that the frames of a video can be freed.
+        self._previous = previous._scene if previous is not None and previous._hair.size else None
         self.photo = as_photo(photo)
         self.alpha = as_alpha(alpha, self.photo.shape[:2])
         left, top, width, height = cv2.boundingRect((self.alpha > HAZE).astype(np.uint8))
@@ -186,9 +198,18 @@ class HairRecolourer:
         return estimate_foreground(self.photo[self._box], self._alpha)
 
     @cached_property
-    def _light(self) -> np.ndarray:
-        """Colour of the photo's light, factors of linear RGB."""
-        return estimate_light(self.photo, self.alpha)
+    def _percentiles(self) -> np.ndarray:
+        """L* of the hair at PERCENTILES. Without smoothing in a video, they cancel changes of the exposure."""
+        sample = self._lightness[self._core]
+        return np.percentile(sample[:: len(sample) // 20_000 + 1], PERCENTILES)
+
+    @cached_property
+    def _scene(self) -> _Scene:
+        scene = _Scene(estimate_light(self.photo, self.alpha), self._percentiles[2])
+        if self._previous is None or abs(scene.median - self._previous.median) > CUT:
+            return scene
+        pairs = zip(self._previous, scene, strict=True)
+        return _Scene(*(before + NEWEST_WEIGHT * (now - before) for before, now in pairs))
 
     @cached_property
     def _core(self) -> np.ndarray:
@@ -204,7 +225,6 @@ class HairRecolourer:
     def _pixels(self) -> _HairPixels:
         lightness = self._lightness
         smooth = smooth_lightness(lightness, self._core)
-        sample = lightness[self._core]
         hue = hue_variation(lab_on_grid(self._foreground), self._alpha)
         return _HairPixels(
             colour=self._gather(self.photo[self._box]),
@@ -214,7 +234,6 @@ class HairRecolourer:
             mean_level=lightness_index(self._gather(local_mean(smooth, self._alpha))),
             grain=self._gather(lightness - smooth),
             hue=HUE_VARIATION_KEPT * self._gather(hue).T.copy(),
-            percentiles=np.percentile(sample[:: len(sample) // 20_000 + 1], PERCENTILES),
         )
 
     @cached_property
@@ -228,7 +247,7 @@ class HairRecolourer:
     @cached_property
     def _lightness_rank(self) -> np.ndarray:
         """Percentile of each pixel's smoothed lightness among all hair, minus 0.5: about -0.5 to 0.5."""
-        table = np.interp(np.linspace(0, 100, LEVELS), self._pixels.percentiles, PERCENTILES / 100 - 0.5)
+        table = np.interp(np.linspace(0, 100, LEVELS), self._percentiles, PERCENTILES / 100 - 0.5)
         return table.astype(np.float32)[self._pixels.level]
 
     def _gather(self, picture: np.ndarray) -> np.ndarray:
@@ -236,16 +255,16 @@ class HairRecolourer:
         return np.take(picture.reshape(-1, *picture.shape[2:]), self._hair, axis=0)
 
     def _create_dye(self, rgb: tuple[int, int, int], settings: RecolourSettings) -> _Dye:
-        (a, b, headroom), lightness = pigment_ramp(rgb, settings.vividness, self._light)
-        median = float(self._pixels.percentiles[2])
-        lift = float(np.interp(median, (UNLIT, LIT), (UNLIT_LIFT, LIFT)))
+        (a, b, headroom), lightness = pigment_ramp(rgb, settings.vividness, self._scene.light)
+        median = float(self._percentiles[2])
+        lift = float(np.interp(self._scene.median, (UNLIT, LIT), (UNLIT_LIFT, LIFT)))
         target = min(lightness, median + lift * (lightness - median)) + LIGHTNESS_STEP * settings.lightness
-        curve, grain_gain = tone_curve(self._pixels.percentiles, float(np.clip(target, 3, 92)))
+        curve, grain_gain = tone_curve(self._percentiles, float(np.clip(target, 3, 92)))
         max_relief = None
         if target > median:
             sample = slice(None, None, len(self._hair) // 20_000 + 1)
             dyed, mean = curve[self._pixels.level[sample]], curve[self._pixels.mean_level[sample]]
-            curliness = smoothstep(*CURLY, np.std(dyed - mean) / (np.std(dyed) + 1e-3))
+            curliness = float(np.interp(np.std(dyed - mean) / (np.std(dyed) + 1e-3), CURLY, (0, 1)))
             max_relief = MAX_RELIEF / curliness if curliness > 0 else None
         return _Dye(curve, grain_gain, a, b, headroom, max_relief)
 
