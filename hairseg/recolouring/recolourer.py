@@ -262,7 +262,7 @@ class HairRecolourer:
         curve, grain_gain = tone_curve(self._percentiles, float(np.clip(target, 3, 92)))
         max_relief = None
         if target > median:
-            sample = slice(None, None, len(self._hair) // 20_000 + 1)
+            sample = slice(None, None, len(self._hair) // 5_000 + 1)
             dyed, mean = curve[self._pixels.level[sample]], curve[self._pixels.mean_level[sample]]
             curliness = float(np.interp(np.std(dyed - mean) / (np.std(dyed) + 1e-3), CURLY, (0, 1)))
             max_relief = MAX_RELIEF / curliness if curliness > 0 else None
@@ -296,15 +296,21 @@ class HairRecolourer:
 
     def _apply(self, dye: _Dye, chunk: slice) -> np.ndarray:
         """Look up the dyed CIELAB of some pixels of hair, float32 (pixels, 3)."""
-        level = self._pixels.level[chunk]
-        lightness = np.take(dye.curve, level)
+        level = self._pixels.level[chunk]  # always in range; mode="wrap" is the fastest
+        lightness = np.take(dye.curve, level, mode="wrap")
         if dye.max_relief is not None:
-            mean = np.take(dye.curve, self._pixels.mean_level[chunk])
-            relief = lightness - mean
-            lightness = mean + relief / np.sqrt(np.sqrt(1 + (relief / dye.max_relief) ** 4))
-        lightness += np.take(dye.grain_gain, level) * self._pixels.grain[chunk]
-        lightness = np.clip(lightness, 1.8, 99)
+            mean = np.take(dye.curve, self._pixels.mean_level[chunk], mode="wrap")
+            lightness -= mean
+            # relief / (1 + (relief / max_relief) ** 4) ** 0.25; powers would take ten times as long.
+            divisor = lightness * lightness
+            divisor *= 1 / dye.max_relief**2
+            divisor *= divisor
+            divisor += 1
+            lightness /= np.sqrt(np.sqrt(divisor, out=divisor), out=divisor)
+            lightness += mean
+        lightness += np.take(dye.grain_gain, level, mode="wrap") * self._pixels.grain[chunk]
+        np.clip(lightness, 1.8, 99, out=lightness)
         level = lightness_index(lightness)
-        hue = np.take(dye.hue_headroom, level) * self._pixels.hue[:, chunk]
-        channels = [lightness, hue[0] + np.take(dye.a, level), hue[1] + np.take(dye.b, level)]
+        hue = np.take(dye.hue_headroom, level, mode="wrap") * self._pixels.hue[:, chunk]
+        channels = [lightness, hue[0] + np.take(dye.a, level, mode="wrap"), hue[1] + np.take(dye.b, level, mode="wrap")]
         return cv2.merge(channels).reshape(-1, 3)
