@@ -43,6 +43,7 @@ LIGHTNESS_STEP = 18.0  # L* added at `lightness` 1
 # standard deviation of L* in a neighbourhood, relative to that of all hair.
 MAX_RELIEF = 20.0  # L*
 CURLY = (0.55, 0.75)
+MIN_CURLINESS = 0.4  # of 0 to 1; below, a limit would not be visible
 
 HUE_VARIATION_KEPT = 0.2  # fraction of the hair's hue variation that is visible through the dye
 
@@ -265,7 +266,7 @@ class HairRecolourer:
             sample = slice(None, None, len(self._hair) // 5_000 + 1)
             dyed, mean = curve[self._pixels.level[sample]], curve[self._pixels.mean_level[sample]]
             curliness = float(np.interp(np.std(dyed - mean) / (np.std(dyed) + 1e-3), CURLY, (0, 1)))
-            max_relief = MAX_RELIEF / curliness if curliness > 0 else None
+            max_relief = MAX_RELIEF / curliness if curliness > MIN_CURLINESS else None
         return _Dye(curve, grain_gain, a, b, headroom, max_relief)
 
     def _dye_chunk(self, chunk: slice, dyes: list[_Dye], settings: RecolourSettings) -> np.ndarray:
