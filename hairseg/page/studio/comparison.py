@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from hairseg.recolouring.light import rgb_to_lightness
+
 SMALL_HEAD_FRACTION = 0.03  # of the photo; less hair is called a small head
 
 MIN_FOCUS_FRACTION, MAX_FOCUS_FRACTION = 0.22, 0.55  # of the photo's width and height
@@ -19,6 +21,8 @@ NEGLIGIBLE_FRACTION = 0.03  # of the other network's hair
 HEAD_MARGIN = 0.25  # fraction of a head's size; nearer components belong to the head
 
 MAX_HEADS = 8
+
+UNLIT_LIGHTNESS = 3.0  # median L* of hair without visible strands
 
 VISIBLE_ALPHA = 0.1  # colour is visible from this alpha
 
@@ -155,18 +159,26 @@ def format_percent(fraction: float) -> str:
     return f"{100 * fraction:.1f} %" if fraction < 0.0995 else f"{100 * fraction:.0f} %"
 
 
-def caption(fraction: float, alpha: np.ndarray) -> str:
+def caption(fraction: float, alpha: np.ndarray, photo: np.ndarray) -> str:
     """Describe one network's result, such as "hair: 12 % of the photo".
 
     Args:
         fraction: Fraction of the photo that is hair.
         alpha: float32 in [0, 1], (height, width).
+        photo: uint8 RGB, (height, width, 3).
     """
     if fraction < MIN_HAIR_FRACTION:
         return "no hair found" if alpha.max() <= VISIBLE_ALPHA else "hardly any hair found"
-    if fraction < SMALL_HEAD_FRACTION:
-        return f"a small head: {format_percent(fraction)} of the photo"
-    return f"hair: {format_percent(fraction)} of the photo"
+    subject = "a small head" if fraction < SMALL_HEAD_FRACTION else "hair"
+    darkness = ", too dark to look natural in light colours" if is_unlit(photo, alpha) else ""
+    return f"{subject}: {format_percent(fraction)} of the photo{darkness}"
+
+
+def is_unlit(photo: np.ndarray, alpha: np.ndarray) -> bool:
+    """Return whether most of the hair is black in the photo, without visible strands."""
+    step = max(1, max(alpha.shape) // 500)
+    lightness = rgb_to_lightness(np.ascontiguousarray(photo[::step, ::step]))[alpha[::step, ::step] > 0.9]
+    return bool(lightness.size and np.median(lightness) < UNLIT_LIGHTNESS)
 
 
 def verdict(comparison: Comparison, scores: Mapping[str, float] | None) -> str:

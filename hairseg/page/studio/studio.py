@@ -142,7 +142,8 @@ class StudioService:
                     for variant, alpha in alphas.items()
                 },
                 "captions": {
-                    variant: caption(comparison.fractions[variant], alpha) for variant, alpha in alphas.items()
+                    variant: caption(comparison.fractions[variant], alpha, photo.photo)
+                    for variant, alpha in alphas.items()
                 },
                 "scores": f1_captions(metrics),
                 "agreement": comparison.agreement,
