@@ -14,6 +14,14 @@ from hairseg.errors import InputError, quote
 
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
+Engine = Annotated[
+    Literal["auto", "pytorch", "openvino"],
+    typer.Option(
+        envvar="HAIRSEG_ENGINE",
+        help="What runs the networks: auto is OpenVINO on a CPU if it is installed, else PyTorch.",
+    ),
+]
+
 Repo = Annotated[
     str | None,
     typer.Option(metavar="REPO", help="Folder or Hub id of the model; by default HAIRSEG_REPO, or the bundled one."),

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 from tqdm import tqdm
 
-from hairseg.cli.options import Device, Repo, expand_dataclasses
+from hairseg.cli.options import Device, Engine, Repo, expand_dataclasses
 from hairseg.errors import InputError, printable
 from hairseg.inference.folder import find_photos, process_photos, result_path
 from hairseg.recolouring.palette import parse_colour
@@ -40,6 +40,7 @@ def predict(
     ] = "pretrained",
     repo: Repo = None,
     device: Device = "auto",
+    engine: Engine = "auto",
 ) -> int:
     """Write masks, cut-outs and recoloured photos.
 
@@ -65,15 +66,17 @@ def predict(
     failed = 0
     if todo:
         from hairseg.hub.resolve import default_repo, resolve  # imports PyTorch, so after the checks
+        from hairseg.inference.engines import ENGINE_TITLES
         from hairseg.inference.predictor import HairPredictor
         from hairseg.networks.devices import select_device
 
         folder = resolve(repo or default_repo()).folder
-        predictor = HairPredictor(folder, [variant], select_device(device))
+        predictor = HairPredictor(folder, [variant], select_device(device), engine)
         results = process_photos(todo, predictor, variant, kinds, colour, settings, max_threads=len(found))
         is_disabled = len(todo) <= MAX_PHOTOS_WITHOUT_PROGRESS_BAR
         interval = 0.1 if sys.stderr.isatty() else 30  # a log file gets a new line for each update
-        for result in tqdm(results, total=len(todo), unit="photo", disable=is_disabled, mininterval=interval):
+        title = ENGINE_TITLES[predictor.engine]
+        for result in tqdm(results, title, total=len(todo), unit="photo", disable=is_disabled, mininterval=interval):
             if result.error:
                 tqdm.write(f"error: {printable(result.error)}", file=sys.stderr)
                 failed += 1

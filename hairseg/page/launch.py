@@ -14,7 +14,7 @@ from urllib.request import getproxies, getproxies_environment
 
 from hairseg.environment import env
 from hairseg.errors import InputError, printable, quote
-from hairseg.page.registry import MAX_MEGABYTES, ModelRegistry, ServedModel, find_models
+from hairseg.page.registry import MAX_MEGABYTES, ModelRegistry, ServedModel, Speed, find_models
 from hairseg.page.store import PhotoStore, temporary_folder
 from hairseg.paper import VARIANTS
 
@@ -40,6 +40,7 @@ def launch(
     credentials: str | None = None,
     mcp: bool = False,
     device: str = "auto",
+    engine: str = "auto",
     max_megabytes: float = MAX_MEGABYTES,
 ) -> None:
     """Serve the page until Ctrl-C or SIGTERM, then end the process.
@@ -54,6 +55,7 @@ def launch(
         credentials: "USER:PASSWORD" that visitors must enter; None admits everybody.
         mcp: Whether to offer both endpoints as MCP tools.
         device: "auto", "cpu", "cuda" or "mps".
+        engine: "auto", "pytorch" or "openvino"; see `HairPredictor`.
         max_megabytes: Maximum size of the weights in memory.
 
     Raises:
@@ -69,7 +71,7 @@ def launch(
     found, notices = find_models(repos)
     for notice in notices:
         print(f"note: {printable(notice)}", file=sys.stderr)
-    models = ModelRegistry(found, lambda model: load(model, device, models.milliseconds_per_photo), max_megabytes)
+    models = ModelRegistry(found, lambda model: load(model, device, engine, models.measured), max_megabytes)
     photos = PhotoStore(models)
     remove_variables_that_stop_gradio()
     with temporary_folder(photos.evict_older_than):
@@ -160,7 +162,7 @@ def remove_variables_that_stop_gradio() -> None:
             del os.environ[name]
 
 
-def load(model: ServedModel, device: str, milliseconds_per_photo: dict[str, float]) -> "HairPredictor":
+def load(model: ServedModel, device: str, engine: str, measured: dict[str, Speed]) -> "HairPredictor":
     """Load both networks, warm them up, and store the time that they take for a photo."""
     import cv2
 
@@ -175,12 +177,12 @@ def load(model: ServedModel, device: str, milliseconds_per_photo: dict[str, floa
 
         predictor = ZeroGpuPredictor(model.repository.folder)
     else:
-        predictor = HairPredictor(model.repository.folder, VARIANTS, select_device(device))
+        predictor = HairPredictor(model.repository.folder, VARIANTS, select_device(device), engine)
     photo = load_photo(WARM_UP_PHOTO)
     predictor.alphas(photo)
     began = time.perf_counter()
     predictor.alphas(photo)
-    milliseconds_per_photo[model.name] = 1000 * (time.perf_counter() - began)
+    measured[model.name] = Speed(predictor.engine, 1000 * (time.perf_counter() - began))
     trim_memory()  # loading takes twice the size of the weights
     return predictor
 
