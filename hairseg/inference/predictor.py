@@ -15,7 +15,7 @@ from hairseg.errors import InputError, raise_if_unknown
 from hairseg.hub.publish import push
 from hairseg.hub.resolve import resolve
 from hairseg.images import as_photo
-from hairseg.inference.multiscale import TwoPassPrediction, find_zoom_windows, merge_passes
+from hairseg.inference.multiscale import MAX_WINDOWS, TwoPassPrediction, find_zoom_windows, merge_passes
 from hairseg.networks.devices import autocast, prepare_for_inference, select_device
 from hairseg.paper import VARIANTS
 from hairseg.repository import BUNDLED, ModelRepository
@@ -148,6 +148,39 @@ class HairPredictor:
         return {
             name: self._threads.submit(self._predict, network, array, batch) for name, network in self.networks.items()
         }
+
+    def predict_batch(self, photos: Sequence[np.ndarray], variant: str) -> list[TwoPassPrediction]:
+        """Segment several photos in the calling thread, with one coarse pass and as few zoomed passes as possible.
+
+        For one photo, the prediction is that of `submit`. On a GPU, a batch takes hardly longer than one photo.
+
+        Args:
+            photos: uint8 RGB, (height, width, 3) each.
+            variant: name of the network.
+
+        Returns:
+            A prediction per photo, whose `alpha` method returns alpha for the photo at any size.
+
+        Raises:
+            InputError: the variant is not loaded.
+        """
+        raise_if_unknown("The variant", variant, self.networks)
+        self._adapt_to_fork()
+        network, shapes = self.networks[variant], [(photo.shape[0], photo.shape[1]) for photo in photos]
+        coarse = self._forward(network, photos)
+        windows = [find_zoom_windows(logits, shape) for logits, shape in zip(coarse, shapes, strict=True)]
+        crops = [photo[window] for photo, found in zip(photos, windows, strict=True) for window in found]
+        size = max(len(photos), MAX_WINDOWS)
+        zoomed = [
+            logits
+            for start in range(0, len(crops), size)
+            for logits in self._forward(network, crops[start : start + size])
+        ]
+        predictions = []
+        for logits, shape, found in zip(coarse, shapes, windows, strict=True):
+            own, zoomed = zoomed[: len(found)], zoomed[len(found) :]
+            predictions.append(merge_passes(shape, self.config.image_size, logits, found, own))
+        return predictions
 
     def predict_single_pass(self, photo: ArrayLike, variant: str) -> np.ndarray:
         """Segment one photo with the coarse pass only, in the calling thread: fast enough for video.
