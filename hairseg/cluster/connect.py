@@ -1,0 +1,65 @@
+"""Connection to a Ray cluster."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hairseg.errors import InputError, summarise
+
+LOCAL = "local"
+
+
+@contextmanager
+def connect(address: str = "") -> Iterator[Any]:
+    """Connect to a Ray cluster and yield the module `ray`; disconnect at the end.
+
+    Args:
+        address: "HOST:PORT" of a cluster, "auto" for the cluster that this machine belongs to, or "local" to start Ray
+            on this machine, reachable from this machine only. By default RAY_ADDRESS, or else "local".
+
+    Raises:
+        InputError: Ray is not installed, or the cluster cannot be reached.
+    """
+    address = address or os.environ.get("RAY_ADDRESS") or LOCAL
+    # Ray reads these variables when it is imported.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    if address.partition(":")[0] in (LOCAL, "localhost", "127.0.0.1"):
+        # Ray's name for "bind to the loopback interface", which it does by default on Windows and macOS only.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise InputError("--cluster needs Ray.", remedy='Install it with pip install "hairseg[cluster]".') from None
+    was_connected = ray.is_initialized()
+    if not was_connected:
+        options = {"include_dashboard": False} if address == LOCAL else {}
+        try:
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise InputError(
+                f"The cluster {address} cannot be reached ({summarise(error)}).",
+                remedy="Check the address, and that Ray runs there.",
+            ) from None
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    try:
+        yield ray
+    finally:
+        if not was_connected:
+            ray.shutdown()
+
+
+def configure_data(ray: Any, is_ordered: bool = False) -> None:
+    """Make Ray Data schedule each row as a task of its own, without progress bars of its own.
+
+    Args:
+        ray: the module, connected.
+        is_ordered: return results in the order of the inputs.
+    """
+    context = ray.data.DataContext.get_current()
+    context.target_max_block_size = 1  # bytes; a row is not split, so each becomes a block
+    context.enable_progress_bars = False
+    context.execution_options.preserve_order = is_ordered
