@@ -1,12 +1,13 @@
 """`hairseg evaluate`: score a model repository on a data set."""
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from hairseg.cli.options import Device, Repo
+from hairseg.cli.options import Cluster, Device, Repo
 from hairseg.errors import InputError, raise_if_unknown
 
 
@@ -29,6 +30,7 @@ def evaluate(
         os.cpu_count() or 1
     ),
     device: Device = "auto",
+    cluster: Cluster = None,
     output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of metrics.json and figures.")] = Path(
         "runs/evaluation"
     ),
@@ -39,6 +41,7 @@ def evaluate(
     Examples:
       hairseg evaluate --data CelebAMask-HQ
       hairseg evaluate --data Figaro1k --repo runs/resnet101-paper --output runs/figaro1k
+      hairseg evaluate --data /shared/CelebAMask-HQ --cluster auto
     """
     from hairseg.data.datasets import LAYOUTS, find_pairs, find_scenes, load_scenes
     from hairseg.data.decoded import load_arrays
@@ -60,10 +63,18 @@ def evaluate(
         folders = " and ".join(map(str, scenes))
         raise InputError(f"{folders} has no scenes in the {split} split.", remedy="Add scenes, or try --split all.")
     backdrops = load_scenes(scene_pairs)
-    predictor = HairPredictor(resolve(repo or default_repo()).folder, device=torch_device)
+    folder = resolve(repo or default_repo()).folder
+    predictor = HairPredictor(folder, device=torch_device)
     arrays = load_arrays({name: pairs}, predictor.config.preprocessing, workers)
     repository = ModelRepository(output)
-    metrics = score(predictor, name, split, pairs, arrays, backdrops, repository)
+    with ExitStack() as stack:
+        run = None
+        if cluster is not None:
+            from hairseg.cluster.connect import connect
+            from hairseg.cluster.evaluate import run_on_cluster
+
+            run = run_on_cluster(stack.enter_context(connect(cluster)), folder, list(predictor.networks), device)
+        metrics = score(predictor, name, split, pairs, arrays, backdrops, repository, run)
     repository.save_metrics(metrics)
     print(format_report(metrics))
     print(f"written: metrics.json, figures and worst.png in {output}")

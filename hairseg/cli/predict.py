@@ -135,7 +135,7 @@ def _predict_on_cluster(
 
     folder = resolve(repo or default_repo()).folder
     threshold = ModelRepository(folder).config.threshold
-    files = network_files(folder, variant)
+    files = network_files(folder, [variant])
     run = Run(Job(source, output, files, as_parquet, tuple(kinds), variant, threshold, colour, settings, device))
     run.count()
     done = failed = 0

@@ -3,7 +3,7 @@
 import hashlib
 import pickle
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from hairseg.inference.multiscale import TwoPassPrediction
 from hairseg.inference.predictor import HairPredictor
 from hairseg.inference.rows import encode_results, measure_hair
 from hairseg.memory import return_large_arrays_to_system
+from hairseg.networks.devices import select_device
 from hairseg.page.decoder import Decoder
 from hairseg.recolouring.settings import RecolourSettings
 from hairseg.repository.repository import CONFIG_FILE, WEIGHTS_FILE
@@ -102,12 +103,7 @@ class Network:
 
     def __init__(self, job: Job):
         self._variant = job.variant
-        with tempfile.TemporaryDirectory() as folder:
-            for name, content in job.files.items():
-                path = Path(folder, name)
-                path.parent.mkdir(exist_ok=True)
-                path.write_bytes(content)
-            self._predictor = HairPredictor(folder, [job.variant], job.device)
+        self._predictor = load_predictor(job.files, [job.variant], job.device)
 
     def segment(self, items: list[Item]) -> None:
         """Segment the decoded photos in one batch; if that fails, one by one."""
@@ -244,9 +240,20 @@ def use_one_thread() -> None:
     return_large_arrays_to_system()
 
 
-def network_files(folder: Path, variant: str) -> dict[str, bytes]:
-    """Read the files of a repository from which `Network` loads a variant."""
-    return {name: (folder / name).read_bytes() for name in (CONFIG_FILE, f"{variant}/{WEIGHTS_FILE}")}
+def network_files(folder: Path, variants: Sequence[str]) -> dict[str, bytes]:
+    """Read the files of a repository that its networks need, by name."""
+    names = [CONFIG_FILE, *(f"{variant}/{WEIGHTS_FILE}" for variant in variants)]
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+def load_predictor(files: dict[str, bytes], variants: Sequence[str], device: str) -> HairPredictor:
+    """Load networks from what `network_files` has returned on another machine."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            path = Path(folder, name)
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+        return HairPredictor(folder, variants, select_device(device))
 
 
 def _pack(items: list[Item]) -> bytes:

@@ -1,12 +1,15 @@
 """Scores of photos pasted into larger scenes, and of scenes without people."""
 
+from collections.abc import Sequence
+from functools import partial
+
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from hairseg.data.datasets import Pair, hash_fraction
 from hairseg.evaluation.full_resolution import load_full_resolution
 from hairseg.evaluation.metrics import MaskCounts
+from hairseg.evaluation.runner import Runner, parts_of, run_here, with_progress
 from hairseg.inference.predictor import HairPredictor
 from hairseg.networks.preprocessing import resize_mask
 from hairseg.repository.metrics import FalseHair, HairlessScores, HairlessType, Scores
@@ -17,7 +20,7 @@ CANVAS_SIDE = 1024
 
 
 def score_framing(
-    predictor: HairPredictor, dataset: str, pairs: list[Pair], scenes: list[np.ndarray]
+    predictor: HairPredictor, dataset: str, pairs: list[Pair], scenes: list[np.ndarray], run: Runner | None = None
 ) -> dict[str, dict[str, Scores]]:
     """Score photos whose longer side is 1, 1/2, 1/3 and 1/5 of the side of a larger scene.
 
@@ -26,20 +29,35 @@ def score_framing(
         dataset: the name that `find_pairs` returned.
         pairs: the photos.
         scenes: backdrops, uint8 RGB (height, width, 3), used in turn.
+        run: how to score parts of the photos; by default in this process.
 
     Returns:
         Scores by framing ("1/3"), then by variant.
     """
-    results = {}
-    for divisor in DIVISORS:
-        counts = {variant: MaskCounts() for variant in predictor.networks}
-        for index, pair in enumerate(tqdm(pairs, f"framing 1/{divisor}", unit="photo", leave=False)):
-            photo, mask = load_full_resolution(pair, dataset)
+    counts = {divisor: {variant: MaskCounts() for variant in predictor.networks} for divisor in DIVISORS}
+    found = (run or run_here(predictor))(partial(_count_framings, dataset, scenes), parts_of(pairs))
+    for part in with_progress(found, "framing", len(pairs)):
+        for divisor, by_variant in part.items():
+            for variant, counted in by_variant.items():
+                counts[divisor][variant].merge(counted)
+    return {
+        f"1/{divisor}": {variant: counted.scores() for variant, counted in by_variant.items()}
+        for divisor, by_variant in counts.items()
+    }
+
+
+def _count_framings(
+    dataset: str, scenes: list[np.ndarray], predictor: HairPredictor, part: tuple[int, Sequence[Pair]]
+) -> dict[int, dict[str, MaskCounts]]:
+    counts = {divisor: {variant: MaskCounts() for variant in predictor.networks} for divisor in DIVISORS}
+    first, pairs = part
+    for index, pair in enumerate(pairs, first):
+        photo, mask = load_full_resolution(pair, dataset)
+        for divisor in DIVISORS:
             canvas, canvas_mask = paste_into_scene(photo, mask, scenes[index % len(scenes)], divisor, pair.id)
             for variant, alpha in predictor.alphas(canvas).items():
-                counts[variant].add(alpha >= predictor.config.threshold, canvas_mask)
-        results[f"1/{divisor}"] = {variant: found.scores() for variant, found in counts.items()}
-    return results
+                counts[divisor][variant].add(alpha >= predictor.config.threshold, canvas_mask)
+    return counts
 
 
 def paste_into_scene(
@@ -73,7 +91,9 @@ def paste_into_scene(
     return canvas, canvas_mask
 
 
-def score_hairless(predictor: HairPredictor, scenes: dict[str, list[np.ndarray]]) -> HairlessScores:
+def score_hairless(
+    predictor: HairPredictor, scenes: dict[str, list[np.ndarray]], run: Runner | None = None
+) -> HairlessScores:
     """Score photos without people by the fraction of pixels labelled as hair, overall and by type.
 
     Types are sorted, the worst first.
@@ -81,13 +101,15 @@ def score_hairless(predictor: HairPredictor, scenes: dict[str, list[np.ndarray]]
     Args:
         predictor: all its variants are scored; types are ranked by the first one.
         scenes: photos by type, uint8 RGB (height, width, 3).
+        run: how to score parts of the photos; by default in this process.
     """
     by_type: dict[str, dict[str, list[float]]] = {}
     for name, photos in scenes.items():
         by_type[name] = {variant: [] for variant in predictor.networks}
-        for photo in tqdm(photos, f"hairless, {name}", unit="photo", leave=False):
-            for variant, alpha in predictor.alphas(photo).items():
-                by_type[name][variant].append(float(np.mean(alpha >= predictor.config.threshold)))
+        found = (run or run_here(predictor))(_false_hair, parts_of(photos))
+        for part in with_progress(found, f"hairless, {name}", len(photos)):
+            for variant, fractions in part.items():
+                by_type[name][variant] += fractions
     first = next(iter(predictor.networks))
     ranked = sorted(by_type, key=lambda name: -float(np.mean(by_type[name][first])))
     kinds = {name: _summarise(by_type[name]) for name in ranked}
@@ -96,6 +118,14 @@ def score_hairless(predictor: HairPredictor, scenes: dict[str, list[np.ndarray]]
         for variant in predictor.networks
     }
     return HairlessScores(**dict(_summarise(pooled)), kinds=kinds)
+
+
+def _false_hair(predictor: HairPredictor, part: tuple[int, Sequence[np.ndarray]]) -> dict[str, list[float]]:
+    fractions: dict[str, list[float]] = {variant: [] for variant in predictor.networks}
+    for photo in part[1]:
+        for variant, alpha in predictor.alphas(photo).items():
+            fractions[variant].append(float(np.mean(alpha >= predictor.config.threshold)))
+    return fractions
 
 
 def _summarise(fractions: dict[str, list[float]]) -> HairlessType:

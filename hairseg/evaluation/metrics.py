@@ -80,6 +80,22 @@ class PixelCounts:
         error = (torch.sigmoid(logits.float()) - hair) * keep
         self.squared_error += error.square().sum(dtype=torch.float64)
 
+    def merge(self, other: "PixelCounts") -> None:
+        """Add the pixels of other counts."""
+        self.histogram += other.histogram.to(self.device)
+        self.squared_error += other.squared_error.to(self.device)
+
+    def __getstate__(self) -> tuple[np.ndarray, np.ndarray, float]:
+        histogram = self.histogram.view(-1).cpu().numpy()
+        occupied = np.flatnonzero(histogram)
+        return occupied, histogram[occupied], float(self.squared_error)
+
+    def __setstate__(self, state: tuple[np.ndarray, np.ndarray, float]) -> None:
+        self.__init__()
+        occupied, counts, squared_error = state
+        self.histogram.view(-1)[torch.from_numpy(occupied)] = torch.from_numpy(counts)
+        self.squared_error += squared_error
+
     def scores(self) -> "PixelScores":
         """Return the scores of all pixels so far."""
         histogram = self.histogram.cpu().numpy()
@@ -272,6 +288,15 @@ class MaskCounts:
         if f1 is not None:
             self.f1_per_photo.append(f1)
         return f1
+
+    def merge(self, other: "MaskCounts") -> None:
+        """Add the photos of other counts after these."""
+        self.true_positives += other.true_positives
+        self.false_positives += other.false_positives
+        self.false_negatives += other.false_negatives
+        self.pixels += other.pixels
+        self.boundary_ious += other.boundary_ious
+        self.f1_per_photo += other.f1_per_photo
 
     def scores(self) -> Scores:
         """Return the scores of all photos so far; those that need true hair are None without any."""

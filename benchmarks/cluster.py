@@ -1,0 +1,141 @@
+"""Throughput of `hairseg predict --cluster` on nodes of one core each, relative to the folder command on two cores.
+
+    python benchmarks/cluster.py [--photos 320] [--side 1000] [--runs 3] [--output cluster.json]
+
+Nodes, head and command share this machine; the nodes are on the loopback interface. Rates are those between the first
+and the last finished block of photos, so that they exclude starting Ray, imports and loading the network, which
+"seconds" holds. The folder command runs in this process with a network that is already loaded. All alternate, and
+medians are compared.
+
+"overhead_ms_per_photo" is what two nodes take for a photo beyond the folder command, in core milliseconds.
+"resume" is the time to read a manifest of --records photos and to compare it with the photos on disk.
+"""
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # read by `import ray`
+
+import numpy as np
+import torch
+from common import create_parser, report, run
+from folder import VARIANT, write_photos
+from ray.cluster_utils import Cluster
+
+from hairseg.cli.app import invoke
+from hairseg.cluster.predict import Run
+from hairseg.cluster.workers import Job, network_files
+from hairseg.inference import predictor as predictor_module
+from hairseg.inference.predictor import HairPredictor
+from hairseg.recolouring.settings import RecolourSettings
+from hairseg.repository import BUNDLED, ModelRepository
+
+KINDS = ("alpha", "cutout")
+
+OBJECT_STORE = 200 << 20  # bytes per node
+
+
+@contextmanager
+def start_nodes(count: int) -> Iterator[str]:
+    """Start a head without cores and nodes with one core each; yield their address."""
+    options = {"include_dashboard": False, "object_store_memory": OBJECT_STORE, "node_ip_address": "127.0.0.1"}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **options})
+    try:
+        for _ in range(count):
+            cluster.add_node(num_cpus=1, object_store_memory=OBJECT_STORE)
+        yield cluster.address
+    finally:
+        cluster.shutdown()
+
+
+def create_job(photos: Path, output: Path) -> Job:
+    """Return the job of the command with its defaults, on CPUs."""
+    threshold, files = ModelRepository(BUNDLED).config.threshold, network_files(BUNDLED, [VARIANT])
+    return Job(str(photos), str(output), files, False, KINDS, VARIANT, threshold, None, RecolourSettings(), "cpu")
+
+
+def time_cluster(photos: Path, nodes: int) -> tuple[float, float]:
+    """Return photos per second between the first and last block, and seconds until the first block."""
+    with tempfile.TemporaryDirectory() as output, start_nodes(nodes) as address:
+        began, times, counts = time.perf_counter(), [], []
+        for block in Run(create_job(photos, Path(output))).process(address):
+            times.append(time.perf_counter())
+            counts.append(block.photos)
+    return sum(counts[1:]) / (times[-1] - times[0]), times[0] - began
+
+
+def time_folder(photos: Path, predictor: HairPredictor) -> float:
+    """Return photos per second of the folder command."""
+    predictor_module.HairPredictor = lambda *_: predictor
+    with tempfile.TemporaryDirectory() as output, redirect_stderr(StringIO()):
+        began = time.perf_counter()
+        invoke(["predict", str(photos), "--output", output, "--device", "cpu"])
+        return len(list(photos.iterdir())) / (time.perf_counter() - began)
+
+
+def time_resume(photos: Path, records: int) -> dict[str, float]:
+    """Return the seconds to read a manifest, and to list photos that it contains."""
+    with tempfile.TemporaryDirectory() as output:
+        job = create_job(photos, Path(output))
+        first = Run(job)
+        for unit in first._source.units():
+            lines = "".join(
+                json.dumps({"id": path, "hair": 0.1, "heads": [[0, 0, 9, 9]]}) + "\n" for path, _ in unit.pictures
+            )
+            (Path(output) / "manifest" / f"{unit.name}-000.jsonl").write_text(lines)
+        began = time.perf_counter()
+        resumed = Run(job)
+        read = time.perf_counter()
+        left = sum(1 for _ in resumed._source.units(resumed._job.done))
+        listed = time.perf_counter()
+    if left or resumed.skipped != records:
+        raise RuntimeError(f"{resumed.skipped} of {records} photos were skipped.")
+    return {"reading the manifest": round(read - began, 2), "listing the photos": round(listed - read, 2)}
+
+
+def main() -> None:
+    parser = create_parser(__doc__)
+    parser.add_argument("--photos", type=int, default=320)
+    parser.add_argument("--side", type=int, default=1000, help="pixels")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--records", type=int, default=100_000)
+    args = parser.parse_args()
+    predictor = HairPredictor(BUNDLED, [VARIANT], "cpu")
+    cores = torch.get_num_threads()
+    with tempfile.TemporaryDirectory() as temporary:
+        photos = write_photos(Path(temporary) / "photos", args.side, args.photos)
+        rates: dict[str, list[float]] = {"folder command": [], "1 node": [], "2 nodes": []}
+        starts = []
+        for _ in range(args.runs):
+            rates["folder command"].append(time_folder(photos, predictor))
+            for nodes, name in ((1, "1 node"), (2, "2 nodes")):
+                rate, start = time_cluster(photos, nodes)
+                rates[name].append(rate)
+                starts.append(start)
+        many = write_photos(Path(temporary) / "many", 8, args.records)
+        resume = time_resume(many, args.records)
+    medians = {name: float(np.median(found)) for name, found in rates.items()}
+    ms = {name: 2000 / medians[name] for name in ("folder command", "2 nodes")}
+    result: dict[str, Any] = {
+        "cores": cores,
+        "side": args.side,
+        "photos_per_run": args.photos,
+        "runs": args.runs,
+        "photos_per_second": {name: round(rate, 2) for name, rate in medians.items()},
+        "relative_to_folder_command": round(medians["2 nodes"] / medians["folder command"], 3),
+        "overhead_ms_per_photo": round(ms["2 nodes"] - ms["folder command"], 1),
+        "seconds": {"until the first block": round(float(np.median(starts)), 1)},
+        "resume": {"records": args.records, "seconds": resume},
+    }
+    report(result, args.output)
+
+
+if __name__ == "__main__":
+    run(main)

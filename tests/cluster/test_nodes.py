@@ -1,0 +1,107 @@
+"""A cluster of two nodes on this machine: one is killed, and scores equal those of one machine."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from conftest import draw_portrait, run_here
+from PIL import Image
+
+pytest.importorskip("ray")
+os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # read by `import ray`
+
+from ray.cluster_utils import Cluster
+
+from hairseg.cluster.predict import Run
+from hairseg.cluster.workers import Job, network_files
+from hairseg.recolouring.settings import RecolourSettings
+
+pytestmark = pytest.mark.slow
+
+MEMORY = 100 << 20  # bytes of each node's object store
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    """A head without cores, and two nodes with one each; all on the loopback interface."""
+    head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": MEMORY, "node_ip_address": "127.0.0.1"}
+    started = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        started.nodes = [started.add_node(num_cpus=1, object_store_memory=MEMORY) for _ in range(2)]
+        yield started
+    finally:
+        started.shutdown()
+
+
+def link(folder: Path, photos: int, distinct: int = 8, per_folder: int = 1000) -> Path:
+    """Write photos, of which only a few are distinct."""
+    drawn = folder.with_name(f"{folder.name}-drawn")
+    drawn.mkdir()
+    for seed in range(distinct):
+        Image.fromarray(draw_portrait(seed)[0]).save(drawn / f"{seed}.png")
+    for index in range(photos):
+        path = folder / str(index // per_folder) / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.link(drawn / f"{index % distinct}.png", path)
+    return folder
+
+
+def test_a_killed_node_loses_and_repeats_nothing(cluster, small_repository, tmp_path):
+    photos, output = link(tmp_path / "photos", 320), tmp_path / "out"
+    files = network_files(small_repository, ["pretrained"])
+    kinds = ("alpha", "cutout")
+    job = Job(str(photos), str(output), files, False, kinds, "pretrained", 0.5, None, RecolourSettings(), "cpu")
+    finished, written = [], {}
+    for block in Run(job).process(cluster.address):
+        finished.append(block.photos)
+        if len(finished) == 4:
+            recorded = [json.loads(line)["id"] for path in output.glob("manifest/*.jsonl") for line in path.open()]
+            written = {name: (output / name).with_suffix(".alpha.png").stat().st_mtime_ns for name in recorded}
+            cluster.remove_node(cluster.nodes[1], allow_graceful=False)
+    assert sum(finished) == 320
+    ids = Counter(json.loads(line)["id"] for path in output.glob("manifest/*.jsonl") for line in path.open())
+    assert len(ids) == 320 and set(ids.values()) == {1}
+    assert len(written) >= 64
+    for name, time in written.items():
+        assert (output / name).with_suffix(".alpha.png").stat().st_mtime_ns == time
+    words = ["predict", tmp_path / "photos-drawn", "--output", tmp_path / "here", "--repo", small_repository]
+    run_here("-m", "hairseg", *words)
+    for index in range(320):
+        for kind in kinds:
+            expected = (tmp_path / "here" / f"{index % 8}.{kind}.png").read_bytes()
+            assert (output / "0" / f"{index}.{kind}.png").read_bytes() == expected
+
+
+def test_scores_equal_those_of_one_machine(cluster, small_repository, portraits, tmp_path):
+    words = ["evaluate", "--data", portraits, "--split", "all", "--repo", small_repository]
+    run_here("-m", "hairseg", *words, "--output", tmp_path / "here")
+    run_here("-m", "hairseg", *words, "--output", tmp_path / "there", "--cluster", cluster.address)
+    here, there = (tmp_path / name for name in ("here", "there"))
+    assert (here / "metrics.json").read_bytes() == (there / "metrics.json").read_bytes()
+    assert (here / "worst.png").read_bytes() == (there / "worst.png").read_bytes()
+
+
+def test_memory_does_not_grow_with_the_number_of_photos(cluster, small_repository, tmp_path):
+    """Guards against lists of all names; the networks are replaced by records of an earlier run."""
+    photos, output = link(tmp_path / "photos", 200_000), tmp_path / "out"
+    files = network_files(small_repository, ["pretrained"])
+    job = Job(str(photos), str(output), files, False, ("alpha",), "pretrained", 0.5, None, RecolourSettings(), "cpu")
+    run = Run(job)
+    for unit in run._source.units():
+        lines = "".join(json.dumps({"id": path, "hair": 0.0, "heads": []}) + "\n" for path, _ in unit.pictures)
+        (output / "manifest" / f"{unit.name}-000.jsonl").write_text(lines)
+    process, peak, done = psutil.Process(), [], 0
+    for block in run.process(cluster.address):  # `run` has read the manifest before the records were written
+        done += block.photos
+        if done % 16_000 == 0:
+            peak.append(process.memory_info().rss)
+    assert done == 200_000
+    assert peak[-1] - peak[1] < 64 << 20
+    run = Run(job)
+    assert run.skipped == 200_000
+    assert process.memory_info().rss - peak[-1] < 64 << 20
