@@ -54,13 +54,13 @@ class Output:
             InputError: they differ.
             WriteError: the folder is not writable.
         """
-        name = f"{MANIFEST}/{SETTINGS}"
+        name, content = f"{MANIFEST}/{SETTINGS}", json.dumps(settings, indent=2) + "\n"
         if not self._files.exists(self._full(name)):
-            self._write(name, (json.dumps(settings, indent=2) + "\n").encode())
+            self._write(name, content.encode())
             return
         previous = json.loads(self._files.cat_file(self._full(name)))
         raise_if_any(
-            [key for key in settings if previous.get(key) != settings[key]],
+            [key for key, value in json.loads(content).items() if previous.get(key) != value],
             f"settings differ from those of the earlier run in {self.url}",
             "Repeat its command to continue it, or choose another output.",
         )

@@ -101,10 +101,11 @@ class Source:
         self.url = url
         try:
             self.files, path = url_to_fs(url)
-            is_file = not has_magic(path) and self.files.isfile(path)
+            is_glob = has_magic(path) and not self.files.exists(path)
+            is_file = not is_glob and self.files.isfile(path)
             root = path.rstrip("/")
-            if has_magic(path):
-                root = path[: re.search(r"[*?\[]", path).start()].rpartition("/")[0]  # pyright: ignore[reportOptionalMemberAccess]
+            if is_glob:
+                root = re.split(r"[*?\[]", path)[0].rpartition("/")[0]
             elif is_file:
                 root = path.rpartition("/")[0]
             exists = self.files.isdir(root or "/")
@@ -113,7 +114,7 @@ class Source:
         if not exists:
             raise InputError(f"{url} does not exist.", remedy="Check the path.")
         self._root = root
-        self._pattern = re.compile(glob_translate(path)) if has_magic(path) else None
+        self._pattern = re.compile(glob_translate(path)) if is_glob else None
         self._file = path if is_file else None
         label = root if self._pattern else url.rstrip("/")
         self._label = label.rpartition("/")[0] if is_file else label

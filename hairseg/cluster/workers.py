@@ -63,7 +63,7 @@ class Job:
             "results": list(self.kinds),
             "variant": self.variant,
             "colour": self.colour,
-            "settings": vars(self.settings) if self.colour else None,
+            "settings": vars(self.settings) if {"recoloured", "sheet"} & set(self.kinds) else None,
             "model": digest,
         }
 
@@ -96,6 +96,8 @@ class Reader:
             return Item(photo, self._decoder.load(photo.read(), photo.name))
         except InputError as error:
             return Item(photo, error=str(error))
+        except Exception as error:  # of the client of an object store
+            return Item(photo, error=f"{photo.name} cannot be read ({type(error).__name__}: {summarise(error)}).")
 
 
 class Network:
