@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import draw_portrait
+from conftest import draw_portrait, run_here
 from PIL import Image
 
 pytest.importorskip("ray")
@@ -19,7 +19,7 @@ parquet = pytest.importorskip("pyarrow.parquet")
 import pyarrow  # noqa: E402
 
 from hairseg.cluster.output import Output  # noqa: E402
-from hairseg.cluster.predict import Run  # noqa: E402
+from hairseg.cluster.predict import Finished, Run  # noqa: E402
 from hairseg.cluster.sources import Ids, Source, name_targets  # noqa: E402
 from hairseg.cluster.workers import AllStages, Job, NetworkStage, ReadStage, WriteStage, network_files  # noqa: E402
 from hairseg.errors import InputError  # noqa: E402
@@ -195,3 +195,31 @@ def test_a_million_ids_take_8_megabytes():
     ids = Ids(str(index) for index in range(0, 100_000, 2))
     assert len(ids) == 50_000 and ids._hashes.nbytes == 400_000
     assert all((str(index) in ids) == (index % 2 == 0) for index in range(1000))
+
+
+@pytest.mark.parametrize(
+    "words,address",
+    [(["--cluster"], ""), (["--cluster", "auto"], "auto"), (["--cluster", "10.0.0.1:6379"], "10.0.0.1:6379")],
+)
+def test_the_command(words, address, small_repository, tmp_path, monkeypatch):
+    """An address may be omitted, also before the source."""
+    draw(tmp_path / "photos", "a.png", "b.png")
+    (tmp_path / "photos" / "c.png").write_bytes(b"\x89PNG")
+    addresses = []
+
+    def process_here(run: Run, address: str) -> list[Finished]:
+        addresses.append(address)
+        return [Finished(report["photos"], pickle.loads(report["errors"])) for report in process(run)]
+
+    monkeypatch.setattr(Run, "process", process_here)
+    words = ["predict", *words, tmp_path / "photos", "--output", tmp_path / "out", "--repo", small_repository]
+    lines = run_here("-m", "hairseg", *words, "--format", "parquet", rc=1).stderr.splitlines()
+    assert addresses == [address]
+    assert any(line.startswith(f"error: {tmp_path}/photos/c.png is not a picture") for line in lines)
+    assert lines[-1] == "2 photos done, 0 skipped, 1 unreadable"
+    (path,) = (tmp_path / "out").glob("part-*.parquet")
+    assert parquet.read_table(path)["id"].to_pylist() == ["a.png", "b.png", "c.png"]
+    lines = run_here("-m", "hairseg", *words, "--format", "parquet").stderr.splitlines()
+    assert lines[-1] == "0 photos done, 3 skipped, 0 unreadable"
+    assert "1 settings differ" in run_here("-m", "hairseg", *words, rc=2).stderr
+    assert "takes one source" in run_here("-m", "hairseg", *words, tmp_path, rc=2).stderr
