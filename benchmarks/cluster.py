@@ -50,7 +50,7 @@ def start_nodes(count: int) -> Iterator[str]:
     try:
         for _ in range(count):
             cluster.add_node(num_cpus=1, object_store_memory=OBJECT_STORE)
-        yield cluster.address
+        yield str(cluster.address)
     finally:
         cluster.shutdown()
 

@@ -36,9 +36,9 @@ def connect(address: str = "") -> Iterator[Any]:
         raise InputError("--cluster needs Ray.", remedy='Install it with pip install "hairseg[cluster]".') from None
     was_connected = ray.is_initialized()
     if not was_connected:
-        options = {"include_dashboard": False} if address == LOCAL else {}
         try:
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
+            has_dashboard = False if address == LOCAL else None
+            ray.init(address, include_dashboard=has_dashboard, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise InputError(
                 f"The cluster {address} cannot be reached ({summarise(error)}).",

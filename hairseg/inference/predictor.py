@@ -176,7 +176,7 @@ class HairPredictor:
             for start in range(0, len(crops), size)
             for logits in self._forward(network, crops[start : start + size])
         ]
-        predictions = []
+        predictions: list[TwoPassPrediction] = []
         for logits, shape, found in zip(coarse, shapes, windows, strict=True):
             own, zoomed = zoomed[: len(found)], zoomed[len(found) :]
             predictions.append(merge_passes(shape, self.config.image_size, logits, found, own))
