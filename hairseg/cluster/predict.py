@@ -89,7 +89,7 @@ class Run:
             here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
                 ray.get_runtime_context().get_node_id(), soft=True
             )
-            units = ray.data.from_items([{}]).flat_map(list_units, num_cpus=0, scheduling_strategy=here)
+            units = ray.data.from_items([{"run": number}]).flat_map(list_units, num_cpus=0, scheduling_strategy=here)
             try:
                 for row in _pipeline(ray, units, job).iter_rows():
                     yield Finished(row["photos"], pickle.loads(row["errors"]))
