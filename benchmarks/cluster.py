@@ -27,7 +27,6 @@ import numpy as np
 import torch
 from common import create_parser, report, run
 from folder import VARIANT, write_photos
-from ray.cluster_utils import Cluster
 
 from hairseg.cli.app import invoke
 from hairseg.cluster.predict import Run
@@ -45,6 +44,8 @@ OBJECT_STORE = 200 << 20  # bytes per node
 @contextmanager
 def start_nodes(count: int) -> Iterator[str]:
     """Start a head without cores and nodes with one core each; yield their address."""
+    from ray.cluster_utils import Cluster
+
     options = {"include_dashboard": False, "object_store_memory": OBJECT_STORE, "node_ip_address": "127.0.0.1"}
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **options})
     try:

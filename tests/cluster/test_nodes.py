@@ -13,8 +13,6 @@ from conftest import draw_portrait, run_here
 from PIL import Image
 
 pytest.importorskip("ray")
-os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # read by `import ray`
-
 from ray.cluster_utils import Cluster
 
 from hairseg.cluster.predict import Run

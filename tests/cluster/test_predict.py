@@ -13,7 +13,6 @@ import pytest
 from conftest import draw_portrait, run_here
 from PIL import Image
 
-pytest.importorskip("ray")
 parquet = pytest.importorskip("pyarrow.parquet")
 
 import pyarrow  # noqa: E402
