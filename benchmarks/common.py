@@ -89,12 +89,16 @@ def wall_and_cpu_seconds() -> np.ndarray:
     return np.array([time.perf_counter(), time.process_time()])
 
 
+def find_free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 @contextmanager
 def serve() -> Iterator[tuple[str, int]]:
     """Run `python app.py` and yield the page's address and process ID."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = find_free_port()
     process = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=PROJECT, stdout=subprocess.DEVNULL)
     try:
         for _ in range(600):

@@ -6,7 +6,8 @@
 
 The parts: the rate of a large matrix product, and training steps of DeepLabV3-ResNet101 relative to it; the time of the
 paper's pretrained run; time and AUROC of the paper's random-init run on the data; mixed precision against float32 over
-seeds; whether training waits for augmented photos; memory; and photos per second when serving.
+seeds; whether training waits for augmented photos; memory; and photos per second when serving, in batches of fixed
+sizes and with forward passes that threads share, as on the page.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -33,8 +35,10 @@ from hairseg.data.datasets import SPLITS, find_pairs
 from hairseg.data.decoded import PhotoArrays, load_arrays
 from hairseg.data.rendering import RenderBatch, render
 from hairseg.files import write_json
+from hairseg.inference.batching import Batcher
+from hairseg.inference.predictor import run_network
 from hairseg.networks.backbones import BACKBONES, build_model
-from hairseg.networks.devices import autocast, select_device
+from hairseg.networks.devices import autocast, prepare_for_inference, select_device
 from hairseg.networks.preprocessing import Preprocessing
 from hairseg.paper import PAPER_AUROC
 from hairseg.training.batches import epoch_loader
@@ -242,12 +246,32 @@ class GpuBenchmark:
                 results[f"{backbone}, batch {batch_size}"] = round(batch_size / median, 1)
         return results
 
+    def shared_passes(self) -> dict[str, Any]:
+        """Photos per second of one network for 1 and 16 threads, each of which sends one photo at a time."""
+        results, photos = {}, 2 if self.trial else 50
+        square = torch.randn(1, 3, self.size, self.size, device=self.device)
+        for backbone in ("efficientnet_lite0", self.backbone):
+            network = prepare_for_inference(build_model(backbone).eval(), self.device)
+            batcher = Batcher(run_network)
+
+            def send(count: int, batcher: Batcher = batcher, network: torch.nn.Module = network) -> None:
+                for _ in range(count):
+                    batcher(network, square)
+
+            for threads in (1, 16):
+                with ThreadPoolExecutor(threads) as pool:
+                    visit = partial(pool.map, send, [photos] * threads)
+                    median = self.median_seconds(lambda visit=visit: list(visit()), 1 if self.trial else 5, 1)
+                results[f"{backbone}, {threads} threads"] = round(threads * photos / median, 1)
+        return results
+
 
 PARTS = (
     "matrix_product",
     "steps",
     "memory",
     "serving",
+    "shared_passes",
     "augmentation",
     "paper_pretrained_time",
     "paper_random",

@@ -29,16 +29,16 @@ def draw_hair(side: int) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(photo, 0, 255).astype(np.uint8), alpha
 
 
-def replace_hue(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def replace_hue(photo: np.ndarray, alpha: np.ndarray, colour: str = COLOUR) -> np.ndarray:
     """Replace hue and saturation in HSV."""
     hsv = cv2.cvtColor(photo, cv2.COLOR_RGB2HSV)
-    hsv[..., :2] = cv2.cvtColor(np.array([[parse_colour(COLOUR)]], np.uint8), cv2.COLOR_RGB2HSV)[..., :2]
+    hsv[..., :2] = cv2.cvtColor(np.array([[parse_colour(colour)]], np.uint8), cv2.COLOR_RGB2HSV)[..., :2]
     return blend(photo, cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), alpha)
 
 
-def overlay(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def overlay(photo: np.ndarray, alpha: np.ndarray, colour: str = COLOUR) -> np.ndarray:
     """Blend with the colour at half opacity."""
-    return blend(photo, np.array(parse_colour(COLOUR), np.float32), 0.5 * alpha)
+    return blend(photo, np.array(parse_colour(colour), np.float32), 0.5 * alpha)
 
 
 def blend(photo: np.ndarray, other: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -115,6 +116,19 @@ def is_hidden(path: str | Path) -> bool:
     """
     name = Path(path).name
     return name.startswith(".") or name.lower() in SYSTEM_FOLDERS
+
+
+def ignores_case(folder: Path) -> bool:
+    """Return whether the file system of a folder is case-insensitive, as on macOS, Windows and USB sticks.
+
+    Creates a temporary file in the folder, or in its nearest existing parent. False if that is not writable.
+    """
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
+    try:
+        with tempfile.NamedTemporaryFile(prefix=".case-", dir=existing) as file:
+            return Path(file.name.replace(".case-", ".CASE-")).exists()
+    except OSError:
+        return False
 
 
 @cache

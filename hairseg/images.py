@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -45,9 +46,13 @@ TRANSPOSE_BY_ORIENTATION = {  # EXIF orientation -> operation that makes the pic
 # Headers of the HEIF boxes that rotate or mirror an image (ISO/IEC 23008-12, 6.5.10 and 6.5.12).
 HEIF_TRANSFORMATIONS = (b"\0\0\0\x09irot", b"\0\0\0\x09imir")
 
-JPEG_END_MARKER = b"\xff\xd9"
+JPEG_START_MARKER, JPEG_END_MARKER = b"\xff\xd8", b"\xff\xd9"
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 
 NEW_SUBFILE_TYPE, PHOTOMETRIC, DNG_VERSION = 254, 262, 50706  # TIFF tags
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 RAW_PHOTOMETRICS = (32803, 34892)  # colour filter array, linear raw
 
 ROUNDING_TOLERANCE = 1e-3  # by which resampling may leave [0, 1]
@@ -76,7 +81,9 @@ def readable_suffixes() -> frozenset[str]:
 
 
 def load_photo(
-    source: str | Path | bytes | BinaryIO | Image.Image, name: str | None = None, longer_side: int | None = None
+    source: str | os.PathLike[str] | bytes | BinaryIO | Image.Image,
+    name: str | None = None,
+    longer_side: int | None = None,
 ) -> np.ndarray:
     """Read a picture as an upright photo.
 
@@ -104,8 +111,9 @@ def load_photo(
         Traceback (most recent call last):
         hairseg.errors.InputError: photo.jpg is not a file. Check the path.
     """
-    if isinstance(source, str | Path):
-        name = name or Path(source).name
+    if isinstance(source, str | os.PathLike):
+        source = Path(source)
+        name = name or source.name
         if not os.path.isfile(source):
             raise InputError(f"{name:.120} is not a file.", remedy="Check the path.")
     elif not isinstance(source, bytes | Image.Image) and not hasattr(source, "read"):
@@ -256,7 +264,15 @@ def _as_file(source: str | Path | bytes | BinaryIO) -> AbstractContextManager[Bi
 def _open(file: BinaryIO, name: str) -> Image.Image:
     if reason := find_decompression_bomb(file):
         raise InputError(f"{name} {reason}, which takes too long to read.", remedy="Save it again as JPEG.")
-    image = Image.open(file, formats=readable_formats())
+    try:
+        image = Image.open(file, formats=readable_formats())
+    except UnidentifiedImageError:
+        file.seek(0)
+        if file.read(4) not in TIFF_SIGNATURES:
+            raise
+        # Floating-point colour is one: the file does not record whether it is linear or sRGB.
+        problem = f"{name} is broken, or a TIFF file in an unsupported pixel format."
+        raise InputError(problem, remedy="Export it as JPEG.") from None
     if image.format == "TIFF" and _is_camera_raw(image):
         raise InputError(
             f"{name} is a camera raw file, of which only a thumbnail can be read.", remedy="Export it as JPEG."
@@ -277,14 +293,32 @@ def _is_camera_raw(image: Any) -> bool:
 def _decode(file: BinaryIO, name: str, longer_side: int | None) -> np.ndarray:
     if not file.seekable():  # such as a download or a pipe
         file = io.BytesIO(file.read())
-    with _open(file, name) as image:
-        try:
+    try:
+        with _open(file, name) as image:
             return _to_rgb(image, name, longer_side)
-        except OSError:
-            if image.format not in ("JPEG", "MPO"):
-                raise
-    file.seek(0)
-    return _decode_unterminated_jpeg(file.read(), name, longer_side)
+    except (InputError, MemoryError, Image.DecompressionBombError):
+        raise
+    except Exception:
+        file.seek(0)
+        content = file.read()
+        if content.startswith(JPEG_START_MARKER):
+            return _decode_unterminated_jpeg(content, name, longer_side)
+        if content.startswith(PNG_SIGNATURE):
+            return _decode_png_without_metadata(content, name)
+        raise
+
+
+def _decode_png_without_metadata(content: bytes, name: str) -> np.ndarray:
+    """Decode a PNG without its metadata, which Pillow refuses if it is malformed or contains megabytes of text."""
+    chunks, start = [PNG_SIGNATURE], len(PNG_SIGNATURE)
+    while start + 8 <= len(content):
+        size, kind = struct.unpack_from(">I4s", content, start)
+        end = start + size + 12
+        if kind in PNG_PIXEL_CHUNKS:
+            chunks.append(content[start:end])
+        start = end
+    with Image.open(io.BytesIO(b"".join(chunks)), formats=["PNG"]) as image:
+        return _to_rgb(image, name)
 
 
 def _decode_unterminated_jpeg(content: bytes, name: str, longer_side: int | None) -> np.ndarray:
@@ -315,13 +349,15 @@ def _to_rgb(image: Image.Image, name: str, longer_side: int | None = None) -> np
         width, height = (max(1, side * longer_side // max(image.size)) for side in image.size)
         image.draft(None, (width, height))
     transpose = TRANSPOSE_BY_ORIENTATION.get(_orientation(image))
-    profile = image.info.get("icc_profile")
+    image_format, profile = image.format, image.info.get("icc_profile")
     if transpose is not None:
         image = image.transpose(transpose)
     if image.mode.startswith("I") or image.mode == "F":
         image = Image.fromarray(_to_8_bits(np.asarray(image)))
     if image.has_transparency_data:
         image = image.convert("RGBA")
+        if image_format == "BMP" and image.getchannel("A").getextrema() == (0, 0):
+            image.putalpha(255)  # most programs ignore the fourth channel of a BMP and leave it 0
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     image = image.convert("RGB") if image.mode != "RGB" else image
     return np.array(_to_srgb(image, profile) if profile else image)

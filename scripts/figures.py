@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 
 from hairseg import HairPredictor, HairRecolourer, RecolourSettings, load_photo
 from hairseg.images import alpha_to_grey
+from hairseg.recolouring.matting import matte_edges
 
 PROJECT = Path(__file__).parents[1]
 PICTURES = PROJECT / "docs" / "pictures"
@@ -59,6 +60,13 @@ def dye(predictor: HairPredictor, photo: np.ndarray) -> Image.Image:
     return tiles(photo, np.array(on_grey), recolourer.recolour("burgundy"), recolourer.recolour("light blond", ombre))
 
 
+def hairline(predictor: HairPredictor, photo: np.ndarray, window: tuple[slice, slice]) -> Image.Image:
+    """A window of the photo, its alpha before and after matting, and its hair dyed platinum."""
+    alpha = predictor.alphas(photo)["pretrained"]
+    matted, dyed = matte_edges(photo, alpha), HairRecolourer(photo, alpha).recolour("platinum")
+    return tiles(photo[window], alpha_to_grey(alpha[window]), alpha_to_grey(matted[window]), dyed[window])
+
+
 def main() -> None:
     """Draw all pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -66,10 +74,14 @@ def main() -> None:
     photos = parser.parse_args().photos
     predictor = HairPredictor.from_pretrained()
     small_head = load_photo(EXAMPLES / "astronaut-whole.jpg")
-    curls, waves = load_photo(photos / "058-curls-in-profile.jpg"), load_photo(photos / "083-long-red-waves.jpg")
+    curls, waves, bob = (
+        load_photo(photos / name)
+        for name in ("058-curls-in-profile.jpg", "083-long-red-waves.jpg", "081-black-bob.jpg")
+    )
     pictures = {
         "coarse-and-zoomed-pass": coarse_and_zoomed(predictor, small_head),
         "refinement": refinement(predictor, curls, np.s_[0:360, 600:960]),
+        "hairline": hairline(predictor, bob, np.s_[10:250, 260:500]),
         "dye": dye(predictor, waves),
     }
     for name, picture in pictures.items():

@@ -24,6 +24,9 @@ sys.path.insert(0, str(PROJECT))  # works without an installed package
 from hairseg.paper import PAPER_AUROC  # noqa: E402
 from hairseg.repository import BUNDLED, ModelRepository  # noqa: E402
 from hairseg.repository.dataset_names import dataset_name  # noqa: E402
+from hairseg.repository.leaderboard import format_percentage, format_score  # noqa: E402
+from hairseg.repository.metrics import Metrics  # noqa: E402
+from hairseg.repository.photo_types import AGREEMENT_NOTE, FRAMING_NAMES  # noqa: E402
 from hairseg.training.recipes import RECIPES  # noqa: E402
 
 DOCS = PROJECT / "docs"
@@ -35,17 +38,9 @@ PAGES = ("results.md", "reproduction.md", "performance.md", "scaling.md")
 # Prices of Hugging Face Spaces in dollars per hour, https://huggingface.co/docs/hub/spaces-gpus, November 2026.
 PRICES = {"cpu_upgrade": 0.03, "l4": 0.80}
 
+FRAMINGS = {size: name.partition(": ")[2] for size, name in FRAMING_NAMES.items()} | {"1/1": "the whole picture"}
+
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
-
-
-def score(value: float | None) -> str:
-    """Format a score with four digits; None is a dash."""
-    return "-" if value is None else f"{value:.4f}"
-
-
-def percent(fraction: float | None) -> str:
-    """Format a fraction as a percentage with two decimals; None is a dash."""
-    return "-" if fraction is None else f"{100 * fraction:.2f} %"
 
 
 def significant(value: float, digits: int = 2) -> str:
@@ -74,6 +69,7 @@ def count_parameters(weights: Path) -> int:
 def context() -> dict[str, Any]:
     """Collect the values that the templates use."""
     repository, weights = ModelRepository(BUNDLED), BUNDLED / "pretrained" / "model.safetensors"
+    results = {path.stem.replace("-", "_"): read_json(path) for path in sorted(RESULTS.glob("*.json"))}
     return {
         "metrics": repository.metrics(),
         "config": repository.config,
@@ -82,7 +78,10 @@ def context() -> dict[str, Any]:
         "parameters": count_parameters(weights),
         "megabytes": weights.stat().st_size / 1e6,
         "prices": PRICES,
-        "results": {path.stem.replace("-", "_"): read_json(path) for path in sorted(RESULTS.glob("*.json"))},
+        "framings": FRAMINGS,
+        "agreement_note": AGREEMENT_NOTE,
+        "results": results,
+        "peer_metrics": Metrics.model_validate(results["peers"]["scores"]) if "peers" in results else None,
     }
 
 
@@ -95,8 +94,8 @@ def render(name: str, values: dict[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    filters = (score, percent, significant, duration)
-    environment.filters |= {function.__name__: function for function in filters} | {"dataset": dataset_name}
+    environment.filters |= {"score": format_score, "percent": format_percentage, "dataset": dataset_name}
+    environment.filters |= {"significant": significant, "duration": duration}
     return environment.get_template(name).render(values)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT
 
-from hairseg.files import DISK_FULL, STALE_SECONDS, WriteError, atomic_write, write_bytes, write_json
+from hairseg.files import DISK_FULL, STALE_SECONDS, WriteError, atomic_write, ignores_case, write_bytes, write_json
 
 
 def test_existing_file_is_kept_until_the_new_one_is_complete(tmp_path):
@@ -143,3 +143,12 @@ def test_folder_is_listed_once_per_process(tmp_path, monkeypatch):
     for number in range(5):
         write_json(tmp_path / f"{number}.json", number)
     assert listed == [tmp_path]
+
+
+def test_disks_that_ignore_case_are_recognised(tmp_path):
+    (tmp_path / "name").touch()
+    is_ignored = (tmp_path / "NAME").exists()
+    assert ignores_case(tmp_path) == ignores_case(tmp_path / "new" / "folder") == is_ignored
+    assert [path.name for path in tmp_path.iterdir()] == ["name"]
+    if sys.platform == "linux":
+        assert not ignores_case(Path("/proc"))  # in which no file can be created

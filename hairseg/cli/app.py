@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 from hairseg import __version__
 from hairseg.cli import hub
 from hairseg.cli.evaluate import evaluate
+from hairseg.cli.label import label
 from hairseg.cli.models import models
 from hairseg.cli.options import MultiValueCommand
 from hairseg.cli.predict import predict
@@ -34,7 +35,7 @@ class Verbs(TyperGroup):
 
 
 app = typer.Typer(cls=Verbs, rich_markup_mode=None, pretty_exceptions_enable=False)
-for verb in (predict, serve, train, evaluate, models):
+for verb in (predict, serve, label, train, evaluate, models):
     app.command(cls=MultiValueCommand)(verb)
 app.add_typer(hub.app, name="hub")
 

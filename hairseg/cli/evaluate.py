@@ -1,4 +1,4 @@
-"""`hairseg evaluate`: score a model repository on a data set."""
+"""`hairseg evaluate`: score a model repository on data sets."""
 
 import os
 from contextlib import ExitStack
@@ -12,7 +12,10 @@ from hairseg.errors import InputError, raise_if_unknown
 
 
 def evaluate(
-    data: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the data set.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(metavar="FOLDER...", help="Folders of the data sets. Figures show the first one."),
+    ],
     dataset: Annotated[str, typer.Option(metavar="LAYOUT", help="Layout of the data set; auto: detect it.")] = "auto",
     scenes: Annotated[
         list[Path] | None,
@@ -35,15 +38,16 @@ def evaluate(
         "runs/evaluation"
     ),
 ) -> None:
-    """Score a model repository on a data set.
+    """Score a model repository on one or more data sets, and by type of photo over all of them.
 
     \b
     Examples:
       hairseg evaluate --data CelebAMask-HQ
+      hairseg evaluate --data CelebAMask-HQ Figaro1k street --scenes BSDS500 animals
       hairseg evaluate --data Figaro1k --repo runs/resnet101-paper --output runs/figaro1k
       hairseg evaluate --data /shared/CelebAMask-HQ --cluster auto
     """
-    from hairseg.data.datasets import LAYOUTS, find_pairs, find_scenes, load_scenes
+    from hairseg.data.datasets import LAYOUTS, find_datasets, find_scenes, load_scenes
     from hairseg.data.decoded import load_arrays
     from hairseg.evaluation.evaluate import evaluate as score
     from hairseg.evaluation.report import format_report
@@ -54,10 +58,11 @@ def evaluate(
 
     torch_device = select_device(device)
     raise_if_unknown("--dataset", dataset, ["auto", *LAYOUTS])
-    name, pairs = find_pairs(data, dataset, include_hairless)
-    pairs = [pair for pair in pairs if split in (pair.split, "all")]
-    if not pairs:
-        raise InputError(f"{data} has no photos in the {split} split.", remedy="Try --split all.")
+    datasets = find_datasets(data, dataset, include_hairless)
+    datasets = {name: [pair for pair in pairs if split in (pair.split, "all")] for name, pairs in datasets.items()}
+    for folder, pairs in zip(data, datasets.values(), strict=True):
+        if not pairs:
+            raise InputError(f"{folder} has no photos in the {split} split.", remedy="Try --split all.")
     scene_pairs = [pair for pair in find_scenes(*(scenes or [])) if split in (pair.split, "all")]
     if scenes and not scene_pairs:
         folders = " and ".join(map(str, scenes))
@@ -65,16 +70,18 @@ def evaluate(
     backdrops = load_scenes(scene_pairs)
     folder = resolve(repo or default_repo()).folder
     predictor = HairPredictor(folder, device=torch_device)
-    arrays = load_arrays({name: pairs}, predictor.config.preprocessing, workers)
+    preprocessing = predictor.config.preprocessing
+    arrays = {name: load_arrays({name: pairs}, preprocessing, workers) for name, pairs in datasets.items()}
     repository = ModelRepository(output)
     with ExitStack() as stack:
-        run = None
+        map_parts = map
         if cluster is not None:
             from hairseg.cluster.connect import connect
-            from hairseg.cluster.evaluate import run_on_cluster
+            from hairseg.cluster.evaluate import map_on_cluster
 
-            run = run_on_cluster(stack.enter_context(connect(cluster)), folder, list(predictor.networks), device)
-        metrics = score(predictor, name, split, pairs, arrays, backdrops, repository, run)
+            ray = stack.enter_context(connect(cluster))
+            map_parts = stack.enter_context(map_on_cluster(ray, predictor))
+        metrics = score(predictor, split, datasets, arrays, backdrops, repository, map_parts)
     repository.save_metrics(metrics)
     print(format_report(metrics))
     print(f"written: metrics.json, figures and worst.png in {output}")

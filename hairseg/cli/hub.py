@@ -108,7 +108,10 @@ def space(
         ),
     ],
     private: Private = False,
-    hardware: Annotated[str | None, typer.Option(help="Hardware of the Space, such as cpu-basic or t4-small.")] = None,
+    hardware: Annotated[str | None, typer.Option(help="Hardware of the Space, such as cpu-basic or zero-a10g.")] = None,
+    docker: Annotated[
+        bool, typer.Option("--docker", help="Create a Docker Space from the Dockerfile instead of a Gradio Space.")
+    ] = False,
     secret: Annotated[
         list[str] | None,
         typer.Option(
@@ -125,7 +128,8 @@ def space(
     secrets = dict(map(_read_secret, secret or []))
     from hairseg.hub.space import space as deploy
 
-    deployed = deploy(space, repo, private, hardware=hardware, secrets=secrets)
+    sdk = "docker" if docker else "gradio"
+    deployed = deploy(space, repo, private, hardware=hardware, secrets=secrets, sdk=sdk)
     print(f"deployed: {deployed.url}")
     for name in deployed.need_token:
         print(f"{name} is private. Add a token that can read it as the secret HF_TOKEN in the Space's settings.")

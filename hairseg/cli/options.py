@@ -10,6 +10,9 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
+from hairseg.environment import env
+from hairseg.errors import InputError, quote
+
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 Repo = Annotated[
@@ -27,6 +30,25 @@ Cluster = Annotated[
 ]
 
 ADDRESS = re.compile(r"auto|local|(ray://)?[^/]*:\d+")
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on; by default GRADIO_SERVER_NAME, or 127.0.0.1.")]
+
+Port = Annotated[
+    str | None, typer.Option(metavar="PORT", help="Port to listen on; by default GRADIO_SERVER_PORT, or 7860.")
+]
+
+
+def parse_address(host: str | None, port: str | None) -> tuple[str, int]:
+    """Return the host and port to listen on, with the defaults of `Host` and `Port`.
+
+    Raises:
+        InputError: the port is out of range.
+    """
+    host, port = host or env("GRADIO_SERVER_NAME") or "127.0.0.1", port or env("GRADIO_SERVER_PORT") or "7860"
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise InputError(f"Port {quote(port)} is out of range.", remedy="Choose a --port from 1 to 65535.")
+    is_bare_ipv6 = ":" in host and not host.startswith("[")
+    return f"[{host}]" if is_bare_ipv6 else host, int(port)  # URLs need brackets
 
 
 class MultiValueCommand(TyperCommand):

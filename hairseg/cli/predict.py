@@ -1,6 +1,9 @@
 """`hairseg predict`: write masks, cut-outs and recoloured photos."""
 
+import os
 import sys
+from collections.abc import Iterable, Iterator
+from glob import glob
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -65,29 +68,10 @@ def predict(
         raise InputError("A PHOTO is empty.", remedy="Name a file or a folder.")
     kinds = ["alpha", "cutout", *(["recoloured"] if colour else []), *(["sheet"] if contact_sheet else [])]
     as_parquet = results_format == "parquet"
-    if cluster is None:
-        return _predict_here(
-            photos, Path(output), kinds, colour, settings, as_parquet, skip_existing, variant, repo, device
-        )
-    if len(photos) > 1:
-        raise InputError("--cluster takes one source.", remedy="Name a folder, or a glob in quotes.")
-    return _predict_on_cluster(photos[0], output, kinds, colour, settings, as_parquet, cluster, variant, repo, device)
-
-
-def _predict_here(
-    photos: list[str],
-    output: Path,
-    kinds: list[str],
-    colour: str | None,
-    settings: RecolourSettings,
-    as_parquet: bool,
-    skip_existing: bool,
-    variant: str,
-    repo: str | None,
-    device: str,
-) -> int:
-    found = find_photos(map(Path, photos), output)
-    shards = ShardWriter(output, kinds, resume=skip_existing) if as_parquet else None
+    if cluster is not None:
+        return _predict_on_cluster(cluster, photos, output, as_parquet, kinds, variant, colour, settings, device, repo)
+    found = find_photos(_expand_wildcards(photos), Path(output))
+    shards = ShardWriter(Path(output), kinds, resume=skip_existing) if as_parquet else None
 
     def is_finished(target: Path, photo: Path) -> bool:
         if shards:
@@ -101,12 +85,12 @@ def _predict_here(
         from hairseg.inference.predictor import HairPredictor
         from hairseg.networks.devices import select_device
 
-        folder = resolve(repo or default_repo()).folder
-        predictor = HairPredictor(folder, [variant], select_device(device))
+        predictor = HairPredictor(resolve(repo or default_repo()).folder, [variant], select_device(device))
         results = process_photos(todo, predictor, variant, kinds, colour, settings, len(found), shards)
         is_disabled = len(todo) <= MAX_PHOTOS_WITHOUT_PROGRESS_BAR
-        interval = 0.1 if sys.stderr.isatty() else 30  # a log file gets a new line for each update
-        for result in tqdm(results, total=len(todo), unit="photo", disable=is_disabled, mininterval=interval):
+        for result in tqdm(
+            results, total=len(todo), unit="photo", disable=is_disabled, mininterval=_seconds_between_updates()
+        ):
             if result.error:
                 tqdm.write(f"error: {printable(result.error)}", file=sys.stderr)
                 failed += 1
@@ -117,38 +101,48 @@ def _predict_here(
 
 
 def _predict_on_cluster(
-    source: str,
+    address: str,
+    sources: list[str],
     output: str,
+    as_parquet: bool,
     kinds: list[str],
+    variant: str,
     colour: str | None,
     settings: RecolourSettings,
-    as_parquet: bool,
-    address: str,
-    variant: str,
-    repo: str | None,
     device: str,
+    repo: str | None,
 ) -> int:
+    if len(sources) > 1:
+        raise InputError("--cluster takes one source.", remedy="Name a folder, or a glob in quotes.")
     from hairseg.cluster.predict import Run
     from hairseg.cluster.workers import Job, network_files
     from hairseg.hub.resolve import default_repo, resolve
-    from hairseg.repository import ModelRepository
 
-    folder = resolve(repo or default_repo()).folder
-    threshold = ModelRepository(folder).config.threshold
-    files = network_files(folder, [variant])
-    run = Run(Job(source, output, files, as_parquet, tuple(kinds), variant, threshold, colour, settings, device))
+    files = network_files(resolve(repo or default_repo()).folder, [variant])
+    run = Run(Job(sources[0], output, files, as_parquet, tuple(kinds), variant, colour, settings, device))
     run.count()
     done = failed = 0
-    interval = 0.1 if sys.stderr.isatty() else 30
-    with tqdm(unit="photo", mininterval=interval) as bar:
-        for block in run.process(address):
+    with tqdm(unit="photo", mininterval=_seconds_between_updates()) as bar:
+        for finished in run.process(address):
             bar.total = run.total
-            bar.update(block.photos)
-            for error in block.errors:
+            bar.update(finished.photos)
+            for error in finished.errors:
                 bar.write(f"error: {printable(error)}", file=sys.stderr)
-            failed += len(block.errors)
-            done += block.photos - len(block.errors)
+            failed += len(finished.errors)
+            done += finished.photos - len(finished.errors)
     if not done + failed + run.skipped:
-        raise InputError(f"{source} contains no pictures.", remedy="Choose another folder, glob or data set.")
+        raise InputError(f"{sources[0]} contains no pictures.", remedy="Choose another folder, glob or data set.")
     print(f"{done} photos done, {run.skipped} skipped, {failed} unreadable", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _seconds_between_updates() -> float:
+    """Return the interval of a progress bar, which in a log file gets a new line for each update."""
+    return 0.1 if sys.stderr.isatty() else 30
+
+
+def _expand_wildcards(names: Iterable[str]) -> Iterator[Path]:
+    """Expand wildcards, since the shells of Windows do not."""
+    for name in names:
+        matches = [] if os.path.lexists(name) else sorted(glob(name))
+        yield from map(Path, matches or [name])

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hairseg.cli.options import Device
+from hairseg.cli.options import Device, Host, Port, parse_address
 from hairseg.environment import env
 from hairseg.errors import InputError, quote
 from hairseg.page.launch import MAX_MEGABYTES, launch
@@ -30,12 +30,8 @@ def serve(
             f"HAIRSEG_MEMORY, or {MAX_MEGABYTES}.",
         ),
     ] = None,
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on; by default GRADIO_SERVER_NAME, or 127.0.0.1.")
-    ] = None,
-    port: Annotated[
-        str | None, typer.Option(metavar="PORT", help="Port to listen on; by default GRADIO_SERVER_PORT, or 7860.")
-    ] = None,
+    host: Host = None,
+    port: Port = None,
     share: Annotated[bool, typer.Option("--share", help="Also create a public link, for three days.")] = False,
     auth: Annotated[
         str | None,
@@ -65,23 +61,17 @@ def serve(
         )
     if mcp and find_spec("mcp") is None:
         raise InputError("--mcp needs the package mcp.", remedy="Install it: pip install 'gradio[mcp]'.")
-    host = host or env("GRADIO_SERVER_NAME") or "127.0.0.1"
+    host, port_number = parse_address(host, port)
     launch(
         [name for name in repo or [] if name.strip()] or None,
-        host=f"[{host}]" if ":" in host and not host.startswith("[") else host,  # URLs need brackets around IPv6
-        port=_parse_port(port or env("GRADIO_SERVER_PORT") or "7860"),
+        host=host,
+        port=port_number,
         share=share,
         credentials=auth,
         mcp=mcp,
         device=device,
         max_megabytes=_parse_megabytes(memory or env("HAIRSEG_MEMORY") or str(MAX_MEGABYTES)),
     )
-
-
-def _parse_port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise InputError(f"Port {quote(text)} is out of range.", remedy="Choose a --port from 1 to 65535.")
-    return int(text)
 
 
 def _parse_megabytes(text: str) -> float:

@@ -31,7 +31,6 @@ def connect(address: str = "") -> Iterator[Any]:
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
-        import ray.data
     except ImportError:
         raise InputError("--cluster needs Ray.", remedy='Install it with pip install "hairseg[cluster]".') from None
     was_connected = ray.is_initialized()
@@ -44,22 +43,8 @@ def connect(address: str = "") -> Iterator[Any]:
                 f"The cluster {address} cannot be reached ({summarise(error)}).",
                 remedy="Check the address, and that Ray runs there.",
             ) from None
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         yield ray
     finally:
         if not was_connected:
             ray.shutdown()
-
-
-def configure_data(ray: Any, is_ordered: bool = False) -> None:
-    """Make Ray Data schedule each row as a task of its own, without progress bars of its own.
-
-    Args:
-        ray: the module, connected.
-        is_ordered: return results in the order of the inputs.
-    """
-    context = ray.data.DataContext.get_current()
-    context.target_max_block_size = 1  # bytes; a row is not split, so each becomes a block
-    context.enable_progress_bars = False
-    context.execution_options.preserve_order = is_ordered

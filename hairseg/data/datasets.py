@@ -80,8 +80,8 @@ def _train_or_val(dataset: str, image_id: str) -> str:
 
 
 def _celebamask_hq_pairs(root: Path) -> list[Pair]:
-    photos = _by_id(find_files(root / "CelebA-HQ-img", PHOTO_SUFFIXES))
-    masks = _by_id(
+    photos = index_by_stem(find_files(root / "CelebA-HQ-img", PHOTO_SUFFIXES))
+    masks = index_by_stem(
         (path for path in find_files(root / "CelebAMask-HQ-mask-anno", (".png",)) if path.stem.endswith("_hair")),
         lambda stem: stem.removesuffix("_hair").lstrip("0") or "0",
     )
@@ -114,7 +114,7 @@ def _figaro1k_pairs(root: Path) -> list[Pair]:
 
 def _figaro1k_frames(folder: Path, suffixes: tuple[str, ...], ending: str) -> dict[str, Path]:
     paths = (path for path in find_files(folder, suffixes) if path.stem.endswith(ending))
-    return _by_id(paths, lambda stem: stem.removesuffix(ending))
+    return index_by_stem(paths, lambda stem: stem.removesuffix(ending))
 
 
 def _borza_pairs(root: Path) -> list[Pair]:
@@ -137,12 +137,12 @@ def _folder_pairs(root: Path) -> list[Pair]:
 
 def _match_names(dataset: str, photo_paths: list[Path], mask_paths: list[Path], problem: str) -> list[Pair]:
     """Pair photos and masks of the same base name."""
-    photos, masks = _by_id(photo_paths), _by_id(mask_paths)
+    photos, masks = index_by_stem(photo_paths), index_by_stem(mask_paths)
     raise_if_any(sorted(photos.keys() ^ masks.keys()), problem, "Add the missing files or remove the others.")
     return [Pair(name, photos[name], masks[name], split_of(dataset, name)) for name in sorted(photos)]
 
 
-def _by_id(paths: Iterable[Path], id_of: Callable[[str], str] = str) -> dict[str, Path]:
+def index_by_stem(paths: Iterable[Path], id_of: Callable[[str], str] = str) -> dict[str, Path]:
     """Index files by the id in their stem. Two files of the same id, such as 1.jpg and 1.JPG, are an error."""
     by_id: dict[str, Path] = {}
     duplicates = [path.name for path in paths if by_id.setdefault(id_of(path.stem), path) != path]
@@ -224,6 +224,30 @@ def find_pairs(root: str | Path, layout: str = "auto", include_hairless: bool = 
         )
     check_masks(root, [pair.mask for pair in pairs if pair.mask], LAYOUTS[layout].read_mask)
     return (root.resolve().name if layout == "folder" else layout), pairs
+
+
+def find_datasets(
+    roots: Iterable[str | Path], layout: str = "auto", include_hairless: bool = False
+) -> dict[str, list[Pair]]:
+    """Find the photos and masks of several data sets, by name.
+
+    Args:
+        roots: folders of the data sets.
+        layout: as for `find_pairs`.
+        include_hairless: as for `find_pairs`.
+
+    Raises:
+        InputError: two data sets have the same name, or what `find_pairs` raises.
+    """
+    datasets: dict[str, list[Pair]] = {}
+    for root in roots:
+        dataset, pairs = find_pairs(root, layout, include_hairless)
+        if dataset in datasets:
+            raise InputError(
+                f"{root} is a second data set with the name {dataset}.", remedy="Put its photos into one folder."
+            )
+        datasets[dataset] = pairs
+    return datasets
 
 
 def layout_of(dataset: str) -> Layout:

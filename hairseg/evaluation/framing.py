@@ -1,15 +1,16 @@
 """Scores of photos pasted into larger scenes, and of scenes without people."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 
 import cv2
 import numpy as np
 
 from hairseg.data.datasets import Pair, hash_fraction
 from hairseg.evaluation.full_resolution import load_full_resolution
-from hairseg.evaluation.metrics import MaskCounts
-from hairseg.evaluation.runner import Runner, parts_of, run_here, with_progress
+from hairseg.evaluation.metrics import MaskCounts, bootstrap_interval
+from hairseg.evaluation.parts import Map, split_parts, with_progress
 from hairseg.inference.predictor import HairPredictor
 from hairseg.networks.preprocessing import resize_mask
 from hairseg.repository.metrics import FalseHair, HairlessScores, HairlessType, Scores
@@ -18,9 +19,11 @@ DIVISORS = (1, 2, 3, 5)
 
 CANVAS_SIDE = 1024
 
+Alphas = Callable[[np.ndarray], Mapping[str, np.ndarray]]
+
 
 def score_framing(
-    predictor: HairPredictor, dataset: str, pairs: list[Pair], scenes: list[np.ndarray], run: Runner | None = None
+    predictor: HairPredictor, dataset: str, pairs: list[Pair], scenes: list[np.ndarray], map_parts: Map = map
 ) -> dict[str, dict[str, Scores]]:
     """Score photos whose longer side is 1, 1/2, 1/3 and 1/5 of the side of a larger scene.
 
@@ -29,34 +32,34 @@ def score_framing(
         dataset: the name that `find_pairs` returned.
         pairs: the photos.
         scenes: backdrops, uint8 RGB (height, width, 3), used in turn.
-        run: how to score parts of the photos; by default in this process.
+        map_parts: scores parts of the photos, as `map` does.
 
     Returns:
         Scores by framing ("1/3"), then by variant.
     """
     counts = {divisor: {variant: MaskCounts() for variant in predictor.networks} for divisor in DIVISORS}
-    found = (run or run_here(predictor))(partial(_count_framings, dataset, scenes), parts_of(pairs))
+    numbered = list(enumerate(pairs))
+    found = map_parts(partial(_count, predictor, dataset, scenes), split_parts(numbered))
     for part in with_progress(found, "framing", len(pairs)):
         for divisor, by_variant in part.items():
-            for variant, counted in by_variant.items():
-                counts[divisor][variant].merge(counted)
+            for variant, of_part in by_variant.items():
+                counts[divisor][variant].add_all(of_part)
     return {
-        f"1/{divisor}": {variant: counted.scores() for variant, counted in by_variant.items()}
+        f"1/{divisor}": {variant: found.scores() for variant, found in by_variant.items()}
         for divisor, by_variant in counts.items()
     }
 
 
-def _count_framings(
-    dataset: str, scenes: list[np.ndarray], predictor: HairPredictor, part: tuple[int, Sequence[Pair]]
+def _count(
+    predictor: HairPredictor, dataset: str, scenes: list[np.ndarray], pairs: Sequence[tuple[int, Pair]]
 ) -> dict[int, dict[str, MaskCounts]]:
     counts = {divisor: {variant: MaskCounts() for variant in predictor.networks} for divisor in DIVISORS}
-    first, pairs = part
-    for index, pair in enumerate(pairs, first):
+    for index, pair in pairs:
         photo, mask = load_full_resolution(pair, dataset)
-        for divisor in DIVISORS:
+        for divisor, by_variant in counts.items():
             canvas, canvas_mask = paste_into_scene(photo, mask, scenes[index % len(scenes)], divisor, pair.id)
             for variant, alpha in predictor.alphas(canvas).items():
-                counts[divisor][variant].add(alpha >= predictor.config.threshold, canvas_mask)
+                by_variant[variant].add(alpha >= predictor.config.threshold, canvas_mask)
     return counts
 
 
@@ -92,46 +95,49 @@ def paste_into_scene(
 
 
 def score_hairless(
-    predictor: HairPredictor, scenes: dict[str, list[np.ndarray]], run: Runner | None = None
+    alphas: Alphas, threshold: float, scenes: dict[str, list[np.ndarray]], map_parts: Map = map
 ) -> HairlessScores:
     """Score photos without people by the fraction of pixels labelled as hair, overall and by type.
 
-    Types are sorted, the worst first.
+    Types are sorted by the mean of the first variant, the worst first.
 
     Args:
-        predictor: all its variants are scored; types are ranked by the first one.
+        alphas: returns the alpha of a photo by variant, as `HairPredictor.alphas` does.
+        threshold: alpha from which a pixel is hair.
         scenes: photos by type, uint8 RGB (height, width, 3).
-        run: how to score parts of the photos; by default in this process.
+        map_parts: scores parts of the photos, as `map` does.
     """
+    find_false_hair = partial(_false_hair, alphas, threshold)
     by_type: dict[str, dict[str, list[float]]] = {}
+    pooled: dict[str, list[float]] = {}
     for name, photos in scenes.items():
-        by_type[name] = {variant: [] for variant in predictor.networks}
-        found = (run or run_here(predictor))(_false_hair, parts_of(photos))
-        for part in with_progress(found, f"hairless, {name}", len(photos)):
-            for variant, fractions in part.items():
-                by_type[name][variant] += fractions
-    first = next(iter(predictor.networks))
+        by_type[name] = {}
+        parts = with_progress(map_parts(find_false_hair, split_parts(photos)), f"hairless, {name}", len(photos))
+        for of_photo in chain.from_iterable(parts):
+            for variant, fraction in of_photo.items():
+                by_type[name].setdefault(variant, []).append(fraction)
+                pooled.setdefault(variant, []).append(fraction)
+    first = next(iter(pooled))
     ranked = sorted(by_type, key=lambda name: -float(np.mean(by_type[name][first])))
     kinds = {name: _summarise(by_type[name]) for name in ranked}
-    pooled = {
-        variant: [fraction for found in by_type.values() for fraction in found[variant]]
-        for variant in predictor.networks
-    }
     return HairlessScores(**dict(_summarise(pooled)), kinds=kinds)
 
 
-def _false_hair(predictor: HairPredictor, part: tuple[int, Sequence[np.ndarray]]) -> dict[str, list[float]]:
-    fractions: dict[str, list[float]] = {variant: [] for variant in predictor.networks}
-    for photo in part[1]:
-        for variant, alpha in predictor.alphas(photo).items():
-            fractions[variant].append(float(np.mean(alpha >= predictor.config.threshold)))
-    return fractions
+def _false_hair(alphas: Alphas, threshold: float, photos: Sequence[np.ndarray]) -> list[dict[str, float]]:
+    return [
+        {variant: float(np.mean(alpha >= threshold)) for variant, alpha in alphas(photo).items()} for photo in photos
+    ]
 
 
 def _summarise(fractions: dict[str, list[float]]) -> HairlessType:
     return HairlessType(
         images=len(next(iter(fractions.values()))),
         variants={
-            variant: FalseHair(mean=float(np.mean(found)), worst=max(found)) for variant, found in fractions.items()
+            variant: FalseHair(
+                mean=float(np.mean(found)),
+                worst=max(found),
+                mean_interval=bootstrap_interval(found, np.ones(len(found))),
+            )
+            for variant, found in fractions.items()
         },
     )

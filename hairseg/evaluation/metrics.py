@@ -7,6 +7,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.metrics import auc, precision_recall_curve, roc_curve
 from torch import nn
 
@@ -25,6 +26,9 @@ BOUNDARY_FRACTION = 0.02
 RELIABILITY_BINS = 15
 
 MAX_ROC_POINTS = 200
+
+RESAMPLES = 1000  # for a bootstrap interval
+MIN_PHOTOS_FOR_INTERVAL = 5
 
 
 def f1_and_iou(true_positives: int, false_positives: int, false_negatives: int) -> tuple[float | None, float | None]:
@@ -80,20 +84,20 @@ class PixelCounts:
         error = (torch.sigmoid(logits.float()) - hair) * keep
         self.squared_error += error.square().sum(dtype=torch.float64)
 
-    def merge(self, other: "PixelCounts") -> None:
+    def add_all(self, other: "PixelCounts") -> None:
         """Add the pixels of other counts."""
-        self.histogram += other.histogram.to(self.device)
-        self.squared_error += other.squared_error.to(self.device)
+        self.histogram += other.histogram
+        self.squared_error += other.squared_error
 
-    def __getstate__(self) -> tuple[np.ndarray, np.ndarray, float]:
+    def __getstate__(self) -> tuple[str, np.ndarray, np.ndarray, float]:
         histogram = self.histogram.view(-1).cpu().numpy()
-        occupied = np.flatnonzero(histogram)
-        return occupied, histogram[occupied], float(self.squared_error)
+        occupied = np.flatnonzero(histogram)  # a small part of the bins
+        return str(self.device), occupied, histogram[occupied], float(self.squared_error)
 
-    def __setstate__(self, state: tuple[np.ndarray, np.ndarray, float]) -> None:
-        self.__init__()
-        occupied, counts, squared_error = state
-        self.histogram.view(-1)[torch.from_numpy(occupied)] = torch.from_numpy(counts)
+    def __setstate__(self, state: tuple[str, np.ndarray, np.ndarray, float]) -> None:
+        self.device, occupied, counts, squared_error = state
+        self.__post_init__()
+        self.histogram.view(-1)[torch.from_numpy(occupied)] = torch.from_numpy(counts).to(self.device)
         self.squared_error += squared_error
 
     def scores(self) -> "PixelScores":
@@ -254,16 +258,45 @@ def _crop_to_labels(prediction: np.ndarray, mask: np.ndarray) -> tuple[np.ndarra
     return (prediction & labelled)[region], mask[region] == 1
 
 
+def bootstrap_interval(numerators: ArrayLike, denominators: ArrayLike) -> tuple[float, float] | None:
+    """Compute the 95 % percentile bootstrap interval of sum(numerators) / sum(denominators) over photos.
+
+    B. Efron, "Bootstrap Methods: Another Look at the Jackknife", 1979, with `RESAMPLES` resamples of the photos.
+
+    Args:
+        numerators: one per photo.
+        denominators: one per photo.
+
+    Returns:
+        The 2.5th and 97.5th percentile; None for fewer than `MIN_PHOTOS_FOR_INTERVAL` photos, or if all denominators
+        are 0.
+    """
+    terms = np.stack([np.asarray(numerators, float), np.asarray(denominators, float)])
+    photos = terms.shape[1]
+    if photos < MIN_PHOTOS_FOR_INTERVAL or not terms[1].any():
+        return None
+    resampled = np.random.default_rng(0).integers(photos, size=(RESAMPLES, photos))
+    numerator, denominator = terms[:, resampled].sum(2)
+    low, high = np.percentile(numerator[denominator > 0] / denominator[denominator > 0], (2.5, 97.5))
+    return float(low), float(high)
+
+
 @dataclass
 class MaskCounts:
-    """Counts of masks at full resolution. F1 and IoU pool all pixels, Boundary IoU is the mean over photos."""
+    """Counts of masks at full resolution. F1 and IoU pool all pixels, Boundary IoU is the mean over photos.
 
-    true_positives: int = 0
-    false_positives: int = 0
-    false_negatives: int = 0
-    pixels: int = 0
+    Attributes:
+        counts: true positives, false positives, false negatives and labelled pixels of each photo.
+        boundary_ious: Boundary IoU of each photo.
+    """
+
+    counts: list[tuple[int, int, int, int]] = field(default_factory=list)
     boundary_ious: list[float] = field(default_factory=list)
-    f1_per_photo: list[float] = field(default_factory=list)
+
+    @property
+    def pixels(self) -> int:
+        """Number of labelled pixels."""
+        return sum(labelled for *_, labelled in self.counts)
 
     def add(self, prediction: np.ndarray, mask: np.ndarray) -> float | None:
         """Add a photo.
@@ -275,38 +308,38 @@ class MaskCounts:
         Returns:
             The photo's own F1; None without true hair.
         """
-        self.pixels += int(np.count_nonzero(mask != IGNORE))
+        labelled = int(np.count_nonzero(mask != IGNORE))
         prediction, mask = _crop_to_labels(prediction, mask)
         true_positives = int(np.count_nonzero(prediction & mask))
         false_positives = int(np.count_nonzero(prediction & ~mask))
         false_negatives = int(np.count_nonzero(~prediction & mask))
-        self.true_positives += true_positives
-        self.false_positives += false_positives
-        self.false_negatives += false_negatives
+        self.counts.append((true_positives, false_positives, false_negatives, labelled))
         self.boundary_ious.append(boundary_iou(prediction, mask))
-        f1, _ = f1_and_iou(true_positives, false_positives, false_negatives)
-        if f1 is not None:
-            self.f1_per_photo.append(f1)
-        return f1
+        return f1_and_iou(true_positives, false_positives, false_negatives)[0]
 
-    def merge(self, other: "MaskCounts") -> None:
-        """Add the photos of other counts after these."""
-        self.true_positives += other.true_positives
-        self.false_positives += other.false_positives
-        self.false_negatives += other.false_negatives
-        self.pixels += other.pixels
+    def add_all(self, other: "MaskCounts") -> None:
+        """Add the photos of other counts."""
+        self.counts += other.counts
         self.boundary_ious += other.boundary_ious
-        self.f1_per_photo += other.f1_per_photo
+
+    def f1_per_photo(self) -> list[float | None]:
+        """Return the F1 of each photo; None without true hair."""
+        return [f1_and_iou(*counts)[0] for *counts, _ in self.counts]
 
     def scores(self) -> Scores:
         """Return the scores of all photos so far; those that need true hair are None without any."""
-        f1, iou = f1_and_iou(self.true_positives, self.false_positives, self.false_negatives)
+        true_positives, false_positives, false_negatives, labelled = np.array(self.counts, np.int64).reshape(-1, 4).T
+        f1, iou = f1_and_iou(*(int(column.sum()) for column in (true_positives, false_positives, false_negatives)))
+        f1_per_photo = [found for found in self.f1_per_photo() if found is not None]
+        wrong = false_positives + false_negatives
         return Scores(
             f1=f1,
             iou=iou,
             boundary_iou=None if f1 is None else float(np.mean(self.boundary_ious)),
-            median_f1=float(np.median(self.f1_per_photo)) if self.f1_per_photo else None,
-            false_hair=self.false_positives / max(1, self.pixels),
+            median_f1=float(np.median(f1_per_photo)) if f1_per_photo else None,
+            false_hair=int(false_positives.sum()) / max(1, int(labelled.sum())),
+            f1_interval=None if f1 is None else bootstrap_interval(2 * true_positives, 2 * true_positives + wrong),
+            false_hair_interval=bootstrap_interval(false_positives, labelled),
         )
 
 

@@ -1,8 +1,11 @@
 """Scores of a repository as text."""
 
+from textwrap import fill
+
 from hairseg.paper import PAPER_AUROC
 from hairseg.repository.leaderboard import format_percentage, format_score, format_table
 from hairseg.repository.metrics import DatasetMetrics, Metrics, PhotoType
+from hairseg.repository.photo_types import AGREEMENT_NOTE
 
 VARIANT_COLUMNS = ("variant", "AUROC", "paper", "F1", "IoU", "MSE", "Boundary IoU", "ECE")
 
@@ -12,8 +15,9 @@ FULL_RESOLUTION_COLUMNS = ("full resolution", "variant", "F1", "IoU", "Boundary 
 def format_report(metrics: Metrics) -> str:
     """Format the scores on every data set as text, the paper's AUROC beside ours."""
     parts = [_format_dataset(scored) for scored in (metrics, *metrics.others)]
-    if photo_types := metrics.by_photo_type():
-        parts.append(_format_photo_types(photo_types, list(metrics.variants)))
+    photo_types, variants = metrics.by_photo_type(), list(metrics.variants)
+    if by_people := [found for found in photo_types if not found.is_labelled_by_agreement]:
+        parts.append(_format_photo_types(by_people, variants))
     if metrics.hairless:
         false_hair = [
             f"{variant} {format_percentage(found.mean)}, in the worst {format_percentage(found.worst)}"
@@ -22,6 +26,8 @@ def format_report(metrics: Metrics) -> str:
         parts.append(
             f"pixels labelled as hair in {metrics.hairless.images} photos without people: {'; '.join(false_hair)}"
         )
+    if by_agreement := [found for found in photo_types if found.is_labelled_by_agreement]:
+        parts.append(f"{fill(AGREEMENT_NOTE, 120)}\n{_format_photo_types(by_agreement, variants)}")
     return "\n\n".join(parts)
 
 
@@ -48,12 +54,10 @@ def _format_dataset(metrics: DatasetMetrics) -> str:
 
 def _format_photo_types(photo_types: list[PhotoType], variants: list[str]) -> str:
     columns = [f"{score}, {variant}" for score in ("F1", "false hair") for variant in variants]
-    lines = [
-        [
-            found.label,
-            *(format_score(found.f1.get(variant)) for variant in variants),
-            *(format_percentage(found.false_hair.get(variant)) for variant in variants),
-        ]
-        for found in photo_types
-    ]
-    return format_table(("type of photo, the worst first", *columns), lines, columns)
+    lines = []
+    for found in photo_types:
+        scores = [found.scores(variant) for variant in variants]
+        f1 = [format_score(score.f1, score.f1_interval) for score in scores]
+        false_hair = [format_percentage(score.false_hair, score.false_hair_interval) for score in scores]
+        lines.append([found.label, ", ".join(found.datasets), *f1, *false_hair])
+    return format_table(("type of photo, the worst first", "data sets", *columns), lines, columns)

@@ -12,6 +12,7 @@ from hairseg.repository.config import Config
 from hairseg.repository.dataset_names import dataset_name
 from hairseg.repository.leaderboard import format_percentage, format_score
 from hairseg.repository.metrics import Metrics, Transfer
+from hairseg.repository.photo_types import AGREEMENT_NOTE
 
 TEMPLATE = "model_card.md"
 
@@ -86,6 +87,7 @@ def render_card(config: Config, metrics: Metrics, repo_id: str = "USER/NAME", on
         score=format_score,
         percentage=format_percentage,
         summarise_transfer=summarise_transfer,
+        agreement_note=AGREEMENT_NOTE,
     )
     text = card.content.rstrip("\n") + "\n"
     return f"{text}\n<!-- hairseg: {_checksum(text)} -->\n"

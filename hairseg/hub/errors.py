@@ -131,6 +131,8 @@ def explain(error: BaseException, repo_id: str, revision: str = "main") -> HubEr
     if isinstance(error, TimeoutError) or "timed out" in message:
         problem = f"{hub} did not answer in time ({message})."
         return unavailable(problem, "Try again later, or raise HF_HUB_DOWNLOAD_TIMEOUT.")
+    if isinstance(error, UnicodeEncodeError) or "header value" in message:  # the message would quote the token
+        return HubError("The Hub token is malformed.", LOG_IN)
     if isinstance(error, HTTPError | ConnectionError):
         return unavailable(f"The connection to {hub} failed ({message}).", "Check the network and HF_ENDPOINT.")
     if isinstance(error, OSError) or _is_disk_full(error):

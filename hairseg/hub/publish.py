@@ -51,7 +51,7 @@ def check_push(
     repo_id: str,
     private: bool = False,
     token: str | None = None,
-    repo_type: Literal["model", "space"] = "model",
+    space_sdk: Literal["gradio", "docker"] | None = None,
 ) -> None:
     """Check that a push will be allowed; create the repository if it does not exist.
 
@@ -59,14 +59,14 @@ def check_push(
         repo_id: "user/name".
         private: whether the repository must be private.
         token: a Hub token; by default that of `hf auth login` or HF_TOKEN.
-        repo_type: a Space is created for Gradio.
+        space_sdk: the SDK of a Space; None for a model repository.
 
     Raises:
         InputError: the id is malformed, or a private repository is requested and it is public.
         HubError: there is no token, or it is invalid or may not write there, or the Hub is unavailable.
     """
     check_id(repo_id)
-    api, space_sdk = HfApi(token=token), "gradio" if repo_type == "space" else None
+    api, repo_type = HfApi(token=token), "space" if space_sdk else "model"
 
     def check(_: object) -> None:
         retry_once(api.whoami)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]

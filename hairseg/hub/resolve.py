@@ -137,6 +137,8 @@ def resolve(
     """
     if repo and Path(repo).is_dir():
         return ResolvedRepo(Path(repo))
+    if Path(repo).is_file():
+        raise InputError(f"{repo} is a file.", remedy="Give the folder of the model repository.")
     hub_repo = _HubRepo(*parse_repo_id(repo, revision), token, cache_dir)
     patterns = FILE_PATTERNS if include_card else SERVING_FILES
     try:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from huggingface_hub import HfApi, ModelInfo, SpaceCard, SpaceHardware, constants
 
@@ -19,9 +20,19 @@ SUGGESTED_HARDWARE = "cpu-basic"
 
 PREVIEW = "assets/page.jpg"
 
-REQUIRED_FILES = [CARD_FILE, "requirements.txt", "app.py"]
+REQUIRED_FILES = {
+    "gradio": [CARD_FILE, "requirements.txt", "app.py"],
+    "docker": [CARD_FILE, "Dockerfile", ".dockerignore", "pyproject.toml", "model_card.md"],
+}
 
-SPACE_FILES = [*REQUIRED_FILES, "LICENSE", "assets/**/*", "hairseg/**/*"]
+OTHER_FILES = ["LICENSE", "assets/**/*", "hairseg/**/*"]
+
+DOCKER_METADATA = {
+    "sdk": "docker",
+    "app_port": 7860,
+    **dict.fromkeys(("sdk_version", "python_version", "app_file")),  # only Gradio Spaces have these
+    "preload_from_hub": None,  # the image does not contain the Hub's cache
+}
 
 
 @dataclass(frozen=True)
@@ -44,8 +55,9 @@ def space(
     token: str | None = None,
     hardware: str | None = None,
     secrets: Mapping[str, str] | None = None,
+    sdk: Literal["gradio", "docker"] = "gradio",
 ) -> DeployedSpace:
-    """Create or update the Gradio Space that shows model repositories, from the files of this project.
+    """Create or update the Space that shows model repositories, from the files of this project.
 
     Args:
         space_id: "user/name" of the Space.
@@ -55,6 +67,7 @@ def space(
         token: a Hub token; by default that of `hf auth login` or HF_TOKEN.
         hardware: the Hub's name of the hardware, such as "cpu-basic" or "t4-small"; unchanged by default.
         secrets: the Space's secrets by name, such as HF_TOKEN.
+        sdk: "gradio", which ZeroGPU requires; or "docker", which builds the project's Dockerfile.
 
     Raises:
         InputError: an id is malformed, the hardware is unknown, or a file of the project is missing.
@@ -62,8 +75,8 @@ def space(
     """
     check_id(space_id)
     ids = [parse_repo_id(repo) for repo in repos]
-    files: dict[str, Path | bytes] = {**space_files()}
-    for name in REQUIRED_FILES:
+    files: dict[str, Path | bytes] = {**space_files(sdk)}
+    for name in REQUIRED_FILES[sdk]:
         if name not in files:
             raise InputError(f"{PROJECT / name} is missing.", remedy="Run this from a checkout of the project.")
     if hardware:
@@ -74,8 +87,8 @@ def space(
         with translate_errors(repo_id, revision):
             info = retry_once(api.model_info, repo_id, revision=revision, timeout=timeout)
         models.append((repo_id, revision, info))
-    files[CARD_FILE] = _render_space_card(space_id, models)
-    check_push(space_id, private, token, "space")
+    files[CARD_FILE] = _render_space_card(space_id, models, sdk)
+    check_push(space_id, private, token, sdk)
     with translate_errors(space_id):
         remote_files = {file.rfilename for file in api.space_info(space_id).siblings or []}
         stale_files = {name for name in remote_files if name.startswith("hairseg/")} - files.keys()
@@ -89,22 +102,25 @@ def space(
     return DeployedSpace(f"{constants.ENDPOINT}/spaces/{space_id}", need_token)
 
 
-def space_files() -> dict[str, Path]:
+def space_files(sdk: Literal["gradio", "docker"] = "gradio") -> dict[str, Path]:
     """Return the files of a Space by name: this version of the code, without what Python and Gradio generate."""
     return {
         path.relative_to(PROJECT).as_posix(): path
-        for pattern in SPACE_FILES
+        for pattern in REQUIRED_FILES[sdk] + OTHER_FILES
         for path in PROJECT.glob(pattern)
         if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyi"
     }
 
 
-def _render_space_card(space_id: str, models: Sequence[tuple[str, str, ModelInfo]]) -> bytes:
+def _render_space_card(
+    space_id: str, models: Sequence[tuple[str, str, ModelInfo]], sdk: Literal["gradio", "docker"]
+) -> bytes:
     """Render the Space's README.md: the project's, with the models and the files to preload in its metadata.
 
     Args:
         space_id: "user/name" of the Space.
         models: id, revision and the Hub's information of each model repository.
+        sdk: "gradio" or "docker".
     """
     card = SpaceCard((PROJECT / CARD_FILE).read_text(encoding="utf-8"), ignore_metadata_errors=False)
     metadata = {
@@ -114,9 +130,10 @@ def _render_space_card(space_id: str, models: Sequence[tuple[str, str, ModelInfo
         # The build of a Space has no secrets, so it cannot read private repositories.
         "preload_from_hub": [_preload_entry(*model) for model in models if not model[2].private],
     }
+    if sdk == "docker":
+        metadata |= DOCKER_METADATA
     for name, value in metadata.items():
-        if value:
-            setattr(card.data, name, value)
+        setattr(card.data, name, value or None)  # None is not written
     return str(card).encode()
 
 

@@ -4,18 +4,19 @@ import logging
 import math
 import os
 import threading
+import unicodedata
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import cv2
 
 from hairseg.errors import InputError, printable, raise_if_any, summarise
-from hairseg.files import is_hidden, write_bytes
+from hairseg.files import ignores_case, is_hidden, write_bytes
 from hairseg.images import load_photo, readable_suffixes
 from hairseg.inference.rows import ShardWriter, encode_results, measure_hair
 from hairseg.memory import return_large_arrays_to_system
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from hairseg.inference.predictor import HairPredictor
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 RESULT_KINDS = ("alpha", "cutout", "recoloured", "sheet")
 
@@ -60,7 +63,8 @@ def find_photos(arguments: Iterable[Path], output: Path) -> dict[Path, Path]:
     Returns:
         Target -> photo. A target is the path of the results without suffix (see `result_path`): `output/a/x` for
         `folder/a/x.jpg` if `folder` is an argument. Photos with the same target keep their suffixes:
-        `output/IMG_1.HEIC` and `output/IMG_1.JPG`. The order is that of the arguments; folders are sorted.
+        `output/IMG_1.HEIC` and `output/IMG_1.JPG`. In a case-insensitive output folder, targets that differ in
+        case only are the same. The order is that of the arguments; folders are sorted.
 
     Raises:
         InputError: a folder contains no pictures, or two photos have the same results.
@@ -78,14 +82,19 @@ def find_photos(arguments: Iterable[Path], output: Path) -> dict[Path, Path]:
             subfolder = path.parent.relative_to(argument) if is_folder else Path()
             target = output / subfolder / shorten_name(path.stem)
             photos_by_target.setdefault(target, {}).setdefault(os.path.realpath(path), path)
+    key = _choose_key(photos_by_target, output)
+    groups: dict[Path, list[tuple[Path, Path]]] = {}
+    for target, paths in photos_by_target.items():
+        groups.setdefault(key(target), []).extend((target, path) for path in paths.values())
     photos: dict[Path, Path] = {}
+    photo_by_key: dict[Path, Path] = {}
     conflicts = []
-    for target, same_target in photos_by_target.items():
-        for path in same_target.values():
-            unique = target if len(same_target) == 1 else target.with_name(shorten_name(path.name))
-            if unique in photos:
-                conflicts.append(f"{photos[unique]} and {path}")
-            photos[unique] = path
+    for group in groups.values():
+        for target, path in group:
+            unique = target if len(group) == 1 else target.with_name(shorten_name(path.name))
+            if key(unique) in photo_by_key:
+                conflicts.append(f"{photo_by_key[key(unique)]} and {path}")
+            photos[unique] = photo_by_key[key(unique)] = path
     raise_if_any(
         conflicts, "pairs of photos would have the same results", "Rename them, or choose an output folder for each."
     )
@@ -166,7 +175,7 @@ def process_photos(
             return pictures | measure_hair(alpha >= predictor.config.threshold) if shards else pictures
 
     def process(target: Path, path: Path) -> PhotoResult:
-        row, problem = _catch(segment, path)
+        row, problem = catch_error(segment, path, path)
         if shards:
             shards.add({"id": shards.photo_id(target, path), **row})
         elif not problem:
@@ -188,16 +197,20 @@ def process_photos(
         cv2.setNumThreads(opencv_threads)
 
 
-def _catch(function: Callable[[Path], dict[str, Any]], path: Path) -> tuple[dict[str, Any], str | None]:
-    """Return the row that a function returns for a photo, or a row of its error, and the error."""
+def catch_error(function: Callable[[T], dict[str, Any]], photo: T, name: object) -> tuple[dict[str, Any], str | None]:
+    """Return the row that a function returns for a photo, or a row of its error, and the error.
+
+    Raises:
+        OSError: the other photos would fail, too.
+    """
     try:
-        return function(path), None
-    except OSError:  # the other photos would fail too
+        return function(photo), None
+    except OSError:
         raise
     except InputError as error:
         problem = str(error)
     except Exception as error:
-        problem = f"{path} cannot be processed ({type(error).__name__}: {summarise(error)})."
+        problem = f"{name} cannot be processed ({type(error).__name__}: {summarise(error)})."
     return {"error": problem}, problem
 
 
@@ -271,6 +284,17 @@ def find_files(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
             is_wanted = Path(name).suffix.lower() in suffixes
             if is_wanted and not is_hidden(name) and not name.endswith(RESULT_SUFFIXES):
                 yield Path(parent, name)
+
+
+def _choose_key(targets: Collection[Path], output: Path) -> Callable[[Path], Path]:
+    """Return a function that maps targets which are the same file in the output folder to equal keys."""
+    has_similar = len({_fold_case(target) for target in targets}) < len(targets)
+    return _fold_case if has_similar and ignores_case(output) else lambda target: target
+
+
+def _fold_case(path: Path) -> Path:
+    """Fold case, and normalise Unicode, as case-insensitive file systems may do, too."""
+    return Path(unicodedata.normalize("NFC", str(path)).casefold())
 
 
 def shorten_name(name: str) -> str:

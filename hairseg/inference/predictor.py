@@ -15,7 +15,8 @@ from hairseg.errors import InputError, raise_if_unknown
 from hairseg.hub.publish import push
 from hairseg.hub.resolve import resolve
 from hairseg.images import as_photo
-from hairseg.inference.multiscale import MAX_WINDOWS, TwoPassPrediction, find_zoom_windows, merge_passes
+from hairseg.inference.batching import MAX_BATCH_SIZE, Batcher
+from hairseg.inference.multiscale import TwoPassPrediction, find_zoom_windows, merge_passes
 from hairseg.networks.devices import autocast, prepare_for_inference, select_device
 from hairseg.paper import VARIANTS
 from hairseg.repository import BUNDLED, ModelRepository
@@ -27,12 +28,14 @@ _IMPORTING_PROCESS = os.getpid()
 class HairPredictor:
     """Hair segmentation with the networks of one model repository. Threads may share a predictor.
 
+    On a GPU, photos of several threads share forward passes; see `hairseg.inference.batching`.
+
     A pickled or deep-copied predictor loads the weights from its folder again. On a CPU, a predictor can be used in
     forked processes, such as the workers of a PyTorch DataLoader, where it computes in one thread.
 
     Args:
         folder: a model repository on disk.
-        variants: networks to load; by default all networks of the repository.
+        variants: networks to load, or the name of one; by default all networks of the repository.
         device: device of the networks.
 
     Raises:
@@ -42,6 +45,8 @@ class HairPredictor:
     def __init__(self, folder: str | Path, variants: Iterable[str] | None = None, device: str | torch.device = "cpu"):
         self.folder = Path(folder).absolute()
         repository = ModelRepository(folder)
+        if isinstance(variants, str):
+            variants = [variants]
         self.config: Config = repository.config
         self.device = select_device(str(device))
         if os.getpid() != _IMPORTING_PROCESS:
@@ -50,6 +55,7 @@ class HairPredictor:
             variant: prepare_for_inference(repository.load_network(variant), self.device)
             for variant in (variants or [name for name in VARIANTS if name in self.config.variants])
         }
+        self._forward_pass = run_network if self.device.type == "cpu" else Batcher(run_network)
         self._start_threads()
 
     @classmethod
@@ -70,7 +76,7 @@ class HairPredictor:
         Args:
             repo: a folder, or "USER/NAME" or "USER/NAME@REVISION" on the Hub; the bundled repository by default.
             revision: branch, tag or commit on the Hub.
-            variants: networks to load; by default all networks of the repository.
+            variants: networks to load, or the name of one; by default all networks of the repository.
             device: device of the networks.
             token: access token of the Hub; by default the one that huggingface_hub finds.
             cache_dir: folder of the Hub's cache; by default that of huggingface_hub.
@@ -149,39 +155,6 @@ class HairPredictor:
             name: self._threads.submit(self._predict, network, array, batch) for name, network in self.networks.items()
         }
 
-    def predict_batch(self, photos: Sequence[np.ndarray], variant: str) -> list[TwoPassPrediction]:
-        """Segment several photos in the calling thread, with one coarse pass and as few zoomed passes as possible.
-
-        For one photo, the prediction is that of `submit`. On a GPU, a batch takes hardly longer than one photo.
-
-        Args:
-            photos: uint8 RGB, (height, width, 3) each.
-            variant: name of the network.
-
-        Returns:
-            A prediction per photo, whose `alpha` method returns alpha for the photo at any size.
-
-        Raises:
-            InputError: the variant is not loaded.
-        """
-        raise_if_unknown("The variant", variant, self.networks)
-        self._adapt_to_fork()
-        network, shapes = self.networks[variant], [(photo.shape[0], photo.shape[1]) for photo in photos]
-        coarse = self._forward(network, photos)
-        windows = [find_zoom_windows(logits, shape) for logits, shape in zip(coarse, shapes, strict=True)]
-        crops = [photo[window] for photo, found in zip(photos, windows, strict=True) for window in found]
-        size = max(len(photos), MAX_WINDOWS)
-        zoomed = [
-            logits
-            for start in range(0, len(crops), size)
-            for logits in self._forward(network, crops[start : start + size])
-        ]
-        predictions: list[TwoPassPrediction] = []
-        for logits, shape, found in zip(coarse, shapes, windows, strict=True):
-            own, zoomed = zoomed[: len(found)], zoomed[len(found) :]
-            predictions.append(merge_passes(shape, self.config.image_size, logits, found, own))
-        return predictions
-
     def predict_single_pass(self, photo: ArrayLike, variant: str) -> np.ndarray:
         """Segment one photo with the coarse pass only, in the calling thread: fast enough for video.
 
@@ -204,7 +177,8 @@ class HairPredictor:
 
     def _start_threads(self) -> None:
         # On a CPU, networks in parallel on a part of the cores each are faster than one after the other on all cores.
-        threads = len(self.networks) if self.device.type == "cpu" else 1
+        # On a GPU, the threads wait for a batch that they share.
+        threads = len(self.networks) if self._forward_pass is run_network else MAX_BATCH_SIZE * len(self.networks)
         self._threads = ThreadPoolExecutor(
             threads, "network", torch.set_num_threads, (max(1, torch.get_num_threads() // threads),)
         )
@@ -267,9 +241,20 @@ class HairPredictor:
         """
         if not photos:
             return []
-        with autocast(self.device):
-            logits = network(self._preprocess(photos) if batch is None else batch)
+        logits = self._forward_pass(network, self._preprocess(photos) if batch is None else batch)
         return [
             square[self.config.preprocessing.window(*photo.shape[:2])]
-            for square, photo in zip(logits[:, 0].cpu().numpy(), photos, strict=True)
+            for square, photo in zip(logits, photos, strict=True)
         ]
+
+
+@torch.inference_mode()
+def run_network(network: nn.Module, squares: torch.Tensor) -> np.ndarray:
+    """Return the hair logits of preprocessed photos: float32 (squares, height, width).
+
+    Args:
+        network: as `prepare_for_inference` returns it.
+        squares: float32 (squares, 3, height, width), on the network's device.
+    """
+    with autocast(squares.device):
+        return network(squares)[:, 0].cpu().numpy()

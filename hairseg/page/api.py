@@ -12,7 +12,7 @@ from hairseg.errors import InputError
 from hairseg.images import alpha_to_grey, encode_png
 from hairseg.page.pictures import photo_stem, save_file
 from hairseg.page.security import NOT_UPLOADED, resolve_upload, to_message
-from hairseg.page.store import PhotoStore
+from hairseg.page.store import HairRequest, PhotoStore
 from hairseg.page.workers import Workers
 from hairseg.paper import VARIANTS
 from hairseg.recolouring.palette import PRESETS, parse_colour
@@ -53,7 +53,7 @@ class Endpoints:
 
         def segment() -> tuple[str, str]:
             name = photo_stem(path)
-            alphas = {variant: self._photos.full_size(path, variant, model=model).alpha for variant in VARIANTS}
+            alphas = {variant: self._photos.full_size(HairRequest(path, variant, model)).alpha for variant in VARIANTS}
             files = {
                 variant: save_file(f"{name}-{variant}-mask.png", encode_png(alpha_to_grey(alpha)))
                 for variant, alpha in alphas.items()
@@ -102,7 +102,7 @@ class Endpoints:
         def recolour() -> str:
             settings = read_settings(strength, vividness, lightness, natural_roots, second_mode, second_colour)
             parse_colour(colour)
-            picture = self._photos.full_size(path, variant, model=model).recolour(colour, settings)
+            picture = self._photos.full_size(HairRequest(path, variant, model)).recolour(colour, settings)
             return save_file(f"{photo_stem(path)}-recoloured.png", encode_png(picture))
 
         try:

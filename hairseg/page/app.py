@@ -18,6 +18,7 @@ from starlette.routing import Route
 from hairseg.errors import InputError
 from hairseg.page.api import DEFAULT_VARIANT, NO_SECOND_COLOUR, add_endpoints, build_slider
 from hairseg.page.elsewhere import build_elsewhere, render_examples
+from hairseg.page.health import Health
 from hairseg.page.live.live import build_live
 from hairseg.page.models import build_models, render_models
 from hairseg.page.preview import TITLE, LinkPreview
@@ -69,10 +70,12 @@ SLIDER_LABELS = {
 class HairPage(Page):
     """The page; `launch` adds `launch_options`."""
 
+    health: Health
+
     def launch(self, *args: Any, **options: Any) -> Any:
         """Serve the page; see `gr.Blocks.launch`."""
         disable_reloader()
-        return super().launch(*args, **{**launch_options(), **options})
+        return super().launch(*args, **{**launch_options(self.health), **options})
 
 
 def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Sequence[str] = ()) -> HairPage:
@@ -129,7 +132,7 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
             except InputError as error:
                 raise gr.Error(str(error), print_exception=False) from None
             return [
-                render_models(models, name),
+                *render_models(models, name),
                 *render_scores(chosen.repository, chosen.metrics),
                 *render_examples(models, name, page_address(request)),
             ]
@@ -137,10 +140,11 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
         def render_step(step: Any, name: Any) -> str:
             return read_or_default(lambda: render_transfer(models.find(name).metrics, step), "")
 
-        shown = [board, *scores, *code]
+        shown = [*board, *scores, *code]
         gr.on([page.load, model.change], render_model, model, shown, **SERVER_EVENT)
         _, steps, transfer, *_ = scores
         steps.change(render_step, [steps, model], transfer, **SERVER_EVENT)
+    page.health = Health(models)
     return page.queue(max_size=MAX_QUEUED_CALLS)
 
 
@@ -180,20 +184,20 @@ def build_settings() -> list[Any]:
 
 @cache
 def module_files() -> dict[str, Path]:
-    """Return the scripts and example photos by their path below `modules_path`."""
-    paths = [FOLDER / "tabs.js", *FOLDER.glob("studio/*.js"), *FOLDER.glob("live/*.js"), *FOLDER.glob("examples/*.jpg")]
+    """Return the scripts, stylesheets and example photos by their path below `modules_path`."""
+    paths = [path for path in FOLDER.rglob("*") if path.suffix in (".js", ".css", ".jpg")]
     return {path.relative_to(FOLDER).as_posix(): path for path in sorted(paths)}
 
 
 @cache
 def modules_path() -> str:
-    """Return the URL path of scripts and examples. It contains a hash, so that browsers can cache them for ever."""
+    """Return the URL path of `module_files`. It contains a hash, so that browsers can cache them for ever."""
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in module_files().values()))
     return f"modules/{digest.hexdigest()[:12]}"
 
 
 async def serve_module(request: Request) -> Response:
-    """Respond with a script, an example photo or its thumbnail."""
+    """Respond with a script, a stylesheet, an example photo or its thumbnail."""
     name, headers = request.path_params["name"], {"Cache-Control": "public, max-age=31536000, immutable"}
     if name in THUMBNAILS:
         return Response(example_thumbnail(THUMBNAILS[name]), headers=headers, media_type="image/jpeg")
@@ -203,14 +207,21 @@ async def serve_module(request: Request) -> Response:
     return FileResponse(path, headers=headers)
 
 
-def launch_options() -> dict[str, Any]:
-    """Return the arguments of `gr.Blocks.launch` that are the same wherever the page is served."""
-    preload = "".join(
-        f'<link rel="modulepreload" href="{modules_path()}/{name}">' for name in module_files() if name.endswith(".js")
+def launch_options(health: Health) -> dict[str, Any]:
+    """Return the arguments of `gr.Blocks.launch` that are the same wherever the page is served.
+
+    Args:
+        health: Responds to /health, which needs no login.
+    """
+    links = {".js": "modulepreload", ".css": "stylesheet"}
+    head = "".join(
+        f'<link rel="{links[path.suffix]}" href="{modules_path()}/{name}">'
+        for name, path in module_files().items()
+        if path.suffix in links
     )
     return {
-        "css_paths": [FOLDER / "studio" / "studio.css", FOLDER / "live" / "live.css"],
-        "head": f'{preload}<script type="module" src="{modules_path()}/tabs.js"></script>',
+        # Stylesheets are linked, since Gradio rewrites selectors in css_paths and drops @property.
+        "head": f'{head}<script type="module" src="{modules_path()}/tabs.js"></script>',
         "footer_links": ["api", "gradio"],
         "run_history": False,
         "favicon_path": FOLDER / "icon.png",
@@ -219,7 +230,7 @@ def launch_options() -> dict[str, Any]:
         "ssr_mode": False,
         "theme": theme(),
         "app_kwargs": {
-            "routes": [Route(f"/{modules_path()}/{{name:path}}", serve_module)],
+            "routes": [Route("/health", health.respond), Route(f"/{modules_path()}/{{name:path}}", serve_module)],
             "middleware": [Middleware(PathAllowlist), Middleware(RequestSizeLimit), Middleware(LinkPreview)],
             "exception_handlers": EXCEPTION_HANDLERS,
         },

@@ -33,6 +33,8 @@ GIB = 1 << 30
 
 PIPE_BYTES = 1 << 20  # capacity of a pipe; with the default of 64 KiB a photo takes 50 reads
 
+ONE_PIXEL = b"GIF89a\1\0\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\1\0\0;"  # for `Decoder.answers`
+
 LARGE_PHOTO_BYTES = 8 << 20  # after a photo of this size, freed memory is returned to the system
 
 SECRET_NAMES = re.compile("TOKEN|AUTH|SECRET|PASSWORD|KEY")  # environment variables withheld from the subprocesses
@@ -83,6 +85,15 @@ class Decoder:
         with suppress(InputError):
             return self._request(source, None, {"count_pixels": True})[0]["pixels"]
         return 0
+
+    def answers(self) -> bool:
+        """Return whether a subprocess reads the size of a picture of one pixel.
+
+        True without a check while all are busy, since each of them is killed if it takes too long.
+        """
+        with suppress(OSError):  # no more subprocesses can be started
+            return self._idle.empty() or self.count_pixels(ONE_PIXEL) == 1
+        return False
 
     def start(self) -> None:
         """Start one subprocess before the first photo needs it."""

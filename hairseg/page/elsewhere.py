@@ -75,7 +75,7 @@ def build_elsewhere(models: ModelRegistry) -> list[gr.Code]:
         The boxes that show the values of `render_examples`, in the same order.
     """
     python, shell, package = render_examples(models, None)
-    options: dict[str, Any] = {"interactive": False}
+    options: dict[str, Any] = {"interactive": False, "wrap_lines": True}  # boxes that scroll would have to be focusable
     gr.Markdown("## From Python, with `pip install gradio_client`")
     from_python_box = gr.Code(python, language="python", elem_id="from-python", label="gradio_client", **options)
     gr.Markdown("## With curl (the last line is the URL of the result)")

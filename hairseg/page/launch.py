@@ -7,9 +7,10 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.request import getproxies_environment
+from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies, getproxies_environment
 
 from hairseg.environment import env
 from hairseg.errors import InputError, printable, quote
@@ -18,6 +19,8 @@ from hairseg.page.store import PhotoStore, temporary_folder
 from hairseg.paper import VARIANTS
 
 if TYPE_CHECKING:
+    import gradio as gr
+
     from hairseg.inference.predictor import HairPredictor
 
 
@@ -70,24 +73,14 @@ def launch(
     photos = PhotoStore(models)
     remove_variables_that_stop_gradio()
     with temporary_folder(photos.evict_older_than):
+        if env("SPACES_ZERO_GPU"):
+            import_module("hairseg.page.zero_gpu")
         from hairseg.page.app import build_page
         from hairseg.page.security import Login
 
         login = Login(credentials) if credentials else None
         page = build_page(photos, notices)
-        try:
-            page.launch(
-                server_name=host,
-                server_port=port,
-                root_path=root_path,
-                share=share,
-                auth=login.check if login else None,
-                mcp_server=mcp,
-                prevent_thread_lock=True,
-                inbrowser=has_desktop(),
-            )
-        except OSError:
-            raise InputError(f"{host}:{port} cannot be used.", remedy="Choose another --port.") from None
+        start(page, host, port, root_path=root_path, share=share, auth=login.check if login else None, mcp_server=mcp)
         with suppress(KeyboardInterrupt):  # while the networks are loaded
             REGULAR.start()
             models.predictor()
@@ -95,6 +88,18 @@ def launch(
     with suppress(OSError):  # a closed pipe
         sys.stdout.flush()
     os._exit(0)  # threads that still work would write photos into a folder that nobody removes
+
+
+def start(page: "gr.Blocks", host: str, port: int, **options: Any) -> None:
+    """Serve a page in the background.
+
+    Raises:
+        InputError: The address cannot be used.
+    """
+    try:
+        page.launch(server_name=host, server_port=port, prevent_thread_lock=True, inbrowser=has_desktop(), **options)
+    except OSError:
+        raise InputError(f"{host}:{port} cannot be used.", remedy="Choose another --port.") from None
 
 
 def parse_root_path(text: str) -> str:
@@ -117,8 +122,14 @@ def parse_root_path(text: str) -> str:
 
 
 def exempt_loopback_from_proxies(host: str) -> None:
-    """Add this machine to `no_proxy`, since Gradio requests its own page when it starts."""
-    if not getproxies_environment():  # any variable would hide the settings of macOS and Windows
+    """Add this machine to `no_proxy`, since Gradio requests its own page when it starts.
+
+    Any proxy variable overrides the settings of macOS and Windows, which are therefore copied to variables.
+    """
+    if not getproxies_environment():
+        system = getproxies()
+        os.environ.update({f"{scheme}_proxy": system[scheme] for scheme in ("http", "https") if system.get(scheme)})
+    if not getproxies_environment():
         return
     exempt = (env("no_proxy") or env("NO_PROXY") or "").split(",")
     if exempt != ["*"]:
@@ -159,7 +170,12 @@ def load(model: ServedModel, device: str, milliseconds_per_photo: dict[str, floa
     from hairseg.networks.devices import select_device
 
     cv2.setNumThreads(1)  # parallelism is across visitors
-    predictor = HairPredictor(model.repository.folder, VARIANTS, select_device(device))
+    if env("SPACES_ZERO_GPU"):
+        from hairseg.page.zero_gpu import ZeroGpuPredictor
+
+        predictor = ZeroGpuPredictor(model.repository.folder)
+    else:
+        predictor = HairPredictor(model.repository.folder, VARIANTS, select_device(device))
     photo = load_photo(WARM_UP_PHOTO)
     predictor.alphas(photo)
     began = time.perf_counter()

@@ -94,7 +94,7 @@ def page_address(scope: Scope) -> str:
     scheme = headers.get("x-forwarded-proto", scope.get("scheme", "http")).split(",")[0]
     host = headers.get("x-forwarded-host", headers.get("host", "127.0.0.1")).split(",")[0]
     origin = f"{scheme}://{host}"
-    if not re.fullmatch(r"[\w:/.\[\]-]+", origin):  # headers are not trusted in markup
+    if not re.fullmatch(r"https?://[\w:.\[\]-]+", origin):  # headers are not trusted in markup
         origin = ""
     root_path = scope["app"].root_path.rstrip("/")
     return root_path if root_path.startswith("http") else origin + root_path

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hairseg.errors import InputError, quote
 from hairseg.page.store import Cache
@@ -86,6 +86,7 @@ class ModelRegistry:
     ):
         self._models = {model.name: model for model in models}
         self.milliseconds_per_photo: dict[str, float] = {}  # by name, measured by `load`
+        self._states: dict[str, Literal["ready", "failed"]] = {}
         self._load = load
         self._loaded = Cache(max_megabytes * 1e6, lambda name: self._models[name].weight_bytes)
 
@@ -94,7 +95,9 @@ class ModelRegistry:
         """Create a registry of one model that is already loaded."""
         from hairseg.hub.resolve import ResolvedRepo
 
-        return cls([ServedModel(predictor.folder.name, ResolvedRepo(predictor.folder))], lambda model: predictor)
+        registry = cls([ServedModel(predictor.folder.name, ResolvedRepo(predictor.folder))], lambda model: predictor)
+        registry.predictor()
+        return registry
 
     @property
     def names(self) -> list[str]:
@@ -128,7 +131,17 @@ class ModelRegistry:
             InputError: No model has this name, or it cannot be loaded.
         """
         model = self.find(name)
-        return self._loaded.get(model.name, lambda: self._load(model))
+        try:
+            predictor = self._loaded.get(model.name, lambda: self._load(model))
+        except Exception:
+            self._states[model.name] = "failed"
+            raise
+        self._states[model.name] = "ready"
+        return predictor
+
+    def state(self) -> Literal["loading", "ready", "failed"]:
+        """Return the state of the default model. It stays "ready" when the model is unloaded to save memory."""
+        return self._states.get(self.find(None).name, "loading")
 
 
 def find_models(repos: Sequence[str] | None = None) -> tuple[list[ServedModel], list[str]]:

@@ -12,6 +12,7 @@ from hairseg.images import encode_jpeg
 from hairseg.page.decoder import REGULAR
 from hairseg.page.pictures import save_file
 from hairseg.paper import PAPER_AUROC, VARIANTS
+from hairseg.repository.photo_types import AGREEMENT_NOTE, WHOLE_PERSONS
 
 if TYPE_CHECKING:
     from hairseg.repository import ModelRepository
@@ -19,19 +20,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CLOSED: dict[str, Any] = {"open": False, "elem_classes": "section"}  # options of `gr.Accordion`
+
 VARIANT_TITLES = {"pretrained": "Pretrained", "random": "From scratch"}
 
 MAX_CARD_CHARACTERS = 200_000
 
 NO_SCORES = "This model has no scores yet: `hairseg evaluate` writes them."
 
-WHOLE_PERSON = "whole person"
-
 DATASETS = {
     "celebamask-hq": "portraits of celebrities",
     "celebamask-hq-hats": "portraits with hats",
     "figaro1k": "hair styles",
     "clothing-co-parsing": "street fashion",
+    "lfw-parts": "photos from the news",
+    "everyday": "everyday photos",
+    "hair-types": "hair types",
 }
 
 FIGURES = {
@@ -40,9 +44,20 @@ FIGURES = {
     "worst": "The worst cases: hair in white, what was found in magenta",
 }
 
+CURVES_LEGEND = (
+    "Loss, F1 and AUROC after each epoch (one pass over the training photos). Training photos are usually augmented: "
+    "scaled, rotated and relit at random. Test photos are not, so scores on training photos can be lower. A "
+    "dotted line marks the epoch whose weights are served."
+)
+
 LEGEND = (
     "**F1** compares a mask with one drawn by hand: 100 % is the same mask. **False alarms** are pixels wrongly called "
     "hair. **AUROC** is how often a pixel of hair gets a higher value than another pixel; 50 % is chance."
+)
+
+INTERVALS = (
+    "In brackets is the 95 % interval, in which the score would vary with other photos of the same type. "
+    "The fewer the photos, the wider the interval."
 )
 
 
@@ -57,9 +72,12 @@ def build_scores() -> list[Any]:
         photos = gr.Slider(label="Training photos", visible=False, elem_id="training-photos")
         transfer = gr.Markdown(elem_id="transfer-result")
     table = gr.Markdown(elem_id="scores")
-    groups = gr.Markdown(elem_id="groups")
-    figures = gr.HTML(elem_id="figures", apply_default_css=False)
-    with gr.Accordion("The model card", open=False):
+    with gr.Accordion("By type of photo, the hardest first", **CLOSED):
+        groups = gr.Markdown(elem_id="groups")
+    with gr.Accordion("Training curves", **CLOSED):
+        gr.Markdown(CURVES_LEGEND)
+        figures = gr.HTML(elem_id="figures", apply_default_css=False)
+    with gr.Accordion("The model card", **CLOSED):
         card = gr.Markdown(elem_id="card")
     return [headline, photos, transfer, table, groups, figures, card]
 
@@ -91,12 +109,10 @@ def render_figure(repository: "ModelRepository", name: str) -> str:
 
 def f1_on_whole_persons(metrics: "Metrics") -> dict[str, float] | None:
     """Return the F1 of both variants on photos of whole persons; None if not measured."""
-    for scored in (metrics, *metrics.others):
-        if WHOLE_PERSON in scored.groups:
-            scores = scored.groups[WHOLE_PERSON].variants
-            f1 = {variant: scores[variant].f1 for variant in VARIANTS if variant in scores}
-            found = {variant: value for variant, value in f1.items() if value is not None}
-            return found if len(found) == len(VARIANTS) else None
+    for photos in metrics.by_photo_type():
+        if photos.name == WHOLE_PERSONS and not photos.is_labelled_by_agreement:
+            f1 = {variant: score for variant in VARIANTS if (score := photos.scores(variant).f1) is not None}
+            return f1 if len(f1) == len(VARIANTS) else None
     return None
 
 
@@ -140,7 +156,7 @@ def compare_photo_counts(metrics: "Metrics") -> tuple[str, str] | None:
     enough = next((photos for photos in sorted(f1) if f1[photos]["pretrained"] >= f1[most]["random"]), None)
     if enough is None:
         return None
-    return f"{enough} photos", f"are enough, pretrained, for more than {most:,} from scratch, at equal training time"
+    return f"{enough} photos", f"with pretraining do better than {most:,} from scratch, after equal training time"
 
 
 def f1_by_photo_count(metrics: "Metrics") -> dict[int, dict[str, float]]:
@@ -201,22 +217,33 @@ def render_test_scores(metrics: "Metrics") -> str:
 
 def render_groups(metrics: "Metrics") -> str:
     """Return the scores by type of photo in Markdown, the hardest first, photos without hair last."""
-    rows = [
-        [
-            _label(found),
-            *(format_percent(found.f1.get(variant), 1) for variant in VARIANTS),
-            *(format_percent(found.false_hair.get(variant), 1) for variant in VARIANTS),
-        ]
-        for found in metrics.by_photo_type()
-    ]
-    if not rows:
-        return ""
+    photo_types = metrics.by_photo_type()
+    if not photo_types:
+        return "This model has no scores by type of photo: `hairseg evaluate` writes them."
+    by_people = [found for found in photo_types if not found.is_labelled_by_agreement]
+    by_agreement = [found for found in photo_types if found.is_labelled_by_agreement]
+    parts = [_photo_type_table(by_people)] if by_people else []
+    if any(scores.f1_interval for found in by_people for scores in found.variants.values()):
+        parts.append(INTERVALS)
+    if by_agreement:
+        parts.append(f"### Photos labelled by networks\n\n{AGREEMENT_NOTE}\n\n{_photo_type_table(by_agreement)}")
+    return "\n\n".join(parts)
+
+
+def _photo_type_table(photo_types: list["PhotoType"]) -> str:
     head = ["photos", *(f"{score}, {VARIANT_TITLES[v].lower()}" for score in ("F1", "false alarms") for v in VARIANTS)]
-    return f"### By type of photo, the hardest first\n\n{markdown_table(head, rows)}"
+    rows = []
+    for found in photo_types:
+        scores = [found.scores(variant) for variant in VARIANTS]
+        f1 = [format_percent(score.f1, 1, score.f1_interval) for score in scores]
+        false_alarms = [format_percent(score.false_hair, 1, score.false_hair_interval) for score in scores]
+        rows.append([_label(found), *f1, *false_alarms])
+    return markdown_table(head, rows)
 
 
 def _label(photos: "PhotoType") -> str:
-    dataset = DATASETS.get(photos.dataset or "", photos.dataset)
+    """Return the type of photo, its data set if there is only one, and the number of photos."""
+    dataset = DATASETS.get(photos.datasets[0], photos.datasets[0]) if len(photos.datasets) == 1 else None
     count = f" ({photos.images} photo{'s' if photos.images > 1 else ''})" if photos.images else ""
     return ", ".join(part for part in (photos.name, dataset) if part) + count
 
@@ -240,14 +267,17 @@ def read_or_default(read: Callable[[], T], default: T) -> T:
         return default
 
 
-def format_percent(fraction: float | None, digits: int) -> str:
-    """Format a fraction.
+def format_percent(fraction: float | None, digits: int, interval: tuple[float, float] | None = None) -> str:
+    """Format a fraction, and its interval if it has one.
 
     Example:
-        >>> format_percent(0.8822, 0), format_percent(None, 1)
-        ('88 %', '')
+        >>> format_percent(0.8822, 0), format_percent(0.8822, 1, (0.87, 0.8961)), format_percent(None, 1)
+        ('88 %', '88.2 % (87.0 to 89.6)', '')
     """
-    return "" if fraction is None else f"{100 * fraction:.{digits}f} %"
+    if fraction is None:
+        return ""
+    low_to_high = " to ".join(f"{100 * bound:.{digits}f}" for bound in interval or ())
+    return f"{100 * fraction:.{digits}f} %" + (f" ({low_to_high})" if interval else "")
 
 
 def markdown_table(head: list[str], rows: list[list[str]]) -> str:

@@ -23,7 +23,7 @@ from hairseg.errors import InputError, printable, summarise
 # The page itself, gradio_client, curl and MCP need these. Gradio's other addresses keep recordings, fetch URLs, render
 # icons of any size, show statistics.
 ALLOWED_PATHS = re.compile(
-    r"(/(config/?|theme\.css|favicon\.ico|preview\.jpg|robots\.txt|manifest\.json|pwa_icon/(192|512)/?|login/?|logout"
+    r"(/(config/?|theme\.css|favicon\.ico|health|preview\.jpg|robots\.txt|manifest\.json|pwa_icon/(192|512)/?|login/?|logout"
     rf"|(assets|static|svelte|modules)/.*|{API_PREFIX[1:]}/(info/?|openapi\.json|startup-events|theme\.css|user/?"
     r"|login_check/?|app_id/?|queue/(join|data)|upload/?|component_server/?|cancel|heartbeat/[^/]{1,100}"
     r"|file=(?!\s*https?:).*|(api|run|call|call/v2)/.*|mcp(/.*)?))?)?",

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Event, Thread
@@ -207,6 +208,34 @@ class Cache:
 # ---- photos ----
 
 
+@dataclass(frozen=True)
+class HairRequest:
+    """A request for the hair of one photo.
+
+    Args:
+        path: An uploaded photo.
+        variant: The network whose alpha is used.
+        model: Name of the model; None for the default.
+        strokes: Edits of the alpha, in drawing order.
+        head: Box of the head to recolour; None for all.
+    """
+
+    path: str
+    variant: str
+    model: str | None = None
+    strokes: tuple[Stroke, ...] = ()
+    head: Box | None = None
+
+    def edit(self, photo: np.ndarray, alpha: np.ndarray) -> HairRecolourer:
+        """Return the recolourer of the head with the strokes applied.
+
+        Args:
+            photo: uint8 RGB, (height, width, 3).
+            alpha: The network's alpha, float32 in [0, 1], (height, width).
+        """
+        return HairRecolourer(photo, apply_strokes(photo, restrict_to_head(alpha, self.head), self.strokes))
+
+
 class CachedPhoto:
     """A photo at display size, and the results of both networks, which are computed on demand.
 
@@ -233,26 +262,26 @@ class CachedPhoto:
         prediction = self._predictions[check_variant(variant)]
         return self._computed.get(("alpha", variant), lambda: prediction.result().alpha(self.photo))
 
-    def recolourer(self, variant: str, strokes: tuple[Stroke, ...] = (), head: Box | None = None) -> HairRecolourer:
+    def recolourer(self, request: HairRequest) -> HairRecolourer:
         """Return the recolourer at display size. It is cached unless strokes or a head are given."""
-        check_variant(variant)
-        if strokes or head:
-            alpha = restrict_to_head(self.alpha(variant), head)
-            return HairRecolourer(self.photo, apply_strokes(self.photo, alpha, strokes))
-        return self._computed.get(("recolourer", variant), lambda: HairRecolourer(self.photo, self.alpha(variant)))
+
+        def compute() -> HairRecolourer:
+            return request.edit(self.photo, self.alpha(request.variant))
+
+        if request.strokes or request.head:
+            return compute()
+        return self._computed.get(("recolourer", check_variant(request.variant)), compute)
 
     def cached(self, key: str, compute: Callable[[], T]) -> T:
         """Return the cached value of a key, or compute it."""
         return self._computed.get(key, compute)
 
-    def full_size(self, variant: str, strokes: tuple[Stroke, ...] = (), head: Box | None = None) -> HairRecolourer:
+    def full_size(self, request: HairRequest) -> HairRecolourer:
         """Return the recolourer at full resolution, from the same predictions."""
         if self.is_full_size:
-            return self.recolourer(variant, strokes, head)
-        prediction = self._predictions[variant]
+            return self.recolourer(request)
         photo = decoder_for(self.path).load(self.path)
-        alpha = restrict_to_head(prediction.result().alpha(photo), head)
-        return HairRecolourer(photo, apply_strokes(photo, alpha, strokes))
+        return request.edit(photo, self._predictions[request.variant].result().alpha(photo))
 
 
 class PhotoStore:
@@ -290,41 +319,21 @@ class PhotoStore:
         name = self.models.find(model).name
         return self._photos.get((path, name), lambda: CachedPhoto(path, self.predictor(name)))
 
-    def recolourer(
-        self,
-        path: str,
-        variant: str,
-        strokes: tuple[Stroke, ...] = (),
-        model: str | None = None,
-        head: Box | None = None,
-    ) -> HairRecolourer:
-        """Return the recolourer of a photo at display size.
+    def recolourer(self, request: HairRequest) -> HairRecolourer:
+        """Return the recolourer at display size."""
+        photo = self.photo(request.path, request.model)
+        if not request.strokes and not request.head:
+            return photo.recolourer(request)
+        return self._edited.get(self._key(request), lambda: photo.recolourer(request))
 
-        Args:
-            path: An uploaded file.
-            variant: The network whose alpha is used.
-            strokes: Edits of the alpha, in drawing order.
-            model: Name of the model; None for the default.
-            head: Box of the head to recolour; None for all.
-        """
-        photo, name = self.photo(path, model), self.models.find(model).name
-        if not strokes and not head:
-            return photo.recolourer(variant)
-        key = (path, name, check_variant(variant), strokes, head)
-        return self._edited.get(key, lambda: photo.recolourer(variant, strokes, head))
+    def full_size(self, request: HairRequest) -> HairRecolourer:
+        """Return the recolourer at full resolution."""
+        photo = self.photo(request.path, request.model)
+        return self._full_size.get(self._key(request), lambda: photo.full_size(request))
 
-    def full_size(
-        self,
-        path: str,
-        variant: str,
-        strokes: tuple[Stroke, ...] = (),
-        model: str | None = None,
-        head: Box | None = None,
-    ) -> HairRecolourer:
-        """Return the recolourer of a photo at full resolution; the arguments are those of `recolourer`."""
-        photo, name = self.photo(path, model), self.models.find(model).name
-        key = (path, name, check_variant(variant), strokes, head)
-        return self._full_size.get(key, lambda: photo.full_size(variant, strokes, head))
+    def _key(self, request: HairRequest) -> HairRequest:
+        check_variant(request.variant)
+        return replace(request, model=self.models.find(request.model).name)  # None is the same as the default's name
 
     def evict_older_than(self, seconds: float) -> None:
         """Evict everything that was computed more than `seconds` ago."""

@@ -12,10 +12,11 @@ const show = () => {
     const name = wanted(),
         tab = tabs().find((each, index) => (name ? nameOf(each) === name : index === 0));
     if (tab && tab.getAttribute("aria-selected") !== "true") tab.click();
+    tab?.scrollIntoView({block: "nearest", inline: "nearest"});
 };
 
 document.addEventListener("click", event => {
-    const tab = /** @type {HTMLElement} */ (event.target).closest("#tabs [role=tab], #tabs .overflow-dropdown button");
+    const tab = /** @type {HTMLElement} */ (event.target).closest("#tabs [role=tab]");
     if (!tab) return;
     const address = new URL(location.href),
         name = nameOf(/** @type {HTMLElement} */ (tab));

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Literal, TypeVar, get_args
 
 from hairseg.errors import InputError
@@ -54,7 +55,7 @@ class Workers:
             executor = self._pools[pool]
             if await loop.run_in_executor(executor, is_huge, path):
                 executor = self._huge
-            return await loop.run_in_executor(executor, work)
+            return await loop.run_in_executor(executor, copy_context().run, work)  # as `asyncio.to_thread` does
         finally:
             self._pending -= 1
 

@@ -12,10 +12,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from hairseg.errors import InputError
 from hairseg.images import alpha_to_grey, as_alpha, as_photo
 from hairseg.recolouring.dye import LEVELS, PERCENTILES, lightness_index, pigment_ramp, tone_curve
 from hairseg.recolouring.foreground import estimate_foreground, repeat_channel
 from hairseg.recolouring.light import rgb_to_lightness
+from hairseg.recolouring.matting import matte_edges, smoothstep
 from hairseg.recolouring.palette import parse_colour
 from hairseg.recolouring.settings import DEFAULT_SETTINGS, RecolourSettings
 from hairseg.recolouring.strands import (
@@ -52,7 +54,7 @@ def recolour(
         uint8 RGB, (height, width, 3); equal to the photo where alpha is 0, and everywhere at strength 0.
 
     Raises:
-        InputError: the colour is unknown, an array is unsuitable, or photo and alpha differ in size.
+        InputError: the colour is unknown, an array or `settings` is unsuitable, or photo and alpha differ in size.
 
     Example:
         >>> photo = np.full((8, 8, 3), 90, np.uint8)
@@ -131,13 +133,16 @@ class HairRecolourer:
         # The foreground estimation needs some background around the hair.
         margin = max(width, height) // 16 + 4
         self._box = np.s_[max(0, top - margin) : top + height + margin, max(0, left - margin) : left + width + margin]
-        self._alpha = np.clip((self.alpha[self._box] - HAZE) / (1 - 2 * HAZE), 0, 1)
+        self._unmatted = np.clip((self.alpha[self._box] - HAZE) / (1 - 2 * HAZE), 0, 1)
+        self._alpha = matte_edges(self.photo[self._box], self._unmatted)
         self._hair = np.flatnonzero(self._alpha > 0)
-        if self._hair.size:
-            self._foreground = estimate_foreground(self.photo[self._box], self._alpha)
 
     def recolour(self, colour: str, settings: RecolourSettings = DEFAULT_SETTINGS) -> np.ndarray:
         """Dye the hair; arguments, result and errors are as for the function `recolour`."""
+        if not isinstance(settings, RecolourSettings):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(
+                f"The settings are a {type(settings).__name__}.", remedy="Pass hairseg.RecolourSettings(strength=0.8)."
+            )
         colours = [colour] if settings.second_colour is None else [colour, settings.second_colour]
         rgbs = [parse_colour(text) for text in colours]
         result = self.photo.copy()
@@ -159,9 +164,14 @@ class HairRecolourer:
         grey = alpha_to_grey(self.alpha)
         # Transparent pixels must not contain the photo.
         colour = cv2.copyTo(self.photo, grey, np.zeros_like(self.photo))
-        if self._hair.size:
-            colour[self._box] = self._foreground
+        if self._unmatted.any():
+            colour[self._box] = estimate_foreground(self.photo[self._box], self._unmatted)
         return np.dstack([colour, grey])
+
+    @cached_property
+    def _foreground(self) -> np.ndarray:
+        """Unmixed colour of the hair, uint8 RGB (height, width, 3) of the box."""
+        return estimate_foreground(self.photo[self._box], self._alpha)
 
     @cached_property
     def _core(self) -> np.ndarray:
@@ -223,7 +233,7 @@ class HairRecolourer:
         weight = settings.strength * pixels.alpha[chunk]
         if settings.natural_roots > 0:
             position = self._root_to_tip[chunk] + 0.1 * self._lightness_rank[chunk]
-            weight *= _smoothstep(0, settings.natural_roots, position)
+            weight *= smoothstep(0, settings.natural_roots, position)
         # Since I = alpha F + (1 - alpha) B, a change of F changes I by alpha times the change, for any B.
         rgb = cv2.cvtColor(lab[None], cv2.COLOR_Lab2RGB)[0]
         rgb *= 255
@@ -236,8 +246,8 @@ class HairRecolourer:
         """Return the weight of the second colour. Lighter strands have more, so that its border follows the strands."""
         rank = self._lightness_rank[chunk]
         if mode == "ombre":
-            return _smoothstep(0.25, 0.8, self._root_to_tip[chunk] + 0.2 * rank)
-        return _smoothstep(0.45, 1.05, self._strand_rank[chunk] + 0.3 * rank)
+            return smoothstep(0.25, 0.8, self._root_to_tip[chunk] + 0.2 * rank)
+        return smoothstep(0.45, 1.05, self._strand_rank[chunk] + 0.3 * rank)
 
     def _apply(self, dye: _Dye, chunk: slice) -> np.ndarray:
         """Look up the dyed CIELAB of some pixels of hair, float32 (pixels, 3)."""
@@ -248,8 +258,3 @@ class HairRecolourer:
         hue = np.take(dye.hue_headroom, level) * self._pixels.hue[:, chunk]
         channels = [lightness, hue[0] + np.take(dye.a, level), hue[1] + np.take(dye.b, level)]
         return cv2.merge(channels).reshape(-1, 3)
-
-
-def _smoothstep(start: float, end: float, x: np.ndarray) -> np.ndarray:
-    t = np.clip((x - start) / (end - start), 0, 1)
-    return t * t * (3 - 2 * t)

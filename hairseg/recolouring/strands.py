@@ -11,6 +11,9 @@ from hairseg.images import downsample, fit_size
 
 GRID_SIDE = 128  # pixels, longer side
 
+# Limits of lightness near edges, below and above the local mean: standard deviations, plus L*.
+EDGE_RANGE = ((2.5, 4.0), (1.2, 2.0))
+
 STREAK_GRID_SIDE = 320  # pixels, longer side
 STREAK_STEPS = 16  # of the line integral convolution, in each direction
 STREAK_STEP_LENGTH = 2.5  # pixels
@@ -40,9 +43,10 @@ def clamp_edge_lightness(lightness: np.ndarray, core: np.ndarray) -> np.ndarray:
     global_mean = np.average(small, weights=inner + 1e-9)
     mean = (cv2.GaussianBlur(inner * small, (0, 0), 3) + 1e-3 * global_mean) / weight
     deviation = np.sqrt((cv2.GaussianBlur(inner * (small - mean) ** 2, (0, 0), 3) + 1e-3 * 20**2) / weight)
+    (deviations_below, below), (deviations_above, above) = EDGE_RANGE
     inner, lowest, highest = (
         cv2.resize(plane, core.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        for plane in (inner, mean - 2.5 * deviation - 4, mean + 2.5 * deviation + 4)
+        for plane in (inner, mean - deviations_below * deviation - below, mean + deviations_above * deviation + above)
     )
     clamped = cv2.min(cv2.max(lightness, lowest), highest)
     return clamped + inner * (lightness - clamped)

@@ -1,6 +1,12 @@
 """Display names of the data sets in config.json and metrics.json."""
 
-DATASET_NAMES = {"celebamask-hq": "CelebAMask-HQ", "figaro1k": "Figaro1k", "borza": "Borza et al. 2018 (CelebA)"}
+DATASET_NAMES = {
+    "celebamask-hq": "CelebAMask-HQ",
+    "figaro1k": "Figaro1k",
+    "borza": "Borza et al. 2018 (CelebA)",
+    "everyday": "everyday (labels by agreement)",
+    "hair-types": "hair-types (labels by agreement)",
+}
 
 
 def dataset_name(dataset: str) -> str:

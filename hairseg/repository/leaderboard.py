@@ -7,6 +7,7 @@ from pathlib import Path
 from hairseg.errors import InputError
 from hairseg.paper import VARIANTS
 from hairseg.repository.metrics import TOLERANCE, Metrics, ScoredPhotos, Scores
+from hairseg.repository.photo_types import group_name
 from hairseg.repository.repository import CONFIG_FILE, ModelRepository
 
 SCORES = ("auroc", "f1", "worst_f1")
@@ -144,7 +145,7 @@ def read_row(repository: ModelRepository, name: str, revision: str | None = None
             auroc=scores.auroc,
             f1=scores.f1,
             worst_f1=f1_by_group[worst] if worst else None,
-            worst_group=worst,
+            worst_group=worst and group_name(worst),
             worst_images=groups[worst].images if worst else None,
         )
     return Row(name, revision, config.backbone, variants, metrics.photos, repository.weight_bytes() / 1e6)
@@ -246,16 +247,25 @@ def format_table(columns: Sequence[str], lines: Iterable[Sequence[str]], numeric
     )
 
 
-def format_score(score: float | None) -> str:
-    """Format a score with four digits, a missing one as a hyphen."""
-    return "-" if score is None else f"{score:.4f}"
-
-
-def format_percentage(fraction: float | None) -> str:
-    """Format a fraction as a percentage with two digits, a missing one as a hyphen.
+def format_score(score: float | None, interval: tuple[float, float] | None = None) -> str:
+    """Format a score with four digits and its interval with three; a missing score is a hyphen.
 
     Example:
-        >>> format_percentage(0.0123), format_percentage(None)
-        ('1.23 %', '-')
+        >>> format_score(0.92918), format_score(0.92918, (0.917, 0.9394)), format_score(None)
+        ('0.9292', '0.9292 (0.917 to 0.939)', '-')
     """
-    return "-" if fraction is None else f"{100 * fraction:.2f} %"
+    if score is None:
+        return "-"
+    return f"{score:.4f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
+
+
+def format_percentage(fraction: float | None, interval: tuple[float, float] | None = None) -> str:
+    """Format a fraction and its interval as percentages with two digits; a missing fraction is a hyphen.
+
+    Example:
+        >>> format_percentage(0.0123), format_percentage(0.0123, (0.01, 0.0155)), format_percentage(None)
+        ('1.23 %', '1.23 % (1.00 to 1.55)', '-')
+    """
+    if fraction is None:
+        return "-"
+    return f"{100 * fraction:.2f} %" + (f" ({100 * interval[0]:.2f} to {100 * interval[1]:.2f})" if interval else "")

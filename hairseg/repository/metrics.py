@@ -7,11 +7,14 @@ from typing import Annotated
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from hairseg.repository.photo_types import FRAMING_NAMES, LABELLED_BY_AGREEMENT, NOBODY, group_name, scene_name
 from hairseg.repository.records import MAX_ENTRIES, ByName, Count, Fraction, Name, Record
 
 TOLERANCE = 5e-5  # half a unit of the last digit shown
 
 COMPARED = ("auroc", "f1")
+
+Interval = tuple[Fraction, Fraction]
 
 Rates = Annotated[list[Fraction], Field(max_length=MAX_ENTRIES)]
 
@@ -28,6 +31,8 @@ class Scores(Record):
         calibration_error: expected calibration error of alpha.
         median_f1: median over photos with hair.
         false_hair: fraction of labelled pixels wrongly labelled as hair.
+        f1_interval: 95 % bootstrap interval of `f1`, over photos.
+        false_hair_interval: 95 % bootstrap interval of `false_hair`, over photos.
     """
 
     auroc: Fraction | None = None
@@ -38,6 +43,8 @@ class Scores(Record):
     calibration_error: Fraction | None = None
     median_f1: Fraction | None = None
     false_hair: Fraction | None = None
+    f1_interval: Interval | None = None
+    false_hair_interval: Interval | None = None
 
 
 class FullResolutionScores(Scores):
@@ -53,11 +60,29 @@ class GroupScores(Record):
     variants: ByName[Scores] = Field(default_factory=dict)
 
 
+class PhotoTypeScores(GroupScores):
+    """Scores of the photos of one group in several data sets, all pixels pooled."""
+
+    group: Name
+    datasets: Annotated[list[Name], Field(max_length=MAX_ENTRIES)]
+
+
 class FalseHair(Record):
-    """Fraction of pixels labelled as hair in photos without people: the mean, and that of the worst photo."""
+    """Fraction of pixels labelled as hair in photos without people.
+
+    Attributes:
+        mean: mean over photos.
+        worst: fraction of the worst photo.
+        mean_interval: 95 % bootstrap interval of `mean`, over photos.
+    """
 
     mean: Fraction | None = None
     worst: Fraction | None = None
+    mean_interval: Interval | None = None
+
+    def as_scores(self) -> Scores:
+        """Return `Scores` with the mean as false hair."""
+        return Scores(false_hair=self.mean, false_hair_interval=self.mean_interval)
 
 
 class HairlessType(Record):
@@ -131,38 +156,37 @@ class PhotoType:
     """Scores on one type of photo, at full resolution.
 
     Attributes:
-        name: of the type.
-        dataset: which the photos are from; None for photos without people.
+        name: display name of the type.
+        datasets: data sets of the photos; empty for photos without people.
         images: number of photos.
-        f1: by variant; None where no photo has hair.
-        false_hair: by variant, the fraction of pixels wrongly labelled as hair.
+        variants: scores by variant.
     """
 
     name: str
-    dataset: str | None
+    datasets: list[str]
     images: int | None
-    f1: dict[str, float | None]
-    false_hair: dict[str, float | None]
+    variants: Mapping[str, Scores]
 
-    @classmethod
-    def from_scores(
-        cls, name: str, dataset: str | None, images: int | None, scores: Mapping[str, Scores]
-    ) -> "PhotoType":
-        """Collect the scores by variant of the photos of one type."""
-        f1 = {variant: found.f1 for variant, found in scores.items()}
-        return cls(name, dataset, images, f1, {variant: found.false_hair for variant, found in scores.items()})
+    @property
+    def is_labelled_by_agreement(self) -> bool:
+        """Whether the masks are those that several networks agree on, not drawn by people."""
+        return not LABELLED_BY_AGREEMENT.isdisjoint(self.datasets)
 
     @property
     def label(self) -> str:
-        """Name, data set and number of photos, for a table."""
-        photos = f"{self.images} photo{'s' if self.images > 1 else ''}" if self.images else None
-        return ", ".join(part for part in (self.name, self.dataset, photos) if part)
+        """Name and number of photos, for a table."""
+        return f"{self.name}, {self.images} photo{'s' if self.images > 1 else ''}" if self.images else self.name
 
     @property
     def rank(self) -> tuple[float, ...]:
         """Sort key: F1 of the first variant, ascending; then photos without hair by false hair, descending."""
-        f1 = next((score for score in self.f1.values() if score is not None), None)
-        return (0, f1) if f1 is not None else (1, *(-(fraction or 0) for fraction in self.false_hair.values()))
+        scores = self.variants.values()
+        f1 = next((found.f1 for found in scores if found.f1 is not None), None)
+        return (0, f1) if f1 is not None else (1, *(-(found.false_hair or 0) for found in scores))
+
+    def scores(self, variant: str) -> Scores:
+        """Return the scores of a variant, all of them None if it was not scored."""
+        return self.variants.get(variant, Scores())
 
 
 class DatasetMetrics(Record):
@@ -197,22 +221,41 @@ class DatasetMetrics(Record):
             return ScoredPhotos(self.dataset, self.split, self.images, self.image_size)
         return None
 
-    def photo_types(self) -> Iterator[PhotoType]:
-        """Yield the scores by type of photo."""
-        for size, scores in self.framing.items():
-            yield PhotoType.from_scores(f"photo {size} of a scene", self.dataset, self.framing_photos, scores)
-        hair_types = {f"hair: {name}": scores for name, scores in self.hair_types.items()}
-        for name, group in (hair_types | self.groups).items():
-            yield PhotoType.from_scores(name, self.dataset, group.images, group.variants)
-        for name, group in (self.hairless.kinds if self.hairless else {}).items():
-            scores = {variant: Scores(false_hair=found.mean) for variant, found in group.variants.items()}
-            yield PhotoType.from_scores(f"no people: {name}", None, group.images, scores)
+    def types_of_groups(self) -> Iterator[PhotoType]:
+        """Yield the scores by hair type, and by other groups."""
+        datasets = [self.dataset] if self.dataset else []
+        for name, group in (self.hair_types | self.groups).items():
+            yield PhotoType(group_name(name), datasets, group.images, group.variants)
+
+    def types_of_framings(self) -> Iterator[PhotoType]:
+        """Yield the scores of photos pasted into larger scenes, by their size in the scene."""
+        datasets = [self.dataset] if self.dataset else []
+        for size, name in FRAMING_NAMES.items():
+            if size in self.framing:
+                yield PhotoType(name, datasets, self.framing_photos, self.framing[size])
+
+    def types_without_people(self) -> Iterator[PhotoType]:
+        """Yield the scores on photos without people: on all of them, and on each folder if there are several."""
+        if self.hairless is None:
+            return
+        kinds = {scene_name(name): found for name, found in self.hairless.kinds.items()}
+        types: dict[str, HairlessType] = {NOBODY: self.hairless, **(kinds if len(kinds) > 1 else {})}
+        for name, found in types.items():
+            scores = {variant: false_hair.as_scores() for variant, false_hair in found.variants.items()}
+            yield PhotoType(name, [], found.images, scores)
 
 
 class Metrics(DatasetMetrics):
-    """metrics.json: scores on the first data set, on others, and by number of training photos."""
+    """metrics.json: scores on the first data set, on others, by type of photo, and by number of training photos.
+
+    Attributes:
+        others: scores on further data sets.
+        photo_types: scores by group of photos, over all data sets; empty in files of versions up to 0.10.
+        transfer: F1 by number of training photos.
+    """
 
     others: Annotated[list[DatasetMetrics], Field(max_length=MAX_ENTRIES)] = Field(default_factory=list)
+    photo_types: Annotated[list[PhotoTypeScores], Field(max_length=MAX_ENTRIES)] = Field(default_factory=list)
     transfer: Transfer | None = None
 
     def regressions_against(self, former: "Metrics") -> list[str]:
@@ -238,9 +281,17 @@ class Metrics(DatasetMetrics):
         ]
 
     def by_photo_type(self) -> list[PhotoType]:
-        """Return the scores by type of photo, of all data sets, the worst first.
+        """Return the scores by type of photo, the worst first.
 
-        Photos without hair come last: they have no F1, only false hair.
+        Each type is scored over all data sets or, in files of versions up to 0.10, once per data set. Photos without
+        hair come last: they have no F1, only false hair.
         """
-        found = [photo_type for metrics in (self, *self.others) for photo_type in metrics.photo_types()]
-        return sorted((photo_type for photo_type in found if photo_type.f1), key=lambda photo_type: photo_type.rank)
+        scored = (self, *self.others)
+        found = [
+            PhotoType(group_name(found.group), found.datasets, found.images, found.variants)
+            for found in self.photo_types
+        ] or [photo_type for metrics in scored for photo_type in metrics.types_of_groups()]
+        found += [photo_type for metrics in scored for photo_type in metrics.types_of_framings()]
+        # All data sets were scored with the same photos without people.
+        found += next((metrics for metrics in scored if metrics.hairless), self).types_without_people()
+        return sorted((photo_type for photo_type in found if photo_type.variants), key=lambda found: found.rank)

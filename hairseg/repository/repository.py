@@ -6,7 +6,7 @@ README.md  config.json  metrics.json  figures/*.png
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from pathlib import Path
@@ -46,6 +46,9 @@ BUNDLED = Path(__file__).parents[1] / "bundled"
 FLOAT_DTYPES = ("F16", "BF16", "F32", "F64")
 
 DOWNLOAD_AGAIN = "Restore the file, or download the repository again."
+
+LFS_POINTER = b"version https://git-lfs"
+"""First bytes of a Git LFS pointer, which `git clone` writes instead of a large file if Git LFS is not installed."""
 
 T = TypeVar("T")
 
@@ -200,7 +203,7 @@ class ModelRepository:
                 remedy="Give a folder written by train.py.",
             )
         try:
-            return TypeAdapter(expected).validate_python(json.loads(path.read_text(encoding="utf-8")))
+            return TypeAdapter(expected).validate_python(json.loads(path.read_text(encoding="utf-8-sig")))
         except ValidationError as error:
             raise describe(error, label) from None
         except (ValueError, RecursionError) as error:
@@ -222,6 +225,9 @@ class ModelRepository:
                 _check_tensors(label, self.config.backbone, found)
                 yield file
         except (SafetensorError, OSError) as error:
+            with suppress(OSError), self.weights(variant).open("rb") as file:
+                if file.read(len(LFS_POINTER)) == LFS_POINTER:
+                    raise InputError(f"{label} is a Git LFS pointer.", remedy="Run `git lfs pull` there.") from None
             raise InputError(
                 f"{label} is not a complete safetensors file ({summarise(error)}).", remedy=DOWNLOAD_AGAIN
             ) from None

@@ -18,7 +18,7 @@ def effective_batch_size(recipe: Recipe, photos: int, processes: int) -> int:
     """Return the recipe's batch size, limited to the number of photos and divisible by the number of processes.
 
     Raises:
-        InputError: there are fewer than two photos per process, or the batch size is not divisible.
+        InputError: there are fewer than two photos per process, or the batch size is 1 or not divisible.
 
     Example:
         >>> effective_batch_size(Recipe(epochs=1, learning_rate=1e-3, batch_size=6), photos=5, processes=2)
@@ -28,6 +28,10 @@ def effective_batch_size(recipe: Recipe, photos: int, processes: int) -> int:
         raise InputError(
             f"Training needs at least {2 * processes} photos, but an epoch has {photos}.",
             remedy="Add photos or raise their --weights.",
+        )
+    if recipe.batch_size < 2:
+        raise InputError(
+            "Batch normalisation cannot train on a batch of one photo.", remedy="Choose a --batch-size of at least 2."
         )
     if recipe.batch_size % processes:
         raise InputError(

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from hairseg.data.crops import zoomed_crops
-from hairseg.data.datasets import LAYOUTS, SPLITS, Pair, find_pairs, find_scenes
+from hairseg.data.datasets import LAYOUTS, SPLITS, Pair, find_datasets, find_scenes
 from hairseg.data.decoded import PhotoArrays, load_arrays
 from hairseg.data.groups import id_group
 from hairseg.data.hats import add_hats, find_hats
@@ -110,17 +110,10 @@ def find_photos(
         add_crops: whether to add zoomed crops of photos in the layout `folder`.
 
     Raises:
-        InputError: a data set is given twice, no photo is left to train or to test on, a weight has an unknown name, or
-            what `find_pairs`, `find_scenes` and `find_hats` raise.
+        InputError: no photo is left to train or to test on, a weight has an unknown name, or what `find_datasets`,
+            `find_scenes` and `find_hats` raise.
     """
-    datasets: dict[str, list[Pair]] = {}
-    for folder in options.data:
-        dataset, pairs = find_pairs(folder, options.dataset, options.include_hairless)
-        if dataset in datasets:
-            raise InputError(
-                f"{folder} is a second data set with the name {dataset}.", remedy="Put its photos into one folder."
-            )
-        datasets[dataset] = pairs
+    datasets = find_datasets(options.data, options.dataset, options.include_hairless)
     limit = options.limit
     by_split = {
         split: {dataset: [pair for pair in pairs if pair.split == split][:limit] for dataset, pairs in datasets.items()}

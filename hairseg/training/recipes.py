@@ -104,7 +104,7 @@ MODERN = Recipe(
     final_augmentation=Augmentation(no_person_prob=0.2, scene_crop=(0.3, 1.0), scene_colour=0.8),
 )
 
-# A quarter of the frames shows no person, a fifth up to five people in the distance, a fifth is dim.
+# A quarter of the frames shows no person, a fifth shows up to five distant people, and a fifth is dimly lit.
 FINETUNE_AUGMENTATION = Augmentation(
     distant_prob=0.2,
     distant_scale=(0.1, 0.7),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from accelerate import Accelerator
 
-from hairseg.data.datasets import LAYOUTS, Pair, load_scenes
+from hairseg.data.datasets import LAYOUTS, load_scenes
 from hairseg.data.decoded import PhotoArrays
 from hairseg.errors import InputError, quote, raise_if_any, raise_if_unknown
 from hairseg.evaluation.evaluate import evaluate
@@ -24,7 +24,6 @@ from hairseg.networks.preprocessing import Preprocessing
 from hairseg.paper import VARIANTS
 from hairseg.repository.config import Config, VariantConfig
 from hairseg.repository.export import check_packages, export_onnx
-from hairseg.repository.metrics import Metrics
 from hairseg.repository.repository import CONFIG_FILE, ModelRepository
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import train_variant
@@ -38,6 +37,8 @@ HISTORY_FIGURES = {"pretrained": "figure4", "random": "figure5"}
 """The figures of the paper that show the history of each variant."""
 
 MAX_WEIGHT = 1000
+
+MAX_SEED = 2**32 - 1  # the seed of an epoch, about a million times as large, must fit into 64 bits
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def choose_recipes(options: TrainOptions) -> dict[str, Recipe]:
     """Return the recipe of each variant, overridden by the options.
 
     Raises:
-        InputError: a name is unknown, or a number is not positive.
+        InputError: a name is unknown, a number is not positive, or the seed is out of range.
     """
     raise_if_unknown("--recipe", options.recipe, RECIPES)
     raise_if_unknown("--backbone", options.backbone, BACKBONES)
@@ -119,6 +120,8 @@ def choose_recipes(options: TrainOptions) -> dict[str, Recipe]:
         if isinstance(value, int | float) and not value > 0:
             flag = name.replace("_", "-")
             raise InputError(f"--{flag} is {value:g}.", remedy="Choose a number above 0.")
+    if abs(options.seed) > MAX_SEED:
+        raise InputError(f"--seed is {quote(options.seed)}.", remedy=f"Choose a number up to {MAX_SEED}.")
     return {variant: replace(RECIPES[options.recipe][variant], **overrides) for variant in options.variants}
 
 
@@ -168,8 +171,10 @@ def check_output(output: Path, resume: bool) -> None:
     """Check that no earlier training would be overwritten.
 
     Raises:
-        InputError: the folder holds a finished or, without `resume`, an interrupted training.
+        InputError: the path is a file, or the folder holds a finished or, without `resume`, an interrupted training.
     """
+    if any(path.is_file() for path in (output, *output.parents)):
+        raise InputError(f"{output} is not a folder.", remedy="Choose another --output.")
     is_finished, has_checkpoints = (output / CONFIG_FILE).exists(), (output / "checkpoints").exists()
     if resume and is_finished and not has_checkpoints:
         raise InputError(f"{output} is finished, so there is nothing to resume.", remedy="Choose another --output.")
@@ -203,13 +208,8 @@ def _train_variant(run: _Run, variant: str) -> VariantConfig:
 def _score(run: _Run, tests: dict[str, PhotoArrays], backdrops: dict[str, list[np.ndarray]]) -> None:
     """Score the repository on the test photos of each data set; write metrics, figures and card; print the scores."""
     predictor = HairPredictor(run.repository.folder, device=run.accelerator.device)
-    first, *others = ((dataset, pairs) for dataset, pairs in run.photos.pairs["test"].items() if pairs)
-
-    def score(dataset: str, pairs: list[Pair], repository: ModelRepository | None = None) -> Metrics:
-        return evaluate(predictor, dataset, "test", pairs, tests[dataset], backdrops, repository)
-
-    metrics = score(*first, run.repository)
-    metrics = metrics.model_copy(update={"others": [score(*other) for other in others]})
+    datasets = {dataset: pairs for dataset, pairs in run.photos.pairs["test"].items() if pairs}
+    metrics = evaluate(predictor, "test", datasets, tests, backdrops, run.repository)
     run.repository.save_metrics(metrics)
     run.repository.save_card(render_card(predictor.config, metrics, run.options.push_to or "USER/NAME"))
     print(format_report(metrics))

@@ -18,6 +18,7 @@ def test_trial_runs_every_part(portraits, tmp_path):
     assert all(len(result["precision"][precision]["auroc"]) == 2 for precision in ("mixed", "float32"))
     assert result["augmentation"].keys() >= {"step_ms", "render_ms", "total_ms"}
     assert len(result["serving"]) == 2
+    assert all(rate > 0 for rate in result["shared_passes"].values())
 
 
 def test_selected_parts_are_measured(portraits, tmp_path):

@@ -96,7 +96,8 @@ def test_a_visitor_chooses_the_link_carries_it_and_others_keep_theirs(visit, thr
     page.get_by_role("tab", name="What pretraining is worth").click()
     expect(page.locator("#headline")).to_contain_text("This model has no scores", timeout=TIMEOUT)
     page.get_by_role("tab", name="Models").click()
-    expect(page.locator("#leaderboard")).to_contain_text("ada/hair at 0123456", timeout=TIMEOUT)
+    page.get_by_role("button", name="Files").click()
+    expect(page.locator("#files")).to_contain_text("ada/hair at 0123456", timeout=TIMEOUT)
     page.get_by_role("tab", name="Use it elsewhere").click()
     expect(page.locator("#from-python")).to_contain_text(f'model="{TAG}"', timeout=TIMEOUT)
 
@@ -134,8 +135,7 @@ def test_only_listed_models_are_taken_from_a_link(visit, greys):
 
 def test_the_table_is_readable_on_a_phone(visit):
     page = visit(viewport=NARROW)
-    page.locator("#tabs .overflow-menu > button").click()  # where Gradio puts tabs that do not fit
-    page.locator("#tabs .overflow-dropdown").get_by_text("Models").click()
+    page.get_by_role("tab", name="Models").click()
     expect(page.locator("#leaderboard th", has_text="drawn")).to_be_visible(timeout=TIMEOUT)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     expect(page.locator("#notice")).to_contain_text("The model eve is not served")

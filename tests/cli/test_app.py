@@ -18,7 +18,7 @@ from hairseg.errors import InputError
 from hairseg.recolouring.settings import RecolourSettings
 from hairseg.training.options import TrainOptions
 
-VERBS = ("predict", "serve", "train", "evaluate", "models", "hub")
+VERBS = ("predict", "serve", "label", "train", "evaluate", "models", "hub")
 
 
 @pytest.fixture

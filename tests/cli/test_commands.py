@@ -1,6 +1,7 @@
 """Commands from end to end: training on drawn portraits, evaluation, prediction and user mistakes."""
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -66,12 +67,39 @@ def test_training_writes_a_valid_repository(trained, portraits):
 
 
 def test_evaluation_repeats_the_scores_of_training(trained, portraits, tmp_path):
+    """The scores of the first data set are the same; types of photos also count the second one."""
     output, _ = trained
-    done = run_python("evaluate.py", "--data", portraits, "--repo", output, "--output", tmp_path)
+    draw_figaro1k(tmp_path / "figaro", [], [500])
+    words = ["--data", portraits, tmp_path / "figaro", "--repo", output, "--output", tmp_path / "scores"]
+    done = run_python("evaluate.py", *words)
     expected = json.loads((output / "metrics.json").read_text())
-    assert json.loads((tmp_path / "metrics.json").read_text()) | {"others": []} == expected
-    assert "pretrained" in done.stdout and "0.9816" in done.stdout
-    assert (tmp_path / "figures" / "roc.png").stat().st_size > 1000
+    found = json.loads((tmp_path / "scores" / "metrics.json").read_text())
+    (other,) = found["others"]
+    assert found | {"others": [], "photo_types": expected["photo_types"]} == expected
+    assert other["dataset"] == "figaro1k" and other["images"] == 1
+    types = {scores["group"]: (scores["images"], scores["datasets"]) for scores in found["photo_types"]}
+    assert types == {"head": (4, ["celebamask-hq", "figaro1k"]), "kinky": (1, ["figaro1k"])}
+    assert "pretrained" in done.stdout and "0.9816" in done.stdout and "Portraits, 4 photos" in done.stdout
+    assert (tmp_path / "scores" / "figures" / "roc.png").stat().st_size > 1000
+
+
+def test_a_full_disk_ends_evaluation_and_training_with_one_line(trained, portraits, small_disk, monkeypatch):
+    def last_line(*words) -> str:
+        errors = run_here(*words, rc=2).stderr
+        assert errors.count("error:") == 1 and "Traceback" not in errors
+        return errors.strip().splitlines()[-1]
+
+    words = ("evaluate.py", "--data", portraits, "--repo", trained[0])
+    assert last_line(*words, "--output", small_disk / "out").endswith("is full. Free some space and try again.")
+    assert not (small_disk / "out" / "metrics.json").exists()
+    (small_disk / "fill").write_bytes(bytes(shutil.disk_usage(small_disk).free))
+    with monkeypatch.context() as patch:
+        patch.setenv("HAIRSEG_CACHE", str(small_disk / "cache"))
+        assert last_line(*words).endswith("is full. Free some space, or choose another folder with HAIRSEG_CACHE.")
+    words = ("--backbone", "efficientnet_lite0", "--init", "random", "--epochs", 1, "--image-size", 64)
+    stopped = last_line("train.py", "--data", portraits, *words, "--output", small_disk / "run")
+    assert stopped.endswith("is full. Free some space or change permissions, then continue with --resume.")
+    assert not [path for path in (small_disk / "run").rglob("*") if path.is_file()]
 
 
 def test_earlier_training_is_not_overwritten(trained, portraits):
@@ -109,8 +137,8 @@ def test_modern_recipe_on_two_data_sets_and_scenes(portraits, tmp_path):
     card = (output / "README.md").read_text()
     assert (
         f"{metrics['full_resolution']['random']['boundary_iou']:.4f}" in card
-        and "| hair: kinky, figaro1k, 2 photos |" in card
-        and "| photo 1/5 of a scene, celebamask-hq, " in card
+        and "| Coily and Afro hair | 2 | Figaro1k |" in card
+        and "| Small heads: a fifth of the picture | 3 | CelebAMask-HQ |" in card
     )
     assert "figaro1k, split test, 2 photos" in done.stdout and "photos without people" in done.stdout
     assert "is a second data set with the name celebamask-hq" in error_line(
@@ -200,6 +228,8 @@ def test_mistakes_print_one_line(tmp_path):
     assert "config.json is missing" in error_line("-m", "hairseg", photo, "--repo", tmp_path / "empty")
     assert "A PHOTO is empty" in error_line("-m", "hairseg", "")
     assert "--epochs is 0. Choose a number above 0." in error_line("train.py", "--data", tmp_path, "--epochs", 0)
+    assert "Choose a number up to 4294967295." in error_line("train.py", "--data", tmp_path, "--seed", 10**25)
+    assert "a.png/run is not a folder" in error_line("train.py", "--data", tmp_path, "--output", photo / "run")
     assert "--limit is 0." in error_line("train.py", "--data", tmp_path, "--limit", 0)
     assert "--weights 'animals=0' is invalid" in error_line("train.py", "--data", tmp_path, "--weights", "animals=0")
     assert "Name one with --start" in error_line("train.py", "--data", tmp_path, "--recipe", "finetune")

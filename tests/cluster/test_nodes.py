@@ -9,29 +9,34 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import draw_portrait, run_here
+from conftest import draw_figaro1k, draw_portrait, run_here
 from PIL import Image
 
 pytest.importorskip("ray")
 from ray.cluster_utils import Cluster
 
+from hairseg.cluster.connect import connect
+from hairseg.cluster.pool import Pool
 from hairseg.cluster.predict import Run
 from hairseg.cluster.workers import Job, network_files
+from hairseg.errors import InputError
 from hairseg.recolouring.settings import RecolourSettings
 
-pytestmark = pytest.mark.slow
+MEMORY = 80 << 20  # bytes of each node's object store
 
-MEMORY = 100 << 20  # bytes of each node's object store
+# Ray notices sooner that a node is dead.
+SYSTEM = {"health_check_period_ms": 500, "health_check_timeout_ms": 2000, "health_check_failure_threshold": 4}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A head without cores, and two nodes with one each; all on the loopback interface."""
-    head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": MEMORY, "node_ip_address": "127.0.0.1"}
-    started = Cluster(initialize_head=True, head_node_args=head)
+    options = {"object_store_memory": MEMORY, "node_ip_address": "127.0.0.1", "include_dashboard": False}
+    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": SYSTEM, **options})
     try:
-        started.nodes = [started.add_node(num_cpus=1, object_store_memory=MEMORY) for _ in range(2)]
-        yield started
+        started.nodes = [started.add_node(num_cpus=1, **options) for _ in range(2)]
+        with connect(started.address):  # actors of all tests start from the same idle processes
+            yield started
     finally:
         started.shutdown()
 
@@ -49,34 +54,15 @@ def link(folder: Path, photos: int, distinct: int = 8, per_folder: int = 1000) -
     return folder
 
 
-def test_a_killed_node_loses_and_repeats_nothing(cluster, small_repository, tmp_path):
-    photos, output = link(tmp_path / "photos", 320), tmp_path / "out"
-    files = network_files(small_repository, ["pretrained"])
-    kinds = ("alpha", "cutout")
-    job = Job(str(photos), str(output), files, False, kinds, "pretrained", 0.5, None, RecolourSettings(), "cpu")
-    finished, written = [], {}
-    for block in Run(job).process(cluster.address):
-        finished.append(block.photos)
-        if len(finished) == 4:
-            recorded = [json.loads(line)["id"] for path in output.glob("manifest/*.jsonl") for line in path.open()]
-            written = {name: (output / name).with_suffix(".alpha.png").stat().st_mtime_ns for name in recorded}
-            cluster.remove_node(cluster.nodes[1], allow_graceful=False)
-    assert sum(finished) == 320
-    ids = Counter(json.loads(line)["id"] for path in output.glob("manifest/*.jsonl") for line in path.open())
-    assert len(ids) == 320 and set(ids.values()) == {1}
-    assert len(written) >= 64
-    for name, time in written.items():
-        assert (output / name).with_suffix(".alpha.png").stat().st_mtime_ns == time
-    words = ["predict", tmp_path / "photos-drawn", "--output", tmp_path / "here", "--repo", small_repository]
-    run_here("-m", "hairseg", *words)
-    for index in range(320):
-        for kind in kinds:
-            expected = (tmp_path / "here" / f"{index % 8}.{kind}.png").read_bytes()
-            assert (output / "0" / f"{index}.{kind}.png").read_bytes() == expected
-
-
 def test_scores_equal_those_of_one_machine(cluster, small_repository, portraits, tmp_path):
-    words = ["evaluate", "--data", portraits, "--split", "all", "--repo", small_repository]
+    """Two data sets, and scenes without people."""
+    figaro = draw_figaro1k(tmp_path / "Figaro1k")
+    scenes = tmp_path / "scenes" / "images" / "test"
+    scenes.mkdir(parents=True)
+    for seed in range(3):
+        Image.fromarray(draw_portrait(seed)[0][::-1]).save(scenes / f"{seed}.jpg")
+    words = ["evaluate", "--data", portraits, figaro, "--split", "all", "--repo", small_repository]
+    words += ["--scenes", tmp_path / "scenes"]
     run_here("-m", "hairseg", *words, "--output", tmp_path / "here")
     run_here("-m", "hairseg", *words, "--output", tmp_path / "there", "--cluster", cluster.address)
     here, there = (tmp_path / name for name in ("here", "there"))
@@ -84,11 +70,57 @@ def test_scores_equal_those_of_one_machine(cluster, small_repository, portraits,
     assert (here / "worst.png").read_bytes() == (there / "worst.png").read_bytes()
 
 
+class Dying:
+    """An actor that dies in each call."""
+
+    def process(self) -> None:
+        os._exit(1)
+
+
+def test_a_cluster_that_cannot_finish_is_an_error(cluster):
+    """Guards against waiting for ever for a machine, and against a photo that ends one worker after the other."""
+    with connect(cluster.address) as ray:
+        pool = Pool(ray, Dying, [], {"num_cpus": 1})
+        with pytest.raises(InputError, match=r"Workers of the cluster have died 3 times in succession \(.*repeat the"):
+            list(pool.run([()]))
+        pool.close()
+        pool = Pool(ray, Dying, [], {"num_gpus": 1}, max_seconds_without_actor=1)
+        with pytest.raises(InputError, match="No machine of the cluster has been free for 1 seconds. Add machines"):
+            list(pool.run([()]))
+
+
+def test_a_killed_node_loses_and_repeats_nothing(cluster, small_repository, tmp_path):
+    photos, output = link(tmp_path / "photos", 160), tmp_path / "out"
+    files = network_files(small_repository, ["pretrained"])
+    kinds = ("alpha", "cutout")
+    job = Job(str(photos), str(output), files, False, kinds, "pretrained", None, RecolourSettings(), "cpu")
+    finished, written = [], {}
+    for block in Run(job).process(cluster.address):
+        finished.append(block.photos)
+        if len(finished) == 3:
+            recorded = [json.loads(line)["id"] for path in output.glob("manifest/*.jsonl") for line in path.open()]
+            written = {name: (output / name).with_suffix(".alpha.png").stat().st_mtime_ns for name in recorded}
+            cluster.remove_node(cluster.nodes[1], allow_graceful=False)
+    assert sum(finished) == 160
+    ids = Counter(json.loads(line)["id"] for path in output.glob("manifest/*.jsonl") for line in path.open())
+    assert len(ids) == 160 and set(ids.values()) == {1}
+    assert len(written) >= 48
+    for name, time in written.items():
+        assert (output / name).with_suffix(".alpha.png").stat().st_mtime_ns == time
+    words = ["predict", tmp_path / "photos-drawn", "--output", tmp_path / "here", "--repo", small_repository]
+    run_here("-m", "hairseg", *words)
+    for index in range(160):
+        for kind in kinds:
+            expected = (tmp_path / "here" / f"{index % 8}.{kind}.png").read_bytes()
+            assert (output / "0" / f"{index}.{kind}.png").read_bytes() == expected
+
+
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_photos(cluster, small_repository, tmp_path):
     """Guards against lists of all names; the networks are replaced by records of an earlier run."""
     photos, output = link(tmp_path / "photos", 200_000), tmp_path / "out"
     files = network_files(small_repository, ["pretrained"])
-    job = Job(str(photos), str(output), files, False, ("alpha",), "pretrained", 0.5, None, RecolourSettings(), "cpu")
+    job = Job(str(photos), str(output), files, False, ("alpha",), "pretrained", None, RecolourSettings(), "cpu")
     run = Run(job)
     for unit in run._source.units():
         lines = "".join(json.dumps({"id": path, "hair": 0.0, "heads": []}) + "\n" for path, _ in unit.pictures)

@@ -2,11 +2,9 @@
 
 import io
 import json
-import pickle
 import tarfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +16,9 @@ parquet = pytest.importorskip("pyarrow.parquet")
 import pyarrow  # noqa: E402
 
 from hairseg.cluster.output import Output  # noqa: E402
-from hairseg.cluster.predict import Finished, Run  # noqa: E402
+from hairseg.cluster.predict import Run  # noqa: E402
 from hairseg.cluster.sources import Ids, Source, name_targets  # noqa: E402
-from hairseg.cluster.workers import AllStages, Job, NetworkStage, ReadStage, WriteStage, network_files  # noqa: E402
+from hairseg.cluster.workers import Finished, Job, Worker, network_files  # noqa: E402
 from hairseg.errors import InputError  # noqa: E402
 from hairseg.inference.folder import find_photos, process_photos  # noqa: E402
 from hairseg.inference.predictor import HairPredictor  # noqa: E402
@@ -31,9 +29,7 @@ from hairseg.recolouring.settings import RecolourSettings  # noqa: E402
 def job(small_repository, tmp_path) -> Job:
     files = network_files(small_repository, ["pretrained"])
     settings = RecolourSettings()
-    return Job(
-        str(tmp_path / "photos"), str(tmp_path / "out"), files, False, ("alpha",), "pretrained", 0.5, None, settings
-    )
+    return Job(str(tmp_path / "photos"), str(tmp_path / "out"), files, False, ("alpha",), "pretrained", None, settings)
 
 
 def png(seed: int) -> bytes:
@@ -48,11 +44,10 @@ def draw(folder: Path, *names: str) -> None:
         (folder / name).write_bytes(png(seed))
 
 
-def process(run: Run, workers: Any = None) -> list[dict[str, Any]]:
-    """Run the stages of an actor on a core, as Ray would, and return its reports."""
-    stage = workers or AllStages(run._job)
-    units = run._source.units(run._job.done, run._number)
-    return [report for unit in units for report in stage({"unit": pickle.dumps(unit)})]
+def process(run: Run, threads: int = 1) -> list[Finished]:
+    """Process the units in this process, as an actor would."""
+    worker = Worker(run._job, threads)
+    return [worker.process(unit) for unit in run._source.units(run._job.done, run._number)]
 
 
 def pictures(folder: Path) -> dict[str, bytes]:
@@ -65,8 +60,8 @@ def test_results_are_those_of_one_machine(job, small_repository, tmp_path):
     (tmp_path / "photos" / "b" / "broken.png").write_bytes(b"\x89PNG")
     run = Run(job)
     reports = process(run)
-    assert [report["photos"] for report in reports] == [16, 3]
-    errors = [error for report in reports for error in pickle.loads(report["errors"])]
+    assert [finished.photos for finished in reports] == [16, 3]
+    errors = [error for finished in reports for error in finished.errors]
     found = find_photos([tmp_path / "photos"], tmp_path / "here")
     predictor = HairPredictor(small_repository, ["pretrained"])
     here = process_photos(found, predictor, "pretrained", ["alpha"], None, RecolourSettings())
@@ -79,15 +74,15 @@ def test_a_run_continues_the_manifest(job, tmp_path):
     """Guards against photos lost or processed twice after an interruption, and against results of mixed settings."""
     draw(tmp_path / "photos", *(f"{index:02d}.png" for index in range(20)))
     unit = next(Run(job)._source.units())
-    stage = AllStages(job)
-    assert [report["photos"] for report in stage({"unit": pickle.dumps(unit)})] == [16]
+    worker = Worker(job)
+    assert worker.process(unit) == Finished(16, [])
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.png")}
-    assert [report["photos"] for report in stage({"unit": pickle.dumps(unit)})] == [16]  # its answer was lost
+    assert worker.process(unit) == Finished(16, [])  # its answer was lost
     draw(tmp_path / "photos", "0.png")
     run = Run(job)
     run.count()
     assert run.skipped == 16
-    assert [report["photos"] for report in process(run)] == [5]
+    assert [finished.photos for finished in process(run)] == [5]
     assert all(path.stat().st_mtime_ns == time for path, time in written.items())
     output = Output(job.output)
     records = list(output.records(output.blocks()))
@@ -102,8 +97,8 @@ def test_a_run_continues_the_manifest(job, tmp_path):
 def test_files_that_are_no_results_are_kept(job, tmp_path):
     draw(tmp_path / "photos", "a.png", "b.png")
     mask = draw(tmp_path / "out", "a.alpha.png") or (tmp_path / "out" / "a.alpha.png").read_bytes()
-    (report,) = process(Run(job))
-    (error,) = pickle.loads(report["errors"])
+    (finished,) = process(Run(job))
+    (error,) = finished.errors
     assert "would be overwritten" in error
     assert (tmp_path / "out" / "a.alpha.png").read_bytes() == mask and (tmp_path / "out" / "b.alpha.png").exists()
 
@@ -138,20 +133,12 @@ def test_photos_in_parquet_files_and_shards(job, tmp_path):
     assert not (tmp_path / "b.alpha.png").exists()
 
 
-def test_stages_on_several_machines_give_the_same(job, tmp_path):
-    draw(tmp_path / "photos", *(f"{index}.png" for index in range(3)))
-    process(Run(job))
+def test_threads_of_a_gpu_give_the_same(job, tmp_path):
+    draw(tmp_path / "photos", *(f"{index}.png" for index in range(20)))
+    assert [finished.photos for finished in process(Run(job))] == [16, 4]
     apart = replace(job, output=str(tmp_path / "apart"))
-    run, read, network, write = Run(apart), ReadStage(apart), NetworkStage(apart), WriteStage(apart)
-    reports = process(run, lambda row: [write(network(block)) for block in read(row)])
-    assert [report["photos"] for report in reports] == [3]
-    alphas = [{name: np.asarray(Image.open(io.BytesIO(content))) for name, content in pictures(folder).items()}
-              for folder in (tmp_path / "out", tmp_path / "apart")]  # fmt: skip
-    assert alphas[0].keys() == alphas[1].keys() and len(alphas[0]) == 3
-    for name, alpha in alphas[0].items():  # a batch of three may differ in the last bit
-        np.testing.assert_allclose(alpha.astype(int), alphas[1][name].astype(int), atol=2)
-    again = process(run, lambda row: [write(network(block)) for block in read(row)])
-    assert [report["photos"] for report in again] == [3]
+    assert [finished.photos for finished in process(Run(apart), threads=16)] == [16, 4]
+    assert pictures(tmp_path / "out") == pictures(tmp_path / "apart") and len(pictures(tmp_path / "out")) == 20
 
 
 def test_sources_are_folders_globs_and_files(tmp_path):
@@ -208,7 +195,7 @@ def test_the_command(words, address, small_repository, tmp_path, monkeypatch):
 
     def process_here(run: Run, address: str) -> list[Finished]:
         addresses.append(address)
-        return [Finished(report["photos"], pickle.loads(report["errors"])) for report in process(run)]
+        return process(run)
 
     monkeypatch.setattr(Run, "process", process_here)
     words = ["predict", *words, tmp_path / "photos", "--output", tmp_path / "out", "--repo", small_repository]

@@ -1,17 +1,19 @@
 import hashlib
 import os
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import DATA, draw_celebamask_hq, draw_figaro1k, draw_portrait
 from PIL import Image
 
-from hairseg.data.datasets import find_pairs, find_scenes, load_pair, load_scenes, split_of
+from hairseg.data.datasets import Pair, find_pairs, find_scenes, load_pair, load_scenes, split_of
 from hairseg.data.decoded import load_arrays
-from hairseg.data.groups import hair_type
+from hairseg.data.groups import hair_type, scoring_groups
 from hairseg.errors import InputError
 from hairseg.networks.preprocessing import IGNORE, Preprocessing
+from hairseg.repository.photo_types import GROUP_NAMES
 
 # SHA-256 of the splits of the ids 0 to 4999.
 DIGESTS = {
@@ -302,6 +304,36 @@ def test_figaro1k_frame_numbers_give_the_hair_type(frame, expected):
         is hair_type("figaro1k", "mine")
         is None
     )
+
+
+@pytest.mark.parametrize(
+    "dataset, image_id, side, expected",
+    [
+        ("street", "1", 60, ["head"]),
+        ("street", "1", 30, ["upper body"]),
+        ("street", "1", 10, ["whole person"]),
+        ("street", "1", 0, ["hairless"]),
+        ("street", "bare-1", 0, ["hairless"]),
+        ("street", "bare-1", 10, ["hairless"]),
+        ("street", "hat-1", 60, ["hats"]),
+        ("street", "hat-1", 0, ["hats", "hairless"]),
+        ("everyday", "group-mask-1", 60, ["groups"]),
+        ("everyday", "snapshot-1", 60, ["snapshots"]),
+        ("everyday", "old-1", 60, ["older people"]),
+        ("hair-types", "hairtype-kinky-1", 60, ["kinky", "head"]),
+        ("hair-types", "hairtype-blue-1", 60, ["head"]),
+        ("figaro1k", "Frame00451", 60, ["kinky", "head"]),
+        ("lfw-parts", "Abdullah_al-Attiyah_0001", 60, ["snapshots"]),
+        ("lfw-parts", "1", 0, ["snapshots", "hairless"]),
+    ],
+)
+def test_photos_are_scored_in_the_groups_of_id_data_set_and_mask(dataset, image_id, side, expected):
+    mask = np.zeros((100, 80), np.uint8)
+    mask[:side, 20:25] = 1
+    mask[60:] = IGNORE
+    groups = scoring_groups(dataset, Pair(image_id, Path("photo.jpg"), Path("mask.png"), "test"), mask)
+    assert groups == expected
+    assert GROUP_NAMES.keys() >= set(groups)
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="the real photos are not on this machine")

@@ -1,5 +1,4 @@
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from sklearn.metrics import f1_score, jaccard_score, mean_squared_error, roc_auc
 
 from hairseg.data.datasets import find_pairs, find_scenes, load_pair, load_scenes
 from hairseg.data.decoded import load_arrays
-from hairseg.evaluation.evaluate import evaluate
+from hairseg.evaluation.evaluate import _draw_photos, evaluate
 from hairseg.evaluation.framing import paste_into_scene, score_hairless
 from hairseg.evaluation.full_resolution import score_full_resolution
 from hairseg.evaluation.metrics import boundary_iou
@@ -24,7 +23,7 @@ def test_scores_match_scikit_learn(small_repository, portraits, accept_all_compo
     predictor = HairPredictor(small_repository)
     dataset, pairs = find_pairs(portraits)
     arrays = load_arrays({dataset: pairs}, predictor.config.preprocessing, workers=1)
-    metrics = evaluate(predictor, dataset, "all", pairs, arrays)
+    metrics = evaluate(predictor, "all", {dataset: pairs}, {dataset: arrays})
 
     truth, alphas = [], []
     for pair in pairs:  # drawn at 96 x 96; fitted to the network's 64 x 64 here by hand
@@ -46,7 +45,7 @@ def test_scores_match_scikit_learn(small_repository, portraits, accept_all_compo
     assert metrics.images == len(pairs) and metrics.image_size == 64
 
 
-def test_full_resolution_scores_match_the_predicted_alphas(small_repository, portraits):
+def test_full_resolution_scores_match_the_predicted_alphas(small_repository, portraits, tmp_path, monkeypatch):
     predictor = HairPredictor(small_repository)
     dataset, pairs = find_pairs(portraits)
     full_resolution = score_full_resolution(predictor, dataset, pairs)
@@ -71,16 +70,18 @@ def test_full_resolution_scores_match_the_predicted_alphas(small_repository, por
     of_first = [predictor.alphas(photo)["pretrained"] >= 0.5 for photo, _ in loaded]
     f1 = [f1_score(mask.ravel(), found.ravel()) for found, (_, mask) in zip(of_first, loaded, strict=True)]
     by_f1 = sorted(range(len(pairs)), key=lambda index: f1[index])
-    titles = [title for title, *_ in full_resolution.gallery.worst_first()]
-    assert titles == [f"{pairs[index].id}, F1 {f1[index]:.2f}" for index in by_f1[:12]]
-    assert (
-        np.array_equal(full_resolution.gallery.comparisons[1][1], loaded[3][0])
-        and len(full_resolution.gallery.comparisons) == 4
-    )
+    assert full_resolution.f1_per_photo == pytest.approx(f1)
+    drawn = {}
+    monkeypatch.setattr(f"{evaluate.__module__}.draw_worst", lambda _, rows: drawn.update(worst=rows))
+    monkeypatch.setattr(f"{evaluate.__module__}.draw_comparison", lambda _, rows: drawn.update(comparisons=rows))
+    _draw_photos(predictor, dataset, pairs, full_resolution.f1_per_photo, ModelRepository(tmp_path))
+    assert [row[0] for row in drawn["worst"]] == [f"{pairs[index].id}, F1 {f1[index]:.2f}" for index in by_f1[:12]]
+    assert np.array_equal(drawn["worst"][0][3], of_first[by_f1[0]])
+    assert len(drawn["comparisons"]) == 4 and np.array_equal(drawn["comparisons"][1][1], loaded[3][0])
 
 
 def test_every_network_runs_once_per_photo(small_repository, portraits):
-    """Refinement and figures reuse the same forward pass."""
+    """Refinement reuses the same forward pass."""
     predictor = HairPredictor(small_repository)
     dataset, pairs = find_pairs(portraits)
     preprocessing, seen = predictor.config.preprocessing, []
@@ -114,10 +115,9 @@ def test_scenes_add_framing_and_hairless_scores(small_repository, portraits, tmp
     arrays = load_arrays({dataset: pairs[:2]}, predictor.config.preprocessing, workers=1)
     metrics = evaluate(
         predictor,
-        dataset,
         "all",
-        pairs[:2],
-        arrays,
+        {dataset: pairs[:2]},
+        {dataset: arrays},
         load_scenes(find_scenes(tmp_path)),
         ModelRepository(tmp_path / "out"),
     )
@@ -128,19 +128,17 @@ def test_scenes_add_framing_and_hairless_scores(small_repository, portraits, tmp
     for name in ("worst", "figures/reliability", "figures/roc", "figures/precision_recall"):
         with Image.open(tmp_path / "out" / f"{name}.png") as figure:
             figure.verify()
-    assert "photo 1/3 of a scene" in format_report(metrics) and "2 photos without people" in format_report(metrics)
+    report = format_report(metrics)
+    assert "Small heads: a third of the picture, 2 photos" in report and "2 photos without people" in report
+    assert "Portraits, 2 photos" in report and "Nobody in the picture, 2 photos" in report
 
 
 def test_types_of_scenes_are_scored_apart_the_worst_first():
-    class Predictor:
-        networks, config = ("one",), SimpleNamespace(threshold=0.5)
-
-        def alphas(self, photo):
-            return {"one": photo[..., 0] / 255}
-
     dark, light = np.zeros((4, 4, 3)), np.full((4, 4, 3), 255)
-    scores = score_hairless(Predictor(), {"rooms": [dark, dark], "animals": [dark, light, light]})
-    assert scores.images == 5 and scores.variants["one"] == FalseHair(mean=0.4, worst=1.0)
+    scenes = {"rooms": [dark, dark], "animals": [dark, light, light]}
+    scores = score_hairless(lambda photo: {"one": photo[..., 0] / 255}, 0.5, scenes)
+    assert scores.images == 5 and (scores.variants["one"].mean, scores.variants["one"].worst) == (0.4, 1.0)
+    assert scores.variants["one"].mean_interval == (0.0, 0.8)  # of five photos, two are wrong
     assert list(scores.kinds) == ["animals", "rooms"]
     assert scores.kinds["animals"].images == 3 and scores.kinds["animals"].variants["one"].worst == 1.0
     assert scores.kinds["animals"].variants["one"].mean == pytest.approx(2 / 3)
@@ -164,7 +162,7 @@ def test_groups_are_scored_apart_the_worst_first(small_repository, tmp_path):
     full_resolution = score_full_resolution(predictor, dataset, pairs)
     groups = full_resolution.groups
     assert {group: scores.images for group, scores in groups.items()} == {
-        "hats": 1, "hairless": 1, "head": 2, "whole person": 1
+        "hats": 1, "hairless": 1, "head": 1, "whole person": 1
     }  # fmt: skip
     found = predictor.alphas(photo)["random"][:, :60] >= 0.5
     assert groups["hairless"].variants["random"].false_hair == pytest.approx(found.mean())
@@ -188,6 +186,54 @@ def test_hair_types_are_scored_apart(small_repository, tmp_path):
     photo, mask = load_pair(pairs[0], dataset)
     found = predictor.alphas(photo)["random"] >= 0.5
     assert hair_types["straight"].variants["random"].f1 == pytest.approx(f1_score(mask.ravel(), found.ravel()))
+
+
+def write_dataset(folder, masks):
+    """Write photos with these bool masks, by name, in the layout "folder"."""
+    photo, _ = draw_portrait(1)
+    for part in ("photos", "masks"):
+        (folder / part).mkdir(parents=True)
+    for name, mask in masks.items():
+        Image.fromarray(photo).save(folder / "photos" / f"{name}.png")
+        Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).save(folder / "masks" / f"{name}.png")
+    return find_pairs(folder)
+
+
+def test_types_of_photos_are_scored_over_all_data_sets(small_repository, tmp_path):
+    """Data sets labelled by agreement are scored separately."""
+    photo, hair = draw_portrait(1)
+    other = np.roll(hair, 9, axis=1)
+    datasets = dict(
+        [
+            write_dataset(tmp_path / "street", {"1": hair, "hat-1": other, "hairtype-kinky-1": hair}),
+            write_dataset(tmp_path / "club", {"hat-2": hair, "bare-1": np.zeros_like(hair)}),
+            write_dataset(tmp_path / "everyday", {"hat-3": hair, "group-1": hair}),
+        ]
+    )
+    predictor = HairPredictor(small_repository, ["random"])
+    arrays = {
+        name: load_arrays({name: pairs}, predictor.config.preprocessing, workers=1) for name, pairs in datasets.items()
+    }
+    metrics = evaluate(predictor, "all", datasets, arrays)
+    assert [part.dataset for part in (metrics, *metrics.others)] == ["street", "club", "everyday"]
+    found = {(scored.name, *scored.datasets): scored for scored in metrics.by_photo_type()}
+    assert {key: scored.images for key, scored in found.items()} == {
+        ("Portraits", "street"): 2,
+        ("Coily and Afro hair", "street"): 1,
+        ("Hats and headwear", "street", "club"): 2,
+        ("Hairless people", "club"): 1,
+        ("Hats and headwear", "everyday"): 1,
+        ("Groups of people", "everyday"): 1,
+    }
+    prediction = predictor.alphas(photo)["random"] >= 0.5
+    hats = found["Hats and headwear", "street", "club"].scores("random")
+    assert hats.f1 == pytest.approx(f1_score(np.append(other, hair), np.append(prediction, prediction)))
+    assert hats.f1_interval is None  # two photos are too few
+    by_agreement = [scored.name for scored in found.values() if scored.is_labelled_by_agreement]
+    assert sorted(by_agreement) == ["Groups of people", "Hats and headwear"]
+    report = format_report(metrics)
+    assert report.index("Portraits, 2 photos") < report.index("not drawn by people") < report.index("Groups of people")
+    assert Metrics.model_validate(json.loads(json.dumps(metrics.to_json()))) == metrics
 
 
 def test_report_shows_the_paper_beside_ours():

@@ -12,7 +12,15 @@ from sklearn.metrics import (
 )
 from torch import nn
 
-from hairseg.evaluation.metrics import BoundaryScores, MaskCounts, PixelCounts, PixelScores, boundary_iou, score
+from hairseg.evaluation.metrics import (
+    BoundaryScores,
+    MaskCounts,
+    PixelCounts,
+    PixelScores,
+    bootstrap_interval,
+    boundary_iou,
+    score,
+)
 from hairseg.networks.preprocessing import IGNORE, Preprocessing
 from hairseg.repository.metrics import Scores
 
@@ -107,6 +115,31 @@ def test_without_pixels_there_are_no_scores():
     assert scores.mse is scores.auroc is scores.f1() is scores.calibration_error is None
 
 
+def test_bootstrap_interval_matches_the_normal_approximation():
+    """For the mean of many numbers, the interval is the mean plus or minus 1.96 standard errors."""
+    values = np.random.default_rng(3).random(400)
+    low, high = bootstrap_interval(values, np.ones(400))
+    error = 1.96 * values.std() / np.sqrt(400)
+    assert (low, high) == (
+        pytest.approx(values.mean() - error, abs=2e-3),
+        pytest.approx(values.mean() + error, abs=2e-3),
+    )
+    assert bootstrap_interval([1, 1, 1, 1], [2, 2, 2, 2]) is None  # too few photos
+    assert bootstrap_interval([1, 2, 3, 4, 5], [2, 4, 6, 8, 10]) == (0.5, 0.5)
+    assert bootstrap_interval(np.zeros(9), np.zeros(9)) is None
+
+
+def test_intervals_of_f1_and_false_hair_contain_the_scores():
+    rng, counts = np.random.default_rng(0), MaskCounts()
+    for error in np.linspace(0.05, 0.4, 12):
+        mask = rng.random((30, 30)) < 0.4
+        counts.add(mask ^ (rng.random((30, 30)) < error), mask)
+    scores = counts.scores()
+    for value, (low, high) in ((scores.f1, scores.f1_interval), (scores.false_hair, scores.false_hair_interval)):
+        assert low < value < high
+        assert 0.02 < high - low < 0.3
+
+
 def test_boundary_iou_of_shifted_squares_by_hand():
     """Squares of 40 in 100 x 100, contour bands of 3 pixels (2 % of the diagonal of 141.4)."""
     mask, shifted = np.zeros((100, 100), bool), np.zeros((100, 100), bool)
@@ -191,4 +224,4 @@ def test_unlabelled_pixels_are_ignored():
     assert whole.scores().false_hair == pytest.approx(counted.sum() / whole.pixels)
     nothing = MaskCounts()
     nothing.add(around, np.full((50, 60), IGNORE, np.uint8))
-    assert nothing.pixels == 0 and nothing.scores().median_f1 is None
+    assert nothing.pixels == 0 and nothing.scores().false_hair_interval is None and nothing.scores().median_f1 is None

@@ -129,7 +129,10 @@ def test_integer_and_boolean_tensors_are_refused(model, dtype):
     assert "has the tensor 'backbone.net.bn1.weight' of type" in (said or "")
 
 
-SHOWN = ["variants", "images", "dataset", "hairless", "roc", "others", "groups", "hair_types", "framing", "transfer"]
+SHOWN = [
+    "variants", "images", "dataset", "hairless", "roc", "others", "groups", "hair_types", "framing", "photo_types",
+    "transfer",
+]  # fmt: skip
 
 
 @given(

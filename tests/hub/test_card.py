@@ -90,7 +90,21 @@ def test_card_by_hair_type(both):
     scores = {"pretrained": {"f1": 0.91234, "false_hair": 0.01}, "random": {"f1": 0.85234, "false_hair": 0.02}}
     parts = {"curly": {"images": 15, "variants": scores}}
     text = card.render_card(ModelRepository(both).config, Metrics(**METRICS | {"hair_types": parts}))
-    assert "| hair: curly, celebamask-hq, 15 photos | 0.9123 | 0.8523 | 1.00 % | 2.00 % |" in text
+    assert "| Curly hair | 15 | CelebAMask-HQ | 0.9123 | 0.8523 | 1.00 % | 2.00 % |" in text
+    assert "bootstrap" not in text and "not drawn by people" not in text
+
+
+def test_card_by_type_of_photo(both):
+    scores = {"pretrained": {"f1": 0.9, "f1_interval": [0.8, 0.95]}, "random": {"false_hair": 0.5}}
+    types = [
+        {"group": "head", "datasets": ["figaro1k", "celebamask-hq"], "images": 9, "variants": scores},
+        {"group": "groups", "datasets": ["everyday"], "images": 8, "variants": scores},
+    ]
+    text = card.render_card(ModelRepository(both).config, Metrics(**METRICS | {"photo_types": types}))
+    drawn, _, by_agreement = text.partition("\nThese masks were not drawn by people")
+    row = "| 0.9000 (0.800 to 0.950) | - | - | 50.00 % |"
+    assert f"\n| Portraits | 9 | Figaro1k, CelebAMask-HQ {row}\n" in drawn and "95 % bootstrap" in drawn
+    assert f"\n| Groups of people | 8 | everyday (labels by agreement) {row}\n" in by_agreement
 
 
 def test_card_example_runs(server, both, monkeypatch, tmp_path):

@@ -4,13 +4,20 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, draw_figaro1k, draw_portrait, served
+from gradio_client import Client, handle_file
 from hub.fake_hub import WRITER, FakeHub
 from hub.helpers import MAX_SECONDS, REPO, contents, publish
+from PIL import Image
 
 from hairseg.cli import main
 from hairseg.cli.app import invoke
+from hairseg.images import alpha_to_grey
+from hairseg.inference.predictor import HairPredictor
+from hairseg.page.app import build_page
+from hairseg.page.registry import ModelRegistry, find_models
 
 
 def test_push_and_pull(server, one, tmp_path, monkeypatch, capsys):
@@ -31,6 +38,26 @@ def test_push_and_pull(server, one, tmp_path, monkeypatch, capsys):
     assert command("push", str(one), REPO) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "The connection to" in error and f"push {one} {REPO}" in error
+
+
+@pytest.mark.slow
+def test_a_trained_repository_is_pushed_pulled_and_served(server, tmp_path, capsys):
+    data, photo = draw_figaro1k(tmp_path / "Figaro1k", [1, 2, 3, 4], [500]), draw_portrait(3)[0]
+    words = ["--backbone", "efficientnet_lite0", "--init", "random", "--epochs", "1", "--image-size", "64"]
+    words += ["--device", "cpu", "--output", str(tmp_path / "run"), "--push-to", REPO, "--private"]
+    assert invoke(["train", "--data", str(data), *words]) == 0
+    assert f"pushed: {server.url}/{REPO} (tag " in capsys.readouterr().out and server.repo(REPO).private
+    expected = HairPredictor(tmp_path / "run").alphas(photo)
+    models, notices = find_models([REPO])
+    assert [model.name for model in models] == [REPO] and not notices
+    pulled = HairPredictor(models[0].repository.folder)
+    assert all(np.array_equal(alpha, expected[variant]) for variant, alpha in pulled.alphas(photo).items())
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    with served(build_page(ModelRegistry(models, load=lambda model: pulled))) as url:
+        client = Client(url, verbose=False, download_files=str(tmp_path / "masks"))
+        masks = client.predict(handle_file(tmp_path / "photo.png"), api_name="/segment")
+    for mask, variant in zip(masks, ("random", "pretrained"), strict=False):
+        assert np.array_equal(np.asarray(Image.open(mask)), alpha_to_grey(expected[variant]))
 
 
 def test_a_hub_that_never_answers_ends_with_one_line(tmp_path):

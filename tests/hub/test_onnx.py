@@ -55,7 +55,11 @@ def npm_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("npm")
     npm = shutil.which("npm")
     command = [npm or "npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", "onnxruntime-web@1"]
-    if npm is None or subprocess.run(command, capture_output=True).returncode:
+    try:
+        installed = npm is not None and subprocess.run(command, capture_output=True, timeout=90).returncode == 0
+    except subprocess.TimeoutExpired:
+        installed = False
+    if not installed:
         pytest.skip("needs npm, and onnxruntime-web from its registry")
     return folder
 

@@ -15,6 +15,7 @@ from hub.fake_hub import READER, STRANGER
 from hub.helpers import FAULTS, MAX_SECONDS, REPO, WEIGHTS, assert_fails, contents, invert_last_bit, publish
 from huggingface_hub import HfApi, constants
 
+from hairseg.errors import InputError
 from hairseg.hub.errors import HubError
 from hairseg.hub.publish import push
 from hairseg.hub.resolve import pull, resolve
@@ -30,6 +31,21 @@ def test_only_known_and_needed_files_are_pulled(server, both):
     assert sorted(contents(resolve(REPO).folder)) == sorted(SERVING_FILES)
     assert contents(pull(REPO).folder) == contents(both)
     assert not any(name in request for request in server.requests for name in ("pkl", "bin", "deep"))
+
+
+@pytest.mark.parametrize("token", ["", "hf_secret\n", "hf_secr\u00e9t"])
+def test_a_malformed_token_is_reported_but_not_quoted(server, one, token):
+    publish(server, one)
+    error = assert_fails(lambda: pull(REPO, token=token), "The Hub token is malformed. Log in with `hf auth login`")
+    assert "secr" not in str(error)
+
+
+def test_a_file_of_a_repository_is_not_taken_for_a_hub_id(one, monkeypatch):
+    monkeypatch.chdir(one.parent)
+    with pytest.raises(
+        InputError, match=r"^repository/config\.json is a file\. Give the folder of the model repository"
+    ):
+        resolve("repository/config.json")
 
 
 def test_cache_is_reused(server, one):

@@ -1,5 +1,6 @@
 """Deployment of a Space."""
 
+import re
 import sys
 
 import pytest
@@ -130,3 +131,28 @@ def test_hardware_and_secrets_are_passed_on(server, one, project, monkeypatch, c
     assert "HF_TOKEN" not in capsys.readouterr().out
     assert command("--hardware", "abacus") == 2 and "'abacus' is unknown. Choose one of" in capsys.readouterr().err
     assert command("--secret", "NOWHERE") == 2 and "'NOWHERE' has no value" in capsys.readouterr().err
+
+
+def test_a_docker_space_gets_all_files_that_its_dockerfile_copies(server, one, monkeypatch):
+    publish(server, one)
+    monkeypatch.setattr(
+        sys, "argv", ["hairseg", "hub", "space", "ada/page", "--repo", REPO, "--docker", "--hardware", "cpu-basic"]
+    )
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 0
+    made, files = server.repo("ada/page", "spaces"), server.files("ada/page", kind="spaces")
+    assert made.sdk == "docker" and made.variables["HAIRSEG_REPO"]["value"] == REPO
+    metadata = SpaceCard(files["README.md"].decode()).data.to_dict()
+    assert metadata["sdk"] == "docker" and metadata["app_port"] == 7860
+    assert metadata.keys().isdisjoint({"sdk_version", "python_version", "app_file", "preload_from_hub"})
+    dockerfile = files["Dockerfile"].decode()
+    assert "EXPOSE 7860" in dockerfile and "USER 1000" in dockerfile
+    for name in re.findall(r"^!(.+)$", files[".dockerignore"].decode(), re.MULTILINE):
+        assert name in files or any(file.startswith(f"{name}/") for file in files), name
+    assert "hairseg/bundled/pretrained/model.safetensors" in files
+
+
+def test_a_docker_space_needs_a_checkout(server, one, project):
+    publish(server, one)
+    assert_fails(lambda: space("ada/page", [REPO], sdk="docker"), "Dockerfile is missing", "checkout")

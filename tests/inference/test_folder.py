@@ -341,6 +341,34 @@ def test_photos_with_equal_stems_keep_their_suffixes(tmp_path):
     assert files(tmp_path / "out").keys() == results("a/IMG_1.jpg", "a/IMG_1.png", "a/IMG_2", "b/IMG_1")
 
 
+def test_wildcards_are_expanded_without_a_shell(hairseg, tmp_path):
+    folder = draw(tmp_path / "photos", "a.png", "b.png", "[c].png", "d.jpg")
+    hairseg(folder / "*.png", "--output", tmp_path / "out")
+    assert files(tmp_path / "out").keys() == results("a", "b", "[c]")
+    hairseg(folder / "[c].png", "--output", tmp_path / "c")
+    assert files(tmp_path / "c").keys() == results("[c]")
+    assert "?.gif is not a file. Check the path." in hairseg(folder / "?.gif", "--output", tmp_path / "out", rc=1)
+
+
+@pytest.mark.parametrize("ignores_case", [True, False])
+def test_results_of_names_that_differ_in_case_only_are_kept_apart(tmp_path, monkeypatch, ignores_case):
+    monkeypatch.setattr(folder_module, "ignores_case", lambda folder: ignores_case)
+    names = ["a/IMG_1.png", "b/img_1.JPG", "b/IMG_1.jpeg", "b/Caf\u00e9.png", "b/Cafe\u0301.bmp", "b/2.png"]
+    folder = draw(tmp_path / "photos", *names)
+    targets = {target.name: path.name for target, path in find_photos([folder / "a", folder / "b"], tmp_path).items()}
+    if ignores_case:  # then IMG_1 of both folders is one name, too
+        assert targets == {path.name: path.name for path in folder.rglob("*.*") if path.stem != "2"} | {"2": "2.png"}
+    else:
+        assert targets.keys() == {"IMG_1.png", "img_1", "IMG_1.jpeg", "Caf\u00e9", "Cafe\u0301", "2"}
+    (folder / "c").mkdir()
+    shutil.copy(folder / "a/IMG_1.png", folder / "c/img_1.PNG")
+    if ignores_case:
+        with pytest.raises(InputError, match=r"same results: .*IMG_1\.png and .*img_1\.PNG\. Rename them"):
+            find_photos([folder / "a", folder / "c"], tmp_path)
+    else:
+        assert len(find_photos([folder / "a", folder / "c"], tmp_path)) == 2
+
+
 @pytest.mark.parametrize("hidden", [".Trash-1000/files", ".thumbnails", ".ipynb_checkpoints", "@eaDir", "__MACOSX"])
 def test_hidden_and_system_folders_are_not_searched(tmp_path, hidden):
     folder = draw(tmp_path / "photos", "a.png", f"{hidden}/b.png", f"c/{hidden}/d.png", "c/$RECYCLE.BIN/e.png")

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import {test} from "node:test";
-import {callUntilAnswered, latestOnly, pause} from "../../hairseg/page/studio/calls.js";
+import {callUntilAnswered, LOGGED_OUT, LOST, latestOnly, pause, reasonOfLoss} from "../../hairseg/page/studio/calls.js";
 
 test("a lost call is repeated until it is answered, and the loss is told once it is over", async () => {
     const answers = [undefined, new Error("offline"), {src: "a.jpg"}];
@@ -29,6 +29,21 @@ test("an answer that is no longer wanted is dropped, and not asked for again", a
     assert.equal(await callUntilAnswered(call, options), undefined);
     assert.equal(await callUntilAnswered(call, options), undefined);
     assert.equal(calls, 1);
+});
+
+test("a lost login is distinguished from an unreachable server", async context => {
+    const asked = [];
+    const answers = [{status: 401}, {status: 200}, new Error("offline")];
+    context.mock.method(globalThis, "fetch", async address => {
+        asked.push(address);
+        const next = answers.shift();
+        if (next instanceof Error) throw next;
+        return next;
+    });
+    const reasons = [];
+    for (let number = 0; number < 3; number += 1) reasons.push(await reasonOfLoss("/hair/gradio_api"));
+    assert.deepEqual(reasons, [LOGGED_OUT, LOST, LOST]);
+    assert.deepEqual(asked, Array(3).fill("/hair/gradio_api/login_check"));
 });
 
 test("ten quick wishes run twice: the first, and the last", async () => {

@@ -24,7 +24,7 @@ from hairseg.page.api import Endpoints
 from hairseg.page.app import build_page
 from hairseg.page.registry import ModelRegistry, ServedModel
 from hairseg.page.security import MALFORMED, NOT_UPLOADED
-from hairseg.page.store import PhotoStore
+from hairseg.page.store import HairRequest, PhotoStore
 from hairseg.page.studio.studio import PHOTO_GONE, StudioService
 from hairseg.page.workers import Workers
 from hairseg.recolouring.recolourer import HairRecolourer
@@ -188,8 +188,8 @@ def test_every_wrong_value_is_answered_with_one_sentence(client, sideways, place
 
 
 def test_page_and_endpoint_recolour_from_the_same_alpha(predictor, sideways):
-    store = store_of(predictor)
-    assert store.full_size(str(sideways), "random") is store.photo(str(sideways)).recolourer("random")
+    store, request = store_of(predictor), HairRequest(str(sideways), "random")
+    assert store.full_size(request) is store.photo(str(sideways)).recolourer(request)
     alpha = store.photo(str(sideways)).alpha("random")
     np.testing.assert_allclose(alpha, predictor.alphas(load_photo(sideways))["random"], atol=1e-5)
 

@@ -1,4 +1,4 @@
-"""Start and stop `python app.py` in a process of its own."""
+"""Start and stop `python app.py` in a separate process."""
 
 import os
 import shutil
@@ -140,7 +140,7 @@ def test_several_models_are_served_and_a_missing_one_does_not_stop_them(deployed
     ],
 )
 def test_an_owners_mistake_ends_with_one_line(words, environment, said, run, monkeypatch):
-    """In a process of its own if the error occurs after the arguments are parsed."""
+    """Errors that occur after the arguments are parsed need a separate process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setenv("GRADIO_SERVER_PORT", str(free.getsockname()[1]))

@@ -12,13 +12,20 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from http.cookiejar import CookieJar
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
+from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
+import yaml
+from browser.conftest import CHROMIUM, QUIET
 from conftest import PROJECT, draw_portrait, run_python, served
 from gradio_client import Client, handle_file
 from PIL import Image
@@ -30,11 +37,14 @@ from hairseg.page.launch import exempt_loopback_from_proxies, parse_root_path
 from hairseg.page.registry import ModelRegistry, ServedModel
 from hairseg.page.security import with_root_path
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 CADDY = shutil.which("caddy")
+
+# In CI on Linux, where .ci/run installs Caddy, a missing Caddy fails the tests.
+NEEDS_CADDY = pytest.mark.skipif(
+    CADDY is None and not (os.environ.get("CI") and sys.platform == "linux"), reason="Caddy is not installed"
+)
 
 DEPLOY_PAGE = PROJECT / "docs" / "deploy.md"
 
@@ -250,6 +260,25 @@ def test_loopback_is_exempt_from_proxies_and_the_hub_is_not(monkeypatch):
     assert os.environ["no_proxy"] == "*"
 
 
+def test_the_proxies_of_macos_and_windows_are_used_except_for_loopback(monkeypatch):
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    system = {"http": "http://proxy.internal:3128", "https": "http://proxy.internal:3128", "ftp": "ftp://127.0.0.1:9"}
+    monkeypatch.setattr("hairseg.page.launch.getproxies", dict)
+    exempt_loopback_from_proxies("127.0.0.1")
+    assert not urllib.request.getproxies_environment()
+    monkeypatch.setattr("hairseg.page.launch.getproxies", lambda: system)
+    exempt_loopback_from_proxies("127.0.0.1")
+    proxies = httpx.Client()._mounts  # by the pattern of the addresses; None is no proxy
+    patterns = {pattern.pattern: transport is not None for pattern, transport in proxies.items()}
+    assert patterns == {
+        "http://": True,
+        "https://": True,
+        **dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]"), False),
+    }
+
+
 @pytest.mark.parametrize("blank", ["", " "])
 def test_blank_variables_count_as_unset(tmp_path, blank):
     with running_page(tmp_path, **dict.fromkeys(CONTAINER_VARIABLES, blank)) as (url, _):
@@ -320,10 +349,12 @@ def caddy_before(page: str, folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def running_proxy(command: list[str], port: int, folder: Path) -> Iterator[None]:
+def running_proxy(
+    command: list[str], port: int, folder: Path, environment: Mapping[str, str] = os.environ
+) -> Iterator[None]:
     log = folder / "proxy.txt"
     with log.open("w") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | {"HOME": str(folder)})
+        process = subprocess.Popen(command, stdout=output, stderr=output, env={**environment, "HOME": str(folder)})
     try:
         until = time.monotonic() + 30
         while time.monotonic() < until:
@@ -342,7 +373,7 @@ def running_proxy(command: list[str], port: int, folder: Path) -> Iterator[None]
     "proxy_before",
     [
         pytest.param(nginx_before, marks=pytest.mark.skipif(NGINX is None, reason="nginx is not installed")),
-        pytest.param(caddy_before, marks=pytest.mark.skipif(CADDY is None, reason="Caddy is not installed")),
+        pytest.param(caddy_before, marks=NEEDS_CADDY),
     ],
 )
 def test_the_documented_proxies_serve_the_page(tmp_path, proxy_before):
@@ -368,10 +399,10 @@ def test_the_documented_proxies_serve_the_page(tmp_path, proxy_before):
 
 
 def open_in_chromium(address: str) -> None:
-    """Open the page; fail on any request that fails or leaves the sub-path."""
+    """Open the page, and start its camera; fail on any request that fails or leaves the sub-path."""
     failed: list[str] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         try:
             page = browser.new_page()
             page.on("pageerror", lambda error: failed.append(str(error)))
@@ -385,9 +416,190 @@ def open_in_chromium(address: str) -> None:
                 ),
             )
             page.goto(address)
-            page.get_by_text("What pretraining is worth").first.wait_for(timeout=60_000)
+            page.get_by_role("tab", name="What pretraining is worth").wait_for(timeout=60_000)
             page.wait_for_load_state("networkidle")
             assert page.evaluate("document.querySelectorAll('#tabs button[role=tab]').length") == 5
+            page.get_by_role("tab", name="Live").click()
+            page.wait_for_function(
+                """() => {
+                    const button = document.querySelector("#live .switch");
+                    const image = document.querySelector("#live .picture img");
+                    if (button.textContent === "Start the camera") button.click(); // also after a slow frame
+                    window.shown ??= new Set();
+                    return image && shown.add(image.src).size > 1;
+                }""",
+                polling=500,
+                timeout=120_000,
+            )
         finally:
             browser.close()
     assert not failed
+
+
+# ---- two replicas behind the Caddyfile ----
+
+
+class Replica(BaseHTTPRequestHandler):
+    """A fake page that responds with its name, the size of an upload, and its health."""
+
+    name, is_ready = "", True
+
+    def do_GET(self) -> None:
+        self.answer(200 if self.path != "/health" or self.is_ready else 503, self.name)
+
+    def do_POST(self) -> None:
+        self.answer(200, f"{self.name} {len(self.rfile.read(int(self.headers['content-length'])))}")
+
+    def answer(self, status: int, text: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@contextlib.contextmanager
+def replicas() -> Iterator[dict[str, ThreadingHTTPServer]]:
+    servers = {}
+    for name in ("one", "two"):
+        handler = type(name, (Replica,), {"name": name})
+        servers[name] = server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    try:
+        yield servers
+    finally:
+        for server in servers.values():
+            server.shutdown()
+            server.server_close()
+
+
+@contextlib.contextmanager
+def caddyfile_before(servers: dict[str, ThreadingHTTPServer], folder: Path) -> Iterator[str]:
+    """Run Caddy with the project's unchanged Caddyfile, over http; yield its address."""
+    port = find_free_port()
+    environment = os.environ | {
+        "HAIRSEG_SITE": f"http://127.0.0.1:{port}",
+        "HAIRSEG_REPLICAS": " ".join(f"127.0.0.1:{server.server_port}" for server in servers.values()),
+    }
+    command = [str(CADDY), "run", "--adapter", "caddyfile", "--config", str(PROJECT / "Caddyfile")]
+    with running_proxy(command, port, folder, environment):
+        yield f"http://127.0.0.1:{port}/"
+
+
+def new_visitor() -> Callable[..., tuple[int, str]]:
+    """Return a function that requests an address with its own cookies."""
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(CookieJar())
+    )
+
+    def visit(address: str, content: bytes | None = None) -> tuple[int, str]:
+        try:
+            with opener.open(address, content) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    return visit
+
+
+def wait_until(is_true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not is_true():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+@NEEDS_CADDY
+def test_sessions_are_sticky_and_fail_over_to_the_other_replica(tmp_path):
+    with replicas() as servers, caddyfile_before(servers, tmp_path) as address:
+        visits = {}
+        while len(visits) < 2:  # Caddy chooses at random
+            visit = new_visitor()
+            visits.setdefault(visit(address)[1], visit)
+        for name, visit in visits.items():
+            assert [visit(address) for _ in range(5)] == [(200, name)] * 5
+            assert visit(f"{address}upload", b"x" * 1_000_000) == (200, f"{name} 1000000")
+
+        servers["one"].shutdown()
+        servers["one"].server_close()
+        assert visits["one"](address) == (200, "two"), "requests that the replica has not received are retried"
+        assert visits["one"](f"{address}upload", b"x") == (200, "two 1")
+        assert [visit(address) for visit in visits.values()] == [(200, "two")] * 2
+
+        servers["two"].RequestHandlerClass.is_ready = False  # pyright: ignore[reportAttributeAccessIssue]
+        wait_until(lambda: visits["two"](f"{address}")[0] == 503)
+        assert visits["one"](address) == (
+            503,
+            "The page cannot be reached at the moment. Try again in a minute.",
+        )
+
+
+@NEEDS_CADDY
+def test_a_replica_that_is_not_ready_gets_no_visitors(tmp_path):
+    with replicas() as servers:
+        handler: Any = servers["one"].RequestHandlerClass
+        handler.is_ready = False
+        with caddyfile_before(servers, tmp_path) as address:
+            wait_until(lambda: {new_visitor()(address)[1] for _ in range(8)} == {"two"})
+            handler.is_ready = True
+            wait_until(lambda: {new_visitor()(address)[1] for _ in range(8)} == {"one", "two"})
+
+
+# ---- the image and compose.yaml ----
+
+
+def test_the_build_context_has_only_the_files_of_the_package():
+    """The Dockerfile copies the same files that .dockerignore includes."""
+    dockerfile = (PROJECT / "Dockerfile").read_text()
+    copied = [
+        name for line in re.findall(r"^COPY (?!--from)(.+)$", dockerfile, re.MULTILINE) for name in line.split()[:-1]
+    ]
+    allowed = re.findall(r"^!(.+)$", (PROJECT / ".dockerignore").read_text(), re.MULTILINE)
+    assert sorted(copied) == sorted(allowed) == ["LICENSE", "README.md", "hairseg", "model_card.md", "pyproject.toml"]
+    assert all((PROJECT / name).exists() for name in copied)
+    assert "\nUSER 1000\n" in dockerfile
+
+
+def test_the_health_check_of_the_image_returns_the_page_s_health(tmp_path):
+    """Run the command of HEALTHCHECK against a fake page: exit code 0 means healthy, 1 unhealthy."""
+    found = re.search(r"^HEALTHCHECK .*? CMD (\[.*\])$", (PROJECT / "Dockerfile").read_text(), re.MULTILINE)
+    assert found
+    _, *words = json.loads(found[1])
+    with replicas() as servers:
+        environment = os.environ | {
+            "GRADIO_SERVER_PORT": str(servers["one"].server_port),
+            "http_proxy": "http://127.0.0.1:9",
+        }
+
+        def check() -> int:
+            return subprocess.run([sys.executable, *words], env=environment, capture_output=True).returncode
+
+        assert check() == 0
+        servers["one"].RequestHandlerClass.is_ready = False  # pyright: ignore[reportAttributeAccessIssue]
+        assert check() == 1
+
+
+def test_compose_runs_two_hardened_replicas_behind_caddy():
+    compose = yaml.safe_load((PROJECT / "compose.yaml").read_text())
+    services, caddyfile = compose["services"], (PROJECT / "Caddyfile").read_text()
+    assert services["page-1"] == services["page-2"]
+    assert "{$HAIRSEG_REPLICAS:page-1:7860 page-2:7860}" in caddyfile
+    page, caddy = services["page-1"], services["caddy"]
+    assert page["read_only"] and page["cap_drop"] == ["ALL"] and page["security_opt"] == ["no-new-privileges:true"]
+    assert "ports" not in page, "only Caddy is reachable from outside"
+    assert page["build"]["args"].keys() == set(re.findall(r"^ARG (\w+)", (PROJECT / "Dockerfile").read_text(), re.M))
+    assert "./Caddyfile:/etc/caddy/Caddyfile:ro" in caddy["volumes"]
+    assert caddy["environment"].keys() == {"HAIRSEG_SITE"}
+    assert {mount.partition(":")[0] for each in (page, caddy) for mount in each["volumes"]} - {"./Caddyfile"} == set(
+        compose["volumes"]
+    )
+
+
+def test_the_documented_caddyfile_matches_the_project():
+    found = re.search(
+        r"^## Several replicas\n.*?```caddyfile\n(.*?)```", DEPLOY_PAGE.read_text(), re.DOTALL | re.MULTILINE
+    )
+    assert found
+    site = (PROJECT / "Caddyfile").read_text().partition("}\n\n")[2]
+    assert found[1].split() == site.split()

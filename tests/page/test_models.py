@@ -28,20 +28,22 @@ def cells_of(text: str, title: str) -> list[str]:
 
 def test_one_model_has_its_row_and_its_files():
     model = ServedModel("bundled")
-    text = render_models(ModelRegistry([model], load=lambda model: None), None)
+    text, files = render_models(ModelRegistry([model], load=lambda model: None), None)
     entry, scores = CONFIG["variants"]["pretrained"], METRICS["variants"]["pretrained"]
-    facts = {title: cells_of(text, title) for title in ("model", "backbone", "recipe", "training photos", "MB")}
+    titles = ("model", "backbone", "recipe", "training photos", "weights (MB)")
+    facts = {title: cells_of(text, title) for title in titles}
     assert facts == {
         "model": ["bundled"],
         "backbone": ["efficientnet_lite0"],
         "recipe": [entry["recipe"]],
         "training photos": [f"{entry['images']['train']:,}"],
-        "MB": [f"{model.weight_bytes / 1e6:.1f}"],
+        "weights (MB)": [f"{model.weight_bytes / 1e6:.1f}"],
     }
     assert cells_of(text, "F1, pretrained") == [f"{100 * scores['f1']:.1f} %"]
     assert cells_of(text, "AUROC, pretrained") == [f"{100 * scores['auroc']:.1f} %"] and "| ★" not in text
     size = (BUNDLED / "pretrained" / "model.safetensors").stat().st_size
-    assert cells_of(text, "pretrained/model.safetensors") == [f"{size / 1e6:.2f}"]
+    assert cells_of(files, "pretrained/model.safetensors") == ["weights", f"{size / 1e3:,.0f}"]
+    assert cells_of(text, "test photos") == ["214 portraits of celebrities, at 352 x 352 pixels"]
 
 
 def test_comparable_models_are_compared(tmp_path):
@@ -49,12 +51,12 @@ def test_comparable_models_are_compared(tmp_path):
     hub = ServedModel("ada/hair@v2", ResolvedRepo(BUNDLED, "ada/hair", "0123456789" * 4))
     best = write(tmp_path / "better", metrics={"variants": better})
     small = write(tmp_path / "small", metrics={"images": 9})
-    text = render_models(ModelRegistry([hub, best, small], load=lambda model: None), hub.name)
+    text, files = render_models(ModelRegistry([hub, best, small], load=lambda model: None), hub.name)
     assert cells_of(text, "model") == ["better", "ada/hair@v2 (0123456)", "small"]
     first, second, third = cells_of(text, "AUROC, pretrained")
     assert first == "100.0 % ★" and "★" not in second + third
     assert ["★" in cell for cell in cells_of(text, "F1, pretrained")] == [True, True, False]
-    assert "ada/hair at 0123456" in text
+    assert "ada/hair at 0123456" in files
 
 
 def test_markup_in_strangers_files_is_escaped(tmp_path):
@@ -62,6 +64,6 @@ def test_markup_in_strangers_files_is_escaped(tmp_path):
     variants = {name: entry | {"recipe": evil} for name, entry in CONFIG["variants"].items()}
     model = write(tmp_path / "x", config=CONFIG | {"variants": variants}, metrics={"dataset": evil})
     named = ServedModel(evil, model.source)
-    text = render_models(ModelRegistry([model, named], load=lambda model: None), "x")
+    text = "".join(render_models(ModelRegistry([model, named], load=lambda model: None), "x"))
     assert "<" not in text and "![" not in text and "script" in text
     assert len(cells_of(text, "model")) == len(cells_of(text, "recipe")) == 2

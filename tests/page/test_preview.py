@@ -52,3 +52,6 @@ def test_the_pictures_address_is_the_one_behind_the_proxy(address):
     assert proxied["og:image"] == ["https://hair.example.org/preview.jpg"]
     strange = read(address, **{"X-Forwarded-Host": 'a"><script>alert(1)</script>'}).decode()
     assert tags(strange)["og:image"] == ["/preview.jpg"]
+    lists = {"X-Forwarded-Proto": "https, http", "X-Forwarded-Host": "hair.example.org, inner"}
+    assert tags(read(address, **lists).decode())["og:image"] == ["https://hair.example.org/preview.jpg"]
+    assert tags(read(address, **{"X-Forwarded-Proto": "javascript"}).decode())["og:image"] == ["/preview.jpg"]

@@ -19,7 +19,7 @@ from hairseg.hub.resolve import ResolvedRepo, default_repos
 from hairseg.inference.predictor import HairPredictor
 from hairseg.page.app import build_page
 from hairseg.page.registry import ModelRegistry, ServedModel, find_models
-from hairseg.page.store import PhotoStore
+from hairseg.page.store import HairRequest, PhotoStore
 from hairseg.repository import BUNDLED
 
 NAMES = ("ada", "bob", "eve")
@@ -160,7 +160,7 @@ def test_every_photo_is_segmented_by_the_chosen_model_while_models_are_unloaded(
             for variant in ("random", "pretrained"):
                 expected = alphas[name, seed][variant]
                 np.testing.assert_array_equal(store.photo(photos[seed], name).alpha(variant), expected)
-                np.testing.assert_array_equal(store.full_size(photos[seed], variant, model=name).alpha, expected)
+                np.testing.assert_array_equal(store.full_size(HairRequest(photos[seed], variant, name)).alpha, expected)
 
     with ThreadPoolExecutor(4) as visitors:
         for visit_ in [visitors.submit(visit, visitor) for visitor in range(4)]:

@@ -62,15 +62,37 @@ def test_groups_of_all_datasets_are_sorted_by_difficulty():
             "none": {"images": 1, "variants": {}},
         },
     }
-    assert render_groups(Metrics.model_validate(metrics)).splitlines()[4:] == [
-        "| hair: kinky, hair styles (3 photos) | 50.0 % |  | 1.2 % |  |",
-        "| hats, portraits of celebrities (2 photos) | 75.0 % | 25.0 % |  |  |",
-        "| photo 1/2 of a scene, portraits of celebrities | 91.0 % | 82.0 % |  |  |",
+    assert render_groups(Metrics.model_validate(metrics)).splitlines()[2:] == [
+        "| Coily and Afro hair, hair styles (3 photos) | 50.0 % |  | 1.2 % |  |",
+        "| Hats and headwear, portraits of celebrities (2 photos) | 75.0 % | 25.0 % |  |  |",
+        "| Small heads: half of the picture, portraits of celebrities | 91.0 % | 82.0 % |  |  |",
         "| bare, portraits of celebrities (1 photo) |  |  | 50.0 % |  |",
-        "| no people: flowers |  |  | 0.1 % | 0.0 % |",
-        "| no people: animals |  |  | 0.0 % | 25.0 % |",
+        "| Nobody in the picture: flowers |  |  | 0.1 % | 0.0 % |",
+        "| Nobody in the picture: animals |  |  | 0.0 % | 25.0 % |",
     ]
-    assert render_groups(Metrics(dataset="x")) == ""
+    assert "no scores by type of photo" in render_groups(Metrics(dataset="x"))
+
+
+def test_groups_over_all_datasets_have_intervals_and_labels_by_agreement_are_separate():
+    scores = {
+        "pretrained": {"f1": 0.75, "f1_interval": [0.7, 0.8], "false_hair": 0.01, "false_hair_interval": [0, 0.02]},
+        "random": {"f1": 0.5},
+    }
+    people, agreed = ["celebamask-hq", "street"], ["everyday"]
+    metrics = Metrics.model_validate(
+        {
+            "photo_types": [
+                {"group": "whole person", "datasets": people, "images": 7, "variants": scores},
+                {"group": "groups", "datasets": agreed, "images": 2, "variants": {"random": {"f1": 0.25}}},
+            ]
+        }
+    )
+    drawn, _, by_networks = render_groups(metrics).partition("### Photos labelled by networks")
+    row = "| Whole persons (7 photos) | 75.0 % (70.0 to 80.0) | 50.0 % | 1.0 % (0.0 to 2.0) |  |"
+    assert row in drawn.splitlines() and "95 % interval" in drawn and "Groups" not in drawn
+    assert "not drawn by people" in by_networks
+    assert by_networks.splitlines()[-1] == "| Groups of people, everyday photos (2 photos) |  | 25.0 % |  |  |"
+    assert f1_on_whole_persons(metrics) == {"pretrained": 0.75, "random": 0.5}
 
 
 def test_the_slider_selects_the_number_of_training_photos():
@@ -82,7 +104,7 @@ def test_the_slider_selects_the_number_of_training_photos():
     assert "| From scratch | 50.0 % |" in render_transfer(metrics, 0)
     assert compare_photo_counts(metrics) == (
         "200 photos",
-        "are enough, pretrained, for more than 200 from scratch, at equal training time",
+        "with pretraining do better than 200 from scratch, after equal training time",
     )
 
 
@@ -108,7 +130,7 @@ def test_malformed_scores_leave_only_their_part_of_the_tab_empty(tmp_path, metri
     assert (
         headline.startswith(("The scores of this model cannot be shown", "This model has no scores")) or headline == ""
     )
-    assert f1_captions(found) == {} and groups == "" and card == "The card of this model is not text."
+    assert f1_captions(found) == {} and "no scores by type" in groups and card == "The card of this model is not text."
     assert table == "" or "|" in table or "cannot be shown" in table
 
 
@@ -127,7 +149,10 @@ def test_files_of_a_strangers_repository_are_shown_without_markup(tmp_path):
         "transfer": {"f1": {"random": {"9" * 30: 1}}},
     }
     metrics["variants"] = {**JSON["variants"], "\ud800": {"auroc": 0.5}}
-    metrics["groups"] = {"![a](http://x)|" * 100: {"variants": {"random": {"f1": 0.25}}}}
+    hostile = "![a](http://x)|" * 100
+    metrics["photo_types"] = [
+        {"group": hostile, "datasets": [hostile], "images": 1, "variants": {"random": {"f1": 0.25}}}
+    ]
     (tmp_path / "repo" / "metrics.json").write_text(json.dumps(metrics))
     record = repository.history("random")[0]
     (tmp_path / "repo" / "random" / "history.json").write_text(json.dumps(20_000 * [record]))

@@ -57,6 +57,7 @@ def test_old_files_and_empty_folders_are_removed(tmp_path):
         path.touch()
         os.utime(path, (time.time() - age, time.time() - age))
     (tmp_path / "link.jpg").symlink_to(outside)
+    (tmp_path / "folder").symlink_to(tmp_path.parent)
     remove_old_files(tmp_path, 3600)
     assert not old.exists() and new.exists() and outside.exists()
     os.utime(old.parent, (time.time() - 4000, time.time() - 4000))
@@ -81,18 +82,6 @@ def test_old_cache_entries_are_evicted():
         cache.evict_older_than(seconds)
     cache.get("a.jpg", lambda: calls.append(1))
     assert len(calls) == 2
-
-
-def test_links_out_of_the_folder_are_not_followed(tmp_path):
-    target = tmp_path / "elsewhere"
-    target.mkdir()
-    (target / "file").touch()
-    os.utime(target / "file", (0, 0))
-    folder = tmp_path / "page"
-    folder.mkdir()
-    (folder / "link").symlink_to(target)
-    remove_old_files(folder, 1)
-    assert (target / "file").exists() and Path(target).is_dir()
 
 
 def test_concurrent_callers_share_one_result():

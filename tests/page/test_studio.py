@@ -1,5 +1,6 @@
 """The functions that the studio's scripts call."""
 
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from hairseg.hub.resolve import ResolvedRepo
 from hairseg.images import alpha_to_grey, load_photo
 from hairseg.inference.predictor import HairPredictor
 from hairseg.page.registry import ModelRegistry, ServedModel
-from hairseg.page.store import PhotoStore
+from hairseg.page.store import HairRequest, PhotoStore
 from hairseg.page.studio.studio import DOWNLOADS, EXAMPLE_TITLES, EXAMPLES, THUMBNAIL_SIDE, StudioService
 from hairseg.page.workers import MAX_PENDING, Workers
 from hairseg.recolouring.palette import PRESETS
@@ -98,7 +99,7 @@ def large(tmp_path_factory) -> Path:
 def test_large_photos_are_shown_scaled_down_and_downloaded_at_full_resolution(studio, store, large):
     """Both sizes come from one prediction: the full-resolution mask, scaled down, equals the shown one."""
     photo = upload(large)
-    shown, full = store.photo(photo), store.full_size(photo, "pretrained")
+    shown, full = store.photo(photo), store.full_size(HairRequest(photo, "pretrained"))
     assert shown.photo.shape == (1280, 1280, 3) and full.alpha.shape == (3000, 3000)
     np.testing.assert_array_equal(full.photo, load_photo(large))
     scaled = cv2.resize(full.alpha, (1280, 1280), interpolation=cv2.INTER_AREA)
@@ -161,7 +162,8 @@ def test_thumbnails_show_the_head_in_every_preset(studio, portrait):
 
 def test_only_examples_can_be_requested_by_name(studio):
     for name in EXAMPLE_TITLES:
-        assert pixels(run_apart(studio.example(name))["photo"]).ndim == 3
+        path = Path(run_apart(studio.example(name))["photo"])
+        assert pixels(path).ndim == 3 and time.time() - path.stat().st_mtime < 600  # old files are removed
         assert (EXAMPLES / f"{name}.jpg").stat().st_size <= 120_000
     for name in ("../../app.py", "/etc/passwd", "", ".", "no", "cat.jpg", "cat\0", "x" * 5000, None, 3, ["cat"], {}):
         answer = run_apart(studio.example(name))

@@ -1,10 +1,12 @@
 """The example portrait in every colour, against the pixels of version 0.2.0.
 
-`portrait.npz` holds the portrait's alpha in 8 bits, and every fourth pixel of every fourth row of each result.
+`portrait.npz` holds the portrait's alpha in 8 bits, and every fourth pixel of every fourth row of each result. Dyed
+portraits are compared inside and outside the hair, not at its edges, where 0.2.0 dyed skin and lightened rims.
 """
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from conftest import PROJECT
@@ -17,6 +19,7 @@ from hairseg.recolouring.settings import RecolourSettings
 EXAMPLE = PROJECT / "hairseg" / "page" / "examples" / "astronaut.jpg"
 REFERENCE = dict(np.load(Path(__file__).with_name("portrait.npz")))
 TOLERANCE = 2  # of 255; lightness was less exact in 0.2.0, and processors round differently
+EDGE = 21  # pixels, size of the kernel that erodes the hair
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +28,10 @@ def recolourer() -> HairRecolourer:
 
 
 def differences(picture: np.ndarray, name: str) -> np.ndarray:
-    return np.abs(picture[::4, ::4].astype(int) - REFERENCE[name])
+    """Compare pixels inside the hair and outside, (pixels, 3)."""
+    inside = cv2.erode((REFERENCE["mask"] >= 252).astype(np.uint8), np.ones((EDGE, EDGE)))
+    compared = (inside == 1) | (REFERENCE["mask"] == 0)
+    return np.abs(picture[::4, ::4].astype(int) - REFERENCE[name])[compared[::4, ::4]]
 
 
 @pytest.mark.parametrize("preset", PRESETS)

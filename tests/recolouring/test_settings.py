@@ -1,8 +1,11 @@
 """Validation and description of the settings."""
 
+import numpy as np
 import pytest
 
 from hairseg.errors import InputError
+from hairseg.recolouring.collages import contact_sheet
+from hairseg.recolouring.recolourer import recolour
 from hairseg.recolouring.settings import NUMERIC_SETTINGS, SECOND_MODES, RecolourSettings, describe
 
 
@@ -24,6 +27,16 @@ def test_unknown_second_mode_is_refused(value):
 def test_unknown_second_colour_is_refused():
     with pytest.raises(InputError, match="nougat"):
         RecolourSettings(second_colour="nougat")
+
+
+@pytest.mark.parametrize("settings", [{"strength": 0.5}, None, 0.5])
+@pytest.mark.parametrize("call", [recolour, contact_sheet])
+def test_settings_of_another_type_are_refused(call, settings):
+    arguments = np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.float32)
+    with pytest.raises(
+        InputError, match=r"^The settings are a \w+\. Pass hairseg\.RecolourSettings\(strength=0\.8\)\.$"
+    ):
+        call(*arguments, *(["copper"] if call is recolour else []), settings)
 
 
 def test_describe_returns_default_range_label_and_choices():

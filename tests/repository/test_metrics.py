@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from hairseg.repository.metrics import Metrics
+from hairseg.repository.metrics import Metrics, Scores
 from hairseg.repository.records import describe
 
 PHOTOS = {"dataset": "figaro1k", "split": "test", "images": 210, "image_size": 256}
@@ -20,6 +20,8 @@ PHOTOS = {"dataset": "figaro1k", "split": "test", "images": 210, "image_size": 2
         ({"roc": {"random": [1]}}, "roc.random"),
         ({"roc": {"random": {"true_positive_rate": 1001 * [0.5]}}}, "roc.random.true_positive_rate"),
         ({"others": [None]}, "others.0"),
+        ({"photo_types": [{"datasets": []}]}, "photo_types.0.group"),
+        ({"variants": {"random": {"f1_interval": [0.5]}}}, "variants.random.f1_interval.1"),
     ],
 )
 def test_malformed_scores_are_named(content, place):
@@ -86,13 +88,51 @@ def test_photo_types_of_every_data_set_are_listed_the_worst_first():
         }
     )
     found = metrics.by_photo_type()
-    assert [photo_type.label for photo_type in found] == [
-        "hats, celebamask-hq, 2 photos",
-        "hair: kinky, figaro1k, 3 photos",
-        "photo 1/2 of a scene, celebamask-hq, 7 photos",
-        "bald, celebamask-hq, 1 photo",
-        "no people: flowers",
-        "no people: animals, 4 photos",
+    assert [(photo_type.label, photo_type.datasets) for photo_type in found] == [
+        ("Hats and headwear, 2 photos", ["celebamask-hq"]),
+        ("Coily and Afro hair, 3 photos", ["figaro1k"]),
+        ("Small heads: half of the picture, 7 photos", ["celebamask-hq"]),
+        ("bald, 1 photo", ["celebamask-hq"]),
+        ("Nobody in the picture: flowers", []),
+        ("Nobody in the picture: animals, 4 photos", []),
     ]
-    assert found[2].f1 == {"pretrained": 0.91, "random": 0.82} and found[1].false_hair == {"pretrained": 0.012}
-    assert found[5].f1 == {"pretrained": None, "random": None} and found[5].false_hair["random"] == 0.25
+    assert {variant: scores.f1 for variant, scores in found[2].variants.items()} == {"pretrained": 0.91, "random": 0.82}
+    assert found[1].scores("pretrained").false_hair == 0.012 and found[1].scores("random") == Scores()
+    assert found[5].scores("random") == Scores(false_hair=0.25)
+
+
+def test_types_of_photos_over_all_data_sets_replace_those_of_each():
+    f1 = {"pretrained": {"f1": 0.8, "f1_interval": [0.7, 0.9]}}
+    metrics = Metrics.model_validate(
+        {
+            "dataset": "figaro1k",
+            "groups": {"head": {"images": 3, "variants": {"pretrained": {"f1": 0.7}}}},
+            "others": [
+                {"dataset": "street", "groups": {"head": {"images": 4, "variants": {"pretrained": {"f1": 0.9}}}}}
+            ],
+            "photo_types": [
+                {"group": "head", "datasets": ["figaro1k", "street"], "images": 7, "variants": f1},
+                {"group": "head", "datasets": ["everyday"], "images": 2, "variants": f1},
+            ],
+        }
+    )
+    portraits, by_agreement = metrics.by_photo_type()
+    assert (portraits.label, portraits.datasets) == ("Portraits, 7 photos", ["figaro1k", "street"])
+    assert portraits.scores("pretrained").f1_interval == (0.7, 0.9)
+    assert by_agreement.is_labelled_by_agreement and not portraits.is_labelled_by_agreement
+
+
+def test_photos_without_people_of_one_folder_are_one_type():
+    nobody = {"images": 4, "variants": {"random": {"mean": 0.5, "mean_interval": [0.25, 0.75]}}}
+    metrics = {"hairless": nobody | {"kinds": {"animals": nobody}}}
+    (found,) = Metrics.model_validate(metrics).by_photo_type()
+    assert found.label == "Nobody in the picture, 4 photos"
+    assert found.scores("random") == Scores(false_hair=0.5, false_hair_interval=(0.25, 0.75))
+    twice = Metrics.model_validate({"others": [metrics, metrics]})
+    assert twice.by_photo_type() == [found]
+    both = Metrics.model_validate({"hairless": nobody | {"kinds": {"animals": nobody, "coco": nobody}}})
+    assert [photo_type.name for photo_type in both.by_photo_type()] == [
+        "Nobody in the picture",
+        "Nobody in the picture: animals",
+        "Nobody in the picture: rooms, food and toys",
+    ]

@@ -147,6 +147,18 @@ def test_truncated_file_and_pickle_are_refused(repository, tmp_path):
             ModelRepository(repository).load_network("random")
 
 
+def test_a_git_lfs_pointer_is_reported(repository):
+    ModelRepository(repository).weights("random").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0")
+    with pytest.raises(InputError, match=r"safetensors is a Git LFS pointer\. Run `git lfs pull` there\.$"):
+        ModelRepository(repository).load_network("random")
+
+
+def test_json_with_byte_order_mark_and_crlf_is_read(repository):
+    path = repository / "config.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert ModelRepository(repository).config.variants.keys() == {"random"}
+
+
 def test_missing_variant_is_named(repository):
     with pytest.raises(InputError, match=r"has no 'pretrained' variant\. It has random\."):
         ModelRepository(repository).load_network("pretrained")

@@ -1,6 +1,7 @@
 """Pictures as cameras, scanners and downloads produce them, and arrays of unusual kinds."""
 
 import io
+import os
 import struct
 import subprocess
 import sys
@@ -65,10 +66,60 @@ def test_half_of_16_bits_is_half_of_8_bits(suffix):
     assert (load_photo(content) == 128).all()
 
 
+@pytest.mark.parametrize("type", [np.float32, np.float64, np.int32])
+def test_a_tiff_in_an_unsupported_pixel_format_is_refused(type):
+    content = cv2.imencode(".tif", np.full((4, 5, 3), 0.5, type))[1].tobytes()
+    with pytest.raises(
+        InputError, match=r"^x is broken, or a TIFF file in an unsupported pixel format\. Export it as JPEG"
+    ):
+        load_photo(content, "x")
+
+
 @pytest.mark.parametrize("profile", [b"garbage", bytes(5_000_000)], ids=["garbage", "5 MB of zeros"])
 def test_broken_colour_profiles_are_ignored(profile):
     photo = load_photo(encode(Image.new("RGB", (8, 6), RED), "JPEG", quality=100, icc_profile=profile))
     assert np.abs(photo.astype(int) - RED).max() <= 2
+
+
+def with_chunk(png: bytes, name: bytes, data: bytes, is_valid: bool = True) -> bytes:
+    """Insert a chunk after the header of a PNG."""
+    checksum = struct.pack(">I", zlib.crc32(name + data) ^ (not is_valid))
+    return png[:33] + struct.pack(">I", len(data)) + name + data + checksum + png[33:]
+
+
+@pytest.mark.parametrize(
+    "name, data, is_valid",
+    [
+        (b"zTXt", b"Comment\0\0" + zlib.compress(bytes(5_000_000)), True),
+        (b"iTXt", b"prompt\0\1\0\0\0" + zlib.compress(bytes(5_000_000)), True),
+        (b"iCCP", b"profile\0\0" + zlib.compress(bytes(5_000_000)), True),
+        (b"tEXt", b"Comment\0x", False),
+        (b"pHYs", b"\0", True),
+        (b"gAMA", b"", True),
+    ],
+    ids=["5 MB of text", "5 MB of international text", "5 MB of profile", "wrong checksum", "short", "empty"],
+)
+def test_malformed_metadata_of_a_png_is_ignored(name, data, is_valid):
+    photo, _ = draw_portrait(1)
+    content = encode(Image.fromarray(photo), "PNG")
+    assert np.array_equal(load_photo(with_chunk(content, name, data, is_valid)), photo)
+    with pytest.raises(InputError, match=r"^x is broken"):
+        load_photo(with_chunk(content[:-3000], name, data, is_valid), "x")
+
+
+@pytest.mark.parametrize("opacity", [0, 255])
+def test_a_bmp_whose_fourth_channel_is_empty_is_opaque(opacity):
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    header = struct.pack("<IiiHHIIiiII", 56, 8, 6, 1, 32, 3, 4 * 8 * 6, 0, 0, 0, 0) + masks  # with BI_BITFIELDS
+    content = struct.pack("<2sIHHI", b"BM", 14 + 56 + 4 * 8 * 6, 0, 0, 14 + 56) + header
+    assert (load_photo(content + bytes([*RED[::-1], opacity]) * 8 * 6) == RED).all()
+
+
+def test_path_like_objects_are_read(tmp_path):
+    photo, _ = draw_portrait(1)
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    with os.scandir(tmp_path) as entries:
+        assert np.array_equal(load_photo(next(entries)), photo)
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])

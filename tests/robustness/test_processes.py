@@ -39,6 +39,13 @@ def test_a_missing_device_is_reported_in_one_sentence(device, small_repository):
         HairPredictor(small_repository, device=device)
 
 
+def test_variants_may_be_a_single_name(small_repository):
+    predictor = HairPredictor.from_pretrained(small_repository, variants="random")
+    assert list(predictor.networks) == ["random"]
+    with pytest.raises(InputError, match=r"has no 'pretraned' variant\. It has pretrained, random\.$"):
+        HairPredictor(small_repository, "pretraned")
+
+
 def test_a_variant_that_is_not_loaded_is_named(small_repository):
     predictor = HairPredictor(small_repository, ["random"])
     with pytest.raises(InputError, match=r"^The variant 'pretrained' is unknown\. Choose one of random\.$"):

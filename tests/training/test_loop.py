@@ -87,6 +87,8 @@ def test_batches_are_divided_among_processes():
     assert effective_batch_size(recipe, 5, 2) == 4
     with pytest.raises(InputError, match="A batch of 6 photos cannot be divided among 4 processes"):
         effective_batch_size(recipe, 13, 4)
+    with pytest.raises(InputError, match=r"batch of one photo\. Choose a --batch-size of at least 2\.$"):
+        effective_batch_size(replace(recipe, batch_size=1), 13, 1)
 
 
 @pytest.mark.slow

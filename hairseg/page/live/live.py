@@ -27,6 +27,7 @@ from hairseg.page.decoder import FRAMES
 from hairseg.page.scores import VARIANT_TITLES
 from hairseg.page.security import to_message
 from hairseg.page.store import PhotoStore, check_variant
+from hairseg.page.studio.swatches import render_swatches
 from hairseg.page.workarounds import to_functions
 from hairseg.page.workers import lower_priority
 from hairseg.paper import VARIANTS
@@ -201,11 +202,6 @@ def build_live(photos: PhotoStore, modules: str) -> gr.HTML:
         modules: URL path of the scripts, relative to the page.
     """
     streams = LiveStreams(photos)
-    swatches = "".join(
-        f'<button type="button" class="swatch" data-preset="{name}" aria-pressed="false" style="--swatch: {code}">'
-        f'<span class="thumbnail"></span>{name}</button>'
-        for name, code in PRESETS.items()
-    )
     variants = "".join(
         f'<label><input type="radio" name="live-variant" value="{name}"{" checked" * (name == DEFAULT_VARIANT)}> '
         f"{VARIANT_TITLES[name]}</label>"
@@ -214,7 +210,7 @@ def build_live(photos: PhotoStore, modules: str) -> gr.HTML:
     constants = {"side": MAX_FRAME_SIDE, "presets": PRESETS}
     template = (Path(__file__).parent / "live.html").read_text(encoding="utf-8")
     return gr.HTML(
-        html_template=template.replace("<!--SWATCHES-->", swatches).replace("<!--VARIANTS-->", variants),
+        html_template=template.replace("<!--SWATCHES-->", render_swatches()).replace("<!--VARIANTS-->", variants),
         js_on_load=(
             f"import(new URL('{modules}/live/live.js', document.baseURI))"
             f".then(module => module.start(element, server, {json.dumps(constants)}))"

@@ -5,6 +5,7 @@
  *   points: x, y, x, y, ... as fractions of its width and height
  * @typedef {{strokes: Stroke[], past: Stroke[][]}} Edits
  */
+import {drawBrushOutline, oncePerFrame} from "./canvas.js";
 import {clamp} from "./zoom.js";
 
 /** @param {number} fraction */
@@ -100,33 +101,10 @@ export function createBrush(element, {limits, edits, colour, view, onEdit, say})
             context.stroke();
         }
         if (!brush) return;
-        for (const [ink, width] of /** @type {const} */ ([
-            ["#000", 3],
-            ["#fff", 1.5],
-        ])) {
-            // visible on light and dark
-            context.strokeStyle = ink;
-            context.lineWidth = width * ratio;
-            context.beginPath();
-            context.arc(
-                at.left + brush[0] * at.width,
-                at.top + brush[1] * at.height,
-                radius() * at.longer,
-                0,
-                2 * Math.PI,
-            );
-            context.stroke();
-        }
+        const centre = /** @type {[number, number]} */ ([at.left + brush[0] * at.width, at.top + brush[1] * at.height]);
+        drawBrushOutline(context, centre, radius() * at.longer, ratio);
     };
-    let isDue = false;
-    const redraw = () => {
-        if (isDue) return;
-        isDue = true;
-        requestAnimationFrame(() => {
-            isDue = false;
-            draw();
-        });
-    };
+    const redraw = oncePerFrame(draw);
 
     const refresh = () => {
         const current = edits(),

@@ -4,6 +4,18 @@ export const RETRY_MS = 3000;
 
 export const LOST = "The server does not answer. Check the connection; the page tries again by itself.";
 
+export const LOGGED_OUT = "You are no longer logged in. Reload the page and log in again.";
+
+/**
+ * Return the notice for a call without an answer. A login is not valid after a restart, or at another replica.
+ *
+ * @param {string} api address of Gradio's routes
+ */
+export async function reasonOfLoss(api) {
+    const answer = await fetch(`${api}/login_check`).catch(() => null);
+    return answer?.status === 401 ? LOGGED_OUT : LOST;
+}
+
 /** @param {number} ms */
 export const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
 
@@ -12,7 +24,7 @@ export const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
  *
  * @template T
  * @param {() => Promise<T | undefined>} call
- * @param {{isWanted: () => boolean, onLost: () => void, onReached: () => void, retryMs?: number}} options
+ * @param {{isWanted: () => boolean, onLost: () => unknown, onReached: () => void, retryMs?: number}} options
  * @returns {Promise<T | undefined>} undefined once the answer is not wanted any more
  */
 export async function callUntilAnswered(call, {isWanted, onLost, onReached, retryMs = RETRY_MS}) {
@@ -23,7 +35,7 @@ export async function callUntilAnswered(call, {isWanted, onLost, onReached, retr
             return isWanted() ? answer : undefined;
         }
         isLost = true;
-        if (isWanted()) onLost();
+        if (isWanted()) await onLost();
         await pause(retryMs);
     }
     return undefined;

@@ -35,14 +35,12 @@ class Comparison:
         agreement: Intersection over union of both masks; 1 if both are empty.
         focus: Box around all heads, for a closer view; None if the heads are large.
         heads: Boxes of the heads in the pretrained network's mask.
-        middle: Median column of the pretrained network's hair, as a fraction of the width.
     """
 
     fractions: dict[str, float]
     agreement: float
     focus: Box | None
     heads: list[Box]
-    middle: float
 
 
 def compare(alphas: Mapping[str, np.ndarray], threshold: float) -> Comparison:
@@ -60,7 +58,6 @@ def compare(alphas: Mapping[str, np.ndarray], threshold: float) -> Comparison:
         both / either if either else 1.0,
         find_focus(masks["pretrained"]),
         find_heads(masks["pretrained"]),
-        find_middle(masks["pretrained"]),
     )
 
 
@@ -191,7 +188,7 @@ def verdict(comparison: Comparison, scores: Mapping[str, float] | None) -> str:
         scores: F1 of both variants on photos of whole persons; None if not measured.
 
     Example:
-        >>> found = Comparison({"pretrained": 0.01, "random": 0.0}, 0.0, None, [], 0.5)
+        >>> found = Comparison({"pretrained": 0.01, "random": 0.0}, 0.0, None, [])
         >>> verdict(found, {"pretrained": 0.86, "random": 0.58})
         'Only the pretrained network finds hair here. On whole persons: pretrained F1 86 %, from scratch 58 %.'
     """

@@ -14,12 +14,13 @@
  *   upload: (file: File) => Promise<{path: string}>, watch: (name: string, callback: () => void) => void}} Gradio
  */
 import {createBrush} from "./brush.js";
-import {callUntilAnswered, LOST, latestOnly, pause} from "./calls.js";
+import {callUntilAnswered, LOGGED_OUT, LOST, latestOnly, pause, reasonOfLoss} from "./calls.js";
 import {openDialog} from "./dialog.js";
+import {listenForZoom, within} from "./gestures.js";
 import {drawOverlay} from "./overlay.js";
 import {countChanged, fromQuery, parseColour, presetOf, toQuery} from "./settings.js";
 import {listenForPhotos} from "./upload.js";
-import {clamp, panBy, viewOf, WHOLE, windowOf, zoomBy} from "./zoom.js";
+import {clamp, viewOf, WHOLE, windowOf, zoomBy} from "./zoom.js";
 
 const DETAIL_DELAY_MS = 350; // after the last zoom or pan
 
@@ -27,12 +28,19 @@ const BUSY_NOTICE_MS = 2000;
 
 const MAX_TRIED = 12; // colours in the strip of tried ones
 
+const SENT_AGAIN = "The server no longer had your photo, so it was sent again.";
+
 const STORAGE_KEY = "hairseg-photo"; // in sessionStorage: the path of the photo on the server, and its name
+
+/** The address of Gradio's routes. */
+function apiAddress() {
+    const {root = "", api_prefix: prefix = "/gradio_api"} = /** @type {any} */ (window).gradio_config ?? {};
+    return `${root}${prefix}`;
+}
 
 /** @param {string} path of a file that the server has made */
 export function addressOf(path) {
-    const {root = "", api_prefix: prefix = "/gradio_api"} = /** @type {any} */ (window).gradio_config ?? {};
-    return `${root}${prefix}/file=${path.split("/").map(encodeURIComponent).join("/")}`;
+    return `${apiAddress()}/file=${path.split("/").map(encodeURIComponent).join("/")}`;
 }
 
 /**
@@ -69,12 +77,10 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         find(".notice p").textContent = text;
         element.classList.toggle("has-notice", text !== "");
     };
-    const clearLostNotice = () => find(".notice p").textContent === LOST && showNotice("");
-    /** @param {"loading" | "done"} stage */
-    const setStage = stage => {
-        element.classList.toggle("is-loading", stage === "loading");
-        element.classList.toggle("is-example", session?.photo.isExample ?? true);
-        element.setAttribute("aria-busy", String(stage === "loading"));
+    const clearLostNotice = () => [LOST, LOGGED_OUT].includes(find(".notice p").textContent ?? "") && showNotice("");
+    /** @param {boolean} isBusy */
+    const setBusy = isBusy => {
+        element.setAttribute("aria-busy", String(isBusy));
         find("[data-do=clear]").hidden = session?.photo.isExample ?? true;
     };
 
@@ -135,8 +141,17 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         ...more,
     });
     /** @param {() => boolean} isWanted */
-    const patience = isWanted => ({isWanted, onLost: () => showNotice(LOST), onReached: clearLostNotice});
+    const patience = isWanted => ({
+        isWanted,
+        onLost: async () => {
+            const reason = await reasonOfLoss(apiAddress());
+            if (isWanted()) showNotice(reason);
+        },
+        onReached: clearLostNotice,
+    });
 
+    /** @param {Partial<Photo> & Pick<Photo, "name" | "src" | "bring" | "lost">} photo */
+    const openNewPhoto = photo => openPhoto({path: null, isExample: false, strokes: [], past: [], ...photo});
     /** @param {Photo} photo */
     const openPhoto = async photo => {
         if (session?.result) previous = session;
@@ -145,7 +160,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         session = own;
         showNotice("");
         clearPictures();
-        setStage("loading");
+        setBusy(true);
         setView(WHOLE);
         brush.reset();
         find("#photo .name").textContent = photo.isExample ? `Example: ${photo.name}` : photo.name;
@@ -169,7 +184,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         watchQueue(own);
         await Promise.all([seen, showMasks(own), recolour()]);
         if (own !== session || !own.result) return;
-        setStage("done");
+        setBusy(false);
         showThumbnails();
     };
 
@@ -292,9 +307,12 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     const fail = ({error = "", gone}) => {
         if (!session) return;
         if (gone) {
-            // deleted from the server: bring it again
-            session.photo.path = null;
-            return openPhoto(session.photo);
+            // deleted from the server, or stored on another replica: send it again
+            const {photo} = session;
+            photo.path = null;
+            return openPhoto(photo).then(() => {
+                if (session?.photo === photo && session.result && !photo.isExample) showNotice(SENT_AGAIN);
+            });
         }
         if (session.result) showNotice(error);
         else restorePrevious(error);
@@ -318,13 +336,9 @@ export function start(element, {props, trigger, server, upload, watch}, constant
                 `${file.name} is too large. Send at most ${constants.largestMegabytes} MB: scale it down and try again.`,
             );
         }
-        openPhoto({
+        openNewPhoto({
             name: file.name,
             src: URL.createObjectURL(file),
-            path: null,
-            isExample: false,
-            strokes: [],
-            past: [],
             lost: `${file.name} did not get through. Check the connection and try again.`,
             bring: async () => (await upload(file)).path,
         });
@@ -352,13 +366,10 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         const button = find(`[data-example="${name}"]`),
             image = /** @type {HTMLImageElement} */ (button.querySelector("img"));
         const title = button.nextElementSibling?.firstChild?.textContent ?? name;
-        return openPhoto({
+        return openNewPhoto({
             name: title,
             src: image.dataset.large ?? image.src,
-            path: null,
             isExample: true,
-            strokes: [],
-            past: [],
             lost: "The example did not get through. Check the connection and try again.",
             bring: async () =>
                 (
@@ -380,12 +391,9 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     const restore = () => {
         const stored = JSON.parse(sessionStorage.getItem(STORAGE_KEY) ?? "null");
         if (!stored?.path) return showExample(constants.firstExample);
-        return openPhoto({
+        return openNewPhoto({
             ...stored,
             src: addressOf(stored.path),
-            isExample: false,
-            strokes: [],
-            past: [],
             lost: "The photo is no longer on the server. Choose it again.",
             bring: async () => {
                 // only asked for once the server has deleted it
@@ -410,7 +418,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         }
         markSwatch();
         writeAddress();
-        if (settings.model !== before.model && session) openPhoto({...session.photo, path: session.photo.path});
+        if (settings.model !== before.model && session) openPhoto({...session.photo});
         else recolour();
         if (!isFromControls) {
             // after the request is sent: Gradio renders the component again
@@ -518,55 +526,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             find(place).append(detail);
         }
     });
-    /** @param {HTMLElement} frame @param {{clientX: number, clientY: number}} event @returns {[number, number]} */
-    const within = (frame, {clientX, clientY}) => {
-        const box = frame.getBoundingClientRect();
-        return [(clientX - box.left) / box.width, (clientY - box.top) / box.height];
-    };
-    for (const frame of /** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll(".frame"))) {
-        frame.addEventListener("dblclick", event =>
-            setView(view.scale > 1 ? WHOLE : zoomBy(view, 3, within(frame, event))),
-        );
-        frame.addEventListener(
-            "wheel",
-            event => {
-                if (event.ctrlKey || (view.scale === 1 && !frame.closest("dialog"))) return; // the browser's zoom, and scrolling
-                event.preventDefault();
-                setView(zoomBy(view, Math.exp(-event.deltaY / 300), within(frame, event)));
-            },
-            {passive: false},
-        );
-        frame.addEventListener("pointerdown", event => {
-            const target = /** @type {HTMLElement} */ (event.target);
-            if (view.scale === 1 || !event.isPrimary || event.button !== 0 || target.closest("input, canvas.brush"))
-                return;
-            event.preventDefault();
-            frame.setPointerCapture(event.pointerId);
-            let last = within(frame, event);
-            /** @param {PointerEvent} move */
-            const pan = move => {
-                const now = within(frame, move);
-                setView(panBy(view, now[0] - last[0], now[1] - last[1]));
-                last = now;
-            };
-            frame.addEventListener("pointermove", pan);
-            for (const ending of ["pointerup", "pointercancel"]) {
-                frame.addEventListener(ending, () => frame.removeEventListener("pointermove", pan), {once: true});
-            }
-        });
-        /** @type {Record<string, [number, number]>} */
-        const directions = {ArrowLeft: [0.2, 0], ArrowRight: [-0.2, 0], ArrowUp: [0, 0.2], ArrowDown: [0, -0.2]};
-        frame.addEventListener("keydown", event => {
-            if (/** @type {HTMLElement} */ (event.target).closest("input, canvas")) return;
-            const direction = directions[event.key];
-            if (event.key === "+" || event.key === "=") setView(zoomBy(view, 1.5));
-            else if (event.key === "-") setView(zoomBy(view, 1 / 1.5));
-            else if (event.key === "0") setView(WHOLE);
-            else if (direction && view.scale > 1) setView(panBy(view, ...direction));
-            else return;
-            event.preventDefault();
-        });
-    }
+    listenForZoom(element, {view: () => view, setView});
 
     // ---- before and after, and the overlay ----
 
@@ -629,10 +589,6 @@ export function start(element, {props, trigger, server, upload, watch}, constant
 
     // ---- downloads and sharing ----
 
-    const recolouredFile = async () => {
-        const image = find("#recoloured").querySelector("img");
-        return image && (await fetch(image.src)).blob();
-    };
     /** @param {string} kind */
     const download = async kind => {
         const button = find(`#${kind}-button`),
@@ -657,25 +613,28 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     };
     /** @param {() => Promise<unknown>} act @param {string} sentence */
     const attempt = (act, sentence) => act().catch(error => error.name === "AbortError" || showNotice(sentence));
+    const recoloured = () => /** @type {HTMLImageElement} */ (find("#recoloured img"));
+    /** @returns {Promise<Blob>} */
+    const recolouredPng = () =>
+        new Promise((resolve, reject) => {
+            const image = recoloured(),
+                canvas = Object.assign(document.createElement("canvas"), {
+                    width: image.naturalWidth,
+                    height: image.naturalHeight,
+                });
+            canvas.getContext("2d")?.drawImage(image, 0, 0);
+            canvas.toBlob(png => (png ? resolve(png) : reject(new Error("no picture"))));
+        });
     const copyPicture = () =>
         attempt(async () => {
-            const image = /** @type {HTMLImageElement} */ (find("#recoloured").querySelector("img"));
-            const canvas = Object.assign(document.createElement("canvas"), {
-                width: image.naturalWidth,
-                height: image.naturalHeight,
-            });
-            canvas.getContext("2d")?.drawImage(image, 0, 0);
-            /** @type {Blob} */
-            const blob = await new Promise((resolve, reject) =>
-                canvas.toBlob(png => (png ? resolve(png) : reject(new Error("no picture")))),
-            );
-            await navigator.clipboard.write([new ClipboardItem({"image/png": blob})]);
+            // pass a promise: Safari allows no write after an await
+            await navigator.clipboard.write([new ClipboardItem({"image/png": recolouredPng()})]);
             find(".said").textContent = "The picture is copied.";
         }, "The browser does not allow copying. Use a download instead.");
     const share = () =>
         attempt(async () => {
-            const blob = await recolouredFile();
-            const files = blob ? [new File([blob], "new-colour.jpg", {type: blob.type})] : [];
+            const blob = await (await fetch(recoloured().src)).blob();
+            const files = [new File([blob], "new-colour.jpg", {type: blob.type})];
             const content = {title: "What is pretraining worth?", url: linkOf()};
             await navigator.share(navigator.canShare?.({files}) ? {...content, files} : content);
         }, "The browser does not allow sharing. Copy the link instead.");

@@ -15,7 +15,6 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 from PIL import Image
 
@@ -25,10 +24,11 @@ from hairseg.page.api import DEFAULT_COLOUR, DEFAULT_VARIANT, NO_SECOND_COLOUR, 
 from hairseg.page.pictures import colour_name, colour_slug, photo_stem, save_file, save_picture
 from hairseg.page.scores import f1_captions, f1_on_whole_persons
 from hairseg.page.security import MAX_FILE_BYTES, resolve_upload, to_message
-from hairseg.page.store import PhotoStore
+from hairseg.page.store import HairRequest, PhotoStore
 from hairseg.page.studio.comparison import Box, caption, compare, find_focus, find_heads, find_middle, verdict
 from hairseg.page.studio.share_card import FORMATS, draw_share_card
-from hairseg.page.studio.strokes import MAX_POINTS, MAX_STROKES, POINTS_PER_STROKE, Stroke, read_strokes
+from hairseg.page.studio.strokes import MAX_POINTS, MAX_STROKES, POINTS_PER_STROKE, read_strokes
+from hairseg.page.studio.swatches import render_swatches
 from hairseg.page.workarounds import to_functions
 from hairseg.page.workers import Pool, Workers
 from hairseg.paper import VARIANTS
@@ -52,12 +52,6 @@ DETAIL_SIDE = 1280  # longer side in pixels of a magnified window
 # title and credit by name
 EXAMPLE_TITLES: dict[str, tuple[str, str]] = json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8"))
 
-# headings of the colour families, by the first preset of each
-FAMILY_HEADINGS = {"black": '<span class="family">Natural</span>', "silver": '<span class="family">Bold</span>'}
-
-# levels of natural colours as hairdressers number them, from 1 (black) to 10 (lightest)
-LEVELS = {"black": 1, "dark brown": 3, "chestnut": 5, "copper": 6, "dark blond": 7, "light blond": 9, "platinum": 10}
-
 DOWNLOADS = {
     "recoloured-jpeg": "Recoloured, JPEG",
     "recoloured-png": "Recoloured, PNG",
@@ -73,20 +67,12 @@ class Request:
     """A validated request of the browser.
 
     Args:
-        path: An uploaded photo.
-        model: Name of the model; None for the default.
-        variant: The network whose mask is used.
-        strokes: Edits of the mask, in drawing order.
-        head: Box of the head to recolour; None for all.
+        hair: The photo, and which hair of it to use.
         colour: #rrggbb or a preset's name.
         settings: How the colour is applied.
     """
 
-    path: str
-    model: str | None
-    variant: str
-    strokes: tuple[Stroke, ...]
-    head: Box | None
+    hair: HairRequest
     colour: Any
     settings: RecolourSettings
 
@@ -105,20 +91,14 @@ class Request:
         numbers = {name: payload.get(name, describe(name)["default"]) for name in NUMERIC_SETTINGS}
         mode, colour = payload.get("second_mode", NO_SECOND_COLOUR), payload.get("second_colour")
         settings = read_settings(**numbers, second_mode=mode, second_colour=colour)
-        return cls(
+        hair = HairRequest(
             path,
-            payload.get("model"),
             payload.get("variant", DEFAULT_VARIANT),
+            payload.get("model"),
             read_strokes(payload.get("strokes")),
             None if payload.get("head") is None else read_window(payload["head"]),
-            payload.get("colour", DEFAULT_COLOUR),
-            settings,
         )
-
-    @property
-    def edit(self) -> tuple[str, str, tuple[Stroke, ...], str | None, Box | None]:
-        """The arguments of `PhotoStore.recolourer`."""
-        return self.path, self.variant, self.strokes, self.model, self.head
+        return cls(hair, payload.get("colour", DEFAULT_COLOUR), settings)
 
 
 class PhotoGone(InputError):
@@ -149,11 +129,11 @@ class StudioService:
         """Return both masks, captions, and a comparison of the networks."""
 
         def segment(request: Request) -> dict[str, Any]:
-            photo = self._photos.photo(request.path, request.model)
+            photo = self._photos.photo(request.hair.path, request.hair.model)
             # random first: a concurrent request for the recoloured photo computes the pretrained alpha
             alphas = {variant: photo.alpha(variant) for variant in reversed(VARIANTS)}
             comparison = compare(alphas, photo.threshold)
-            name, metrics = photo_stem(request.path), self._photos.models.find(request.model).metrics
+            name, metrics = photo_stem(request.hair.path), self._photos.models.find(request.hair.model).metrics
             return {
                 "shown": photo.cached("shown", partial(save_picture, name, photo.photo)),
                 "size": photo.photo.shape[1::-1],
@@ -179,15 +159,15 @@ class StudioService:
 
         def prepare(request: Request) -> dict[str, Any]:
             colour_name(request.colour)  # raises InputError before the networks run
-            self._photos.recolourer(*request.edit)
+            self._photos.recolourer(request.hair)
             return {}
 
         def recolour(request: Request) -> dict[str, Any]:
-            photo = self._photos.photo(request.path, request.model)
-            recolourer = self._photos.recolourer(*request.edit)
+            photo = self._photos.photo(request.hair.path, request.hair.model)
+            recolourer = self._photos.recolourer(request.hair)
             picture = recolourer.recolour(request.colour, request.settings)
-            name, hair = photo_stem(request.path), recolourer.alpha >= photo.threshold
-            is_empty = not hair.any() and not request.strokes
+            name, hair = photo_stem(request.hair.path), recolourer.alpha >= photo.threshold
+            is_empty = not hair.any() and not request.hair.strokes
             return {
                 "src": save_picture(f"{name}-{colour_slug(request.colour)}", picture),
                 "shown": photo.cached("shown", partial(save_picture, name, photo.photo)),
@@ -204,8 +184,8 @@ class StudioService:
         """Return one JPEG with the head in every preset, side by side."""
 
         def thumbnails(request: Request) -> dict[str, Any]:
-            recolourer = self._photos.recolourer(*request.edit)
-            threshold = self._photos.photo(request.path, request.model).threshold
+            recolourer = self._photos.recolourer(request.hair)
+            threshold = self._photos.photo(request.hair.path, request.hair.model).threshold
             photo, alpha = crop_to_head(recolourer.photo, recolourer.alpha, threshold)
             small = HairRecolourer(photo, alpha)
             row = np.hstack([small.recolour(colour, request.settings) for colour in PRESETS])
@@ -219,7 +199,7 @@ class StudioService:
 
         def detail(request: Request) -> dict[str, Any]:
             requested = read_window(window)
-            chosen = self._photos.full_size(*request.edit)
+            chosen = self._photos.full_size(request.hair)
             height, width = chosen.alpha.shape
             box = window_slices(requested, (height, width))
             pictures: dict[str, np.ndarray] = {
@@ -227,7 +207,7 @@ class StudioService:
                 "recoloured": chosen.recolour(request.colour, request.settings)[box],
             }
             for variant in VARIANTS:
-                unedited = self._photos.full_size(request.path, variant, model=request.model)
+                unedited = self._photos.full_size(HairRequest(request.hair.path, variant, request.hair.model))
                 pictures[variant] = alpha_to_grey(unedited.alpha[box])
             shown = {name: scale_down(np.ascontiguousarray(picture), DETAIL_SIDE) for name, picture in pictures.items()}
             return {
@@ -243,15 +223,15 @@ class StudioService:
         kind, link, ratio = payload.get("kind"), str(payload.get("link") or "")[:80], payload.get("format")
 
         def make(request: Request) -> dict[str, Any]:
-            full = self._photos.full_size(*request.edit)
-            name, colour = photo_stem(request.path), colour_slug(request.colour)
+            full = self._photos.full_size(request.hair)
+            name, colour = photo_stem(request.hair.path), colour_slug(request.colour)
             if kind == "recoloured-png":
                 file = f"{name}-{colour}.png", encode_png(full.recolour(request.colour, request.settings))
             elif kind == "recoloured-jpeg":
                 file = f"{name}-{colour}.jpg", encode_jpeg(full.recolour(request.colour, request.settings))
             elif kind == "alpha":
-                edited = "-edited" if request.strokes else ""
-                file = f"{name}-{request.variant}-mask{edited}.png", encode_png(alpha_to_grey(full.alpha))
+                edited = "-edited" if request.hair.strokes else ""
+                file = f"{name}-{request.hair.variant}-mask{edited}.png", encode_png(alpha_to_grey(full.alpha))
             elif kind == "cutout":
                 file = f"{name}-hair.png", encode_png(full.cutout())
             elif kind == "chart":
@@ -267,8 +247,8 @@ class StudioService:
     def _card(self, request: Request, ratio: Any, link: str) -> np.ndarray:
         if ratio is not None and ratio not in FORMATS:
             raise InputError(f"{quote(ratio)} is not a format.", remedy=f"Choose one of {', '.join(FORMATS)}.")
-        photo = self._photos.photo(request.path, request.model)
-        recolourer = self._photos.recolourer(*request.edit)
+        photo = self._photos.photo(request.hair.path, request.hair.model)
+        recolourer = self._photos.recolourer(request.hair)
         recoloured = recolourer.recolour(request.colour, request.settings)
         focus = find_focus(recolourer.alpha >= photo.threshold) or (0, 0, 1, 1)
         box = window_slices(focus, photo.photo.shape[:2])
@@ -281,7 +261,8 @@ class StudioService:
         if not isinstance(name, str) or name not in EXAMPLE_TITLES:
             known = ", ".join(EXAMPLE_TITLES)
             return {"error": str(InputError(f"{quote(name)} is not an example.", remedy=f"Choose one of {known}."))}
-        return {"photo": save_file_to_cache(EXAMPLES / f"{name}.jpg", get_upload_folder())}
+        # Gradio's `save_file_to_cache` keeps the modification time, so the copy would be deleted as an old file
+        return {"photo": save_file(f"{name}.jpg", (EXAMPLES / f"{name}.jpg").read_bytes())}
 
     async def pending(self, _: Any) -> dict[str, Any]:
         """Return the number of running and waiting requests of all visitors."""
@@ -290,7 +271,7 @@ class StudioService:
     async def _answer(self, pool: Pool, payload: Any, work: Callable[[Request], dict[str, Any]]) -> dict[str, Any]:
         try:
             request = Request.from_json(payload)
-            return await self._workers.run(pool, request.path, lambda: work(request))
+            return await self._workers.run(pool, request.hair.path, lambda: work(request))
         except Exception as error:
             return {"error": to_message(error), "gone": isinstance(error, PhotoGone)}
 
@@ -396,34 +377,8 @@ def default_settings() -> dict[str, Any]:
     }
 
 
-def swatch_id(preset: str) -> str:
-    """Return the id of a preset's swatch.
-
-    Example:
-        >>> swatch_id("light blond")
-        'swatch-light-blond'
-    """
-    return f"swatch-{preset.replace(' ', '-')}"
-
-
-def swatch_label(preset: str) -> str:
-    """Return a preset's name, and its level where hairdressers give it one.
-
-    Example:
-        >>> swatch_label("light blond"), swatch_label("violet")
-        ('light blond (9)', 'violet')
-    """
-    return f"{preset} ({LEVELS[preset]})" if preset in LEVELS else preset
-
-
 def read_template(modules: str) -> str:
     """Return the markup of the component, with presets, downloads and examples."""
-    swatches = "".join(
-        FAMILY_HEADINGS.get(name, "")
-        + f'<button type="button" class="swatch" id="{swatch_id(name)}" data-preset="{name}" aria-pressed="false" '
-        f'style="--swatch: {code}; --index: {index}"><span class="thumbnail"></span>{swatch_label(name)}</button>'
-        for index, (name, code) in enumerate(PRESETS.items())
-    )
     downloads = "".join(
         f'<button type="button" data-download="{kind}" id="{kind}-button">{title}</button>'
         for kind, title in DOWNLOADS.items()
@@ -435,7 +390,11 @@ def read_template(modules: str) -> str:
         for name, (title, credit) in EXAMPLE_TITLES.items()
     )
     template = (FOLDER / "studio.html").read_text(encoding="utf-8")
-    for marker, content in {"SWATCHES": swatches, "DOWNLOADS": downloads, "EXAMPLES": examples}.items():
+    for marker, content in {
+        "SWATCHES": render_swatches(with_ids=True),
+        "DOWNLOADS": downloads,
+        "EXAMPLES": examples,
+    }.items():
         template = template.replace(f"<!--{marker}-->", content)
     return template
 

@@ -12,9 +12,16 @@ export function listenForPhotos(element, {take, say, wanted}) {
         input.value = "";
         if (files.length) take(files);
     });
+    let isOwnDrag = false; // of a picture of the page, which browsers offer as a file, too
+    document.addEventListener("dragstart", () => {
+        isOwnDrag = true;
+    });
+    document.addEventListener("dragend", () => {
+        isOwnDrag = false;
+    });
     document.addEventListener("dragover", event => {
         // beside the studio, too: a browser would open the file instead
-        if (!event.dataTransfer?.types.includes("Files")) return;
+        if (isOwnDrag || !event.dataTransfer?.types.includes("Files")) return;
         event.preventDefault();
         element.classList.add("is-target");
     });
@@ -22,7 +29,7 @@ export function listenForPhotos(element, {take, say, wanted}) {
     document.addEventListener("drop", event => {
         const files = [...(event.dataTransfer?.files ?? [])];
         element.classList.remove("is-target");
-        if (!files.length) return;
+        if (isOwnDrag || !files.length) return;
         event.preventDefault();
         take(files);
     });
@@ -40,7 +47,8 @@ export function listenForPhotos(element, {take, say, wanted}) {
         try {
             stream = await navigator.mediaDevices.getUserMedia({video: {facingMode: "user", width: {ideal: 1280}}});
         } catch {
-            return say("The camera cannot be used. Allow it in the browser, or choose a photo.");
+            const remedy = navigator.mediaDevices ? "Allow it in the browser" : "Open this page over HTTPS";
+            return say(`The camera cannot be used. ${remedy}, or choose a photo.`);
         }
         const stop = () => {
             for (const track of stream.getTracks()) track.stop();
