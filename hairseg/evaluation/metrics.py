@@ -97,7 +97,7 @@ class PixelCounts:
     def __setstate__(self, state: tuple[str, np.ndarray, np.ndarray, float]) -> None:
         self.device, occupied, counts, squared_error = state
         self.__post_init__()
-        self.histogram.view(-1)[torch.from_numpy(occupied)] = torch.from_numpy(counts).to(self.device)
+        self.histogram.view(-1)[torch.tensor(occupied)] = torch.tensor(counts).to(self.device)
         self.squared_error += squared_error
 
     def scores(self) -> "PixelScores":
