@@ -1,9 +1,9 @@
 """Throughput of `hairseg predict --cluster` on nodes of one core each, relative to the folder command on two cores.
 
-    python benchmarks/cluster.py [--photos 320] [--side 1000] [--runs 3] [--output cluster.json]
+    python benchmarks/cluster.py [--photos 256] [--side 1000] [--runs 2] [--output cluster.json]
 
-Nodes, head and command share this machine; the nodes are on the loopback interface. Rates are those between the first
-and the last finished block of photos, so that they exclude starting Ray, imports and loading the network, which
+Nodes, head and command share this machine; the nodes are on the loopback interface. Rates are those from the time when
+each node has finished a block of photos, so that they exclude starting Ray, imports and loading the network, which
 "seconds" holds. The folder command runs in this process with a network that is already loaded. All alternate, and
 medians are compared.
 
@@ -34,7 +34,7 @@ from hairseg.cluster.workers import Job, network_files
 from hairseg.inference import predictor as predictor_module
 from hairseg.inference.predictor import HairPredictor
 from hairseg.recolouring.settings import RecolourSettings
-from hairseg.repository import BUNDLED, ModelRepository
+from hairseg.repository import BUNDLED
 
 KINDS = ("alpha", "cutout")
 
@@ -46,11 +46,15 @@ def start_nodes(count: int) -> Iterator[str]:
     """Start a head without cores and nodes with one core each; yield their address."""
     from ray.cluster_utils import Cluster
 
-    options = {"include_dashboard": False, "object_store_memory": OBJECT_STORE, "node_ip_address": "127.0.0.1"}
+    options: dict[str, Any] = {
+        "include_dashboard": False,
+        "object_store_memory": OBJECT_STORE,
+        "node_ip_address": "127.0.0.1",
+    }
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **options})
     try:
         for _ in range(count):
-            cluster.add_node(num_cpus=1, object_store_memory=OBJECT_STORE)
+            cluster.add_node(num_cpus=1, **options)
         yield str(cluster.address)
     finally:
         cluster.shutdown()
@@ -58,18 +62,18 @@ def start_nodes(count: int) -> Iterator[str]:
 
 def create_job(photos: Path, output: Path) -> Job:
     """Return the job of the command with its defaults, on CPUs."""
-    threshold, files = ModelRepository(BUNDLED).config.threshold, network_files(BUNDLED, [VARIANT])
-    return Job(str(photos), str(output), files, False, KINDS, VARIANT, threshold, None, RecolourSettings(), "cpu")
+    files = network_files(BUNDLED, [VARIANT])
+    return Job(str(photos), str(output), files, False, KINDS, VARIANT, None, RecolourSettings(), "cpu")
 
 
 def time_cluster(photos: Path, nodes: int) -> tuple[float, float]:
-    """Return photos per second between the first and last block, and seconds until the first block."""
+    """Return photos per second after as many blocks as there are nodes, and seconds until the first block."""
     with tempfile.TemporaryDirectory() as output, start_nodes(nodes) as address:
         began, times, counts = time.perf_counter(), [], []
         for block in Run(create_job(photos, Path(output))).process(address):
             times.append(time.perf_counter())
             counts.append(block.photos)
-    return sum(counts[1:]) / (times[-1] - times[0]), times[0] - began
+    return sum(counts[nodes:]) / (times[-1] - times[nodes - 1]), times[0] - began
 
 
 def time_folder(photos: Path, predictor: HairPredictor) -> float:
@@ -103,9 +107,9 @@ def time_resume(photos: Path, records: int) -> dict[str, float]:
 
 def main() -> None:
     parser = create_parser(__doc__)
-    parser.add_argument("--photos", type=int, default=320)
+    parser.add_argument("--photos", type=int, default=256)
     parser.add_argument("--side", type=int, default=1000, help="pixels")
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--records", type=int, default=100_000)
     args = parser.parse_args()
     predictor = HairPredictor(BUNDLED, [VARIANT], "cpu")

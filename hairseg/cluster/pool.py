@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hairseg.errors import InputError, summarise
@@ -37,7 +37,7 @@ class Pool:
         ray: Any,
         actor: type,
         arguments: Iterable[Any],
-        resources: dict[str, float],
+        resources: Mapping[str, float],
         max_seconds_without_actor: float = MAX_SECONDS_WITHOUT_ACTOR,
     ):
         self._ray, self._class, self._resources = ray, ray.remote(**resources)(actor), resources
@@ -128,7 +128,7 @@ class Pool:
             self._lost.append(call)
 
 
-def count_slots(ray: Any, resources: dict[str, float]) -> int:
+def count_slots(ray: Any, resources: Mapping[str, float]) -> int:
     """Return the number of actors with these resources for which the live machines of a cluster have cores and GPUs."""
     names = {"num_cpus": "CPU", "num_gpus": "GPU"}
     return sum(

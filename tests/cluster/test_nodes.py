@@ -34,8 +34,9 @@ def cluster() -> Iterator[Any]:
     options = {"object_store_memory": MEMORY, "node_ip_address": "127.0.0.1", "include_dashboard": False}
     started = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": SYSTEM, **options})
     try:
-        started.nodes = [started.add_node(num_cpus=1, **options) for _ in range(2)]
-        with connect(started.address):  # actors of all tests start from the same idle processes
+        for _ in range(2):
+            started.add_node(num_cpus=1, **options)
+        with connect(str(started.address)):  # actors of all tests start from the same idle processes
             yield started
     finally:
         started.shutdown()
@@ -100,7 +101,7 @@ def test_a_killed_node_loses_and_repeats_nothing(cluster, small_repository, tmp_
         if len(finished) == 3:
             recorded = [json.loads(line)["id"] for path in output.glob("manifest/*.jsonl") for line in path.open()]
             written = {name: (output / name).with_suffix(".alpha.png").stat().st_mtime_ns for name in recorded}
-            cluster.remove_node(cluster.nodes[1], allow_graceful=False)
+            cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
     assert sum(finished) == 160
     ids = Counter(json.loads(line)["id"] for path in output.glob("manifest/*.jsonl") for line in path.open())
     assert len(ids) == 160 and set(ids.values()) == {1}
