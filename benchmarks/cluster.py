@@ -7,8 +7,9 @@ each node has finished a block of photos, so that they exclude starting Ray, imp
 "seconds" holds. The folder command runs in this process with a network that is already loaded. All alternate, and
 medians are compared.
 
-"overhead_ms_per_photo" is what two nodes take for a photo beyond the folder command, in core milliseconds.
-"resume" is the time to read a manifest of --records photos and to compare it with the photos on disk.
+"bytes_per_photo" are those of the JPEG file, and of its alpha and cut-out together. "overhead_ms_per_photo" is what two
+nodes take for a photo beyond the folder command, in core milliseconds. "resume" is the time to read a manifest of
+--records photos and to compare it with the photos on disk.
 """
 
 import json
@@ -76,13 +77,14 @@ def time_cluster(photos: Path, nodes: int) -> tuple[float, float]:
     return sum(counts[nodes:]) / (times[-1] - times[nodes - 1]), times[0] - began
 
 
-def time_folder(photos: Path, predictor: HairPredictor) -> float:
-    """Return photos per second of the folder command."""
+def time_folder(photos: Path, predictor: HairPredictor) -> tuple[float, int]:
+    """Return photos per second of the folder command, and bytes that it writes per photo."""
     predictor_module.HairPredictor = lambda *_: predictor
     with tempfile.TemporaryDirectory() as output, redirect_stderr(StringIO()):
         began = time.perf_counter()
         invoke(["predict", str(photos), "--output", output, "--device", "cpu"])
-        return len(list(photos.iterdir())) / (time.perf_counter() - began)
+        count, seconds = len(list(photos.iterdir())), time.perf_counter() - began
+        return count / seconds, sum(path.stat().st_size for path in Path(output).iterdir()) // count
 
 
 def time_resume(photos: Path, records: int) -> dict[str, float]:
@@ -110,20 +112,22 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=256)
     parser.add_argument("--side", type=int, default=1000, help="pixels")
     parser.add_argument("--runs", type=int, default=2)
-    parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--records", type=int, default=50_000)
     args = parser.parse_args()
     predictor = HairPredictor(BUNDLED, [VARIANT], "cpu")
     cores = torch.get_num_threads()
     with tempfile.TemporaryDirectory() as temporary:
         photos = write_photos(Path(temporary) / "photos", args.side, args.photos)
         rates: dict[str, list[float]] = {"folder command": [], "1 node": [], "2 nodes": []}
-        starts = []
+        starts, written = [], 0
         for _ in range(args.runs):
-            rates["folder command"].append(time_folder(photos, predictor))
+            rate, written = time_folder(photos, predictor)
+            rates["folder command"].append(rate)
             for nodes, name in ((1, "1 node"), (2, "2 nodes")):
                 rate, start = time_cluster(photos, nodes)
                 rates[name].append(rate)
                 starts.append(start)
+        sizes = {"read": (photos / "0.jpg").stat().st_size, "written": written}
         many = write_photos(Path(temporary) / "many", 8, args.records)
         resume = time_resume(many, args.records)
     medians = {name: float(np.median(found)) for name, found in rates.items()}
@@ -136,6 +140,7 @@ def main() -> None:
         "photos_per_second": {name: round(rate, 2) for name, rate in medians.items()},
         "relative_to_folder_command": round(medians["2 nodes"] / medians["folder command"], 3),
         "overhead_ms_per_photo": round(ms["2 nodes"] - ms["folder command"], 1),
+        "bytes_per_photo": sizes,
         "seconds": {"until the first block": round(float(np.median(starts)), 1)},
         "resume": {"records": args.records, "seconds": resume},
     }
