@@ -10,6 +10,8 @@ medians are compared.
 "bytes_per_photo" are those of the JPEG file, and of its alpha and cut-out together. "overhead_ms_per_photo" is what two
 nodes take for a photo beyond the folder command, in core milliseconds. "resume" is the time to read a manifest of
 --records photos and to compare it with the photos on disk.
+
+With --names, only the memory of the process that distributes photos is measured, and added to the output.
 """
 
 import json
@@ -25,6 +27,7 @@ from typing import Any
 os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # read by `import ray`
 
 import numpy as np
+import psutil
 import torch
 from common import create_parser, report, run
 from folder import VARIANT, write_photos
@@ -38,6 +41,8 @@ from hairseg.recolouring.settings import RecolourSettings
 from hairseg.repository import BUNDLED
 
 KINDS = ("alpha", "cutout")
+
+PHOTOS_PER_FOLDER, SAMPLES = 1000, 10
 
 OBJECT_STORE = 200 << 20  # bytes per node
 
@@ -87,16 +92,20 @@ def time_folder(photos: Path, predictor: HairPredictor) -> tuple[float, int]:
         return count / seconds, sum(path.stat().st_size for path in Path(output).iterdir()) // count
 
 
+def record_all(run: Run, output: str) -> None:
+    """Write the manifest of a run that has finished all photos."""
+    for unit in run._source.units():
+        lines = "".join(
+            json.dumps({"id": path, "hair": 0.1, "heads": [[0, 0, 9, 9]]}) + "\n" for path, _ in unit.pictures
+        )
+        (Path(output) / "manifest" / f"{unit.name}-000.jsonl").write_text(lines)
+
+
 def time_resume(photos: Path, records: int) -> dict[str, float]:
     """Return the seconds to read a manifest, and to list photos that it contains."""
     with tempfile.TemporaryDirectory() as output:
         job = create_job(photos, Path(output))
-        first = Run(job)
-        for unit in first._source.units():
-            lines = "".join(
-                json.dumps({"id": path, "hair": 0.1, "heads": [[0, 0, 9, 9]]}) + "\n" for path, _ in unit.pictures
-            )
-            (Path(output) / "manifest" / f"{unit.name}-000.jsonl").write_text(lines)
+        record_all(Run(job), output)
         began = time.perf_counter()
         resumed = Run(job)
         read = time.perf_counter()
@@ -107,13 +116,39 @@ def time_resume(photos: Path, records: int) -> dict[str, float]:
     return {"reading the manifest": round(read - began, 2), "listing the photos": round(listed - read, 2)}
 
 
+def measure_memory(folder: Path, count: int) -> dict[str, Any]:
+    """Return the resident set of the process that distributes photos, whose results two nodes find in the manifest."""
+    folder.mkdir()
+    for index in range(0, count, PHOTOS_PER_FOLDER):
+        write_photos(folder / str(index), 8, min(PHOTOS_PER_FOLDER, count - index))
+    process, megabytes, done = psutil.Process(), [], 0
+    with tempfile.TemporaryDirectory() as output, start_nodes(2) as address:
+        job = create_job(folder, Path(output))
+        run = Run(job)
+        record_all(run, output)
+        for finished in run.process(address):  # which does not know of the records
+            if done % (count // SAMPLES) < finished.photos:
+                megabytes.append(process.memory_info().rss >> 20)
+            done += finished.photos
+        skipped = Run(job).skipped
+    if not done == skipped == count:
+        raise RuntimeError(f"{done} of {count} photos were distributed, {skipped} skipped.")
+    return {"photos": count, "resident_mb": megabytes, "resident_mb_after_resuming": process.memory_info().rss >> 20}
+
+
 def main() -> None:
     parser = create_parser(__doc__)
     parser.add_argument("--photos", type=int, default=256)
     parser.add_argument("--side", type=int, default=1000, help="pixels")
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--records", type=int, default=50_000)
+    parser.add_argument("--names", type=int, default=0, help="measure only the memory, with this many photos")
     args = parser.parse_args()
+    if args.names:
+        with tempfile.TemporaryDirectory() as temporary:
+            memory = measure_memory(Path(temporary) / "photos", args.names)
+        report((json.loads(args.output.read_text()) if args.output else {}) | {"memory": memory}, args.output)
+        return
     predictor = HairPredictor(BUNDLED, [VARIANT], "cpu")
     cores = torch.get_num_threads()
     with tempfile.TemporaryDirectory() as temporary:
