@@ -8,9 +8,8 @@ import hashlib
 import re
 import tarfile
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
@@ -42,13 +41,13 @@ class Photo:
         id: its name within the source.
         target: path of its results without suffix, relative to the output.
         name: what messages call it.
-        read: returns the contents of its file.
+        content: of its file, or why it cannot be read; None for a file of the source, which `Source.read` reads.
     """
 
     id: str
     target: str
     name: str
-    read: Callable[[], bytes]
+    content: bytes | InputError | None = None
 
 
 @dataclass(frozen=True)
@@ -56,20 +55,20 @@ class Unit:
     """Photos that one worker reads.
 
     Attributes:
-        name: unique within a run.
         photos: their number; None for a shard, which would have to be read to count them.
         pictures: paths and targets of pictures, relative to the root of the source.
         file: a Parquet file or shard instead.
         row_group: of the Parquet file.
         first_row: of the row group, counted from the start of the file.
+        name: unique within a run.
     """
 
-    name: str
     photos: int | None
     pictures: tuple[tuple[str, str], ...] = ()
     file: str = ""
     row_group: int = 0
     first_row: int = 0
+    name: str = ""
 
 
 class Ids:
@@ -130,7 +129,7 @@ class Source:
             OSError: a folder cannot be listed.
         """
         for index, unit in enumerate(self._units(done)):
-            yield Unit(f"{run}-{index:06d}", *unit)
+            yield replace(unit, name=f"{run}-{index:06d}")
 
     def blocks(self, unit: Unit, done: Container[str] = ()) -> Iterator[tuple[str, list[Photo]]]:
         """Read the photos of a unit, without those that are done.
@@ -140,34 +139,45 @@ class Source:
             that cannot be read ends with a photo that cannot be read.
         """
         if unit.pictures:
-            photos = (
-                Photo(path, target, self._name(path), partial(self._read, path)) for path, target in unit.pictures
-            )
+            photos = (Photo(path, target, self._name(path)) for path, target in unit.pictures)
         else:
             read = self._read_parquet if unit.file.endswith(PARQUET) else self._read_tar
             photos = (photo for photo in read(unit) if photo.id not in done)
         for index, block in enumerate(_batched(photos, PHOTOS_PER_BLOCK)):
             yield f"{unit.name}-{index:03d}", block
 
-    def _units(self, done: Container[str]) -> Iterator[tuple[Any, ...]]:
+    def read(self, photo: Photo) -> bytes:
+        """Return the contents of a photo's file.
+
+        Raises:
+            InputError: it cannot be read, is empty or too large.
+        """
+        if isinstance(photo.content, InputError):
+            raise photo.content
+        content = self._read_file(photo) if photo.content is None else photo.content
+        if not content:
+            raise InputError(f"{photo.name} has no contents.", remedy="Remove it.")
+        return content
+
+    def _units(self, done: Container[str]) -> Iterator[Unit]:
         block: list[tuple[str, str]] = []
         for _, paths in groupby(self._walk(), lambda path: path.rpartition("/")[0]):
             pictures = []
             for path in paths:
                 if path.endswith(TAR):
-                    yield None, (), path
+                    yield Unit(None, file=path)
                 elif path.endswith(PARQUET):
-                    yield from ((rows, (), path, group, first) for group, first, rows in self._row_groups(path))
+                    yield from self._row_groups(path)
                 else:
                     pictures.append(path)
             for path, target in name_targets(pictures):
                 if path not in done:
                     block.append((path, target))
                 if len(block) == PHOTOS_PER_BLOCK:
-                    yield len(block), tuple(block)
+                    yield Unit(len(block), tuple(block))
                     block = []
         if block:
-            yield len(block), tuple(block)
+            yield Unit(len(block), tuple(block))
 
     def _walk(self) -> Iterator[str]:
         """Yield paths relative to the root, folder after folder."""
@@ -196,30 +206,30 @@ class Source:
     def _full(self, path: str) -> str:
         return f"{self._root}/{path}"
 
-    def _read(self, path: str) -> bytes:
+    def _read_file(self, photo: Photo) -> bytes:
         try:
-            size = self.files.size(self._full(path)) or 0
+            size = self.files.size(self._full(photo.id)) or 0
             if size > MAX_FILE_BYTES:
-                raise _too_large(self._name(path))
-            return self.files.cat_file(self._full(path))
+                raise _too_large(photo.name)
+            return self.files.cat_file(self._full(photo.id))
         except OSError as error:
             reason = error.strerror or summarise(error)
-            raise InputError(f"{self._name(path)} cannot be read ({reason}).", remedy="Check the file.") from None
+            raise InputError(f"{photo.name} cannot be read ({reason}).", remedy="Check the file.") from None
 
-    def _row_groups(self, path: str) -> Iterator[tuple[int, int, int | None]]:
-        """Yield the index, first row and number of rows of each row group; one group for a broken file."""
+    def _row_groups(self, path: str) -> Iterator[Unit]:
+        """Yield a unit for each row group of a Parquet file; one unit for a broken file."""
         import pyarrow.parquet as parquet
 
         try:
             with self.files.open(self._full(path), "rb") as file:
                 metadata = parquet.ParquetFile(file).metadata
         except (OSError, ValueError):  # the worker that reads it reports the error
-            yield 0, 0, None
+            yield Unit(None, file=path)
             return
         first = 0
         for group in range(metadata.num_row_groups):
             rows = metadata.row_group(group).num_rows
-            yield group, first, rows
+            yield Unit(rows, file=path, row_group=group, first_row=first)
             first += rows
 
     def _read_parquet(self, unit: Unit) -> Iterator[Photo]:
@@ -235,7 +245,7 @@ class Source:
                     for value in batch.column(0).to_pylist():
                         path = f"{unit.file}/{row:06d}"
                         content = value.get("bytes") if isinstance(value, dict) else value
-                        yield Photo(path, path, self._name(path), partial(_checked, content, self._name(path)))
+                        yield Photo(path, path, self._name(path), content or b"")
                         row += 1
         except (OSError, ValueError) as error:
             group = f"/row-group-{unit.row_group}" if unit.row_group else ""
@@ -256,17 +266,18 @@ class Source:
                         continue
                     previous = sample
                     full = f"{unit.file}/{member.name}"
-                    is_small = member.size <= MAX_FILE_BYTES
-                    content = tar.extractfile(member).read() if is_small else None  # pyright: ignore[reportOptionalMemberAccess]
-                    read = partial(_checked, content, self._name(full), is_small)
-                    yield Photo(full, f"{unit.file}/{sample}", self._name(full), read)
+                    if member.size > MAX_FILE_BYTES:
+                        content = _too_large(self._name(full))
+                    else:
+                        content = tar.extractfile(member).read()  # pyright: ignore[reportOptionalMemberAccess]
+                    yield Photo(full, f"{unit.file}/{sample}", self._name(full), content)
         except (OSError, tarfile.TarError) as error:
             yield self._unreadable(unit.file, error)
 
     def _unreadable(self, path: str, error: Exception) -> Photo:
         problem = f"{self._name(path)} is broken and cannot be read ({summarise(error)})."
         found = error if isinstance(error, InputError) else InputError(problem, remedy="Copy it again.")
-        return Photo(path, path, self._name(path), partial(_raise, found))
+        return Photo(path, path, self._name(path), found)
 
 
 def name_targets(paths: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -315,20 +326,8 @@ def is_safe(path: str) -> bool:
     return not path.startswith("/") and ".." not in path.split("/") and "\\" not in path
 
 
-def _checked(content: bytes | None, name: str, is_small: bool = True) -> bytes:
-    if not is_small:
-        raise _too_large(name)
-    if not content:
-        raise InputError(f"{name} has no contents.", remedy="Remove it.")
-    return content
-
-
 def _too_large(name: str) -> InputError:
     return InputError(f"{name} is larger than {MAX_FILE_BYTES >> 20} MiB.", remedy="Save it as JPEG.")
-
-
-def _raise(error: InputError) -> bytes:
-    raise error
 
 
 def _hash(name: str) -> int:

@@ -116,7 +116,7 @@ class Worker:
             raise InputError(f"{photo.name} has a name outside of its folder.", remedy="Rename it.")
         if not job.as_parquet:
             self._output.raise_if_foreign(photo.target, job.kinds)
-        pixels = self._decoder.load(photo.read(), photo.name)
+        pixels = self._decoder.load(self._source.read(photo), photo.name)
         with self._memory.acquire(math.ceil(pixels.shape[0] * pixels.shape[1] / 1e6)):
             alpha = self._predictor.alphas(pixels)[job.variant]
             pictures = encode_results(pixels, alpha, job.kinds, job.colour, job.settings)

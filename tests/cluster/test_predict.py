@@ -152,8 +152,9 @@ def test_sources_are_folders_globs_and_files(tmp_path):
     assert listed(f"{tmp_path}/a/*.png") == ["x.png"]
     assert listed(f"{tmp_path}/c/z.png") == ["z.png"]
     assert [unit.name for unit in Source(f"{tmp_path}").units(run=3)] == ["3-000000"]
-    (block,) = Source(f"{tmp_path}/c/z.png").blocks(next(Source(f"{tmp_path}/c/z.png").units()))
-    assert block[0] == "1-000000-000" and block[1][0].read() == (tmp_path / "c" / "z.png").read_bytes()
+    source = Source(f"{tmp_path}/c/z.png")
+    (block,) = source.blocks(next(source.units()))
+    assert block[0] == "1-000000-000" and source.read(block[1][0]) == (tmp_path / "c" / "z.png").read_bytes()
     for wrong in (f"{tmp_path}/missing", "nowhere://bucket/photos"):
         with pytest.raises(InputError):
             Source(wrong)
