@@ -1,4 +1,4 @@
-"""Tasks for actors of a Ray cluster that loses machines and gains others."""
+"""Calls of actors of a Ray cluster that loses machines and gains others."""
 
 import time
 from collections import Counter, deque
@@ -7,9 +7,9 @@ from typing import Any
 
 from hairseg.errors import InputError, summarise
 
-TASKS_PER_ACTOR = 2  # the second one waits at the actor, so that it is never idle
+CALLS_PER_ACTOR = 2  # the second one waits at the actor, so that it is never idle
 
-MAX_DEATHS = 3  # of actors in succession: with the same task, or before they have started
+MAX_DEATHS = 3  # of actors in succession: with the same call, or before they have started
 
 SECONDS_BETWEEN_COUNTS = 1  # of machines
 
@@ -83,7 +83,7 @@ class Pool:
                     self._lose(actor, call, error)
                     continue
                 last_success = time.monotonic()
-                self._free.extend([actor] * (1 if call else TASKS_PER_ACTOR))
+                self._free.extend([actor] * (1 if call else CALLS_PER_ACTOR))
                 if call:
                     yield call[0], value
                 else:
@@ -118,7 +118,8 @@ class Pool:
             self._ray.kill(actor)  # it may be alive on a machine that cannot be reached
             self._free = deque(other for other in self._free if other != actor)
         self._deaths[call and call[0]] += 1
-        if self._deaths[call and call[0]] >= MAX_DEATHS:
+        # A machine that is lost takes many actors with it, which may all be starting.
+        if self._deaths[call and call[0]] >= MAX_DEATHS * (1 if call else 1 + len(self._actors)):
             raise InputError(
                 f"Workers of the cluster have died {MAX_DEATHS} times in succession ({summarise(error)}).",
                 remedy="Check that all machines have the same version of hairseg and enough memory; "
