@@ -15,9 +15,6 @@ from hairseg.errors import InputError, summarise
 GPU_FRACTION = 0.25  # of a GPU per network, so that copying and Python of one overlap with the passes of another
 
 
-THREADS_PER_CORE = 2  # one photo is read, decoded or written while the other one is segmented
-
-
 class Run:
     """A run over a source, which continues earlier runs with the same output.
 
@@ -71,7 +68,7 @@ class Run:
             if has_gpu:
                 resources, threads = {"num_gpus": GPU_FRACTION}, PHOTOS_PER_BLOCK
             else:
-                resources, threads = {"num_cpus": 1}, THREADS_PER_CORE
+                resources, threads = {"num_cpus": 1}, 1
             pool = Pool(ray, Worker, [self._job, threads], resources)
             try:
                 for _, finished in pool.run((unit,) for unit in self._source.units(self._job.done, self._number)):
