@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -46,8 +47,6 @@ class OpenVinoNetwork(nn.Module):
 
     def _compile(self, threads: int) -> Any:
         """Return the model compiled for forward passes with this number of threads."""
-        import openvino
-
         with self._lock:
             if threads not in self._compiled:
                 cores = max(threads, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads)
@@ -56,13 +55,21 @@ class OpenVinoNetwork(nn.Module):
                     "NUM_STREAMS": cores // threads,
                     "ENABLE_CPU_PINNING": False,  # or every network with one thread would share the first core
                 }
-                self._compiled[threads] = openvino.Core().compile_model(self._model, "CPU", properties)
+                self._compiled[threads] = import_openvino().Core().compile_model(self._model, "CPU", properties)
             return self._compiled[threads]
 
 
 def is_installed() -> bool:
     """Return whether the optional package is installed."""
     return find_spec("openvino") is not None
+
+
+def import_openvino() -> Any:
+    """Import OpenVINO without its telemetry, which would report each conversion to Google Analytics."""
+    sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]  a module that is missing
+    import openvino
+
+    return openvino
 
 
 def load_openvino(load: Callable[[], nn.Module], weights: Path, image_size: int) -> OpenVinoNetwork:
@@ -76,8 +83,7 @@ def load_openvino(load: Callable[[], nn.Module], weights: Path, image_size: int)
         weights: the file that it is loaded from.
         image_size: side of the network's square input.
     """
-    import openvino
-
+    openvino = import_openvino()
     core = openvino.Core()
     core.set_property({"ENABLE_MMAP": False})  # the file may be removed while it is in use
     with weights.open("rb") as file:
@@ -100,7 +106,7 @@ def load_openvino(load: Callable[[], nn.Module], weights: Path, image_size: int)
 
 def convert(network: nn.Module, image_size: int) -> Any:
     """Convert a network to an `openvino.Model` that maps float32 (1, height, width, 3) to logits."""
-    import openvino
+    openvino = import_openvino()
     from openvino.preprocess import PrePostProcessor
 
     shape = [1, 3, image_size, image_size]

@@ -10,14 +10,17 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import draw_portrait
+from conftest import draw_portrait, run_python
 from torch.utils.data import DataLoader
 
 from hairseg import HairPredictor
 from hairseg.cli.app import invoke
 from hairseg.errors import InputError
 from hairseg.inference.engines import ENGINES, select_engine
+from hairseg.networks.openvino import is_installed
 from hairseg.repository import BUNDLED
+
+pytestmark = pytest.mark.skipif(not is_installed(), reason="OpenVINO is not installed")
 
 MAX_MEAN_DIFFERENCE = 0.005  # of alpha; that of bfloat16 is 0.002
 
@@ -34,7 +37,6 @@ def cache(tmp_path_factory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def predictor(cache) -> HairPredictor:
-    pytest.importorskip("openvino")
     return HairPredictor(BUNDLED, ["pretrained"], engine="openvino")
 
 
@@ -52,7 +54,6 @@ def test_openvino_gives_the_masks_of_pytorch(predictor):
 
 
 def test_openvino_is_selected_on_a_cpu_only():
-    pytest.importorskip("openvino")
     cpu, gpu = torch.device("cpu"), torch.device("cuda")
     assert [select_engine(name, cpu) for name in ENGINES] == ["openvino", "pytorch", "openvino"]
     assert [select_engine(name, gpu) for name in ENGINES[:2]] == ["pytorch", "pytorch"]
@@ -127,6 +128,19 @@ def test_a_cache_that_cannot_be_written_is_not_needed(predictor, small_repositor
     monkeypatch.setenv("HAIRSEG_CACHE", str(tmp_path / "file"))
     found = HairPredictor(small_repository, ["pretrained"], engine="openvino")
     assert np.abs(alpha(found) - alpha(HairPredictor(small_repository, ["pretrained"]))).mean() < MAX_MEAN_DIFFERENCE
+
+
+def test_openvino_reports_nothing(tmp_path, monkeypatch):
+    """Its telemetry writes ~/intel when it starts."""
+    code = (
+        "import sys; from hairseg import HairPredictor;"
+        f"HairPredictor({str(BUNDLED)!r}, ['pretrained'], engine='openvino');"
+        "print(sys.modules['openvino_telemetry'])"
+    )
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HAIRSEG_CACHE", str(tmp_path / "cache"))
+    assert run_python("-c", code).stdout == "None\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
 
 
 def test_predict_takes_an_engine(predictor, tmp_path):

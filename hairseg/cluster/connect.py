@@ -1,0 +1,50 @@
+"""Connection to a Ray cluster."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hairseg.errors import InputError, summarise
+
+LOCAL = "local"
+
+
+@contextmanager
+def connect(address: str = "") -> Iterator[Any]:
+    """Connect to a Ray cluster and yield the module `ray`; disconnect at the end.
+
+    Args:
+        address: "HOST:PORT" of a cluster, "auto" for the cluster that this machine belongs to, or "local" to start Ray
+            on this machine, reachable from this machine only. By default RAY_ADDRESS, or else "local".
+
+    Raises:
+        InputError: Ray is not installed, or the cluster cannot be reached.
+    """
+    address = address or os.environ.get("RAY_ADDRESS") or LOCAL
+    # Ray reads these variables when it is imported.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    if address.partition(":")[0] in (LOCAL, "localhost", "127.0.0.1"):
+        # Ray's name for "bind to the loopback interface", which it does by default on Windows and macOS only.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    try:
+        import ray
+    except ImportError:
+        raise InputError("--cluster needs Ray.", remedy='Install it with pip install "hairseg[cluster]".') from None
+    was_connected = ray.is_initialized()
+    if not was_connected:
+        try:
+            has_dashboard = False if address == LOCAL else None
+            ray.init(address, include_dashboard=has_dashboard, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise InputError(
+                f"The cluster {address} cannot be reached ({summarise(error)}).",
+                remedy="Check the address, and that Ray runs there.",
+            ) from None
+    try:
+        yield ray
+    finally:
+        if not was_connected:
+            ray.shutdown()
