@@ -70,9 +70,9 @@ def predict(
     kinds = ["alpha", "cutout", *(["recoloured"] if colour else []), *(["sheet"] if contact_sheet else [])]
     as_parquet = results_format == "parquet"
     if cluster is not None:
-        if engine == "openvino":
-            raise InputError("Clusters use PyTorch only.", remedy="Choose --engine pytorch.")
-        return _predict_on_cluster(cluster, photos, output, as_parquet, kinds, variant, colour, settings, device, repo)
+        return _predict_on_cluster(
+            cluster, photos, output, as_parquet, kinds, variant, colour, settings, device, engine, repo
+        )
     found = find_photos(_expand_wildcards(photos), Path(output))
     shards = ShardWriter(Path(output), kinds, resume=skip_existing) if as_parquet else None
 
@@ -114,8 +114,11 @@ def _predict_on_cluster(
     colour: str | None,
     settings: RecolourSettings,
     device: str,
+    engine: str,
     repo: str | None,
 ) -> int:
+    if engine == "openvino":
+        raise InputError("Clusters use PyTorch only.", remedy="Choose --engine pytorch.")
     if len(sources) > 1:
         raise InputError("--cluster takes one source.", remedy="Name a folder, or a glob in quotes.")
     from hairseg.cluster.predict import Run
