@@ -2,16 +2,16 @@
 
     python benchmarks/cluster.py [--photos 256] [--side 1000] [--runs 2] [--output cluster.json]
 
-Nodes, head and command share this machine; the nodes are on the loopback interface. Rates are those from the time when
-each node has finished a block of photos, so that they exclude starting Ray, imports and loading the network, which
-"seconds" holds. The folder command runs in this process with a network that is already loaded. All alternate, and
+Nodes, head and command share this machine; the nodes are on the loopback interface. Rates are measured once each
+node has finished a block of photos. They exclude starting Ray, imports and loading the network, which "seconds"
+contains. The folder command runs in this process with a network that is already loaded. All alternate, and
 medians are compared.
 
 "bytes_per_photo" are those of the JPEG file, and of its alpha and cut-out together. "overhead_ms_per_photo" is what two
 nodes take for a photo beyond the folder command, in core milliseconds. "resume" is the time to read a manifest of
 --records photos and to compare it with the photos on disk.
 
-With --names, only the process that distributes photos is measured, and added to the output as "memory".
+With --names, only the driver's memory is measured, and added to the output as "memory".
 """
 
 import json
@@ -131,7 +131,7 @@ def measure_memory(folder: Path, count: int) -> dict[str, Any]:
         run = Run(job)
         record_all(run, output)
         began = 0.0
-        for finished in run.process(address):  # which does not know of the records
+        for finished in run.process(address):  # `run` was created before the records
             if done % (count // SAMPLES) < finished.photos:
                 megabytes.append(process.memory_info().rss >> 20)
             began, done = began or time.perf_counter(), done + finished.photos

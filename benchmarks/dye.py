@@ -19,7 +19,7 @@ Every value is a mean over photos, in CIELAB:
 * flicker: mean change of the hair's mean colour between successive frames of a simulated stream with jitter, noise and
   varying exposure.
 
-MediaPipe and hairtone stand for their published ways of recolouring, with the same alpha.
+MediaPipe and hairtone are reimplementations of their published methods, with the same alpha.
 """
 
 import json

@@ -1,9 +1,9 @@
-"""Time of HairSeg with each engine, and of MediaPipe's hair segmenter, in turns.
+"""Time of HairSeg with each engine, and of MediaPipe's hair segmenter.
 
     pip install "hairseg[fast]" ai-edge-litert
     python benchmarks/speed.py --mediapipe mediapipe_hair_segmentation.tflite [--output speed.json]
 
-docs/results.md has a link to MediaPipe's weights. The photo is a portrait of 1,000 x 1,000, and the time that from the
+docs/results.md has a link to MediaPipe's weights. The photo is a portrait of 1,000 x 1,000, and times are from the
 array to alpha at the same size. A page request is that of request.py, the folder that of folder.py without reading the
 arguments: masks and cut-outs. "Another colour" recolours 1,280 x 1,280 pixels of drawn hair. "Stages" are the parts of
 one variant's alpha. Times are medians; all methods alternate in one run.

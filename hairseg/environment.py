@@ -22,6 +22,6 @@ def find_cache_folder() -> Path | None:
     try:
         folder = Path.home() / ".cache" / "hairseg"
         folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # a user without home raises RuntimeError
+    except (OSError, RuntimeError):  # RuntimeError: the user has no home folder
         return None
     return folder if os.access(folder, os.W_OK) else None

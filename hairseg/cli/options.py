@@ -19,7 +19,7 @@ Engine = Annotated[
     Literal["auto", "pytorch", "openvino"],
     typer.Option(
         envvar="HAIRSEG_ENGINE",
-        help="What runs the networks: auto is OpenVINO on a CPU if it is installed, else PyTorch.",
+        help="Inference engine. auto is OpenVINO on a CPU if it is installed, else PyTorch.",
     ),
 ]
 

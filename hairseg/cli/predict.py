@@ -118,7 +118,7 @@ def _predict_on_cluster(
     repo: str | None,
 ) -> int:
     if engine == "openvino":
-        raise InputError("Clusters use PyTorch only.", remedy="Choose --engine pytorch.")
+        raise InputError("--cluster supports only PyTorch.", remedy="Choose --engine pytorch.")
     if len(sources) > 1:
         raise InputError("--cluster takes one source.", remedy="Name a folder, or a glob in quotes.")
     from hairseg.cluster.predict import Run
@@ -144,7 +144,7 @@ def _predict_on_cluster(
 
 
 def _seconds_between_updates() -> float:
-    """Return the interval of a progress bar, which in a log file gets a new line for each update."""
+    """Return the update interval of a progress bar, longer in a log file, where each update is a new line."""
     return 0.1 if sys.stderr.isatty() else 30
 
 

@@ -1,1 +1,1 @@
-"""Prediction and evaluation on a Ray cluster. Needs the extra `cluster`; serving imports nothing of it."""
+"""Prediction and evaluation on a Ray cluster. Requires the extra `cluster`; the page does not import it."""

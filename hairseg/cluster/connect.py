@@ -27,7 +27,7 @@ def connect(address: str = "") -> Iterator[Any]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     if address.partition(":")[0] in (LOCAL, "localhost", "127.0.0.1"):
-        # Ray's name for "bind to the loopback interface", which it does by default on Windows and macOS only.
+        # 0 binds Ray to the loopback interface, which is the default only on Windows and macOS.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray

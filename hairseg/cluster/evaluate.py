@@ -18,8 +18,8 @@ _predictor: HairPredictor | None = None  # of the actor in this process
 def map_on_cluster(ray: Any, predictor: HairPredictor) -> Iterator[Map]:
     """Yield a function like `map` that calls functions in actors.
 
-    A predictor in a function or its arguments is replaced by that of the actor, which computes as this process would,
-    with the same number of threads. The photos must have the same paths on all machines.
+    A predictor in a function or its arguments is replaced by that of the actor, which uses the same device type and
+    number of threads. The photos must have the same paths on all machines.
 
     Args:
         ray: the module, connected.
@@ -38,12 +38,12 @@ def map_on_cluster(ray: Any, predictor: HairPredictor) -> Iterator[Map]:
     def map_parts(function: Callable[[Any], Any], parts: Iterable[Any]) -> Iterator[Any]:
         shared = ray.put(function)
         finished: dict[int, Any] = {}
-        following = 0
+        next_index = 0
         for index, result in pool.run((shared, part) for part in parts):
             finished[index] = result
-            while following in finished:
-                yield finished.pop(following)
-                following += 1
+            while next_index in finished:
+                yield finished.pop(next_index)
+                next_index += 1
 
     try:
         yield map_parts

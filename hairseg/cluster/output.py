@@ -4,8 +4,7 @@
     manifest/1-000012-000.jsonl a line per photo of a block: id, hair, heads, or id and error
     part-1-000012-000.parquet   its rows; or NAME.alpha.png and so on
 
-A block is recorded after its results are written. So a block without a record is processed again, and a recorded one
-never.
+A block is recorded after its results are written. The next run skips recorded blocks and repeats the others.
 """
 
 import json
@@ -83,7 +82,7 @@ class Output:
         return self._files.exists(self._full(_record(block)))
 
     def raise_if_foreign(self, target: str, kinds: Sequence[str]) -> None:
-        """Raise InputError if the PNG files of a photo would replace other files than results."""
+        """Raise InputError if the PNG files of a photo would overwrite files that are not results."""
         paths = [result_path(Path(self._full(target)), kind) for kind in kinds] if self._is_local else []
         raise_if_any(
             [str(path) for path in paths if path.exists() and not is_result(path)],
@@ -105,7 +104,7 @@ class Output:
             self._write(result_path(Path(target), kind).as_posix(), content)
 
     def record(self, block: str, rows: Sequence[dict[str, Any]], kinds: Sequence[str] | None) -> None:
-        """Write the rows of a block to a Parquet file if it has kinds of pictures, and record the block.
+        """Record a block; if `kinds` is not None, write its rows to a Parquet file first.
 
         Raises:
             WriteError: the disk is full, or the folder is not writable.
@@ -121,7 +120,7 @@ class Output:
     def _write(self, name: str, content: bytes) -> None:
         if self._is_local:
             write_bytes(self._full(name), content)
-        else:  # object stores show a file only when it is complete
+        else:  # writes to object stores are atomic
             self._files.pipe_file(self._full(name), content)
 
 

@@ -1,4 +1,4 @@
-"""Calls of actors of a Ray cluster that loses machines and gains others."""
+"""A pool of Ray actors that follows machines as they join and leave the cluster."""
 
 import time
 from collections import Counter, deque
@@ -7,7 +7,7 @@ from typing import Any
 
 from hairseg.errors import InputError, summarise
 
-CALLS_PER_ACTOR = 2  # the second one waits at the actor, so that it is never idle
+CALLS_PER_ACTOR = 2  # one running and one queued, so that the actor is never idle
 
 MAX_DEATHS = 3  # of actors in succession: with the same call, or before they have started
 
@@ -53,7 +53,7 @@ class Pool:
     def run(self, calls: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
         """Call `process` with each tuple of arguments; yield the index and result of each call when it is finished.
 
-        Calls are taken when an actor is free for them.
+        `calls` is consumed lazily, as actors become free.
 
         Raises:
             Exception: `process` raised it.
@@ -118,7 +118,7 @@ class Pool:
             self._ray.kill(actor)  # it may be alive on a machine that cannot be reached
             self._free = deque(other for other in self._free if other != actor)
         self._deaths[call and call[0]] += 1
-        # A machine that is lost takes many actors with it, which may all be starting.
+        # The loss of one machine ends all of its actors, which may all be starting.
         if self._deaths[call and call[0]] >= MAX_DEATHS * (1 if call else 1 + len(self._actors)):
             raise InputError(
                 f"Workers of the cluster have died {MAX_DEATHS} times in succession ({summarise(error)}).",

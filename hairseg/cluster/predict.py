@@ -12,11 +12,11 @@ from hairseg.cluster.sources import PHOTOS_PER_BLOCK, Ids, Source
 from hairseg.cluster.workers import Finished, Job, Worker
 from hairseg.errors import InputError, summarise
 
-GPU_FRACTION = 0.25  # of a GPU per network, so that copying and Python of one overlap with the passes of another
+GPU_FRACTION = 0.25  # of a GPU per worker, so that forward passes of one overlap with copies and Python code of others
 
 
 class Run:
-    """A run over a source, which continues earlier runs with the same output.
+    """A run over a source that resumes earlier runs with the same output.
 
     Args:
         job: its settings. `done` is replaced.
@@ -41,11 +41,11 @@ class Run:
         self.total: int | None = None
 
     def count(self) -> None:
-        """List the source in a thread of its own, to set `total`."""
+        """Set `total` in a background thread that lists the source."""
 
         def count_units() -> None:
             total = 0
-            with suppress(OSError):  # which the workers report
+            with suppress(OSError):  # the workers report these errors
                 for unit in self._source.units(self._job.done):
                     if unit.photos is None:
                         return
@@ -55,13 +55,13 @@ class Run:
         Thread(target=count_units, daemon=True).start()
 
     def process(self, address: str = "") -> Iterator[Finished]:
-        """Process the photos; yield some of them whenever they are finished.
+        """Process the photos; yield the outcome of each unit when it is finished.
 
         Args:
             address: as for `connect`.
 
         Raises:
-            InputError: no cluster, or it is lost, or a folder cannot be listed, or the results cannot be written.
+            InputError: the cluster is unreachable or fails, a folder cannot be listed, or results cannot be written.
         """
         with connect(address) as ray:
             has_gpu = self._job.device != "cpu" and count_slots(ray, {"num_gpus": 1}) > 0

@@ -1,7 +1,7 @@
 """Photos of a source, local or remote: pictures in folders, Parquet files with an image column, WebDataset shards.
 
 A source is listed lazily, folder after folder, as units: some pictures, a row group of a Parquet file, or a shard. A
-worker reads the photos of a unit in blocks, which are written and recorded at once.
+worker reads the photos of a unit in blocks, and records each block after its results are written.
 """
 
 import hashlib
@@ -40,8 +40,8 @@ class Photo:
     Attributes:
         id: its name within the source.
         target: path of its results without suffix, relative to the output.
-        name: what messages call it.
-        content: of its file, or why it cannot be read; None for a file of the source, which `Source.read` reads.
+        name: its name in messages.
+        content: contents of its file, or the error of reading it; None if `Source.read` has yet to read the file.
     """
 
     id: str
@@ -72,7 +72,7 @@ class Unit:
 
 
 class Ids:
-    """A set of ids in 8 bytes each, by a hash of 64 bits."""
+    """A set of ids, stored as hashes of 64 bits."""
 
     def __init__(self, ids: Iterable[str] = ()):
         self._hashes = np.unique(np.fromiter((_hash(name) for name in ids), np.uint64))
@@ -135,8 +135,8 @@ class Source:
         """Read the photos of a unit, without those that are done.
 
         Yields:
-            The name of each block, unique within a run, and at most `PHOTOS_PER_BLOCK` photos. A Parquet file or shard
-            that cannot be read ends with a photo that cannot be read.
+            The name of each block, unique within a run, and at most `PHOTOS_PER_BLOCK` photos. If a Parquet file
+            or shard is broken, the last photo contains the error.
         """
         if unit.pictures:
             photos = (Photo(path, target, self._name(path)) for path, target in unit.pictures)
@@ -156,7 +156,7 @@ class Source:
             raise photo.content
         content = self._read_file(photo) if photo.content is None else photo.content
         if not content:
-            raise InputError(f"{photo.name} has no contents.", remedy="Remove it.")
+            raise InputError(f"{photo.name} is empty.", remedy="Remove it.")
         return content
 
     def _units(self, done: Container[str]) -> Iterator[Unit]:

@@ -1,4 +1,4 @@
-"""The actor of `hairseg predict --cluster`, and what it needs to know."""
+"""The actor of `hairseg predict --cluster`, and its settings."""
 
 import hashlib
 import math
@@ -27,7 +27,7 @@ from hairseg.repository.repository import CONFIG_FILE, WEIGHTS_FILE
 
 @dataclass(frozen=True)
 class Job:
-    """What all workers of a run need to know. Settings are those of `process_photos`.
+    """Settings of a run, the same for all workers; see also `process_photos`.
 
     Attributes:
         source: URL of the photos.
@@ -50,7 +50,7 @@ class Job:
     done: Ids = field(default_factory=Ids)
 
     def describe(self) -> dict[str, Any]:
-        """Return what the results depend on, for the manifest."""
+        """Return the settings that the results depend on, for the manifest."""
         digest = hashlib.sha256(b"".join(self.files[name] for name in sorted(self.files))).hexdigest()
         return {
             "source": self.source,
@@ -65,7 +65,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Finished:
-    """Some finished photos.
+    """The outcome of a unit.
 
     Attributes:
         photos: their number.
@@ -95,7 +95,7 @@ class Worker:
         """Write and record the results of a unit, block by block."""
         rows: list[dict[str, Any]] = []
         for block, photos in self._source.blocks(unit, self._job.done):
-            if self._output.has(block):  # by a worker that died before it had reported the block
+            if self._output.has(block):  # by a worker that died before it returned
                 rows += self._output.records([block])
                 continue
             found = list(self._threads.map(self._process, photos))
@@ -113,7 +113,7 @@ class Worker:
     def _segment(self, photo: Photo) -> dict[str, Any]:
         job = self._job
         if not is_safe(photo.target):
-            raise InputError(f"{photo.name} has a name outside of its folder.", remedy="Rename it.")
+            raise InputError(f"{photo.name} has a path outside its folder.", remedy="Rename it.")
         if not job.as_parquet:
             self._output.raise_if_foreign(photo.target, job.kinds)
         pixels = self._decoder.load(self._source.read(photo), photo.name)
@@ -124,7 +124,7 @@ class Worker:
 
 
 def _use_one_thread() -> None:
-    """Compute in one thread, as `process_photos` does for each photo if there are at least as many as cores."""
+    """Limit this thread's computations to one core, as `process_photos` does when it has a photo for each core."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     return_large_arrays_to_system()

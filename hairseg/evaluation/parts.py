@@ -1,4 +1,4 @@
-"""Parts of a data set, which are scored one after the other here, or in parallel elsewhere."""
+"""Parts of a data set, scored one after the other, or in parallel on a cluster."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, Self, TypeVar

@@ -38,7 +38,7 @@ class HairPredictor:
         folder: a model repository on disk.
         variants: networks to load, or the name of one; by default all networks of the repository.
         device: device of the networks.
-        engine: what runs the networks: "pytorch", "openvino", or "auto", which is OpenVINO on a CPU if it is installed.
+        engine: "pytorch", "openvino", or "auto", which is OpenVINO on a CPU if it is installed.
             Forked processes use PyTorch.
 
     Raises:
@@ -213,7 +213,7 @@ class HairPredictor:
             )
         self._use_one_thread()
         if self.engine == "openvino":
-            self.engine, self._of_parent = "pytorch", self.networks  # deleting them would wait for their threads
+            self.engine, self._parent_networks = "pytorch", self.networks  # deleting them would wait for their threads
             self.networks = load_networks(self.engine, ModelRepository(self.folder), list(self.networks), self.device)
         self._start_threads()
 

@@ -26,7 +26,7 @@ MAX_SHARD_ROWS = 1000
 def encode_results(
     photo: np.ndarray, alpha: np.ndarray, kinds: Sequence[str], colour: str | None, settings: RecolourSettings
 ) -> dict[str, bytes]:
-    """Draw results.
+    """Draw the results of a photo as PNG files.
 
     Args:
         photo: uint8 RGB, (height, width, 3).
@@ -86,7 +86,7 @@ def encode_shard(rows: Sequence[dict[str, Any]], kinds: Sequence[str]) -> bytes:
             ("error", pyarrow.string()),
         ]
     )
-    # Names of files need not be Unicode, but strings in Parquet must be.
+    # File names may be invalid Unicode, which Parquet strings cannot hold.
     readable = [{**row, "id": row["id"].encode(errors="replace").decode()} for row in rows]
     table, file = pyarrow.Table.from_pylist(sorted(readable, key=lambda row: row["id"]), schema), BytesIO()
     parquet.write_table(table, file, compression="none")  # PNG files do not compress further

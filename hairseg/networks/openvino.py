@@ -25,7 +25,7 @@ MODEL_FILE = "network.xml"  # with network.bin beside it
 
 
 class OpenVinoNetwork(nn.Module):
-    """A network called like `DeepLabV3`. Threads may share it; forked processes may not.
+    """A network with the interface of `DeepLabV3`. Threads may share it; forked processes may not.
 
     A forward pass uses as many threads as one of PyTorch would in the calling thread (`torch.set_num_threads`).
 
@@ -37,7 +37,7 @@ class OpenVinoNetwork(nn.Module):
         super().__init__()
         self._model = model
         self._compiled: dict[int, Any] = {}
-        self._lock = threading.Lock()  # for `_compiled`
+        self._lock = threading.Lock()  # guards `_compiled`
 
     def forward(self, squares: torch.Tensor) -> torch.Tensor:
         """Map normalised photos (batch, 3, height, width) to hair logits (batch, 1, height, width)."""
@@ -60,7 +60,7 @@ class OpenVinoNetwork(nn.Module):
 
 
 def is_installed() -> bool:
-    """Return whether the optional package is installed."""
+    """Return whether OpenVINO is installed."""
     return find_spec("openvino") is not None
 
 

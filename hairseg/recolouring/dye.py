@@ -38,7 +38,7 @@ FULL_COVER = 30.0  # L* by which hair is darkened
 MAX_SLOPE = 7.0  # of the tone curve; steeper curves make noise in brightened black hair visible
 MAX_GRAIN_GAIN = 2.5  # bounds the gain of noise, which is a part of the grain
 
-FULLY_LIT = 0.1  # luminance of colours that take all of the light's colour; black would turn olive in warm light
+FULLY_LIT = 0.1  # luminance from which colours take the full tint of the light; black would turn olive in warm light
 
 BLACK_POINT = 0.35  # maximum new lightness of L* 0, as a fraction of the target: unlit hair shows no strands
 LIT_LIGHTNESS = 7.5  # L* at which the maximum reaches the target
@@ -70,7 +70,7 @@ def tone_curve(percentiles: np.ndarray, target: float) -> tuple[np.ndarray, np.n
     contrast = np.clip((percentiles - median + 1e-3) / (typical[:5] - median + 1e-3), 0.4, 1.8) ** CONTRAST_POWER
     x = np.concatenate([[0], percentiles + 0.01 * np.arange(1, 6), [106]])
     y = np.concatenate([[0], target + (typical_target[:5] - target) * contrast, [typical_target[5] + 1]])
-    # Light strands of hair that is darkened take the dye, and only keep their sheen.
+    # Dark dye covers light strands, of which only the sheen remains.
     cover = np.clip((median - target) / FULL_COVER, 0, 1)
     y[4:] -= MAX_COVER * cover * (y[4:] - target)
     y = np.minimum(y, target * (BLACK_POINT + (1 - BLACK_POINT) * x / LIT_LIGHTNESS))

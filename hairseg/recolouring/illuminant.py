@@ -25,10 +25,10 @@ TYPICAL_MEAN = np.array([0.20, -0.08])
 SKIN_LIGHTNESS = np.array([30, 45, 55, 65, 75, 85])
 TYPICAL_SKIN = np.array([[0.85, 0.80, 0.65, 0.61, 0.48, 0.31], [-0.35, -0.58, -0.43, -0.43, -0.34, -0.28]])
 
-# Lights differ mostly along one axis, from blue sky to candles. A deviation across it, to green or magenta, comes from
-# foliage and walls.
+# Illuminants differ mostly along one axis, from blue sky to candles. A deviation across it, to green or magenta, comes
+# from foliage and walls.
 WARM_AXIS = np.array([0.6, -0.8])
-# On the same photos, the colour of natural hair follows each cue by about a half.
+# On the same photos, the colour of natural hair shifts by about half the deviation of each cue.
 CUE_WEIGHT = 0.5
 DEAD_ZONE = 0.06  # smaller deviations are ignored
 COOLEST, WARMEST = -0.1, 0.5  # larger deviations may be a coloured wall
@@ -65,8 +65,8 @@ def estimate_light(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
     _, cr, cb = cv2.split(cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb))
     lightness = rgb_to_lightness(small)
-    reach = 2 * round(SKIN_DISTANCE * max(size)) + 1
-    near = cv2.dilate((small_alpha > 0.5).astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
+    side = 2 * round(SKIN_DISTANCE * max(size)) + 1
+    near = cv2.dilate((small_alpha > 0.5).astype(np.uint8), np.ones((side, side), np.uint8)) > 0
     skin = usable & near & (lightness > MIN_SKIN_LIGHTNESS)
     skin &= (cr >= SKIN_CR[0]) & (cr <= SKIN_CR[1]) & (cb >= SKIN_CB[0]) & (cb <= SKIN_CB[1])
     if np.count_nonzero(skin) >= MIN_SKIN_PIXELS:

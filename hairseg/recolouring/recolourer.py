@@ -34,21 +34,21 @@ from hairseg.recolouring.strands import (
 HAZE = 0.03  # networks seldom reach alpha 0 or 1; values this close are rounded
 
 # Fraction of the difference to a lighter colour's lightness, by the hair's median L*. It is below 1 to keep some of the
-# exposure, and lower for hair without light, which would become a flat veil.
+# exposure, and lower for unlit hair, which would look flat.
 UNLIT, LIT = 1.0, 5.0
 UNLIT_LIFT, LIFT = 0.83, 0.9
 LIGHTNESS_STEP = 18.0  # L* added at `lightness` 1
 
-# Light hair scatters light into its shadows, so that lightened curls have less contrast. Curls are recognized by the
+# Light hair scatters light into its shadows, so that lightened curls have less contrast. Curls are recognised by the
 # standard deviation of L* in a neighbourhood, relative to that of all hair.
 MAX_RELIEF = 20.0  # L*
 CURLY = (0.55, 0.75)
-MIN_CURLINESS = 0.4  # of 0 to 1; below, a limit would not be visible
+MIN_CURLINESS = 0.4  # in [0, 1]; below it, the limit would not be visible
 
 HUE_VARIATION_KEPT = 0.2  # fraction of the hair's hue variation that is visible through the dye
 
-NEWEST_WEIGHT = 0.1  # of a frame's light in a video
-CUT = 15.0  # L*; a larger change is another scene
+NEWEST_WEIGHT = 0.1  # of a frame in the moving average of a video's scene
+CUT = 15.0  # L*; a larger change of the median is a cut
 
 CHUNK_SIZE = 1 << 15  # pixels dyed at once, so that temporary arrays fit into the CPU's cache
 
@@ -109,7 +109,7 @@ class _HairPixels:
     alpha: np.ndarray
     foreground: np.ndarray  # colour without the background, uint8 RGB
     level: np.ndarray  # smoothed lightness, as an index into the tables of dye.py
-    mean_level: np.ndarray  # mean of it in the neighbourhood, as an index, too
+    mean_level: np.ndarray  # local mean of the lightness, as an index, too
     grain: np.ndarray  # lightness minus smoothed lightness, L*
     hue: np.ndarray  # a* and b* of the hue variation that is kept, (2, pixels)
 
@@ -126,7 +126,7 @@ class _Dye(NamedTuple):
 
 
 class _Scene(NamedTuple):
-    """What changes slowly in a video."""
+    """Properties that are smoothed over the frames of a video."""
 
     light: np.ndarray  # colour of the light, factors of linear RGB
     median: np.ndarray  # L* of the hair, ()
@@ -200,7 +200,7 @@ class HairRecolourer:
 
     @cached_property
     def _percentiles(self) -> np.ndarray:
-        """L* of the hair at PERCENTILES. Without smoothing in a video, they cancel changes of the exposure."""
+        """L* of the hair at PERCENTILES. Not smoothed over a video, so they cancel changes of exposure."""
         sample = self._lightness[self._core]
         return np.percentile(sample[:: len(sample) // 20_000 + 1], PERCENTILES)
 

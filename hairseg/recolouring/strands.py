@@ -74,7 +74,7 @@ def smooth_lightness(lightness: np.ndarray, core: np.ndarray) -> np.ndarray:
 
 
 def local_mean(lightness: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Compute the mean lightness of the hair in the neighbourhood of each pixel, of the size of a curl.
+    """Compute the local mean lightness of hair, over neighbourhoods of the size of a curl.
 
     Args:
         lightness: CIE L*.

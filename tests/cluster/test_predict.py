@@ -77,7 +77,7 @@ def test_a_run_continues_the_manifest(job, tmp_path):
     worker = Worker(job)
     assert worker.process(unit) == Finished(16, [])
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.png")}
-    assert worker.process(unit) == Finished(16, [])  # its answer was lost
+    assert worker.process(unit) == Finished(16, [])  # the return value was lost
     draw(tmp_path / "photos", "0.png")
     run = Run(job)
     run.count()
@@ -124,8 +124,8 @@ def test_photos_in_parquet_files_and_shards(job, tmp_path):
     assert {name for name in rows if not rows[name]["error"]} - {"cut.tar/a.png"} == {
         *("train.parquet/000000", "train.parquet/000001", "shard.tar/a.png", "shard.tar/c.png")
     }
-    assert rows["train.parquet/000002"]["error"] == f"{folder}/train.parquet/000002 has no contents. Remove it."
-    assert rows["shard.tar/../b.png"]["error"].endswith("has a name outside of its folder. Rename it.")
+    assert rows["train.parquet/000002"]["error"] == f"{folder}/train.parquet/000002 is empty. Remove it."
+    assert rows["shard.tar/../b.png"]["error"].endswith("has a path outside its folder. Rename it.")
     assert "bad.parquet is broken" in rows["bad.parquet"]["error"] and "cut.tar" in rows
     assert rows["train.parquet/000000"]["alpha"] != rows["train.parquet/000001"]["alpha"]
     shapes = {np.asarray(Image.open(io.BytesIO(rows["shard.tar/c.png"][kind]))).shape for kind in ("alpha", "cutout")}

@@ -14,7 +14,7 @@ export const roundFraction = fraction => Math.round(1e4 * clamp(fraction, -0.25,
 /**
  * @param {HTMLElement} element of the studio
  * @param {{strokePoints: number, edits: () => Edits | null, colour: () => string, view: () => import("./zoom.js").View,
- *   onEdit: () => void}} studio strokePoints: after which another stroke begins
+ *   onEdit: () => void}} studio strokePoints: maximum per stroke
  */
 export function createBrush(element, {strokePoints, edits, colour, view, onEdit}) {
     const frame = /** @type {HTMLElement} */ (element.querySelector("#compare"));

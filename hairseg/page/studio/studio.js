@@ -433,7 +433,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         const others = {...settings, [target()]: before[target()]};
         if (JSON.stringify(others) !== JSON.stringify(before)) showThumbnails();
     };
-    /** What a swatch changes. @returns {"colour" | "second_colour"} */
+    /** The setting that a swatch changes. @returns {"colour" | "second_colour"} */
     const target = () =>
         settings.second_mode !== constants.modes[0] &&
         /** @type {HTMLInputElement} */ (find(".target :checked")).value === "second_colour"

@@ -190,13 +190,13 @@ class StudioService:
             threshold = self._photos.photo(request.hair.path, request.hair.model).threshold
             photo, alpha = crop_to_head(recolourer.photo, recolourer.alpha, threshold)
             small = HairRecolourer(photo, alpha)
-            looks = [
+            dyes = [
                 (request.colour, replace(request.settings, second_colour=preset))
                 if is_second
                 else (preset, request.settings)
                 for preset in PRESETS
             ]
-            row = np.hstack([small.recolour(colour, settings) for colour, settings in looks])
+            row = np.hstack([small.recolour(colour, settings) for colour, settings in dyes])
             return {"src": save_file("thumbnails.jpg", encode_jpeg(row, 80))}
 
         return await self._answer("predict", payload, thumbnails)
