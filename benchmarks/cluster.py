@@ -117,7 +117,7 @@ def time_resume(photos: Path, records: int) -> dict[str, float]:
 
 
 def measure_memory(folder: Path, count: int) -> dict[str, Any]:
-    """Measure the process that distributes photos, whose results two nodes find in the manifest.
+    """Measure the driver while two nodes find all results in the manifest.
 
     Returns:
         Its resident set at ten points of the run, and photos per second, an upper limit for any number of nodes.
@@ -138,7 +138,7 @@ def measure_memory(folder: Path, count: int) -> dict[str, Any]:
         seconds = time.perf_counter() - began
         skipped = Run(job).skipped
     if not done == skipped == count:
-        raise RuntimeError(f"{done} of {count} photos were distributed, {skipped} skipped.")
+        raise RuntimeError(f"{done} of {count} photos were processed, {skipped} skipped.")
     return {
         "photos": count,
         "photos_per_second": round(count / seconds),

@@ -60,10 +60,10 @@ def blend_by_luminance(photo: np.ndarray, alpha: np.ndarray, colour: str) -> np.
 
 
 def shift_mean(photo: np.ndarray, alpha: np.ndarray, colour: str) -> np.ndarray:
-    """Recolour like hairtone 0.1 without a map of skin: the mean CIELAB of the hair is shifted to that of the colour.
+    """Recolour like hairtone 0.1 without a skin mask: the mean CIELAB of the hair is shifted to that of the colour.
 
-    The shift fades out at the edges, and with bright pixels that are less red than the hair. A third of the lightness
-    is then given back.
+    The shift fades out at the edges, and with bright pixels that are less red than the hair. Then 30 % of
+    the original brightness is restored.
     """
     lab = cv2.cvtColor(photo, cv2.COLOR_RGB2Lab).astype(np.float32)
     target = cv2.cvtColor(np.array([[parse_colour(colour)]], np.uint8), cv2.COLOR_RGB2Lab)[0, 0].astype(np.float32)
@@ -211,7 +211,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, type=Path, help="folder of photos")
     parser.add_argument("--masks", type=Path, help="folder of masks; by default the bundled network predicts them")
     parser.add_argument("--limit", type=int, help="maximum number of photos")
-    parser.add_argument("--before", type=Path, help="result of an earlier version on the same photos, to repeat")
+    parser.add_argument("--before", type=Path, help="result of an earlier version on the same photos, to include")
     args = parser.parse_args()
     before = json.loads(args.before.read_text())["methods"]["HairSeg"] if args.before else None
     paths = sorted(path for path in args.data.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))

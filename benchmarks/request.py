@@ -43,7 +43,7 @@ COLOUR, STRENGTH, VARIANT = "#8e24aa", 0.9, "pretrained"
 
 
 class PageRequest:
-    """What follows an upload: both masks and the recoloured photo, requested at once."""
+    """The concurrent requests after an upload: both masks, and the recoloured photo."""
 
     def __init__(self, predictor: HairPredictor, upload: str):
         self._payload = {"photo": upload, "colour": COLOUR, "strength": STRENGTH, "variant": VARIANT}

@@ -5,7 +5,7 @@
 
 docs/results.md has a link to MediaPipe's weights. The photo is a portrait of 1,000 x 1,000, and times are from the
 array to alpha at the same size. A page request is that of request.py, the folder that of folder.py without reading the
-arguments: masks and cut-outs. "Another colour" recolours 1,280 x 1,280 pixels of drawn hair. "Stages" are the parts of
+arguments: masks and cut-outs. "Another colour" recolours 1,280 x 1,280 pixels of drawn hair. "Stages" are those of
 one variant's alpha. Times are medians; all methods alternate in one run.
 """
 
@@ -45,7 +45,7 @@ Methods = dict[str, Callable[[], object]]
 
 
 def requests(both: HairPredictor, one: HairPredictor, photo: np.ndarray, upload: str) -> Methods:
-    """Return what users wait for."""
+    """Return the operations that users wait for."""
     page = PageRequest(both, upload)
     return {
         "one variant": lambda: one.alphas(photo),
@@ -56,7 +56,7 @@ def requests(both: HairPredictor, one: HairPredictor, photo: np.ndarray, upload:
 
 
 def stages(predictor: HairPredictor, photo: np.ndarray) -> Methods:
-    """Return the parts of one variant's alpha."""
+    """Return the stages of computing the alpha of one variant."""
     network, preprocessing = predictor.networks[VARIANT], predictor.config.preprocessing
     shape, size = (photo.shape[0], photo.shape[1]), predictor.config.image_size
     square = torch.from_numpy(preprocessing.fit_photo(photo)[None])

@@ -312,7 +312,7 @@ def find_image_column(schema: Any, name: str) -> str:
 
     found = [field.name for field in schema if is_image(field.type)]
     if not found:
-        raise InputError(f"{name} has no column with pictures.", remedy="Name another file.")
+        raise InputError(f"{name} has no column with pictures.", remedy="Choose another file.")
     return "image" if "image" in found else found[0]
 
 

@@ -143,7 +143,7 @@ def test_a_stream_of_whose_end_the_server_has_not_heard_holds_no_place(tab):
         tab.context.set_offline(True)
         expect(tab.locator("#live .said")).to_contain_text("does not answer", timeout=TIMEOUT)
         tab.context.set_offline(False)
-    start(tab)  # ends the last one for the server, too
+    start(tab)  # the server ends the previous stream, too
     tab.locator("#live .switch").click()
     expect_stopped(tab, "")
 

@@ -1,4 +1,4 @@
-"""Settings of Ray for all tests of the cluster; it reads them when it is imported."""
+"""Settings that Ray reads when it is imported, for all tests of the cluster."""
 
 import os
 

@@ -24,7 +24,7 @@ from hairseg.recolouring.settings import RecolourSettings
 
 MEMORY = 80 << 20  # bytes of each node's object store
 
-# Ray notices sooner that a node is dead.
+# Ray detects a dead node sooner.
 SYSTEM = {"health_check_period_ms": 500, "health_check_timeout_ms": 2000, "health_check_failure_threshold": 4}
 
 
@@ -79,7 +79,7 @@ class Dying:
 
 
 def test_a_cluster_that_cannot_finish_is_an_error(cluster):
-    """Guards against waiting for ever for a machine, and against a photo that ends one worker after the other."""
+    """Guards against waiting forever for a machine, and against a photo that kills one worker after the other."""
     with connect(cluster.address) as ray:
         pool = Pool(ray, Dying, [], {"num_cpus": 1})
         with pytest.raises(InputError, match=r"Workers of the cluster have died 3 times in succession \(.*repeat the"):
@@ -117,7 +117,7 @@ def test_a_killed_node_loses_and_repeats_nothing(cluster, small_repository, tmp_
 
 
 def test_memory_does_not_grow_with_the_number_of_photos(cluster, small_repository, tmp_path):
-    """Guards against lists of all names; the networks are replaced by records of an earlier run."""
+    """Guards against lists of all names; the workers only find records of an earlier run."""
     photos, output = link(tmp_path / "photos", 16_000), tmp_path / "out"
     files = network_files(small_repository, ["pretrained"])
     job = Job(str(photos), str(output), files, False, ("alpha",), "pretrained", None, RecolourSettings(), "cpu")
@@ -126,7 +126,7 @@ def test_memory_does_not_grow_with_the_number_of_photos(cluster, small_repositor
         lines = "".join(json.dumps({"id": path, "hair": 0.0, "heads": []}) + "\n" for path, _ in unit.pictures)
         (output / "manifest" / f"{unit.name}-000.jsonl").write_text(lines)
     process, peak, done = psutil.Process(), [], 0
-    for block in run.process(cluster.address):  # `run` has read the manifest before the records were written
+    for block in run.process(cluster.address):  # `run` was created before the records
         done += block.photos
         if done % 1600 == 0:
             peak.append(process.memory_info().rss)

@@ -339,7 +339,7 @@ def test_hair_without_light_is_lifted_less():
 
 
 def test_noise_does_not_change_the_light_of_a_stream():
-    """A lamp beside the camera turns warm: the dye follows within frames, not at once."""
+    """The light turns warm: the dye follows over several frames, not at once."""
     alpha = np.zeros((120, 90), np.float32)
     alpha[:60] = 1
     neutral, warm = np.full((120, 90, 3), (132, 120, 116), np.uint8), np.full((120, 90, 3), (190, 140, 80), np.uint8)

@@ -2,7 +2,7 @@
 
 `portrait.npz` holds the portrait's alpha in 8 bits, and every fourth pixel of every fourth row of each result. Dyed
 portraits are compared inside and outside the hair, not at its edges, where 0.2.0 dyed skin and lightened rims. The
-portrait has neutral light, in which the colours of 0.2.0 are still right. Dark dyes now cover more.
+portrait has neutral light, in which the colours of 0.2.0 are still expected. Dark dyes now cover more.
 """
 
 from pathlib import Path
@@ -30,7 +30,7 @@ def recolourer() -> HairRecolourer:
 
 
 def differences(picture: np.ndarray, name: str) -> np.ndarray:
-    """Subtract the pixels of 0.2.0 inside the hair and outside, (pixels, 3)."""
+    """Return the differences from 0.2.0 inside and outside the hair, (pixels, 3)."""
     inside = cv2.erode((REFERENCE["mask"] >= 252).astype(np.uint8), np.ones((EDGE, EDGE)))
     compared = (inside == 1) | (REFERENCE["mask"] == 0)
     return (picture[::4, ::4].astype(int) - REFERENCE[name])[compared[::4, ::4]]
@@ -38,7 +38,7 @@ def differences(picture: np.ndarray, name: str) -> np.ndarray:
 
 @pytest.mark.parametrize("preset", [name for name in PRESETS if name not in DARKER])
 def test_presets_that_are_not_darker(recolourer, preset):
-    """Light is scattered into the deepest shadows, a few of 10,000 pixels."""
+    """A few of 10,000 pixels differ, since light is scattered into the deepest shadows."""
     difference = np.abs(differences(recolourer.recolour(preset), preset))
     assert (difference > TOLERANCE).mean() <= 0.0005
     assert difference.max() < 10

@@ -65,7 +65,7 @@ class Stream:
         is_busy: Whether a frame is being processed.
         network: Model and variant of the last frame. Another network resets the smoother.
         smoother: Averages the alphas of successive frames.
-        recolourer: Recolourer of the last frame, from which the next one smooths the dye.
+        recolourer: Recolourer of the last frame, the `previous` of the next one.
     """
 
     started: float
