@@ -5,7 +5,8 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -83,13 +84,37 @@ def launch(
         login = Login(credentials) if credentials else None
         page = build_page(photos, notices)
         start(page, host, port, root_path=root_path, share=share, auth=login.check if login else None, mcp_server=mcp)
-        with suppress(KeyboardInterrupt):  # while the networks are loaded
+        from gradio.tunneling import CURRENT_TUNNELS
+
+        def load_first() -> None:
             REGULAR.start()
             models.predictor()
-            page.block_thread()
+
+        load_and_wait_for_signal(load_first)
+        for tunnel in CURRENT_TUNNELS:
+            tunnel.kill()
     with suppress(OSError):  # a closed pipe
         sys.stdout.flush()
     os._exit(0)  # threads that still work would write photos into a folder that nobody removes
+
+
+def load_and_wait_for_signal(load: Callable[[], object]) -> None:
+    """Call a function in a thread, and return when Ctrl-C or SIGTERM arrives.
+
+    The handlers raise no KeyboardInterrupt, which Python ignores in callbacks of weak references. These are frequent
+    while modules are imported.
+
+    Raises:
+        Exception: `load` raised it.
+    """
+    received: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: received.append(number))
+    loading = ThreadPoolExecutor(1, "load").submit(load)
+    while not received:
+        if loading.done():
+            loading.result()
+        time.sleep(0.1)
 
 
 def start(page: "gr.Blocks", host: str, port: int, **options: Any) -> None:

@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import weakref
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,9 @@ from conftest import draw_portrait, run_here, run_python
 from gradio_client import Client, handle_file
 from PIL import Image
 
+from hairseg.errors import InputError
 from hairseg.hub.space import space_files
+from hairseg.page.launch import load_and_wait_for_signal
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +71,36 @@ def ended_by(ending: signal.Signals, process: subprocess.Popen, tmp_path: Path) 
     process.send_signal(ending)
     output, _ = process.communicate(timeout=300)
     assert pages(tmp_path) == [] and "Traceback" not in output
+
+
+@pytest.fixture
+def handlers():
+    """Restores the handlers of signals."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_a_callback_of_a_weak_reference_ends_the_page(handlers, number):
+    """Python ignores a KeyboardInterrupt there."""
+
+    class Referent: ...
+
+    def load() -> None:
+        referent = Referent()
+        weakref.finalize(referent, signal.raise_signal, number)
+
+    load_and_wait_for_signal(load)
+
+
+def test_an_error_of_loading_ends_the_page(handlers):
+    def load() -> None:
+        raise InputError("The model is broken.")
+
+    with pytest.raises(InputError, match="broken"):
+        load_and_wait_for_signal(load)
 
 
 def test_photos_are_removed_with_the_page_or_by_the_next_one_after_a_kill(deployed, tmp_path):
