@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from hairseg.errors import InputError, summarise
 
 LOCAL = "local"
+
+CONNECTION_TIMEOUT = 10  # seconds
 
 
 @contextmanager
@@ -36,9 +39,10 @@ def connect(address: str = "") -> Iterator[Any]:
     was_connected = ray.is_initialized()
     if not was_connected:
         try:
+            _check_port(address)
             has_dashboard = False if address == LOCAL else None
             ray.init(address, include_dashboard=has_dashboard, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise InputError(
                 f"The cluster {address} cannot be reached ({summarise(error)}).",
                 remedy="Check the address, and that Ray runs there.",
@@ -48,3 +52,10 @@ def connect(address: str = "") -> Iterator[Any]:
     finally:
         if not was_connected:
             ray.shutdown()
+
+
+def _check_port(address: str) -> None:
+    """Raise OSError if nothing listens at HOST:PORT, which Ray would report only after minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), CONNECTION_TIMEOUT).close()

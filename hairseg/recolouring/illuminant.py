@@ -50,7 +50,7 @@ def estimate_light(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
     Example:
         >>> photo, alpha = np.full((20, 20, 3), (180, 140, 90), np.uint8), np.zeros((20, 20), np.float32)
-        >>> red, _, blue = estimate_light(photo, alpha)  # a warm room
+        >>> red, _, blue = estimate_light(photo, alpha)  # warm light
         >>> bool(red > 1.05), bool(blue < 0.95)
         (True, True)
     """

@@ -55,6 +55,12 @@ def link(folder: Path, photos: int, distinct: int = 8, per_folder: int = 1000) -
     return folder
 
 
+def test_an_address_where_nothing_listens_is_an_error_at_once():
+    """The first test of this file: a process connects to one cluster only."""
+    with pytest.raises(InputError, match=r"^The cluster 127\.0\.0\.1:1 cannot be reached"), connect("127.0.0.1:1"):
+        pass
+
+
 def test_scores_equal_those_of_one_machine(cluster, small_repository, portraits, tmp_path):
     """Two data sets, and scenes without people."""
     figaro = draw_figaro1k(tmp_path / "Figaro1k", [1, 2], [3])
