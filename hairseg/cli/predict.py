@@ -99,8 +99,7 @@ def predict(
                 tqdm.write(f"error: {printable(result.error)}", file=sys.stderr)
                 failed += 1
     if len(found) > 1:
-        done, skipped = len(todo) - failed, len(found) - len(todo)
-        print(f"{done} photos done, {skipped} skipped, {failed} unreadable", file=sys.stderr)
+        _print_summary(len(todo) - failed, len(found) - len(todo), failed)
     return 1 if failed else 0
 
 
@@ -139,8 +138,12 @@ def _predict_on_cluster(
             done += finished.photos - len(finished.errors)
     if not done + failed + run.skipped:
         raise InputError(f"{sources[0]} contains no pictures.", remedy="Choose another folder, glob or data set.")
-    print(f"{done} photos done, {run.skipped} skipped, {failed} unreadable", file=sys.stderr)
+    _print_summary(done, run.skipped, failed)
     return 1 if failed else 0
+
+
+def _print_summary(done: int, skipped: int, failed: int) -> None:
+    print(f"{done} photos done, {skipped} skipped, {failed} unreadable", file=sys.stderr)
 
 
 def _seconds_between_updates() -> float:
