@@ -106,18 +106,28 @@ class RocCurve(Record):
 
 
 class Transfer(Record):
-    """F1 by number of training photos, as benchmarks/transfer.py measures it.
+    """F1 by number of training photos, as benchmarks/transfer.py measures it: its mean over the seeds.
 
-    `photos_saved` is the fraction of the training photos with which the pretrained variant matches the random one
-    trained on all of them; None if it never does.
+    Attributes:
+        f1: by variant and number of photos.
+        f1_range: the lowest and the highest F1 of all seeds.
+        photos_saved: the fraction of the training photos with which the pretrained variant matches the random one
+            trained on all of them; None if it never does.
+        image_size: side of the network's input, in pixels.
+        datasets: names of the data sets.
+        test_photos: number of test photos.
+        frames: photos that a training sees at most, with repetition.
+        seeds: seeds of the trainings.
     """
 
     f1: ByName[ByName[Fraction | None]] = Field(default_factory=dict)
+    f1_range: ByName[ByName[Interval]] = Field(default_factory=dict)
     photos_saved: Fraction | None = None
     image_size: Count | None = None
     datasets: list[Name] = Field(default_factory=list)
     test_photos: Count | None = None
     frames: Count | None = None
+    seeds: list[Count] = Field(default_factory=list)
 
 
 class EpochScores(TypedDict):
