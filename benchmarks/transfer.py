@@ -113,7 +113,7 @@ def train(training: Training, datasets: dict[str, list[Pair]]) -> dict[str, Any]
             loader = epoch_loader(settings, splits, preprocessing, epoch)
             scores["train"] = train_epoch(state, step, loader, accelerator, training.result.stem)
         record: EpochRecord = {
-            "epoch": number * epochs,
+            "epoch": number,
             "train": scores["train"],
             "val": score_held_out(state.evaluated, val, recipe, accelerator),
             "test": score_held_out(state.evaluated, test, recipe, accelerator),
