@@ -96,10 +96,10 @@ def find_free_port() -> int:
 
 
 @contextmanager
-def serve() -> Iterator[tuple[str, int]]:
-    """Run `python app.py` and yield the page's address and process ID."""
+def serve(folder: Path = PROJECT) -> Iterator[tuple[str, int]]:
+    """Run `python app.py` of a checkout and yield the page's address and process ID."""
     port = find_free_port()
-    process = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=PROJECT, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=folder, stdout=subprocess.DEVNULL)
     try:
         for _ in range(600):
             with socket.socket() as client:

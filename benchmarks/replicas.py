@@ -1,10 +1,10 @@
-"""The page's two replicas behind the Caddyfile: how many visitors they serve, and what visitors see when one is killed.
+"""Load test of two replicas of the page behind Caddy, also when one of them is killed.
 
     python benchmarks/replicas.py [--visitors 12] [--seconds 45] [--output replicas.json]
 
 Each replica runs as `python app.py` on one core, behind Caddy with the project's Caddyfile. A fixed number of visitors
-is served at a time. Each has a new photo of 1 megapixel and new cookies, leaves with both masks, and is replaced by the
-next. A visitor whose request fails tries again.
+is served at a time. Each has a new photo of 1 megapixel and new cookies, and leaves when both masks have arrived; the
+next one follows. Failed requests are retried.
 """
 
 import os
@@ -104,7 +104,7 @@ def visit_until_served(address: str, name: str, file: bytes) -> tuple[float, int
             time.sleep(RETRY_SECONDS)
         else:
             return time.perf_counter() - began, failures
-    raise InputError(f"{name} was refused {MAX_ATTEMPTS} times.", remedy="Read the logs of the page and Caddy.")
+    raise InputError(f"{name} failed {MAX_ATTEMPTS} times.", remedy="Read the logs of the page and Caddy.")
 
 
 def measure(
@@ -114,11 +114,11 @@ def measure(
     seconds: float,
     to_kill: subprocess.Popen[bytes] | None = None,
 ) -> dict[str, Any]:
-    """Serve a number of visitors at a time for some seconds.
+    """Measure concurrent visitors for some seconds.
 
     Args:
         address: of Caddy.
-        numbers: seeds of the photos, new ones each time: the page keeps the masks of photos that it has seen.
+        numbers: seeds of the photos, new ones each time, since the page caches the masks of earlier photos.
         visitors: visitors at the same time.
         seconds: duration of the measurement.
         to_kill: replica that is killed in the middle of it.

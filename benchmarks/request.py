@@ -42,6 +42,33 @@ from hairseg.paper import VARIANTS
 COLOUR, STRENGTH, VARIANT = "#8e24aa", 0.9, "pretrained"
 
 
+class PageRequest:
+    """The concurrent requests after an upload: both masks, and the recoloured photo."""
+
+    def __init__(self, predictor: HairPredictor, upload: str):
+        self._payload = {"photo": upload, "colour": COLOUR, "strength": STRENGTH, "variant": VARIANT}
+        self._models, self._workers = ModelRegistry.from_predictor(predictor), Workers()
+        self._studio = StudioService(PhotoStore(self._models), self._workers)
+
+    def run(self) -> None:
+        self._studio = StudioService(PhotoStore(self._models), self._workers)  # an empty cache
+
+        async def both() -> None:
+            await asyncio.gather(self._studio.segment(self._payload), self._studio.recolour(self._payload))
+
+        asyncio.run(both())
+
+    def change_colour(self) -> None:
+        asyncio.run(self._studio.recolour(self._payload | {"strength": STRENGTH / 2}))
+
+
+def write_upload() -> str:
+    """Write a portrait of 1 megapixel where the page keeps uploads, and return its path."""
+    portrait = cv2.resize(load_photo(PORTRAIT), (1000, 1000), interpolation=cv2.INTER_CUBIC)
+    jpeg = cv2.imencode(".jpg", portrait[..., ::-1])[1].tobytes()
+    return save_bytes_to_cache(jpeg, "portrait.jpg", get_upload_folder())
+
+
 def measure(predictor: HairPredictor, upload: str, runs: int) -> dict[str, Any]:
     batches: dict[str, list[torch.Tensor]] = {variant: [] for variant in predictor.networks}
     hooks = [
@@ -70,24 +97,12 @@ def measure(predictor: HairPredictor, upload: str, runs: int) -> dict[str, Any]:
             with autocast(predictor.device, precision):
                 networks[variant](photo).cpu()
 
-    payload = {"photo": upload, "colour": COLOUR, "strength": STRENGTH, "variant": VARIANT}
-    models, workers = ModelRegistry.from_predictor(predictor), Workers()
-    studio = StudioService(PhotoStore(models), workers)
-
-    def run_request() -> None:
-        nonlocal studio
-        studio = StudioService(PhotoStore(models), workers)  # an empty cache
-
-        async def both() -> None:
-            await asyncio.gather(studio.segment(payload), studio.recolour(payload))
-
-        asyncio.run(both())
-
+    request = PageRequest(predictor, upload)
     methods = {
         "forward passes, sequential": lambda: [run_forward_passes(variant) for variant in batches],
         "forward passes, parallel": lambda: list(pool.map(run_forward_passes, batches)),
-        "request": run_request,
-        "another colour": lambda: asyncio.run(studio.recolour(payload | {"strength": STRENGTH / 2})),
+        "request": request.run,
+        "another colour": request.change_colour,
         "single pass, float32": lambda: run_single_passes(float32_networks, "float32"),
         "single pass, as served": lambda: run_single_passes(predictor.networks, "mixed"),
     }
@@ -118,9 +133,7 @@ def main() -> None:
     args = parser.parse_args()
     return_large_arrays_to_system()
     cv2.setNumThreads(1)
-    portrait = cv2.resize(load_photo(PORTRAIT), (1000, 1000), interpolation=cv2.INTER_CUBIC)
-    jpeg = cv2.imencode(".jpg", portrait[..., ::-1])[1].tobytes()
-    upload = save_bytes_to_cache(jpeg, "portrait.jpg", get_upload_folder())
+    upload = write_upload()
     result: dict[str, Any] = {"photo": [1000, 1000]}
     for backbone in args.backbones:
         result[backbone] = measure(load_predictor(backbone, args.device, list(VARIANTS)), upload, args.runs)

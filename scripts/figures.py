@@ -73,13 +73,13 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True, help="folder of the photos in docs/pictures/CREDITS.md")
     photos = parser.parse_args().photos
     predictor = HairPredictor.from_pretrained()
-    small_head = load_photo(EXAMPLES / "astronaut-whole.jpg")
+    dark_bun = load_photo(EXAMPLES / "dark-bun.jpg")
     curls, waves, bob = (
         load_photo(photos / name)
         for name in ("058-curls-in-profile.jpg", "083-long-red-waves.jpg", "081-black-bob.jpg")
     )
     pictures = {
-        "coarse-and-zoomed-pass": coarse_and_zoomed(predictor, small_head),
+        "coarse-and-zoomed-pass": coarse_and_zoomed(predictor, dark_bun),
         "refinement": refinement(predictor, curls, np.s_[0:360, 600:960]),
         "hairline": hairline(predictor, bob, np.s_[10:250, 260:500]),
         "dye": dye(predictor, waves),

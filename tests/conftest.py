@@ -34,6 +34,9 @@ SLOW_FILES = {
     "test_parallel.py", "test_transfer.py",
 }  # fmt: skip
 
+# Converting the networks of each test's repository for OpenVINO would take minutes. test_engines.py names the engine.
+os.environ["HAIRSEG_ENGINE"] = "pytorch"
+
 # Fuzz tests use the same few examples each time; with HYPOTHESIS_PROFILE=hour, new examples for about an hour.
 settings.register_profile(
     "few",

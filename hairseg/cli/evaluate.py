@@ -1,12 +1,13 @@
 """`hairseg evaluate`: score a model repository on data sets."""
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from hairseg.cli.options import Device, Repo
+from hairseg.cli.options import Cluster, Device, Repo
 from hairseg.errors import InputError, raise_if_unknown
 
 
@@ -32,6 +33,7 @@ def evaluate(
         os.cpu_count() or 1
     ),
     device: Device = "auto",
+    cluster: Cluster = None,
     output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of metrics.json and figures.")] = Path(
         "runs/evaluation"
     ),
@@ -43,6 +45,7 @@ def evaluate(
       hairseg evaluate --data CelebAMask-HQ
       hairseg evaluate --data CelebAMask-HQ Figaro1k street --scenes BSDS500 animals
       hairseg evaluate --data Figaro1k --repo runs/resnet101-paper --output runs/figaro1k
+      hairseg evaluate --data /shared/CelebAMask-HQ --cluster auto
     """
     from hairseg.data.datasets import LAYOUTS, find_datasets, find_scenes, load_scenes
     from hairseg.data.decoded import load_arrays
@@ -65,11 +68,20 @@ def evaluate(
         folders = " and ".join(map(str, scenes))
         raise InputError(f"{folders} has no scenes in the {split} split.", remedy="Add scenes, or try --split all.")
     backdrops = load_scenes(scene_pairs)
-    predictor = HairPredictor(resolve(repo or default_repo()).folder, device=torch_device)
+    folder = resolve(repo or default_repo()).folder
+    predictor = HairPredictor(folder, device=torch_device)
     preprocessing = predictor.config.preprocessing
     arrays = {name: load_arrays({name: pairs}, preprocessing, workers) for name, pairs in datasets.items()}
     repository = ModelRepository(output)
-    metrics = score(predictor, split, datasets, arrays, backdrops, repository)
+    with ExitStack() as stack:
+        map_parts = map
+        if cluster is not None:
+            from hairseg.cluster.connect import connect
+            from hairseg.cluster.evaluate import map_on_cluster
+
+            ray = stack.enter_context(connect(cluster))
+            map_parts = stack.enter_context(map_on_cluster(ray, predictor))
+        metrics = score(predictor, split, datasets, arrays, backdrops, repository, map_parts)
     repository.save_metrics(metrics)
     print(format_report(metrics))
     print(f"written: metrics.json, figures and worst.png in {output}")

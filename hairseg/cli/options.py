@@ -1,6 +1,7 @@
 """Extensions of Typer: options with several values, options from the fields of a dataclass, and shared options."""
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import wraps
@@ -14,10 +15,29 @@ from hairseg.errors import InputError, quote
 
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
+Engine = Annotated[
+    Literal["auto", "pytorch", "openvino"],
+    typer.Option(
+        envvar="HAIRSEG_ENGINE",
+        help="Inference engine. auto is OpenVINO on a CPU if it is installed, else PyTorch.",
+    ),
+]
+
 Repo = Annotated[
     str | None,
     typer.Option(metavar="REPO", help="Folder or Hub id of the model; by default HAIRSEG_REPO, or the bundled one."),
 ]
+
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[ADDRESS]",
+        help="Use a Ray cluster: HOST:PORT, auto for the one this machine belongs to, or local. Without ADDRESS, "
+        "RAY_ADDRESS or local.",
+    ),
+]
+
+ADDRESS = re.compile(r"auto|local|(ray://)?[^/]*:\d+")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on; by default GRADIO_SERVER_NAME, or 127.0.0.1.")]
 
@@ -40,9 +60,18 @@ def parse_address(host: str | None, port: str | None) -> tuple[str, int]:
 
 
 class MultiValueCommand(TyperCommand):
-    """A command whose options take several values if their metavar ends in "...": `--data A B`."""
+    """A command whose options take several values if their metavar ends in "...": `--data A B`.
+
+    The value of an option may be omitted if its metavar is "[ADDRESS]".
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with_address = {
+            option for found in self.get_params(ctx) if found.metavar == "[ADDRESS]" for option in found.opts
+        }
+        for index in [index for index, word in enumerate(args) if word in with_address][::-1]:
+            if not ADDRESS.fullmatch(args[index + 1] if index + 1 < len(args) else ""):
+                args = [*args[:index], f"{args[index]}=", *args[index + 1 :]]
         parameters = [parameter for parameter in self.get_params(ctx) if str(parameter.metavar).endswith("...")]
         multi_value_options = {option for parameter in parameters for option in parameter.opts}
         repeated, current = [], None  # `--data A B` as `--data A --data B`

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hairseg.cli.options import Device, Host, Port, parse_address
+from hairseg.cli.options import Device, Engine, Host, Port, parse_address
 from hairseg.environment import env
 from hairseg.errors import InputError, quote
 from hairseg.page.launch import MAX_MEGABYTES, launch
@@ -43,6 +43,7 @@ def serve(
     ] = None,
     mcp: Annotated[bool, typer.Option("--mcp", help="Offer both endpoints to assistants as MCP tools.")] = False,
     device: Device = "auto",
+    engine: Engine = "auto",
 ) -> None:
     """Serve the page.
 
@@ -70,6 +71,7 @@ def serve(
         credentials=auth,
         mcp=mcp,
         device=device,
+        engine=engine,
         max_megabytes=_parse_megabytes(memory or env("HAIRSEG_MEMORY") or str(MAX_MEGABYTES)),
     )
 

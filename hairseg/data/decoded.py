@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from hairseg.data.datasets import Pair, load_pair
 from hairseg.data.hats import load_hat, paste_hat
-from hairseg.environment import env
+from hairseg.environment import find_cache_folder
 from hairseg.errors import InputError, raise_if_any
 from hairseg.files import WriteError, atomic_write
 from hairseg.networks.preprocessing import Preprocessing
@@ -83,7 +83,9 @@ def load_arrays(pairs: dict[str, list[Pair]], preprocessing: Preprocessing, work
     named_pairs = [(dataset, pair) for dataset, of_dataset in pairs.items() for pair in of_dataset]
     if not named_pairs:
         return PhotoArrays.empty(preprocessing.image_size)
-    entry = _cache_folder() / _cache_key(named_pairs, preprocessing, workers)
+    entry = (find_cache_folder() or Path(_create_temporary_cache().name)) / _cache_key(
+        named_pairs, preprocessing, workers
+    )
     if not entry.is_dir():
         try:
             with atomic_write(entry) as partial:
@@ -98,21 +100,8 @@ def load_arrays(pairs: dict[str, list[Pair]], preprocessing: Preprocessing, work
     return PhotoArrays(photos, masks, windows)
 
 
-def _cache_folder() -> Path:
-    if named := env("HAIRSEG_CACHE"):
-        return Path(named)
-    try:
-        folder = Path.home() / ".cache" / "hairseg"
-        folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return folder
-    except (OSError, RuntimeError):  # a user without home raises RuntimeError
-        pass
-    return Path(_temporary_cache().name)
-
-
 @cache
-def _temporary_cache() -> TemporaryDirectory[str]:
+def _create_temporary_cache() -> TemporaryDirectory[str]:
     """Create a folder that is removed when the process ends."""
     folder = TemporaryDirectory(prefix="hairseg-")
     logger.warning(

@@ -1,19 +1,25 @@
 """Score a model repository on data sets: the contents of metrics.json, figure 3, curves, and the worst photos."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
+import torch
 
 from hairseg.data.datasets import Pair
 from hairseg.data.decoded import PhotoArrays
 from hairseg.evaluation.figures import draw_comparison, draw_precision_recall, draw_reliability, draw_roc, draw_worst
 from hairseg.evaluation.framing import score_framing, score_hairless
-from hairseg.evaluation.full_resolution import score_full_resolution, score_group, sort_groups
+from hairseg.evaluation.full_resolution import load_full_resolution, score_full_resolution, score_group, sort_groups
 from hairseg.evaluation.metrics import BoundaryScores, MaskCounts, PixelCounts, PixelScores, score
+from hairseg.evaluation.parts import Map, split_parts
 from hairseg.inference.predictor import HairPredictor
+from hairseg.paper import VARIANTS
 from hairseg.repository import ModelRepository
 from hairseg.repository.metrics import DatasetMetrics, Metrics, PhotoTypeScores, Scores
 from hairseg.repository.photo_types import LABELLED_BY_AGREEMENT
+
+FIGURE3_PHOTOS, WORST_PHOTOS = 4, 12
 
 GroupCounts = Mapping[str, Mapping[str, MaskCounts]]
 
@@ -25,6 +31,7 @@ def evaluate(
     arrays: Mapping[str, PhotoArrays],
     scenes: dict[str, list[np.ndarray]] | None = None,
     output: ModelRepository | None = None,
+    map_parts: Map = map,
 ) -> Metrics:
     """Score every variant on one or more data sets, and by type of photo over all of them.
 
@@ -36,6 +43,7 @@ def evaluate(
         scenes: photos without people, as `load_scenes` returns them. With them, framing on the first data set and false
             hair in the scenes are scored.
         output: where to draw figures and the worst photos; by default they are not drawn.
+        map_parts: scores parts of the photos, as `map` does.
 
     Returns:
         The contents of metrics.json. A score is None where it is undefined, as without true hair.
@@ -44,7 +52,7 @@ def evaluate(
     scored = []
     for dataset, pairs in datasets.items():
         drawn_to = None if scored else output
-        metrics, by_group = _score_dataset(predictor, dataset, split, pairs, arrays[dataset], drawn_to)
+        metrics, by_group = _score_dataset(predictor, dataset, split, pairs, arrays[dataset], drawn_to, map_parts)
         scored.append(metrics)
         counts.append((dataset, by_group))
     first, *others = scored
@@ -57,8 +65,8 @@ def evaluate(
     return metrics.model_copy(
         update={
             "framing_photos": len(pairs),
-            "framing": score_framing(predictor, dataset, pairs, backdrops),
-            "hairless": score_hairless(predictor.alphas, predictor.config.threshold, scenes),
+            "framing": score_framing(predictor, dataset, pairs, backdrops, map_parts),
+            "hairless": score_hairless(predictor.alphas, predictor.config.threshold, scenes, map_parts),
         }
     )
 
@@ -91,14 +99,15 @@ def _score_dataset(
     pairs: list[Pair],
     arrays: PhotoArrays,
     output: ModelRepository | None,
+    map_parts: Map,
 ) -> tuple[DatasetMetrics, GroupCounts]:
     """Return the scores on one data set, and the counts of masks by group; draw figures if `output` is given."""
     pixels: dict[str, PixelScores] = {}
     scores: dict[str, Scores] = {}
     for variant in predictor.networks:
-        scores[variant], pixels[variant] = score_network(predictor, variant, arrays)
+        scores[variant], pixels[variant] = score_network(predictor, variant, arrays, map_parts)
     curves = {variant: found for variant, found in pixels.items() if found.has_both_classes}
-    full_resolution = score_full_resolution(predictor, dataset, pairs)
+    full_resolution = score_full_resolution(predictor, dataset, pairs, map_parts)
     metrics = DatasetMetrics(
         dataset=dataset,
         split=split,
@@ -111,19 +120,39 @@ def _score_dataset(
         groups=full_resolution.groups,
     )
     if output:
-        gallery = full_resolution.gallery
         if curves:
             draw_roc(output.figure("roc"), curves)
             draw_precision_recall(output.figure("precision_recall"), curves, predictor.config.threshold)
             draw_reliability(output.figure("reliability"), curves)
-        if gallery.comparisons:
-            draw_comparison(output.figure("figure3"), gallery.comparisons)
-        if worst := gallery.worst_first():
-            draw_worst(output.worst_photos, worst)
+        _draw_photos(predictor, dataset, pairs, full_resolution.f1_per_photo, output)
     return metrics, full_resolution.counts
 
 
-def score_network(predictor: HairPredictor, variant: str, arrays: PhotoArrays) -> tuple[Scores, PixelScores]:
+def _draw_photos(
+    predictor: HairPredictor, dataset: str, pairs: Sequence[Pair], f1: Sequence[float | None], output: ModelRepository
+) -> None:
+    """Draw evenly spaced photos in figure 3, and the photos with the lowest F1 of the first variant."""
+    if predictor.networks.keys() == set(VARIANTS):
+        comparisons = []
+        for pair in pairs[:: max(1, len(pairs) // FIGURE3_PHOTOS)][:FIGURE3_PHOTOS]:
+            photo, _ = load_full_resolution(pair, dataset)
+            alphas = predictor.alphas(photo)
+            comparisons.append((alphas["random"], photo, alphas["pretrained"]))
+        draw_comparison(output.figure("figure3"), comparisons)
+    first = next(iter(predictor.networks))
+    worst = []
+    scored = [(found, pair) for found, pair in zip(f1, pairs, strict=True) if found is not None]
+    for found, pair in sorted(scored, key=lambda photo: photo[0])[:WORST_PHOTOS]:
+        photo, mask = load_full_resolution(pair, dataset)
+        prediction = predictor.alphas(photo)[first] >= predictor.config.threshold
+        worst.append((f"{pair.id}, F1 {found:.2f}", photo, mask == 1, prediction))
+    if worst:
+        draw_worst(output.worst_photos, worst)
+
+
+def score_network(
+    predictor: HairPredictor, variant: str, arrays: PhotoArrays, map_parts: Map = map
+) -> tuple[Scores, PixelScores]:
     """Score a network as the paper does: one forward pass per photo at the input size, all pixels pooled.
 
     Returns:
@@ -131,8 +160,14 @@ def score_network(predictor: HairPredictor, variant: str, arrays: PhotoArrays) -
     """
     threshold = predictor.config.threshold
     counts, boundaries = PixelCounts(predictor.device), BoundaryScores(threshold)
-    network, preprocessing = predictor.networks[variant], predictor.config.preprocessing
-    score(network, arrays.photos, arrays.masks, preprocessing, [counts, boundaries])
+    # Cloned, since pickling a slice would pickle the whole tensor.
+    parts = (
+        (photos.clone(), masks.clone())
+        for photos, masks in zip(split_parts(arrays.photos), split_parts(arrays.masks), strict=True)
+    )
+    for found_counts, found_boundaries in map_parts(partial(_count, predictor, variant), parts):
+        counts.add_all(found_counts)
+        boundaries.scores += found_boundaries.scores
     pixels = counts.scores()
     f1 = pixels.f1(threshold)
     scores = Scores(
@@ -144,3 +179,11 @@ def score_network(predictor: HairPredictor, variant: str, arrays: PhotoArrays) -
         calibration_error=pixels.calibration_error,
     )
     return scores, pixels
+
+
+def _count(
+    predictor: HairPredictor, variant: str, part: tuple[torch.Tensor, torch.Tensor]
+) -> tuple[PixelCounts, BoundaryScores]:
+    counts, boundaries = PixelCounts(predictor.device), BoundaryScores(predictor.config.threshold)
+    score(predictor.networks[variant], *part, predictor.config.preprocessing, [counts, boundaries])
+    return counts, boundaries

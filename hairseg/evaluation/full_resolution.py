@@ -1,53 +1,22 @@
-"""Score alphas at full resolution, as users get them, over all photos and by group; and choose photos to draw."""
+"""Score alphas at full resolution, as users get them, over all photos and by group."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from hairseg.data.datasets import Pair, load_pair
 from hairseg.data.groups import HAIR_TYPES, scoring_groups
 from hairseg.evaluation.metrics import MaskCounts, PixelCounts
+from hairseg.evaluation.parts import Map, split_parts, with_progress
 from hairseg.inference.predictor import HairPredictor
 from hairseg.networks.preprocessing import resize_mask
-from hairseg.paper import VARIANTS
 from hairseg.repository.metrics import FullResolutionScores, GroupScores, Scores
 
 Key = TypeVar("Key", bound=Hashable)
-
-FIGURE3_PHOTOS, WORST_PHOTOS = 4, 12
-
-
-@dataclass
-class Gallery:
-    """Photos to draw: evenly spaced ones for figure 3, and those with the lowest F1.
-
-    Args:
-        photos: number of photos that are scored.
-    """
-
-    photos: int
-    comparisons: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
-    _failures: list[tuple[float, tuple[str, np.ndarray, np.ndarray, np.ndarray]]] = field(default_factory=list)
-
-    def add_comparison(self, index: int, photo: np.ndarray, alphas: dict[str, np.ndarray]) -> None:
-        """Keep `FIGURE3_PHOTOS` evenly spaced photos, if both variants are scored."""
-        step = max(1, self.photos // FIGURE3_PHOTOS)
-        if index % step == 0 and len(self.comparisons) < FIGURE3_PHOTOS and alphas.keys() == set(VARIANTS):
-            self.comparisons.append((alphas["random"], photo, alphas["pretrained"]))
-
-    def add_failure(self, name: str, photo: np.ndarray, mask: np.ndarray, prediction: np.ndarray, f1: float) -> None:
-        """Keep a photo, its true mask and the predicted one if it is among the worst so far."""
-        self._failures.append((f1, (f"{name}, F1 {f1:.2f}", photo, mask, prediction)))
-        self._failures.sort(key=lambda failure: failure[0])
-        del self._failures[WORST_PHOTOS:]
-
-    def worst_first(self) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-        """Return the rows for `draw_worst`."""
-        return [row for _, row in self._failures]
 
 
 @dataclass
@@ -71,6 +40,11 @@ class AlphaCounts:
         self.pixels.update(torch.from_numpy(alpha).logit(), torch.from_numpy(mask))
         return self.masks.add(alpha >= threshold, mask)
 
+    def add_all(self, other: "AlphaCounts") -> None:
+        """Add the photos of other counts."""
+        self.masks.add_all(other.masks)
+        self.pixels.add_all(other.pixels)
+
     def scores(self) -> Scores:
         """Return the scores of all photos so far."""
         pixels = self.pixels.scores()
@@ -81,51 +55,61 @@ class AlphaCounts:
 
 @dataclass
 class FullResolutionResult:
-    """Scores at full resolution, as metrics.json holds them, and photos to draw.
+    """Scores at full resolution, as metrics.json holds them.
 
     Attributes:
         variants: scores over all photos.
         hair_types: scores by type of hair, if the data set labels it.
         groups: scores by other groups, the worst first.
         counts: counts of masks by group, hair types included, then by variant.
-        gallery: photos to draw.
+        f1_per_photo: F1 of each photo by the first variant; None without true hair.
     """
 
     variants: dict[str, FullResolutionScores]
     hair_types: dict[str, GroupScores]
     groups: dict[str, GroupScores]
     counts: dict[str, dict[str, MaskCounts]]
-    gallery: Gallery
+    f1_per_photo: list[float | None]
 
 
-def score_full_resolution(predictor: HairPredictor, dataset: str, pairs: list[Pair]) -> FullResolutionResult:
+class _Counts:
+    """Counts of each variant, with (True) and without refinement, and with refinement by group."""
+
+    def __init__(self, variants: Sequence[str]):
+        self.variants = variants
+        self.all = {refined: {variant: AlphaCounts() for variant in variants} for refined in (True, False)}
+        self.by_group: dict[str, dict[str, MaskCounts]] = {}
+
+    def group(self, name: str) -> dict[str, MaskCounts]:
+        return self.by_group.setdefault(name, {variant: MaskCounts() for variant in self.variants})
+
+    def add_all(self, other: "_Counts") -> None:
+        for refined, by_variant in other.all.items():
+            for variant, found in by_variant.items():
+                self.all[refined][variant].add_all(found)
+        for group, by_variant in other.by_group.items():
+            for variant, found in by_variant.items():
+                self.group(group)[variant].add_all(found)
+
+
+def score_full_resolution(
+    predictor: HairPredictor, dataset: str, pairs: list[Pair], map_parts: Map = map
+) -> FullResolutionResult:
     """Score alphas at full resolution, with and without refinement. Every network runs once per photo.
 
     Args:
-        predictor: all its variants are scored; photos and groups are ranked by the first one.
+        predictor: all its variants are scored; groups are ranked by the first one.
         dataset: the name that `find_pairs` returned.
         pairs: the photos.
+        map_parts: scores parts of the photos, as `map` does.
     """
-    threshold, variants = predictor.config.threshold, list(predictor.networks)
-    counts = {refined: {variant: AlphaCounts() for variant in variants} for refined in (True, False)}
-    by_group: dict[str, dict[str, MaskCounts]] = {}
-    gallery = Gallery(len(pairs))
-    for index, pair in enumerate(tqdm(pairs, "full resolution", unit="photo", leave=False)):
-        photo, mask = load_full_resolution(pair, dataset)
-        groups = scoring_groups(dataset, pair, mask)
-        alphas, f1 = {}, {}
-        for variant, future in predictor.submit(photo).items():
-            prediction = future.result()
-            counts[False][variant].add(prediction.alpha(photo, refined=False), mask, threshold)
-            alphas[variant] = prediction.alpha(photo)
-            f1[variant] = counts[True][variant].add(alphas[variant], mask, threshold)
-            for group in groups:
-                group_counts = by_group.setdefault(group, {name: MaskCounts() for name in variants})
-                group_counts[variant].add(alphas[variant] >= threshold, mask)
-        gallery.add_comparison(index, photo, alphas)
-        if (first_f1 := f1[variants[0]]) is not None:
-            gallery.add_failure(pair.id, photo, mask == 1, alphas[variants[0]] >= threshold, first_f1)
-
+    variants = list(predictor.networks)
+    total = _Counts(variants)
+    for found in with_progress(
+        map_parts(partial(_count, predictor, dataset), split_parts(pairs)), "full resolution", len(pairs)
+    ):
+        total.add_all(found)
+    counts, by_group = total.all, total.by_group
     by_variant = {
         variant: FullResolutionScores.model_validate(
             found.scores().to_json() | {"unrefined": counts[False][variant].scores()}
@@ -139,7 +123,23 @@ def score_full_resolution(predictor: HairPredictor, dataset: str, pairs: list[Pa
         for group, found in scores.items()
         if group not in HAIR_TYPES and (found.images != len(pairs) or group == "hairless")
     }
-    return FullResolutionResult(by_variant, hair_types, sort_groups(others), by_group, gallery)
+    first = counts[True][variants[0]]
+    return FullResolutionResult(by_variant, hair_types, sort_groups(others), by_group, first.masks.f1_per_photo())
+
+
+def _count(predictor: HairPredictor, dataset: str, pairs: Sequence[Pair]) -> _Counts:
+    counts, threshold = _Counts(list(predictor.networks)), predictor.config.threshold
+    for pair in pairs:
+        photo, mask = load_full_resolution(pair, dataset)
+        groups = scoring_groups(dataset, pair, mask)
+        for variant, future in predictor.submit(photo).items():
+            prediction = future.result()
+            alpha = prediction.alpha(photo)
+            counts.all[True][variant].add(alpha, mask, threshold)
+            counts.all[False][variant].add(prediction.alpha(photo, refined=False), mask, threshold)
+            for group in groups:
+                counts.group(group)[variant].add(alpha >= threshold, mask)
+    return counts
 
 
 def score_group(counts: Mapping[str, MaskCounts]) -> GroupScores:

@@ -84,6 +84,22 @@ class PixelCounts:
         error = (torch.sigmoid(logits.float()) - hair) * keep
         self.squared_error += error.square().sum(dtype=torch.float64)
 
+    def add_all(self, other: "PixelCounts") -> None:
+        """Add the pixels of other counts."""
+        self.histogram += other.histogram
+        self.squared_error += other.squared_error
+
+    def __getstate__(self) -> tuple[str, np.ndarray, np.ndarray, float]:
+        histogram = self.histogram.view(-1).cpu().numpy()
+        occupied = np.flatnonzero(histogram)  # a small part of the bins
+        return str(self.device), occupied, histogram[occupied], float(self.squared_error)
+
+    def __setstate__(self, state: tuple[str, np.ndarray, np.ndarray, float]) -> None:
+        self.device, occupied, counts, squared_error = state
+        self.__post_init__()
+        self.histogram.view(-1)[torch.tensor(occupied)] = torch.tensor(counts).to(self.device)
+        self.squared_error += squared_error
+
     def scores(self) -> "PixelScores":
         """Return the scores of all pixels so far."""
         histogram = self.histogram.cpu().numpy()
@@ -306,11 +322,15 @@ class MaskCounts:
         self.counts += other.counts
         self.boundary_ious += other.boundary_ious
 
+    def f1_per_photo(self) -> list[float | None]:
+        """Return the F1 of each photo; None without true hair."""
+        return [f1_and_iou(*counts)[0] for *counts, _ in self.counts]
+
     def scores(self) -> Scores:
         """Return the scores of all photos so far; those that need true hair are None without any."""
         true_positives, false_positives, false_negatives, labelled = np.array(self.counts, np.int64).reshape(-1, 4).T
         f1, iou = f1_and_iou(*(int(column.sum()) for column in (true_positives, false_positives, false_negatives)))
-        f1_per_photo = [found for *counts, _ in self.counts if (found := f1_and_iou(*counts)[0]) is not None]
+        f1_per_photo = [found for found in self.f1_per_photo() if found is not None]
         wrong = false_positives + false_negatives
         return Scores(
             f1=f1,

@@ -27,6 +27,9 @@ from hairseg.errors import InputError, quote, summarise
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
+# The thread of a call that has a time limit.
+THREAD_NAME = "Hub client"
+
 LOG_IN = "Log in with `hf auth login`, or set HF_TOKEN."
 
 # The client raises LookupError, TypeError and AssertionError for malformed responses, AttributeError when an
@@ -106,7 +109,7 @@ def stop_when_silent(call: Callable[[Callable[[], None]], Result]) -> Result:
         except BaseException as error:
             future.set_exception(error)
 
-    threading.Thread(target=run, daemon=True).start()
+    threading.Thread(target=run, name=THREAD_NAME, daemon=True).start()
     while (remaining := last_progress + patience - time.monotonic()) > 0:
         wait([future], remaining)
         if future.done():

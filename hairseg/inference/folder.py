@@ -11,23 +11,23 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import cv2
-import numpy as np
 
 from hairseg.errors import InputError, printable, raise_if_any, summarise
-from hairseg.files import WriteError, ignores_case, is_hidden, write_bytes
-from hairseg.images import alpha_to_grey, encode_png, load_photo, readable_suffixes
+from hairseg.files import ignores_case, is_hidden, write_bytes
+from hairseg.images import load_photo, readable_suffixes
+from hairseg.inference.rows import ShardWriter, encode_results, measure_hair
 from hairseg.memory import return_large_arrays_to_system
-from hairseg.recolouring.collages import contact_sheet
-from hairseg.recolouring.recolourer import HairRecolourer
 from hairseg.recolouring.settings import RecolourSettings
 
 if TYPE_CHECKING:
     from hairseg.inference.predictor import HairPredictor
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 RESULT_KINDS = ("alpha", "cutout", "recoloured", "sheet")
 
@@ -73,14 +73,14 @@ def find_photos(arguments: Iterable[Path], output: Path) -> dict[Path, Path]:
     photos_by_target: dict[Path, dict[str, Path]] = {}  # per target, without duplicates
     for argument in _skip_results(list(arguments)):
         is_folder = argument.is_dir()
-        paths = list(_find_pictures(argument)) if is_folder else [argument]
+        paths = list(find_files(argument, readable_suffixes())) if is_folder else [argument]
         if not paths:
             raise InputError(
                 f"{argument} contains no pictures.", remedy="Choose a folder with JPEG, PNG, HEIC or similar files."
             )
         for path in paths:
             subfolder = path.parent.relative_to(argument) if is_folder else Path()
-            target = output / subfolder / _shorten_name(path.stem)
+            target = output / subfolder / shorten_name(path.stem)
             photos_by_target.setdefault(target, {}).setdefault(os.path.realpath(path), path)
     key = _choose_key(photos_by_target, output)
     groups: dict[Path, list[tuple[Path, Path]]] = {}
@@ -91,7 +91,7 @@ def find_photos(arguments: Iterable[Path], output: Path) -> dict[Path, Path]:
     conflicts = []
     for group in groups.values():
         for target, path in group:
-            unique = target if len(group) == 1 else target.with_name(_shorten_name(path.name))
+            unique = target if len(group) == 1 else target.with_name(shorten_name(path.name))
             if key(unique) in photo_by_key:
                 conflicts.append(f"{photo_by_key[key(unique)]} and {path}")
             photos[unique] = photo_by_key[key(unique)] = path
@@ -119,6 +119,7 @@ def process_photos(
     colour: str | None,
     settings: RecolourSettings,
     max_threads: int | None = None,
+    shards: ShardWriter | None = None,
 ) -> Iterator[PhotoResult]:
     """Write the results of many photos, one photo per core.
 
@@ -133,6 +134,7 @@ def process_photos(
         settings: of the recoloured photos and sheets.
         max_threads: by default the number of photos. Alphas may differ in the last bit with the number of threads: when
             only some of the photos are left, pass the total to get the same results.
+        shards: where to write rows, errors included, instead of PNG files.
 
     Yields:
         The outcome of each photo, in the order of completion.
@@ -153,7 +155,7 @@ def process_photos(
     """
     import torch  # takes seconds, which errors of `find_photos` need not wait for
 
-    paths = [result_path(target, kind) for target in photos for kind in kinds]
+    paths = [] if shards else [result_path(target, kind) for target in photos for kind in kinds]
     raise_if_any(
         [str(path) for path in paths if path.exists() and not is_result(path)],
         "files would be overwritten and are not results of an earlier run",
@@ -165,20 +167,21 @@ def process_photos(
     threads = max(1, min(cores, max_threads or len(photos)))
     memory = WeightedSemaphore(MAX_MEGAPIXELS)
 
+    def segment(path: Path) -> dict[str, Any]:
+        photo = load_photo(path, str(path))
+        with memory.acquire(math.ceil(photo.shape[0] * photo.shape[1] / 1e6)):
+            alpha = predictor.alphas(photo)[variant]
+            pictures = encode_results(photo, alpha, kinds, colour, settings)
+            return pictures | measure_hair(alpha >= predictor.config.threshold) if shards else pictures
+
     def process(target: Path, path: Path) -> PhotoResult:
-        try:
-            photo = load_photo(path, str(path))
-            with memory.acquire(math.ceil(photo.shape[0] * photo.shape[1] / 1e6)):
-                alpha = predictor.alphas(photo)[variant]
-                for kind, picture in _draw_results(photo, alpha, kinds, colour, settings):
-                    write_bytes(result_path(target, kind), encode_png(picture))
-        except (WriteError, OSError):  # the other photos would fail too, for example on a full disk
-            raise
-        except InputError as error:
-            return PhotoResult(path, str(error))
-        except Exception as error:
-            return PhotoResult(path, f"{path} cannot be processed ({type(error).__name__}: {summarise(error)}).")
-        return PhotoResult(path)
+        row, problem = catch_error(segment, path, path)
+        if shards:
+            shards.add({"id": shards.photo_id(target, path), **row})
+        elif not problem:
+            for kind, content in row.items():
+                write_bytes(result_path(target, kind), content)
+        return PhotoResult(path, problem)
 
     pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(cores // threads,))
     cv2.setNumThreads(cores // threads)
@@ -188,8 +191,27 @@ def process_photos(
             yield future.result()
     finally:
         pool.shutdown(cancel_futures=True)
+        if shards:
+            shards.flush()
         torch.set_num_threads(cores)
         cv2.setNumThreads(opencv_threads)
+
+
+def catch_error(function: Callable[[T], dict[str, Any]], photo: T, name: object) -> tuple[dict[str, Any], str | None]:
+    """Return the row that a function returns for a photo, or a row of its error, and the error.
+
+    Raises:
+        OSError: the other photos would fail, too.
+    """
+    try:
+        return function(photo), None
+    except OSError:
+        raise
+    except InputError as error:
+        problem = str(error)
+    except Exception as error:
+        problem = f"{name} cannot be processed ({type(error).__name__}: {summarise(error)})."
+    return {"error": problem}, problem
 
 
 def is_result(path: Path) -> bool:
@@ -238,7 +260,15 @@ def _skip_results(arguments: list[Path]) -> list[Path]:
     return [path for path in arguments if path not in skipped]
 
 
-def _find_pictures(folder: Path) -> Iterator[Path]:
+def find_files(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
+    """Yield the files of a folder with one of these lower-case suffixes, recursively, folder after folder.
+
+    Links to folders are followed; hidden files, system folders and results of earlier runs are ignored.
+
+    Raises:
+        OSError: a folder cannot be listed.
+    """
+
     def raise_error(error: OSError) -> None:
         raise error
 
@@ -251,8 +281,8 @@ def _find_pictures(folder: Path) -> Iterator[Path]:
         visited.add((status.st_dev, status.st_ino))
         folders[:] = sorted(name for name in folders if not is_hidden(name))
         for name in sorted(names):
-            is_picture = Path(name).suffix.lower() in readable_suffixes()
-            if is_picture and not is_hidden(name) and not name.endswith(RESULT_SUFFIXES):
+            is_wanted = Path(name).suffix.lower() in suffixes
+            if is_wanted and not is_hidden(name) and not name.endswith(RESULT_SUFFIXES):
                 yield Path(parent, name)
 
 
@@ -267,24 +297,9 @@ def _fold_case(path: Path) -> Path:
     return Path(unicodedata.normalize("NFC", str(path)).casefold())
 
 
-def _shorten_name(name: str) -> str:
+def shorten_name(name: str) -> str:
     """Shorten a file name, with a checksum, if it would be too long with the suffix of a result."""
     name_bytes = os.fsencode(name)
     if len(name_bytes) <= MAX_NAME_BYTES:
         return name
     return f"{name_bytes[: MAX_NAME_BYTES - 9].decode(errors='ignore')}-{zlib.crc32(name_bytes):08x}"
-
-
-def _draw_results(
-    photo: np.ndarray, alpha: np.ndarray, kinds: Sequence[str], colour: str | None, settings: RecolourSettings
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each result as its kind and picture."""
-    recolourer = HairRecolourer(photo, alpha)
-    if "alpha" in kinds:
-        yield "alpha", alpha_to_grey(alpha)
-    if "cutout" in kinds:
-        yield "cutout", recolourer.cutout()
-    if "recoloured" in kinds and colour:
-        yield "recoloured", recolourer.recolour(colour, settings)
-    if "sheet" in kinds:
-        yield "sheet", contact_sheet(photo, alpha, settings)

@@ -16,8 +16,9 @@ from hairseg.hub.publish import push
 from hairseg.hub.resolve import resolve
 from hairseg.images import as_photo
 from hairseg.inference.batching import MAX_BATCH_SIZE, Batcher
+from hairseg.inference.engines import load_networks, select_engine
 from hairseg.inference.multiscale import TwoPassPrediction, find_zoom_windows, merge_passes
-from hairseg.networks.devices import autocast, prepare_for_inference, select_device
+from hairseg.networks.devices import autocast, select_device
 from hairseg.paper import VARIANTS
 from hairseg.repository import BUNDLED, ModelRepository
 from hairseg.repository.config import Config
@@ -37,12 +38,21 @@ class HairPredictor:
         folder: a model repository on disk.
         variants: networks to load, or the name of one; by default all networks of the repository.
         device: device of the networks.
+        engine: "pytorch", "openvino", or "auto", which is OpenVINO on a CPU if it is installed.
+            Forked processes use PyTorch.
 
     Raises:
-        InputError: the repository is incomplete, or lacks one of the variants, or the device is not available.
+        InputError: the repository is incomplete, or lacks one of the variants, or the device or the engine is not
+            available.
     """
 
-    def __init__(self, folder: str | Path, variants: Iterable[str] | None = None, device: str | torch.device = "cpu"):
+    def __init__(
+        self,
+        folder: str | Path,
+        variants: Iterable[str] | None = None,
+        device: str | torch.device = "cpu",
+        engine: str = "pytorch",
+    ):
         self.folder = Path(folder).absolute()
         repository = ModelRepository(folder)
         if isinstance(variants, str):
@@ -51,10 +61,10 @@ class HairPredictor:
         self.device = select_device(str(device))
         if os.getpid() != _IMPORTING_PROCESS:
             self._use_one_thread()
-        self.networks: dict[str, nn.Module] = {
-            variant: prepare_for_inference(repository.load_network(variant), self.device)
-            for variant in (variants or [name for name in VARIANTS if name in self.config.variants])
-        }
+            engine = "pytorch"
+        names = list(variants or [name for name in VARIANTS if name in self.config.variants])
+        self.engine = select_engine(engine, self.device)
+        self.networks: dict[str, nn.Module] = load_networks(self.engine, repository, names, self.device)
         self._forward_pass = run_network if self.device.type == "cpu" else Batcher(run_network)
         self._start_threads()
 
@@ -66,6 +76,7 @@ class HairPredictor:
         revision: str | None = None,
         variants: Iterable[str] | None = None,
         device: str | torch.device = "cpu",
+        engine: str = "pytorch",
         token: str | None = None,
         cache_dir: str | Path | None = None,
         local_files_only: bool = False,
@@ -78,6 +89,7 @@ class HairPredictor:
             revision: branch, tag or commit on the Hub.
             variants: networks to load, or the name of one; by default all networks of the repository.
             device: device of the networks.
+            engine: "pytorch", "openvino" or "auto"; see `HairPredictor`.
             token: access token of the Hub; by default the one that huggingface_hub finds.
             cache_dir: folder of the Hub's cache; by default that of huggingface_hub.
             local_files_only: use the cache without contacting the Hub.
@@ -100,7 +112,7 @@ class HairPredictor:
             local_files_only=local_files_only,
             force_download=force_download,
         )
-        return cls(resolved.folder, variants, device)
+        return cls(resolved.folder, variants, device, engine)
 
     def push_to_hub(self, repo_id: str, private: bool = False, token: str | None = None) -> str:
         """Push the loaded model repository to the Hub; see `hairseg.push`.
@@ -172,8 +184,8 @@ class HairPredictor:
         array, batch = self._prepare(photo)
         return self._predict(self.networks[variant], array, batch, zoom=False).alpha(array)
 
-    def __reduce__(self) -> tuple[type["HairPredictor"], tuple[Path, list[str], str]]:
-        return type(self), (self.folder, list(self.networks), str(self.device))
+    def __reduce__(self) -> tuple[type["HairPredictor"], tuple[Path, list[str], str, str]]:
+        return type(self), (self.folder, list(self.networks), str(self.device), self.engine)
 
     def _start_threads(self) -> None:
         # On a CPU, networks in parallel on a part of the cores each are faster than one after the other on all cores.
@@ -200,6 +212,9 @@ class HairPredictor:
                 remedy='Create it there, or start processes with the method "spawn".',
             )
         self._use_one_thread()
+        if self.engine == "openvino":
+            self.engine, self._parent_networks = "pytorch", self.networks  # deleting them would wait for their threads
+            self.networks = load_networks(self.engine, ModelRepository(self.folder), list(self.networks), self.device)
         self._start_threads()
 
     @staticmethod

@@ -12,7 +12,7 @@ from hairseg.networks.deeplab import DeepLabV3
 
 
 def select_device(name: str) -> torch.device:
-    """Select a device: "auto" (CUDA if available, else the CPU) or a name that PyTorch knows.
+    """Select a device: "auto" (CUDA if available, else the CPU) or a PyTorch device name.
 
     Raises:
         InputError: the device is not available.

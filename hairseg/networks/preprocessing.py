@@ -64,8 +64,18 @@ class Preprocessing:
 
         The result's memory format is channels last.
         """
+        if squares.device.type == "cpu":  # a lookup table is five times as fast, with the same result
+            rows = cv2.LUT(squares.flatten(0, 1).numpy(), _normalised_shades(self.mean, self.std))
+            return torch.from_numpy(rows).view(squares.shape).permute(0, 3, 1, 2)
         mean, std = (_to_tensor(values, squares.device) for values in (self.mean, self.std))
         return (squares - 255 * mean).div_(255 * std).permute(0, 3, 1, 2)
+
+
+@cache
+def _normalised_shades(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
+    """Return the normalised values of each uint8 value: float32 (1, 256, channels)."""
+    shades = np.arange(256, dtype=np.float32)[None, :, None]
+    return (shades - 255 * np.asarray(mean, np.float32)) / (255 * np.asarray(std, np.float32))
 
 
 @cache

@@ -35,6 +35,7 @@ from hairseg.page.studio.studio import EXAMPLE_TITLES, StudioService, build_stud
 from hairseg.page.workarounds import EXCEPTION_HANDLERS, Page, disable_reloader
 from hairseg.page.workers import Workers
 from hairseg.recolouring.palette import PRESETS
+from hairseg.recolouring.settings import SECOND_MODES, describe
 
 if TYPE_CHECKING:
     from hairseg.inference.predictor import HairPredictor
@@ -58,13 +59,6 @@ SERVER_EVENT: dict[str, Any] = {
 SETTINGS = ("colour", "variant", "strength", "vividness", "lightness", "natural_roots", "second_mode", "second_colour")
 
 THUMBNAILS = {f"thumbnails/{name}.jpg": name for name in EXAMPLE_TITLES}
-
-SLIDER_LABELS = {
-    "strength": "Strength",
-    "vividness": "Vividness",
-    "lightness": "Brightness",
-    "natural_roots": "Natural roots",
-}
 
 
 class HairPage(Page):
@@ -120,8 +114,13 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
 
         controls: list[Any] = [*settings, model]
         names = [*SETTINGS, "model"]
-        to_studio = f"(...values) => Object.fromEntries({names}.map((name, index) => [name, values[index]]))"
-        from_studio = f"chosen => {names}.map(name => chosen[name])"
+        to_studio = (
+            f"(...values) => {{ const chosen = Object.fromEntries({names}.map((name, index) => [name, values[index]]));"
+            " chosen.natural_roots /= 100; return chosen; }"  # the slider shows percent
+        )
+        from_studio = (
+            f"chosen => {names}.map(name => name === 'natural_roots' ? Math.round(100 * chosen[name]) : chosen[name])"
+        )
         gr.on([control.change for control in controls], inputs=controls, outputs=studio, js=to_studio, **BROWSER_EVENT)
         studio.push(inputs=studio, outputs=controls, js=from_studio, **BROWSER_EVENT)
 
@@ -152,7 +151,7 @@ def build_settings() -> list[Any]:
     """Build Gradio's components for the settings, in the order of `SETTINGS`."""
 
     def slider(name: str) -> gr.Slider:
-        return build_slider(name, label=SLIDER_LABELS[name], min_width=140, elem_id=name)
+        return build_slider(name, label=describe(name)["label"], min_width=140, elem_id=name)
 
     with gr.Column(elem_id="settings"):
         with gr.Row():
@@ -167,10 +166,14 @@ def build_settings() -> list[Any]:
             colour = gr.ColorPicker(PRESETS["copper"], label="Custom colour", elem_id="colour", min_width=130)
         with gr.Accordion("Finer settings", open=False, elem_id="finer"):
             with gr.Row():
-                numbers = [slider(name) for name in ("vividness", "lightness", "natural_roots")]
+                numbers = [
+                    slider("vividness"),
+                    slider("lightness"),
+                    gr.Slider(0, 100, 0, step=5, label="Natural roots (%)", min_width=140, elem_id="natural_roots"),
+                ]
             with gr.Row():
                 second_mode = gr.Radio(
-                    [("Off", NO_SECOND_COLOUR), ("Ombré", "ombre"), ("Highlights", "streaks")],
+                    [("Off", NO_SECOND_COLOUR), *((label, mode) for mode, label in SECOND_MODES.items())],
                     value=NO_SECOND_COLOUR,
                     label="Second colour",
                     elem_id="second-mode",

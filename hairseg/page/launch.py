@@ -5,7 +5,8 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +15,7 @@ from urllib.request import getproxies, getproxies_environment
 
 from hairseg.environment import env
 from hairseg.errors import InputError, printable, quote
-from hairseg.page.registry import MAX_MEGABYTES, ModelRegistry, ServedModel, find_models
+from hairseg.page.registry import MAX_MEGABYTES, ModelRegistry, ServedModel, Speed, find_models
 from hairseg.page.store import PhotoStore, temporary_folder
 from hairseg.paper import VARIANTS
 
@@ -40,6 +41,7 @@ def launch(
     credentials: str | None = None,
     mcp: bool = False,
     device: str = "auto",
+    engine: str = "auto",
     max_megabytes: float = MAX_MEGABYTES,
 ) -> None:
     """Serve the page until Ctrl-C or SIGTERM, then end the process.
@@ -54,6 +56,7 @@ def launch(
         credentials: "USER:PASSWORD" that visitors must enter; None admits everybody.
         mcp: Whether to offer both endpoints as MCP tools.
         device: "auto", "cpu", "cuda" or "mps".
+        engine: "auto", "pytorch" or "openvino"; see `HairPredictor`.
         max_megabytes: Maximum size of the weights in memory.
 
     Raises:
@@ -69,7 +72,7 @@ def launch(
     found, notices = find_models(repos)
     for notice in notices:
         print(f"note: {printable(notice)}", file=sys.stderr)
-    models = ModelRegistry(found, lambda model: load(model, device, models.milliseconds_per_photo), max_megabytes)
+    models = ModelRegistry(found, lambda model: load(model, device, engine, models.measured), max_megabytes)
     photos = PhotoStore(models)
     remove_variables_that_stop_gradio()
     with temporary_folder(photos.evict_older_than):
@@ -81,13 +84,37 @@ def launch(
         login = Login(credentials) if credentials else None
         page = build_page(photos, notices)
         start(page, host, port, root_path=root_path, share=share, auth=login.check if login else None, mcp_server=mcp)
-        with suppress(KeyboardInterrupt):  # while the networks are loaded
+        from gradio.tunneling import CURRENT_TUNNELS
+
+        def load_first() -> None:
             REGULAR.start()
             models.predictor()
-            page.block_thread()
+
+        load_and_wait_for_signal(load_first)
+        for tunnel in CURRENT_TUNNELS:
+            tunnel.kill()
     with suppress(OSError):  # a closed pipe
         sys.stdout.flush()
     os._exit(0)  # threads that still work would write photos into a folder that nobody removes
+
+
+def load_and_wait_for_signal(load: Callable[[], object]) -> None:
+    """Call a function in a thread, and return when Ctrl-C or SIGTERM arrives.
+
+    The handlers raise no KeyboardInterrupt, which Python ignores in callbacks of weak references. These are frequent
+    while modules are imported.
+
+    Raises:
+        Exception: `load` raised it.
+    """
+    received: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: received.append(number))
+    loading = ThreadPoolExecutor(1, "load").submit(load)
+    while not received:
+        if loading.done():
+            loading.result()
+        time.sleep(0.1)
 
 
 def start(page: "gr.Blocks", host: str, port: int, **options: Any) -> None:
@@ -160,7 +187,7 @@ def remove_variables_that_stop_gradio() -> None:
             del os.environ[name]
 
 
-def load(model: ServedModel, device: str, milliseconds_per_photo: dict[str, float]) -> "HairPredictor":
+def load(model: ServedModel, device: str, engine: str, measured: dict[str, Speed]) -> "HairPredictor":
     """Load both networks, warm them up, and store the time that they take for a photo."""
     import cv2
 
@@ -175,12 +202,12 @@ def load(model: ServedModel, device: str, milliseconds_per_photo: dict[str, floa
 
         predictor = ZeroGpuPredictor(model.repository.folder)
     else:
-        predictor = HairPredictor(model.repository.folder, VARIANTS, select_device(device))
+        predictor = HairPredictor(model.repository.folder, VARIANTS, select_device(device), engine)
     photo = load_photo(WARM_UP_PHOTO)
     predictor.alphas(photo)
     began = time.perf_counter()
     predictor.alphas(photo)
-    milliseconds_per_photo[model.name] = 1000 * (time.perf_counter() - began)
+    measured[model.name] = Speed(predictor.engine, 1000 * (time.perf_counter() - began))
     trim_memory()  # loading takes twice the size of the weights
     return predictor
 

@@ -17,8 +17,8 @@ UNKNOWN = "-"
 LEGEND = (
     "**Backbone**: the classifier that the network is built on. **Recipe**: the training settings: `paper` as "
     "published, `modern` with stronger augmentation, `finetune` for a trained model and more types of photos. "
-    "**Weights**: the size of both networks. **Time**: of both networks for a small photo, measured on this server "
-    "when the model was loaded.\n\n"
+    "**Weights**: the size of both networks. **Engine**: what runs them. **Time**: of both networks for a "
+    "small photo, measured on this server when the model was loaded.\n\n"
     "F1 and AUROC are from the models' own files, on photos that the networks were not trained on. "
     "Models are comparable only if their test photos are the same; ★ marks the best of comparable models."
 )
@@ -52,7 +52,7 @@ def render_models(models: ModelRegistry, chosen: str | None) -> list[str]:
     rows = [read_row(model.repository, model.name, _commit(model)) for model in models]
     columns = [_column(row, group, models) for group in comparison_groups(rows) for row in group.rows]
     facts = ["model", "backbone", "recipe", "training photos"]
-    titles = [*facts, *_score_titles(), "weights (MB)", "time per photo (ms)", "test photos"]
+    titles = [*facts, *_score_titles(), "weights (MB)", "engine", "time per photo (ms)", "test photos"]
     head, *lines = [[title, *(column[index] for column in columns)] for index, title in enumerate(titles)]
     model = models.find(chosen)
     return [f"{markdown_table(head, lines)}\n\n{LEGEND}", f"In use: {model}\n\n{_files(model)}"]
@@ -64,6 +64,7 @@ def _score_titles() -> list[str]:
 
 def _column(row: "Row", group: "ComparisonGroup", models: ModelRegistry) -> list[str]:
     """Return the cells of one model. Markup in them is escaped."""
+    from hairseg.inference.engines import ENGINE_TITLES
     from hairseg.repository.records import sanitise
 
     revision = f" ({row.revision})" if row.revision else ""
@@ -71,9 +72,9 @@ def _column(row: "Row", group: "ComparisonGroup", models: ModelRegistry) -> list
     trained_on = [f"{variant.trained_on:,}" if variant.trained_on else None for variant in variants]
     scores = [_score(row, group, variant, score) for variant in VARIANTS for score in ("f1", "auroc")]
     facts = [f"{row.name}{revision}", row.backbone, _join([variant.recipe for variant in variants])]
-    milliseconds = models.milliseconds_per_photo.get(row.name)
-    speed = UNKNOWN if milliseconds is None else f"{milliseconds:,.0f}"
-    cells = [*facts, _join(trained_on), *scores, f"{row.megabytes:.1f}", speed, _describe(row.photos)]
+    measured = models.measured.get(row.name)
+    speed = [ENGINE_TITLES[measured.engine], f"{measured.milliseconds:,.0f}"] if measured else [UNKNOWN, UNKNOWN]
+    cells = [*facts, _join(trained_on), *scores, f"{row.megabytes:.1f}", *speed, _describe(row.photos)]
     return [sanitise(cell) for cell in cells]
 
 

@@ -89,7 +89,7 @@ def with_preview(page: bytes, address: str) -> bytes:
 
 
 def page_address(scope: Scope) -> str:
-    """Return the page's address as its visitor knows it, also behind a proxy that sets the usual headers."""
+    """Return the page's public address, also behind a proxy that sets the usual headers."""
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     scheme = headers.get("x-forwarded-proto", scope.get("scheme", "http")).split(",")[0]
     host = headers.get("x-forwarded-host", headers.get("host", "127.0.0.1")).split(",")[0]

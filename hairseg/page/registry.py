@@ -24,6 +24,14 @@ BUNDLED_NAME = "bundled"
 
 
 @dataclass(frozen=True)
+class Speed:
+    """Time of both networks for a small photo."""
+
+    engine: str
+    milliseconds: float
+
+
+@dataclass(frozen=True)
 class ServedModel:
     """A model repository that visitors can choose.
 
@@ -85,7 +93,7 @@ class ModelRegistry:
         max_megabytes: float = MAX_MEGABYTES,
     ):
         self._models = {model.name: model for model in models}
-        self.milliseconds_per_photo: dict[str, float] = {}  # by name, measured by `load`
+        self.measured: dict[str, Speed] = {}  # by name, when they were loaded
         self._states: dict[str, Literal["ready", "failed"]] = {}
         self._load = load
         self._loaded = Cache(max_megabytes * 1e6, lambda name: self._models[name].weight_bytes)

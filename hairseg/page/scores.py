@@ -12,7 +12,6 @@ from hairseg.images import encode_jpeg
 from hairseg.page.decoder import REGULAR
 from hairseg.page.pictures import save_file
 from hairseg.paper import PAPER_AUROC, VARIANTS
-from hairseg.repository.photo_types import AGREEMENT_NOTE, WHOLE_PERSONS
 
 if TYPE_CHECKING:
     from hairseg.repository import ModelRepository
@@ -109,6 +108,8 @@ def render_figure(repository: "ModelRepository", name: str) -> str:
 
 def f1_on_whole_persons(metrics: "Metrics") -> dict[str, float] | None:
     """Return the F1 of both variants on photos of whole persons; None if not measured."""
+    from hairseg.repository.photo_types import WHOLE_PERSONS  # imports PyTorch, and the page starts without it
+
     for photos in metrics.by_photo_type():
         if photos.name == WHOLE_PERSONS and not photos.is_labelled_by_agreement:
             f1 = {variant: score for variant in VARIANTS if (score := photos.scores(variant).f1) is not None}
@@ -217,6 +218,8 @@ def render_test_scores(metrics: "Metrics") -> str:
 
 def render_groups(metrics: "Metrics") -> str:
     """Return the scores by type of photo in Markdown, the hardest first, photos without hair last."""
+    from hairseg.repository.photo_types import AGREEMENT_NOTE
+
     photo_types = metrics.by_photo_type()
     if not photo_types:
         return "This model has no scores by type of photo: `hairseg evaluate` writes them."

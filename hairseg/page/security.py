@@ -30,13 +30,6 @@ ALLOWED_PATHS = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
-NO_ROOT_PATH = (
-    "note: Requests come through a proxy below %s, but GRADIO_ROOT_PATH is not set. If visitors reach the page there, "
-    "start it with GRADIO_ROOT_PATH=%s."
-)
-
-MAX_PREFIX_SEGMENTS = 8
-
 MAX_URL_BYTES = 2000  # with the query, parts of which Gradio keeps in memory
 
 BYTE_RANGE = re.compile(rb"bytes=(\d{1,18}-\d{0,18}|-\d{1,18})")  # Starlette fails on anything else
@@ -101,16 +94,12 @@ class PathAllowlist:
 
     def __init__(self, app: ASGIApp):
         self.app = app
-        self._has_hinted = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         scope, headers = with_root_path(scope), Headers(scope=scope)
         path = local_path(scope)
-        if not self._has_hinted and (prefix := forwarded_prefix(scope)):
-            self._has_hinted = True
-            print(NO_ROOT_PATH % (prefix, prefix), file=sys.stderr, flush=True)
         is_upload = headers.get("content-type", "").lower().startswith("multipart/") and "component_server" in path
         is_long = len(scope.get("raw_path") or path) + len(scope["query_string"]) > MAX_URL_BYTES
         # browsers send this over https only; Gradio's cookies are not SameSite and it allows any origin
@@ -251,18 +240,6 @@ def with_root_path(scope: Scope) -> Scope:
     if path == f"{root_path}/" or not ALLOWED_PATHS.fullmatch(path):
         path = local_path({"path": path, "root_path": root_path})
     return {**scope, "path": root_path + path, "root_path": root_path}
-
-
-def forwarded_prefix(scope: Scope) -> str | None:
-    """Return the path below which a proxy serves a page without a root path, or None if nothing suggests one."""
-    if scope["root_path"]:
-        return None
-    path = scope["path"]
-    prefix = Headers(scope=scope).get("x-forwarded-prefix", "").rstrip("/")
-    if not prefix and len(path) <= MAX_URL_BYTES and not ALLOWED_PATHS.fullmatch(path):
-        starts = [slash.start() for slash in re.finditer("/(?=.)", path)][:MAX_PREFIX_SEGMENTS]
-        prefix = next((path[:start] for start in starts[1:] if ALLOWED_PATHS.fullmatch(path[start:])), "")
-    return prefix if re.fullmatch(r"(/[\w.~-]{1,50}){1,8}", prefix, re.ASCII) else None
 
 
 def describe_exception(error: Exception) -> str:

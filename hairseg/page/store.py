@@ -341,19 +341,10 @@ class PhotoStore:
             cache.evict_older_than(seconds)
 
 
+@lru_cache(maxsize=1000)
 def is_huge(path: str) -> bool:
     """Return whether a photo has to be processed alone. False if its header cannot be read."""
-    try:
-        return _count_pixels(path) >= HUGE_PIXELS
-    except LookupError:
-        return False
-
-
-@lru_cache(maxsize=1000)
-def _count_pixels(path: str) -> int:
-    if pixels := REGULAR.count_pixels(path):
-        return pixels
-    raise LookupError(path)  # not cached by `lru_cache`: the file may still be written
+    return REGULAR.count_pixels(path) >= HUGE_PIXELS
 
 
 def decoder_for(path: str) -> Decoder:

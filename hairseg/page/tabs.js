@@ -1,34 +1,33 @@
 /** The address names the open tab, and the browser's Back button goes through the tabs. */
 
-/** @returns {HTMLElement[]} */
-const tabs = () => [...document.querySelectorAll("#tabs [role=tab]")].map(tab => /** @type {HTMLElement} */ (tab));
+const FIRST = "try";
 
-/** @param {HTMLElement} tab */
-const nameOf = tab => (tab.textContent ?? "").trim().toLowerCase().replaceAll(" ", "-").replace("?", "");
+const wanted = () => new URLSearchParams(location.search).get("tab") ?? FIRST;
 
-const wanted = () => new URLSearchParams(location.search).get("tab");
+/** @returns {HTMLElement | null} */
+const wantedTab = () => document.querySelector(`#tabs [role=tab][data-tab-id="${CSS.escape(wanted())}"]`);
 
 const show = () => {
-    const name = wanted(),
-        tab = tabs().find((each, index) => (name ? nameOf(each) === name : index === 0));
-    if (tab && tab.getAttribute("aria-selected") !== "true") tab.click();
+    const tab = wantedTab();
+    if (tab?.getAttribute("aria-selected") === "false") tab.click();
     tab?.scrollIntoView({block: "nearest", inline: "nearest"});
 };
 
 document.addEventListener("click", event => {
-    const tab = /** @type {HTMLElement} */ (event.target).closest("#tabs [role=tab]");
-    if (!tab) return;
-    const address = new URL(location.href),
-        name = nameOf(/** @type {HTMLElement} */ (tab));
-    if (name === (wanted() ?? (tabs()[0] && nameOf(tabs()[0])))) return;
-    if (tabs()[0] && name === nameOf(tabs()[0])) address.searchParams.delete("tab");
+    const tab = /** @type {HTMLElement | null} */ (
+        /** @type {HTMLElement} */ (event.target).closest("#tabs [role=tab]")
+    );
+    const name = tab?.dataset.tabId;
+    if (!name || name === wanted()) return;
+    const address = new URL(location.href);
+    if (name === FIRST) address.searchParams.delete("tab");
     else address.searchParams.set("tab", name);
     history.pushState({}, "", address);
 });
 window.addEventListener("popstate", show);
 
 const observer = new MutationObserver(() => {
-    if (!tabs().length) return;
+    if (!document.querySelector("#tabs [role=tab]")) return;
     observer.disconnect();
     show();
 });

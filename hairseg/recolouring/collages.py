@@ -66,7 +66,8 @@ def contact_sheet(photo: np.ndarray, alpha: np.ndarray, settings: RecolourSettin
     """
     photo = as_photo(photo)
     alpha = as_alpha(alpha, photo.shape[:2])
-    recolourer = HairRecolourer(*(scale_down(picture, CONTACT_SHEET_TILE_SIDE) for picture in (photo, alpha)))
+    photo, alpha = (scale_down(picture, CONTACT_SHEET_TILE_SIDE) for picture in (photo, alpha))
+    recolourer = HairRecolourer(photo, alpha)
     pictures = {name: recolourer.recolour(name, settings) for name in PRESETS}
     return tile({"original": recolourer.photo, **pictures}, columns=5)
 

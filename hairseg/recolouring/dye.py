@@ -32,11 +32,18 @@ TYPICAL_LIGHTNESS = np.array(
 
 CONTRAST_POWER = 0.6  # exponent of the ratio of the hair's contrast to a typical one; 0 makes all contrast typical
 
+MAX_COVER = 0.2  # by which bright strands approach the median, as a fraction
+FULL_COVER = 30.0  # L* by which hair is darkened
+
 MAX_SLOPE = 7.0  # of the tone curve; steeper curves make noise in brightened black hair visible
 MAX_GRAIN_GAIN = 2.5  # bounds the gain of noise, which is a part of the grain
 
+FULLY_LIT = 0.1  # luminance from which colours take the full tint of the light; black would turn olive in warm light
+
 BLACK_POINT = 0.35  # maximum new lightness of L* 0, as a fraction of the target: unlit hair shows no strands
 LIT_LIGHTNESS = 7.5  # L* at which the maximum reaches the target
+
+NEUTRAL_LIGHT = np.ones(3)
 
 LINEAR_BLACK, LINEAR_WHITE = 0.002, 0.9712  # linear light; prevents clipping of dyed channels at 0 and 255
 
@@ -63,6 +70,9 @@ def tone_curve(percentiles: np.ndarray, target: float) -> tuple[np.ndarray, np.n
     contrast = np.clip((percentiles - median + 1e-3) / (typical[:5] - median + 1e-3), 0.4, 1.8) ** CONTRAST_POWER
     x = np.concatenate([[0], percentiles + 0.01 * np.arange(1, 6), [106]])
     y = np.concatenate([[0], target + (typical_target[:5] - target) * contrast, [typical_target[5] + 1]])
+    # Dark dye covers light strands, of which only the sheen remains.
+    cover = np.clip((median - target) / FULL_COVER, 0, 1)
+    y[4:] -= MAX_COVER * cover * (y[4:] - target)
     y = np.minimum(y, target * (BLACK_POINT + (1 - BLACK_POINT) * x / LIT_LIGHTNESS))
     # Bound the slope, from the median, which is unchanged, outwards.
     max_rise = MAX_SLOPE * np.diff(x)
@@ -77,7 +87,9 @@ def tone_curve(percentiles: np.ndarray, target: float) -> tuple[np.ndarray, np.n
     return curve.astype(np.float32), gain.astype(np.float32)
 
 
-def pigment_ramp(rgb: tuple[int, int, int], vividness: float) -> tuple[np.ndarray, float]:
+def pigment_ramp(
+    rgb: tuple[int, int, int], vividness: float, light: np.ndarray = NEUTRAL_LIGHT
+) -> tuple[np.ndarray, float]:
     """Compute the colours of one pigment from its deepest shade to its sheen.
 
     Pigment absorbs light exponentially with its thickness (Beer-Lambert law), so that powers of the linear colour are
@@ -87,6 +99,7 @@ def pigment_ramp(rgb: tuple[int, int, int], vividness: float) -> tuple[np.ndarra
     Args:
         rgb: colour of the mid-tones, 0 to 255.
         vividness: -1 to 1; scales the difference to grey by 0.6 to 1.4.
+        light: colour of the light, factors of linear red, green and blue (3,).
 
     Returns:
         (ramp, lightness). The ramp is float32 (3, LEVELS): a*, b*, and the headroom in [0, 1], the fraction of a hue
@@ -94,11 +107,13 @@ def pigment_ramp(rgb: tuple[int, int, int], vividness: float) -> tuple[np.ndarra
     """
     pigment = srgb_to_linear(np.array(rgb) / 255)
     grey = pigment @ LUMINANCE_WEIGHTS
+    light = light ** min(1, grey / FULLY_LIT)
     pigment = np.clip(grey + (1 + 0.4 * vividness) * (pigment - grey), 0.006, 0.97)
     stops = np.linspace(9, 0, 300)[:, None]
     shade = pigment ** (1 + 0.2 * stops) * 2.0**-stops
-    light = pigment ** np.linspace(1, 0, 300)[1:, None]
-    linear = LINEAR_BLACK + (LINEAR_WHITE - LINEAR_BLACK) * np.concatenate([shade, light])
+    sheen = pigment ** np.linspace(1, 0, 300)[1:, None]
+    linear = np.minimum(light * np.concatenate([shade, sheen]), 1)
+    linear = LINEAR_BLACK + (LINEAR_WHITE - LINEAR_BLACK) * linear
     lab = cv2.cvtColor(linear.astype(np.float32)[None], cv2.COLOR_LRGB2Lab)[0]
     encoded = linear ** (1 / 2.4)
     headroom = np.clip((np.minimum(encoded, 1 - encoded).min(axis=1) - 0.12) / 0.25, 0, 1)

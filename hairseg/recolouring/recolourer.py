@@ -16,6 +16,7 @@ from hairseg.errors import InputError
 from hairseg.images import alpha_to_grey, as_alpha, as_photo
 from hairseg.recolouring.dye import LEVELS, PERCENTILES, lightness_index, pigment_ramp, tone_curve
 from hairseg.recolouring.foreground import estimate_foreground, repeat_channel
+from hairseg.recolouring.illuminant import estimate_light
 from hairseg.recolouring.light import rgb_to_lightness
 from hairseg.recolouring.matting import matte_edges, smoothstep
 from hairseg.recolouring.palette import parse_colour
@@ -24,6 +25,7 @@ from hairseg.recolouring.strands import (
     clamp_edge_lightness,
     hue_variation,
     lab_on_grid,
+    local_mean,
     root_to_tip,
     smooth_lightness,
     strand_rank,
@@ -31,10 +33,22 @@ from hairseg.recolouring.strands import (
 
 HAZE = 0.03  # networks seldom reach alpha 0 or 1; values this close are rounded
 
-LIGHTNESS_SHIFT = 0.9  # fraction of the difference to the colour's lightness; below 1 to keep some of the exposure
+# Fraction of the difference to a lighter colour's lightness, by the hair's median L*. It is below 1 to keep some of the
+# exposure, and lower for unlit hair, which would look flat.
+UNLIT, LIT = 1.0, 5.0
+UNLIT_LIFT, LIFT = 0.83, 0.9
 LIGHTNESS_STEP = 18.0  # L* added at `lightness` 1
 
+# Light hair scatters light into its shadows, so that lightened curls have less contrast. Curls are recognised by the
+# standard deviation of L* in a neighbourhood, relative to that of all hair.
+MAX_RELIEF = 20.0  # L*
+CURLY = (0.55, 0.75)
+MIN_CURLINESS = 0.4  # in [0, 1]; below it, the limit would not be visible
+
 HUE_VARIATION_KEPT = 0.2  # fraction of the hair's hue variation that is visible through the dye
+
+NEWEST_WEIGHT = 0.1  # of a frame in the moving average of a video's scene
+CUT = 15.0  # L*; a larger change of the median is a cut
 
 CHUNK_SIZE = 1 << 15  # pixels dyed at once, so that temporary arrays fit into the CPU's cache
 
@@ -95,9 +109,9 @@ class _HairPixels:
     alpha: np.ndarray
     foreground: np.ndarray  # colour without the background, uint8 RGB
     level: np.ndarray  # smoothed lightness, as an index into the tables of dye.py
+    mean_level: np.ndarray  # local mean of the lightness, as an index, too
     grain: np.ndarray  # lightness minus smoothed lightness, L*
     hue: np.ndarray  # a* and b* of the hue variation that is kept, (2, pixels)
-    percentiles: np.ndarray  # L* of all pixels, at PERCENTILES
 
 
 class _Dye(NamedTuple):
@@ -108,6 +122,14 @@ class _Dye(NamedTuple):
     a: np.ndarray
     b: np.ndarray
     hue_headroom: np.ndarray
+    max_relief: float | None  # limit of the difference to the mean L* of the neighbourhood
+
+
+class _Scene(NamedTuple):
+    """Properties that are smoothed over the frames of a video."""
+
+    light: np.ndarray  # colour of the light, factors of linear RGB
+    median: np.ndarray  # L* of the hair, ()
 
 
 class HairRecolourer:
@@ -116,6 +138,7 @@ class HairRecolourer:
     Args:
         photo: uint8 RGB, (height, width, 3).
         alpha: float32 in [0, 1], (height, width), the fraction of each pixel that is hair.
+        previous: the last frame of a video, so that noise does not change the dye from frame to frame.
 
     Raises:
         InputError: an array is unsuitable, or photo and alpha differ in size.
@@ -126,7 +149,9 @@ class HairRecolourer:
         [(8, 8, 3), (8, 8, 3)]
     """
 
-    def __init__(self, photo: np.ndarray, alpha: np.ndarray) -> None:
+    def __init__(self, photo: np.ndarray, alpha: np.ndarray, previous: "HairRecolourer | None" = None) -> None:
+        # Only the scene is kept, so that the frames of a video can be freed.
+        self._previous = previous._scene if previous is not None and previous._hair.size else None
         self.photo = as_photo(photo)
         self.alpha = as_alpha(alpha, self.photo.shape[:2])
         left, top, width, height = cv2.boundingRect((self.alpha > HAZE).astype(np.uint8))
@@ -174,6 +199,20 @@ class HairRecolourer:
         return estimate_foreground(self.photo[self._box], self._alpha)
 
     @cached_property
+    def _percentiles(self) -> np.ndarray:
+        """L* of the hair at PERCENTILES. Not smoothed over a video, so they cancel changes of exposure."""
+        sample = self._lightness[self._core]
+        return np.percentile(sample[:: len(sample) // 20_000 + 1], PERCENTILES)
+
+    @cached_property
+    def _scene(self) -> _Scene:
+        scene = _Scene(estimate_light(self.photo, self.alpha), self._percentiles[2])
+        if self._previous is None or abs(scene.median - self._previous.median) > CUT:
+            return scene
+        pairs = zip(self._previous, scene, strict=True)
+        return _Scene(*(before + NEWEST_WEIGHT * (now - before) for before, now in pairs))
+
+    @cached_property
     def _core(self) -> np.ndarray:
         """Pixels that are certainly hair, bool (height, width) of the box."""
         return self._alpha >= 0.9 * min(1, self._alpha.max())
@@ -187,16 +226,15 @@ class HairRecolourer:
     def _pixels(self) -> _HairPixels:
         lightness = self._lightness
         smooth = smooth_lightness(lightness, self._core)
-        sample = lightness[self._core]
         hue = hue_variation(lab_on_grid(self._foreground), self._alpha)
         return _HairPixels(
             colour=self._gather(self.photo[self._box]),
             alpha=self._gather(self._alpha),
             foreground=self._gather(self._foreground),
             level=lightness_index(self._gather(smooth)),
+            mean_level=lightness_index(self._gather(local_mean(smooth, self._alpha))),
             grain=self._gather(lightness - smooth),
             hue=HUE_VARIATION_KEPT * self._gather(hue).T.copy(),
-            percentiles=np.percentile(sample[:: len(sample) // 20_000 + 1], PERCENTILES),
         )
 
     @cached_property
@@ -210,7 +248,7 @@ class HairRecolourer:
     @cached_property
     def _lightness_rank(self) -> np.ndarray:
         """Percentile of each pixel's smoothed lightness among all hair, minus 0.5: about -0.5 to 0.5."""
-        table = np.interp(np.linspace(0, 100, LEVELS), self._pixels.percentiles, PERCENTILES / 100 - 0.5)
+        table = np.interp(np.linspace(0, 100, LEVELS), self._percentiles, PERCENTILES / 100 - 0.5)
         return table.astype(np.float32)[self._pixels.level]
 
     def _gather(self, picture: np.ndarray) -> np.ndarray:
@@ -218,10 +256,18 @@ class HairRecolourer:
         return np.take(picture.reshape(-1, *picture.shape[2:]), self._hair, axis=0)
 
     def _create_dye(self, rgb: tuple[int, int, int], settings: RecolourSettings) -> _Dye:
-        ramp, lightness = pigment_ramp(rgb, settings.vividness)
-        median = self._pixels.percentiles[2]
-        target = median + LIGHTNESS_SHIFT * (lightness - median) + LIGHTNESS_STEP * settings.lightness
-        return _Dye(*tone_curve(self._pixels.percentiles, np.clip(target, 3, 92)), *ramp)
+        (a, b, headroom), lightness = pigment_ramp(rgb, settings.vividness, self._scene.light)
+        median = float(self._percentiles[2])
+        lift = float(np.interp(self._scene.median, (UNLIT, LIT), (UNLIT_LIFT, LIFT)))
+        target = min(lightness, median + lift * (lightness - median)) + LIGHTNESS_STEP * settings.lightness
+        curve, grain_gain = tone_curve(self._percentiles, float(np.clip(target, 3, 92)))
+        max_relief = None
+        if target > median:
+            sample = slice(None, None, len(self._hair) // 5_000 + 1)
+            dyed, mean = curve[self._pixels.level[sample]], curve[self._pixels.mean_level[sample]]
+            curliness = float(np.interp(np.std(dyed - mean) / (np.std(dyed) + 1e-3), CURLY, (0, 1)))
+            max_relief = MAX_RELIEF / curliness if curliness > MIN_CURLINESS else None
+        return _Dye(curve, grain_gain, a, b, headroom, max_relief)
 
     def _dye_chunk(self, chunk: slice, dyes: list[_Dye], settings: RecolourSettings) -> np.ndarray:
         """Dye some pixels of hair and composite them onto the photo: RGB, float32 but integral, (pixels, 3)."""
@@ -251,10 +297,21 @@ class HairRecolourer:
 
     def _apply(self, dye: _Dye, chunk: slice) -> np.ndarray:
         """Look up the dyed CIELAB of some pixels of hair, float32 (pixels, 3)."""
-        level = self._pixels.level[chunk]
-        lightness = np.take(dye.curve, level) + np.take(dye.grain_gain, level) * self._pixels.grain[chunk]
-        lightness = np.clip(lightness, 1.8, 99)
+        level = self._pixels.level[chunk]  # always in range; mode="wrap" is the fastest
+        lightness = np.take(dye.curve, level, mode="wrap")
+        if dye.max_relief is not None:
+            mean = np.take(dye.curve, self._pixels.mean_level[chunk], mode="wrap")
+            lightness -= mean
+            # relief / (1 + (relief / max_relief) ** 4) ** 0.25; powers would take ten times as long.
+            divisor = lightness * lightness
+            divisor *= 1 / dye.max_relief**2
+            divisor *= divisor
+            divisor += 1
+            lightness /= np.sqrt(np.sqrt(divisor, out=divisor), out=divisor)
+            lightness += mean
+        lightness += np.take(dye.grain_gain, level, mode="wrap") * self._pixels.grain[chunk]
+        np.clip(lightness, 1.8, 99, out=lightness)
         level = lightness_index(lightness)
-        hue = np.take(dye.hue_headroom, level) * self._pixels.hue[:, chunk]
-        channels = [lightness, hue[0] + np.take(dye.a, level), hue[1] + np.take(dye.b, level)]
+        hue = np.take(dye.hue_headroom, level, mode="wrap") * self._pixels.hue[:, chunk]
+        channels = [lightness, hue[0] + np.take(dye.a, level, mode="wrap"), hue[1] + np.take(dye.b, level, mode="wrap")]
         return cv2.merge(channels).reshape(-1, 3)

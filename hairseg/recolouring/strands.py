@@ -14,6 +14,8 @@ GRID_SIDE = 128  # pixels, longer side
 # Limits of lightness near edges, below and above the local mean: standard deviations, plus L*.
 EDGE_RANGE = ((2.5, 4.0), (1.2, 2.0))
 
+CURL_SIZE = 2.0  # standard deviation of a neighbourhood, cells of the grid
+
 STREAK_GRID_SIDE = 320  # pixels, longer side
 STREAK_STEPS = 16  # of the line integral convolution, in each direction
 STREAK_STEP_LENGTH = 2.5  # pixels
@@ -69,6 +71,22 @@ def smooth_lightness(lightness: np.ndarray, core: np.ndarray) -> np.ndarray:
     slope = variance / (variance + 4 * np.float32(noise))
     smooth = cv2.blur(slope, window) * lightness + cv2.blur((1 - slope) * mean, window)
     return cv2.GaussianBlur(smooth, (3, 3), 0)
+
+
+def local_mean(lightness: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Compute the local mean lightness of hair, over neighbourhoods of the size of a curl.
+
+    Args:
+        lightness: CIE L*.
+        alpha: float32 in [0, 1], (height, width).
+
+    Returns:
+        CIE L*, float32 (height, width).
+    """
+    weight = _to_grid(alpha) + 1e-3
+    total = cv2.GaussianBlur(weight * _to_grid(lightness), (0, 0), CURL_SIZE)
+    mean = cv2.divide(total, cv2.GaussianBlur(weight, (0, 0), CURL_SIZE))
+    return cv2.resize(mean, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def hue_variation(lab: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Visitors of the benchmark of two replicas, without the page."""
+"""Retries in the benchmark of two replicas, without the page."""
 
 import importlib
 
@@ -17,7 +17,7 @@ def replicas(monkeypatch):
     return module
 
 
-def test_a_visitor_tries_again_until_served(replicas, monkeypatch):
+def test_a_failed_visit_is_retried(replicas, monkeypatch):
     answers = iter([httpx.ConnectError("refused"), InputError("/segment failed."), None])
 
     def visit(*_: object) -> None:
@@ -34,5 +34,5 @@ def test_a_visitor_who_is_never_served_is_an_error(replicas, monkeypatch):
         raise httpx.ConnectError("refused")
 
     monkeypatch.setattr(replicas, "visit", visit)
-    with pytest.raises(InputError, match=r"1\.jpg was refused 40 times"):
+    with pytest.raises(InputError, match=r"1\.jpg failed 40 times"):
         replicas.visit_until_served("http://127.0.0.1:1", "1.jpg", b"")

@@ -1,4 +1,4 @@
-"""axe-core on every tab, in light and in dark, empty and with a photo; and the keyboard alone."""
+"""axe-core on every tab, in light, dark and forced colours; and the keyboard alone."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -18,17 +18,21 @@ def findings(page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("screen", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_nothing_critical_or_serious_is_found(page, scheme, screen):
+@pytest.mark.parametrize(
+    "media, screen",
+    [({"color_scheme": "light"}, WIDE), ({"color_scheme": "dark"}, NARROW), ({"forced_colors": "active"}, WIDE)],
+    ids=["light", "dark, narrow", "forced colours"],
+)
+def test_nothing_critical_or_serious_is_found(page, media, screen):
     page.set_viewport_size(screen)
-    page.emulate_media(color_scheme=scheme)
+    page.emulate_media(**media)
     page.reload()
     done(page)
     found = findings(page)
     upload(page, PORTRAIT)
     done(page)
     page.get_by_role("button", name="Finer settings").click()
+    page.get_by_role("radio", name="Ombré").check()
     page.get_by_text("Difference", exact=True).click()
     found += findings(page)
     page.get_by_text("Wipe", exact=True).click()

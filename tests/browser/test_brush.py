@@ -5,7 +5,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from browser.conftest import NARROW, PORTRAIT, TIMEOUT, WIDE, done, picture, source, upload
-from PIL import Image
 from playwright.sync_api import expect
 
 MOUTH = [
@@ -148,26 +147,6 @@ def test_colour_variant_and_view_keep_the_touch_up_and_the_networks_masks_stay(p
     assert strokes(page) == 1
 
 
-def test_another_photo_or_none_takes_the_touch_up_away(page):
-    opened(page)
-    plain = source(page, "recoloured")
-    draw(page, MOUTH)
-    page.keyboard.press("Escape")
-    expect(page.locator("[data-do=brush]")).to_have_text("Touch up · 1")
-    for take_away in ("[data-do=clear]", None):
-        if take_away:
-            page.click(take_away)
-        upload(page, PORTRAIT)
-        done(page)
-        expect(page.locator("#recoloured img")).to_have_attribute("src", plain, timeout=TIMEOUT)
-        expect(page.locator("[data-do=brush]")).to_have_text("Touch up")
-        page.click("[data-do=brush]")
-        draw(page, MOUTH)
-    page.click("[data-do=clear]")
-    for gone in (".brush-tools", "#compare canvas"):
-        expect(page.locator(gone)).to_be_hidden()
-
-
 @pytest.mark.parametrize("delay", [0, 0.2])
 def test_a_new_photo_right_after_a_stroke_shows_none_of_it(page, delay):
     opened(page)
@@ -216,18 +195,6 @@ def test_strokes_follow_the_zoom(page):
     assert changed(page, first)[row - 2 : row + 2, column - 2 : column + 2].mean() > 15
 
 
-def test_downloads_are_touched_up(page):
-    opened(page)
-    draw(page, MOUTH)
-    page.get_by_role("button", name="Done").click()
-    with page.expect_download() as download:
-        page.click("#alpha-button")
-    assert download.value.suggested_filename == "astronaut-pretrained-mask-edited.png"
-    alpha = np.asarray(Image.open(download.value.path()))
-    assert alpha[near(MOUTH, 0.015)].min() == 255
-    assert picture(page, "pretrained-mask")[near(MOUTH, 0.015)].max() < 60
-
-
 def test_the_keyboard_alone_paints(page):
     opened(page)
     before, first = source(page, "recoloured"), picture(page, "recoloured").astype(int)
@@ -242,36 +209,3 @@ def test_the_keyboard_alone_paints(page):
     )  # five halves of the brush, a tenth of the picture, left of its middle
     page.keyboard.press("Control+z")
     expect(page.locator("#recoloured img")).to_have_attribute("src", before, timeout=TIMEOUT)
-
-
-def swipe(page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """With one finger."""
-    cdp = page.context.new_cdp_session(page)
-    for step in range(11):
-        x, y = (a + (b - a) * step / 10 for a, b in zip(start, end, strict=True))
-        kind = "touchStart" if step == 0 else "touchMove"
-        cdp.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
-        page.wait_for_timeout(20)
-    cdp.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    page.wait_for_timeout(400)
-
-
-def test_a_finger_scrolls_the_page_while_the_brush_is_off_and_draws_while_it_is_on(browser, address):
-    page = browser.new_page(viewport=NARROW, has_touch=True, is_mobile=True)
-    page.set_default_timeout(TIMEOUT)
-    page.goto(address)
-    done(page)
-    upload(page, PORTRAIT)
-    done(page)
-    page.evaluate("scrollTo(0, 0)")
-    box = page.locator("#random-mask .frame").bounding_box()
-    middle = box["x"] + box["width"] / 2
-    swipe(page, (middle, box["y"] + box["height"]), (middle, box["y"] - 150))
-    assert page.evaluate("scrollY") > 50
-    page.locator("[data-do=brush]").tap()
-    before, at, (start, *_, end) = source(page, "recoloured"), page.evaluate("scrollY"), places(page, MOUTH)
-    swipe(page, start, end)
-    expect(page.locator("#recoloured img")).not_to_have_attribute("src", before)
-    swipe(page, *places(page, [(0.5, 0.8), (0.5, 0.2)]))
-    assert strokes(page) == 2 and page.evaluate("scrollY") == at
-    page.close()

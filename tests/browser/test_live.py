@@ -13,7 +13,6 @@ from gradio.utils import get_upload_folder
 from playwright.sync_api import expect
 
 from hairseg.images import load_photo
-from hairseg.page.live.live import MAX_IDLE_SECONDS
 
 WATCH_CAMERAS = """() => {
     window.cameras = [];
@@ -144,6 +143,9 @@ def test_a_stream_of_whose_end_the_server_has_not_heard_holds_no_place(tab):
         tab.context.set_offline(True)
         expect(tab.locator("#live .said")).to_contain_text("does not answer", timeout=TIMEOUT)
         tab.context.set_offline(False)
+    start(tab)  # the server ends the previous stream, too
+    tab.locator("#live .switch").click()
+    expect_stopped(tab, "")
 
 
 def test_the_colour_of_the_first_tab_is_taken_along(page):
@@ -154,7 +156,6 @@ def test_the_colour_of_the_first_tab_is_taken_along(page):
 
 
 def test_a_picture_is_frozen_compared_and_taken_to_the_first_tab(tab):
-    tab.wait_for_timeout(1000 * MAX_IDLE_SECONDS + 1000)  # for the streams of the tests before, which ended offline
     start(tab)
     tab.get_by_role("button", name="Freeze").click()
     tab.wait_for_timeout(1000)

@@ -145,24 +145,3 @@ def test_a_page_with_one_model_offers_no_choice(page):
     expect(chosen(page)).to_be_hidden()
     page.get_by_role("tab", name="Use it elsewhere").click()
     expect(page.locator("#from-python")).not_to_contain_text("model=")
-
-
-def test_brush_strokes_apply_to_another_model_too(visit, greys):
-    page = visit()
-    page.click("#swatch-ocean-blue")
-    upload(page, PORTRAIT)
-    done(page)
-    page.click("[data-do=brush]")
-    page.locator("#compare canvas").click()  # a dab in the middle of the picture
-    page.get_by_role("button", name="Done").click()
-    done(page)
-    before = source(page, "pretrained-mask")
-    choose(page, TAG)
-    shows(page, greys[TAG], before)
-    expect(page.locator("[data-do=brush]")).to_have_text("Touch up · 1")
-    edited, after = source(page, "recoloured"), picture(page, "recoloured").astype(int)
-    page.click("[data-do=brush]")
-    page.get_by_role("button", name="Clear").click()
-    expect(page.locator("#recoloured img")).not_to_have_attribute("src", edited, timeout=TIMEOUT)
-    difference = np.abs(after - picture(page, "recoloured")).mean(axis=2)
-    assert difference[135:145, 135:145].mean() > 5 * difference[:40, :40].mean()

@@ -64,16 +64,20 @@ def test_every_preset_is_shown_on_the_visitors_head(page):
 
 def test_settings_and_colour_of_a_link_are_opened_and_reset(page, address):
     page.goto(
-        f"{address}?colour=8e24aa&variant=random&strength=0.5&lightness=-0.4&second_mode=ombre&second_colour=violet"
+        f"{address}?colour=8e24aa&variant=random&strength=0.5&natural_roots=0.2&second_mode=ombre&second_colour=violet"
     )
     done(page)
     assert source(page, "recoloured").endswith("8e24aa.jpg")
     expect(page.get_by_role("radio", name="From scratch")).to_be_checked()
     expect(page.locator("#strength input[type=number]")).to_have_value("0.5")
     assert page.locator("#studio [data-changed]").get_attribute("data-changed") == "2"
-    page.get_by_role("button", name=re.compile("Finer settings")).click()
+    expect(page.get_by_role("radio", name="Ombré")).to_be_visible()
     expect(page.get_by_role("radio", name="Ombré")).to_be_checked()
-    expect(page.locator("#lightness input[type=number]")).to_have_value("-0.4")
+    expect(page.locator("#natural_roots input[type=number]")).to_have_value("20")
+    page.get_by_text("Second colour", exact=True).first.click()
+    expect(page.locator("#swatch-violet")).to_have_attribute("aria-pressed", "true")
+    page.click("#swatch-emerald")
+    page.wait_for_url(re.compile("colour=8e24aa.*natural_roots=0.2.*second_colour=emerald"))
     page.click("#reset")
     done(page)
     assert source(page, "recoloured").endswith("copper.jpg") and page.url.endswith("?colour=copper&variant=pretrained")
@@ -134,14 +138,6 @@ def test_a_file_that_is_too_large_is_not_sent(page, tmp_path):
     page.locator("#photo input[type=file]").set_input_files(tmp_path / "huge.jpg")
     expect(notice(page)).to_contain_text("huge.jpg is too large", timeout=TIMEOUT)
     assert requests == []
-
-
-def test_a_photo_without_hair_is_called_that(page, tmp_path):
-    Image.fromarray(np.full((200, 300, 3), 180, np.uint8)).save(tmp_path / "wall.png")
-    upload(page, tmp_path / "wall.png")
-    done(page)
-    expect(page.locator(".verdict")).to_have_text("Neither network finds hair here.")
-    expect(page.locator(".said")).to_contain_text("finds no hair here")
 
 
 def test_both_masks_lie_over_the_photo_in_one_picture(page):
@@ -360,7 +356,7 @@ def test_the_address_names_the_tab_and_back_goes_through_tabs(page, address):
     expect(page.get_by_role("tab", name="Models")).to_have_attribute("aria-selected", "true")
     page.go_back()
     expect(page.get_by_role("tab", name="Try it")).to_have_attribute("aria-selected", "true")
-    page.goto(f"{address}?tab=what-pretraining-is-worth")
+    page.goto(f"{address}?tab=scores")
     expect(page.get_by_role("tab", name="What pretraining is worth")).to_have_attribute("aria-selected", "true")
 
 

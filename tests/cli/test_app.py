@@ -200,10 +200,11 @@ def test_shell_completes_verbs_options_and_backbones():
     assert "efficientnet_lite0" in complete("hairseg train --backbone eff")
 
 
-def test_defaults_of_serve(serve_options):
+def test_defaults_of_serve(serve_options, monkeypatch):
+    monkeypatch.delenv("HAIRSEG_ENGINE")
     assert serve_options() == {
         "repos": None, "host": "127.0.0.1", "port": 7860, "share": False, "credentials": None, "mcp": False,
-        "device": "auto", "max_megabytes": 1000,
+        "device": "auto", "engine": "auto", "max_megabytes": 1000,
     }  # fmt: skip
 
 

@@ -137,13 +137,13 @@ def test_without_a_writable_home_the_cache_is_temporary(portraits, monkeypatch, 
     else:  # a user without an entry in the list of users
         monkeypatch.delenv("HOME")
         monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
-    decoded._temporary_cache.cache_clear()
+    decoded._create_temporary_cache.cache_clear()
     dataset, pairs = find_pairs(portraits)
     assert len(load_arrays({dataset: pairs}, Preprocessing(32), workers=1)) == len(pairs)
     (record,) = caplog.records
     assert "until this process ends. HAIRSEG_CACHE names another folder." in record.getMessage()
-    folder = Path(decoded._temporary_cache().name)
+    folder = Path(decoded._create_temporary_cache().name)
     assert len(list(folder.iterdir())) == 1
-    decoded._temporary_cache.cache_clear()
+    decoded._create_temporary_cache.cache_clear()
     gc.collect()
     assert not folder.exists()

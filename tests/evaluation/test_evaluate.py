@@ -9,7 +9,7 @@ from sklearn.metrics import f1_score, jaccard_score, mean_squared_error, roc_auc
 
 from hairseg.data.datasets import find_pairs, find_scenes, load_pair, load_scenes
 from hairseg.data.decoded import load_arrays
-from hairseg.evaluation.evaluate import evaluate
+from hairseg.evaluation.evaluate import _draw_photos, evaluate
 from hairseg.evaluation.framing import paste_into_scene, score_hairless
 from hairseg.evaluation.full_resolution import score_full_resolution
 from hairseg.evaluation.metrics import boundary_iou
@@ -45,7 +45,7 @@ def test_scores_match_scikit_learn(small_repository, portraits, accept_all_compo
     assert metrics.images == len(pairs) and metrics.image_size == 64
 
 
-def test_full_resolution_scores_match_the_predicted_alphas(small_repository, portraits):
+def test_full_resolution_scores_match_the_predicted_alphas(small_repository, portraits, tmp_path, monkeypatch):
     predictor = HairPredictor(small_repository)
     dataset, pairs = find_pairs(portraits)
     full_resolution = score_full_resolution(predictor, dataset, pairs)
@@ -70,16 +70,18 @@ def test_full_resolution_scores_match_the_predicted_alphas(small_repository, por
     of_first = [predictor.alphas(photo)["pretrained"] >= 0.5 for photo, _ in loaded]
     f1 = [f1_score(mask.ravel(), found.ravel()) for found, (_, mask) in zip(of_first, loaded, strict=True)]
     by_f1 = sorted(range(len(pairs)), key=lambda index: f1[index])
-    titles = [title for title, *_ in full_resolution.gallery.worst_first()]
-    assert titles == [f"{pairs[index].id}, F1 {f1[index]:.2f}" for index in by_f1[:12]]
-    assert (
-        np.array_equal(full_resolution.gallery.comparisons[1][1], loaded[3][0])
-        and len(full_resolution.gallery.comparisons) == 4
-    )
+    assert full_resolution.f1_per_photo == pytest.approx(f1)
+    drawn = {}
+    monkeypatch.setattr(f"{evaluate.__module__}.draw_worst", lambda _, rows: drawn.update(worst=rows))
+    monkeypatch.setattr(f"{evaluate.__module__}.draw_comparison", lambda _, rows: drawn.update(comparisons=rows))
+    _draw_photos(predictor, dataset, pairs, full_resolution.f1_per_photo, ModelRepository(tmp_path))
+    assert [row[0] for row in drawn["worst"]] == [f"{pairs[index].id}, F1 {f1[index]:.2f}" for index in by_f1[:12]]
+    assert np.array_equal(drawn["worst"][0][3], of_first[by_f1[0]])
+    assert len(drawn["comparisons"]) == 4 and np.array_equal(drawn["comparisons"][1][1], loaded[3][0])
 
 
 def test_every_network_runs_once_per_photo(small_repository, portraits):
-    """Refinement and figures reuse the same forward pass."""
+    """Refinement reuses the same forward pass."""
     predictor = HairPredictor(small_repository)
     dataset, pairs = find_pairs(portraits)
     preprocessing, seen = predictor.config.preprocessing, []

@@ -1,12 +1,15 @@
 """A fake Hub and a cache for each test."""
 
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 from hub.fake_hub import FakeHub
-from hub.helpers import SHORT_TIMEOUT_S, configure_client, write_pushable
+from hub.helpers import MAX_SECONDS, SHORT_TIMEOUT_S, configure_client, write_pushable
 from huggingface_hub import constants
+
+from hairseg.hub.errors import THREAD_NAME
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +28,10 @@ def server(tmp_path, monkeypatch):
     with FakeHub(tmp_path / "hub") as hub:
         configure_client(hub.url, tmp_path, monkeypatch)
         yield hub
+    for thread in threading.enumerate():  # an abandoned call closes the session that the next test shares
+        if thread.name == THREAD_NAME:
+            thread.join(MAX_SECONDS)
+            assert not thread.is_alive()
     for folder in ("hub", "cache"):  # pytest would keep some 50 MB per test
         shutil.rmtree(tmp_path / folder, ignore_errors=True)
 

@@ -420,3 +420,30 @@ def test_results_are_recognised_by_name_and_encoding(tmp_path):
     (tmp_path / "c.alpha.png").write_bytes((tmp_path / "b.cutout.png").read_bytes()[:41] + b"not compressed")
     assert {path.name for path in tmp_path.iterdir() if is_result(path)} == {"a.cutout.png", "b.cutout.png"}
     assert not is_result(tmp_path / "missing.alpha.png")
+
+
+def test_rows_of_parquet_hold_what_the_png_files_hold(hairseg, tmp_path):
+    """Guards against rows swapped between photos, and rows lost or doubled by an interruption."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    folder = draw(tmp_path / "photos", "a/x.png", "a/x.jpg", "b/x.png")
+    (folder / "b" / "broken.png").write_bytes(b"\x89PNG")
+    hairseg(folder, "--output", tmp_path / "png", rc=1)
+    hairseg(folder / "a", "--output", tmp_path / "rows/a", "--format", "parquet")
+    stderr = hairseg(folder, "--output", tmp_path / "rows", "--format", "parquet", rc=1)
+    assert stderr.splitlines()[-1] == "3 photos done, 0 skipped, 1 unreadable"
+    rows = {row["id"]: row for row in parquet.read_table(tmp_path / "rows" / "part-00000.parquet").to_pylist()}
+    assert list(rows) == ["a/x.jpg", "a/x.png", "b/broken.png", "b/x.png"]
+    broken = rows.pop("b/broken.png")
+    assert broken["error"].startswith(f"{folder / 'b' / 'broken.png'} is ") and broken["alpha"] is None
+    png = files(tmp_path / "png")
+    for name, target in (("a/x.jpg", "a/x.jpg"), ("a/x.png", "a/x.png"), ("b/x.png", "b/x")):
+        row = rows[name]
+        assert row["alpha"] == png[f"{target}.alpha.png"] and row["cutout"] == png[f"{target}.cutout.png"]
+        alpha = np.asarray(Image.open(tmp_path / "png" / f"{target}.alpha.png"))
+        assert row["error"] is None and abs(row["hair"] - (alpha > 127).mean()) < 0.01
+        assert all(left + width <= 96 and top + height <= 96 for left, top, width, height in row["heads"])
+    draw(folder, "c.png")
+    assert "already contains" in hairseg(folder, "--output", tmp_path / "rows", "--format", "parquet", rc=2)
+    stderr = hairseg(folder, "--output", tmp_path / "rows", "--format", "parquet", "--skip-existing")
+    assert stderr.splitlines()[-1] == "1 photos done, 4 skipped, 0 unreadable"
+    assert parquet.read_table(tmp_path / "rows" / "part-00001.parquet")["id"].to_pylist() == ["c.png"]

@@ -82,3 +82,11 @@ def test_normalised_padding_is_zero_within_rounding():
 def test_unsupported_image_sizes_are_refused(size):
     with pytest.raises(InputError, match=rf"image size {size} is not supported\. Choose a multiple of 32"):
         Preprocessing(size)
+
+
+def test_table_gives_the_bits_of_the_formula():
+    preprocessing = Preprocessing(64)
+    squares = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8))
+    expected = (squares - 255 * torch.tensor(preprocessing.mean)) / (255 * torch.tensor(preprocessing.std))
+    found = preprocessing.normalise(squares)
+    assert torch.equal(found, expected.permute(0, 3, 1, 2)) and found.stride() == expected.permute(0, 3, 1, 2).stride()

@@ -13,7 +13,7 @@ const constants = {
         natural_roots: [0, 1, 0],
     },
     modes: ["none", "ombre", "streaks"],
-    brush: {strokes: 2, points: 10, strokePoints: 4},
+    strokePoints: 400,
     largestMegabytes: 200,
     firstExample: "beanie",
 };

@@ -14,7 +14,6 @@ from conftest import PROJECT, draw_portrait, run_apart, served
 from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
-from gradio_client.exceptions import AppError
 from PIL import Image
 
 from hairseg.hub.resolve import ResolvedRepo
@@ -24,7 +23,7 @@ from hairseg.page.api import Endpoints
 from hairseg.page.app import build_page
 from hairseg.page.registry import ModelRegistry, ServedModel
 from hairseg.page.security import MALFORMED, NOT_UPLOADED
-from hairseg.page.store import HairRequest, PhotoStore
+from hairseg.page.store import PhotoStore
 from hairseg.page.studio.studio import PHOTO_GONE, StudioService
 from hairseg.page.workers import Workers
 from hairseg.recolouring.recolourer import HairRecolourer
@@ -170,28 +169,6 @@ def test_a_plain_call_may_omit_the_model(client, sideways):
         event = json.loads(joined.read())["event_id"]
     with urllib.request.urlopen(f"{endpoint}/{event}", timeout=60) as said:
         assert b"event: complete" in said.read()
-
-
-WRONG = [None, "x", [], {}, True, "9" * 400, "rgba(1.2.3, 4, 5)", "\0"]
-
-
-@pytest.mark.parametrize("place", range(8))
-def test_every_wrong_value_is_answered_with_one_sentence(client, sideways, place):
-    """Colour, strength, variant, vividness, lightness, roots, mode and second colour."""
-    right = ["copper", 1, "pretrained", 0, 0, 0, "ombre", "violet"]
-    for value in WRONG:
-        settings = [value if index == place else other for index, other in enumerate(right)]
-        with pytest.raises(AppError) as caught:
-            client.predict(handle_file(sideways), *settings, api_name="/recolour")
-        said = str(caught.value)
-        assert said.endswith(".") and "\n" not in said and len(said) < 400 and "Something went wrong" not in said
-
-
-def test_page_and_endpoint_recolour_from_the_same_alpha(predictor, sideways):
-    store, request = store_of(predictor), HairRequest(str(sideways), "random")
-    assert store.full_size(request) is store.photo(str(sideways)).recolourer(request)
-    alpha = store.photo(str(sideways)).alpha("random")
-    np.testing.assert_allclose(alpha, predictor.alphas(load_photo(sideways))["random"], atol=1e-5)
 
 
 def answer(client, fn_index: int, data: list) -> dict:

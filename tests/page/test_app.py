@@ -10,18 +10,17 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import weakref
 from pathlib import Path
 
-import numpy as np
 import pytest
 from conftest import draw_portrait, run_here, run_python
 from gradio_client import Client, handle_file
 from PIL import Image
 
+from hairseg.errors import InputError
 from hairseg.hub.space import space_files
-from hairseg.images import alpha_to_grey, load_photo
-from hairseg.inference.predictor import HairPredictor
-from hairseg.repository import BUNDLED
+from hairseg.page.launch import load_and_wait_for_signal
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +73,36 @@ def ended_by(ending: signal.Signals, process: subprocess.Popen, tmp_path: Path) 
     assert pages(tmp_path) == [] and "Traceback" not in output
 
 
+@pytest.fixture
+def handlers():
+    """Restores the handlers of signals."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_a_callback_of_a_weak_reference_ends_the_page(handlers, number):
+    """Python ignores a KeyboardInterrupt there."""
+
+    class Referent: ...
+
+    def load() -> None:
+        referent = Referent()
+        weakref.finalize(referent, signal.raise_signal, number)
+
+    load_and_wait_for_signal(load)
+
+
+def test_an_error_of_loading_ends_the_page(handlers):
+    def load() -> None:
+        raise InputError("The model is broken.")
+
+    with pytest.raises(InputError, match="broken"):
+        load_and_wait_for_signal(load)
+
+
 def test_photos_are_removed_with_the_page_or_by_the_next_one_after_a_kill(deployed, tmp_path):
     Image.fromarray(draw_portrait(1)[0]).save(tmp_path / "selfie.png")
     process, address = start(deployed, tmp_path)
@@ -108,21 +137,9 @@ def test_a_password_may_come_from_the_environment(deployed, tmp_path):
         process.communicate()
 
 
-def test_several_models_are_served_and_a_missing_one_does_not_stop_them(deployed, tmp_path, small_repository):
-    Image.fromarray(draw_portrait(1)[0]).save(tmp_path / "selfie.png")
-    repos = f"'{BUNDLED}' {small_repository} {tmp_path}/missing"
-    process, address = start(deployed, tmp_path, "--memory", "1", HAIRSEG_REPO=repos)  # one at a time
-    try:
-        client = client_of(address, download_files=str(tmp_path / "downloads"))
-        for folder in (small_repository, BUNDLED, small_repository):
-            random, _ = client.predict(handle_file(tmp_path / "selfie.png"), folder.name, api_name="/segment")
-            expected = alpha_to_grey(HairPredictor(folder).alphas(load_photo(tmp_path / "selfie.png"))["random"])
-            with Image.open(random) as mask:
-                np.testing.assert_array_equal(np.asarray(mask), expected)
-    finally:
-        process.kill()
-        output, _ = process.communicate()
-    assert "note: The model missing is not served: 'missing' is neither a folder nor a Hub id" in output
+def test_the_page_is_built_before_pytorch_is_imported():
+    """PyTorch takes longer to import than everything else, and the first visitor waits for the page's HTML."""
+    run_python("-c", "import hairseg.page.launch, hairseg.page.app, sys; sys.exit('torch' in sys.modules)")
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_the_middle_halves_the_hair():
     [box(140, 160, 20, 40), box(0, 15, 0, 15), box(280, 300, 180, 200), box(100, 120, 20, 40) + box(150, 160, 30, 40)],
 )
 def test_a_small_head_is_in_focus_with_some_of_its_surroundings(hair):
-    left, top, right, bottom = find_focus(hair > 0)
+    left, top, right, bottom = find_focus(find_heads(hair > 0))
     rows, columns = np.nonzero(hair)
     assert 0 <= left <= columns.min() / 300 and columns.max() / 300 <= right <= 1
     assert 0 <= top <= rows.min() / 200 and rows.max() / 200 <= bottom <= 1
@@ -59,10 +59,10 @@ def test_a_small_head_is_in_focus_with_some_of_its_surroundings(hair):
 
 
 def test_large_heads_and_photos_without_hair_are_shown_completely():
-    assert find_focus(box(50, 250) > 0) is None and find_focus(np.zeros((20, 30), bool)) is None
+    assert find_focus(find_heads(box(50, 250) > 0)) is None and find_focus([]) is None
     speck = np.zeros((1000, 1000), bool)
     speck[5:8, 5:8] = True
-    assert find_focus(speck) is None
+    assert find_focus(find_heads(speck)) is None
 
 
 def test_each_head_has_one_box_also_where_its_hair_is_in_pieces():
@@ -83,12 +83,24 @@ def test_one_head_keeps_its_alpha_and_the_others_lose_theirs():
 @pytest.mark.parametrize("value, said", [(0.05, "no hair found"), (0.3, "hardly any hair found")])
 def test_the_caption_is_not_no_hair_found_if_colour_is_visible(value, said):
     alpha = np.full((100, 100), value, np.float32)
-    assert caption(0, alpha) == said and caption(0.0001, alpha + 0.5) == "hardly any hair found"
+    photo = np.full((100, 100, 3), 90, np.uint8)
+    assert caption(0, alpha, photo) == said and caption(0.0001, alpha + 0.5, photo) == "hardly any hair found"
 
 
 def test_a_small_head_is_not_called_hardly_any_hair():
-    assert caption(0.002, ALPHAS["random"]) == "a small head: 0.2 % of the photo"
-    assert caption(0.12, ALPHAS["random"]) == "hair: 12 % of the photo"
+    alpha = ALPHAS["random"]
+    photo = np.full((*alpha.shape, 3), 90, np.uint8)
+    assert caption(0.002, alpha, photo) == "a small head: 0.2 % of the photo"
+    assert caption(0.12, alpha, photo) == "hair: 12 % of the photo"
+
+
+@pytest.mark.parametrize("value, is_dark", [(6, True), (40, False)])
+def test_the_caption_says_that_hair_is_too_dark_for_light_colours(value, is_dark):
+    photo, alpha = np.full((60, 60, 3), 200, np.uint8), np.zeros((60, 60), np.float32)
+    photo[:30], alpha[:30] = value, 1
+    said = caption(0.5, alpha, photo)
+    assert said.startswith("hair: 50 % of the photo")
+    assert said.endswith("too dark to look natural in light colours") == is_dark
 
 
 @pytest.mark.parametrize(

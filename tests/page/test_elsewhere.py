@@ -39,9 +39,8 @@ def run(words, folder) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", [None, "bundled"])
-def test_from_python(address, folder, name):
-    code = from_python(name)
+def test_from_python(address, folder):
+    code = from_python("bundled")
     out = run(
         [sys.executable, "-c", code.replace(PLACEHOLDER_ADDRESS, address) + "print(pretrained_alpha, recoloured)"],
         folder,
@@ -52,9 +51,8 @@ def test_from_python(address, folder, name):
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="no curl on this machine")
-@pytest.mark.parametrize("name", [None, "bundled"])
-def test_with_curl(address, folder, name):
-    out = run(["sh", "-c", from_shell(name).replace(PLACEHOLDER_ADDRESS, address)], folder)
+def test_with_curl(address, folder):
+    out = run(["sh", "-c", from_shell("bundled").replace(PLACEHOLDER_ADDRESS, address)], folder)
     assert "event: complete" in out and "selfie-recoloured.png" in out
 
 

@@ -2,12 +2,9 @@
 
 import json
 import shutil
-import threading
 import time
 import weakref
-from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 from conftest import draw_portrait, write_repository
 from PIL import Image
@@ -19,7 +16,7 @@ from hairseg.hub.resolve import ResolvedRepo, default_repos
 from hairseg.inference.predictor import HairPredictor
 from hairseg.page.app import build_page
 from hairseg.page.registry import ModelRegistry, ServedModel, find_models
-from hairseg.page.store import HairRequest, PhotoStore
+from hairseg.page.store import PhotoStore
 from hairseg.repository import BUNDLED
 
 NAMES = ("ada", "bob", "eve")
@@ -99,23 +96,6 @@ def test_a_model_larger_than_the_limit_is_kept_alone(listed):
     assert load.loads == [*NAMES, *NAMES]
 
 
-def test_concurrent_visitors_load_a_model_once(listed):
-    load, begun, ready = Loader(), threading.Event(), threading.Event()
-
-    def slowly(model):
-        begun.set()
-        assert ready.wait(10)
-        return load(model)
-
-    models = ModelRegistry(listed, slowly)
-    with ThreadPoolExecutor(8) as visitors:
-        waiting = [visitors.submit(models.predictor, "bob") for _ in range(8)]
-        assert begun.wait(10)
-        time.sleep(0.2)  # until the other visitors wait, too
-        ready.set()
-        assert len({id(each.result()) for each in waiting}) == 1 and load.loads == ["bob"]
-
-
 def test_a_failed_load_is_retried_and_affects_no_other_model(listed, capsys, tmp_path):
     folder = write_repository(tmp_path / "secret-place")
     weights = (folder / "random" / "model.safetensors").read_bytes()
@@ -131,41 +111,6 @@ def test_a_failed_load_is_retried_and_affects_no_other_model(listed, capsys, tmp
     (folder / "random" / "model.safetensors").write_bytes(weights)
     photo = str(tmp_path / "selfie.png")
     assert store.photo(photo, "cut").alpha("random").shape == store.photo(photo).alpha("random").shape
-
-
-def test_every_photo_is_segmented_by_the_chosen_model_while_models_are_unloaded(listed, tmp_path):
-    """Four visitors choose at random among three models, only one of which fits into memory."""
-    photos = []
-    for seed in range(2):
-        Image.fromarray(draw_portrait(seed)[0]).save(tmp_path / f"{seed}.png")
-        photos.append(str(tmp_path / f"{seed}.png"))
-    alphas = {
-        (model.name, seed): HairPredictor(model.repository.folder).alphas(draw_portrait(seed)[0])
-        for model in listed
-        for seed in range(2)
-    }
-    assert not np.array_equal(alphas["ada", 0]["random"], alphas["bob", 0]["random"])
-    load = Loader()
-
-    def load_and_record(model):
-        load(model)
-        return HairPredictor(model.repository.folder)
-
-    store = PhotoStore(ModelRegistry(listed, load_and_record, max_megabytes=1))
-
-    def visit(visitor: int) -> None:
-        rng = np.random.default_rng(visitor)
-        for _ in range(4):
-            seed, name = int(rng.integers(2)), str(rng.choice(NAMES))
-            for variant in ("random", "pretrained"):
-                expected = alphas[name, seed][variant]
-                np.testing.assert_array_equal(store.photo(photos[seed], name).alpha(variant), expected)
-                np.testing.assert_array_equal(store.full_size(HairRequest(photos[seed], variant, name)).alpha, expected)
-
-    with ThreadPoolExecutor(4) as visitors:
-        for visit_ in [visitors.submit(visit, visitor) for visitor in range(4)]:
-            visit_.result()
-    assert set(load.loads) == set(NAMES)
 
 
 def test_cached_photos_do_not_keep_networks_alive(listed, tmp_path):

@@ -204,6 +204,7 @@ def test_downloads_contain_the_strokes_at_full_resolution(studio, large):
     assert before.shape == after.shape == (1400, 1050)
     assert before[mouth].max() < 60 and after[700, 525] == 255 and after[mouth].mean() > 200
     assert before[crown].mean() > 200 and after[crown].max() == 0
+    assert made["alpha"][1].endswith("large-pretrained-mask-edited.png")
     rows, columns = np.indices(after.shape)
     away = np.minimum(*(np.hypot(rows - y, columns - 525) for y in (700, 210))) > 0.08 * 1400 + 3
     np.testing.assert_array_equal(after[away], before[away])

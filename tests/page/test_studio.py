@@ -160,6 +160,14 @@ def test_thumbnails_show_the_head_in_every_preset(studio, portrait):
     assert all(np.abs(one - other).mean() > 1 for one, other in pairwise(heads))
 
 
+def test_thumbnails_show_the_presets_as_second_colour(studio, portrait):
+    payload = {"photo": portrait, "colour": "copper", "target": "second_colour", "second_mode": "ombre"}
+    row = pixels(run_apart(studio.thumbnails(payload | {"second_colour": "violet"}))["src"]).astype(int)
+    copper, platinum, emerald = (np.split(row, len(PRESETS), axis=1)[index] for index in (3, 6, 13))
+    assert np.abs(platinum - emerald)[60:].mean() > 2 * np.abs(platinum - emerald)[:30].mean()  # the tips differ
+    assert np.abs(copper - emerald).mean() > 1
+
+
 def test_only_examples_can_be_requested_by_name(studio):
     for name in EXAMPLE_TITLES:
         path = Path(run_apart(studio.example(name))["photo"])

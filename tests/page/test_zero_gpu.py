@@ -66,7 +66,7 @@ def spaces(monkeypatch):
 def photos(spaces, small_repository, tmp_path):
     registry = ModelRegistry.from_predictor(HairPredictor(small_repository))
     (model,) = registry
-    predictor = load(model, "auto", {})
+    predictor = load(model, "auto", "auto", {})
     assert type(predictor).__name__ == "ZeroGpuPredictor"
     assert predictor.device.type == "cpu", "the page's own process must not use the GPU"
     assert spaces.calls == 0, "loading needs no GPU"

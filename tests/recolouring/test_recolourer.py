@@ -1,5 +1,6 @@
 """Recolouring judged by published colour formulas on drawn and photographed hair."""
 
+import cv2
 import numpy as np
 import pytest
 from conftest import DATA
@@ -309,3 +310,44 @@ def test_alpha_that_extends_onto_the_face_leaves_no_bright_rim():
     alpha[:184] = 1
     recoloured = lab(recolour(photo, alpha, "platinum"))[..., 0]
     assert recoloured[180:184].mean() < recoloured[120:160].mean() + 16
+
+
+def test_dark_dye_covers_white_strands():
+    """White strands, a tenth of grey hair, keep their sheen but not their lightness."""
+    photo = np.full((120, 120, 3), 130, np.uint8)
+    photo[:, ::10] = 230
+    dyed = lab(recolour(photo, np.ones((120, 120), np.float32), "black"))[..., 0]
+    assert np.median(dyed) < 14
+    assert dyed[:, ::10].mean() < 45
+
+
+def test_lightened_curls_have_less_contrast_than_a_sheen():
+    """The same lightnesses, in curls of 12 pixels and in one broad sheen."""
+    curls = np.tile(np.rint(4 + 90 * np.linspace(0, 1, 12) ** 3).astype(np.uint8), 20)
+    curls, sheen = (cv2.merge(3 * [np.tile(row, (240, 1))]) for row in (curls, np.sort(curls)))
+    alpha = np.ones((240, 240), np.float32)
+    spreads = [np.ptp(lab(recolour(photo, alpha, "platinum"))[60:180, 10:-10, 0]) for photo in (curls, sheen)]
+    assert spreads[0] < spreads[1] - 5
+
+
+def test_hair_without_light_is_lifted_less():
+    alpha = np.ones((60, 60), np.float32)
+    unlit, dark = (
+        lab(recolour(np.full((60, 60, 3), value, np.uint8), alpha, "platinum"))[..., 0].mean() for value in (6, 40)
+    )
+    assert 15 < unlit < dark - 30
+
+
+def test_noise_does_not_change_the_light_of_a_stream():
+    """The light turns warm: the dye follows over several frames, not at once."""
+    alpha = np.zeros((120, 90), np.float32)
+    alpha[:60] = 1
+    neutral, warm = np.full((120, 90, 3), (132, 120, 116), np.uint8), np.full((120, 90, 3), (190, 140, 80), np.uint8)
+    neutral[:60] = warm[:60] = (40, 34, 30)
+    recolourer, yellowness = HairRecolourer(neutral, alpha), []
+    for photo in [neutral] + 60 * [warm]:
+        recolourer = HairRecolourer(photo, alpha, recolourer)
+        yellowness.append(lab(recolourer.recolour("platinum"))[30, 45, 2])
+    alone = lab(recolour(warm, alpha, "platinum"))[30, 45, 2]
+    assert yellowness[1] - yellowness[0] < 0.2 * (alone - yellowness[0])
+    assert yellowness[-1] == pytest.approx(alone, abs=1)

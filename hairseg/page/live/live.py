@@ -32,7 +32,7 @@ from hairseg.page.workarounds import to_functions
 from hairseg.page.workers import lower_priority
 from hairseg.paper import VARIANTS
 from hairseg.recolouring.palette import PRESETS
-from hairseg.recolouring.recolourer import recolour
+from hairseg.recolouring.recolourer import HairRecolourer
 from hairseg.recolouring.settings import RecolourSettings
 
 MAX_FRAME_SIDE = 480  # pixels
@@ -65,6 +65,7 @@ class Stream:
         is_busy: Whether a frame is being processed.
         network: Model and variant of the last frame. Another network resets the smoother.
         smoother: Averages the alphas of successive frames.
+        recolourer: Recolourer of the last frame, the `previous` of the next one.
     """
 
     started: float
@@ -72,6 +73,7 @@ class Stream:
     is_busy: bool = False
     network: tuple[Any, ...] = ()
     smoother: AlphaSmoother = field(default_factory=AlphaSmoother)
+    recolourer: HairRecolourer | None = None
 
 
 class LiveStreams:
@@ -147,9 +149,10 @@ class LiveStreams:
         photo = read_frame(payload.get("frame"))
         predictor, network = self._photos.predictor(payload.get("model")), (payload.get("model"), variant)
         if network != stream.network:
-            stream.network, stream.smoother = network, AlphaSmoother()
+            stream.network, stream.smoother, stream.recolourer = network, AlphaSmoother(), None
         alpha = stream.smoother.smooth(photo, predictor.predict_single_pass(photo, variant))
-        picture = recolour(photo, alpha, payload.get("colour", ""), settings)
+        stream.recolourer = HairRecolourer(photo, alpha, stream.recolourer)
+        picture = stream.recolourer.recolour(payload.get("colour", ""), settings)
         is_empty = bool(np.mean(alpha >= predictor.config.threshold) < MIN_HAIR_FRACTION)
         return b64encode(encode_jpeg(picture, 88)).decode(), is_empty
 

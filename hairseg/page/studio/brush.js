@@ -12,20 +12,11 @@ import {clamp} from "./zoom.js";
 export const roundFraction = fraction => Math.round(1e4 * clamp(fraction, -0.25, 1.25)) / 1e4;
 
 /**
- * @param {Stroke[]} strokes
- * @param {{strokes: number, points: number, strokePoints: number}} limits
- */
-export function isFull(strokes, limits) {
-    const points = strokes.reduce((sum, {points}) => sum + points.length / 2, 0);
-    return strokes.length >= limits.strokes || points + limits.strokePoints > limits.points;
-}
-
-/**
  * @param {HTMLElement} element of the studio
- * @param {{limits: {strokes: number, points: number, strokePoints: number}, edits: () => Edits | null, colour: () => string,
- *   view: () => import("./zoom.js").View, onEdit: () => void, say: (text: string) => void}} studio
+ * @param {{strokePoints: number, edits: () => Edits | null, colour: () => string, view: () => import("./zoom.js").View,
+ *   onEdit: () => void}} studio strokePoints: maximum per stroke
  */
-export function createBrush(element, {limits, edits, colour, view, onEdit, say}) {
+export function createBrush(element, {strokePoints, edits, colour, view, onEdit}) {
     const frame = /** @type {HTMLElement} */ (element.querySelector("#compare"));
     const canvas = /** @type {HTMLCanvasElement} */ (frame.querySelector("canvas.brush"));
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
@@ -139,11 +130,7 @@ export function createBrush(element, {limits, edits, colour, view, onEdit, say})
     };
 
     const begin = () => {
-        const current = edits();
-        if (!brush || !current) return;
-        if (isFull(current.strokes, limits))
-            return say("There are as many brush strokes as possible. Undo or clear some first.");
-        say("");
+        if (!brush || !edits()) return;
         stroke = {adds, radius: radius(), points: brush.map(roundFraction)};
         redraw();
     };
@@ -166,7 +153,7 @@ export function createBrush(element, {limits, edits, colour, view, onEdit, say})
         ];
         if (Math.hypot(dx * at.width, dy * at.height) < (stroke.radius * at.longer) / 6) return;
         points.push(...brush.map(roundFraction));
-        if (points.length >= 2 * limits.strokePoints) {
+        if (points.length >= 2 * strokePoints) {
             finish();
             begin();
         }

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from hairseg.recolouring.light import rgb_to_lightness
+
 SMALL_HEAD_FRACTION = 0.03  # of the photo; less hair is called a small head
 
 MIN_FOCUS_FRACTION, MAX_FOCUS_FRACTION = 0.22, 0.55  # of the photo's width and height
@@ -19,6 +21,8 @@ NEGLIGIBLE_FRACTION = 0.03  # of the other network's hair
 HEAD_MARGIN = 0.25  # fraction of a head's size; nearer components belong to the head
 
 MAX_HEADS = 8
+
+UNLIT_LIGHTNESS = 3.0  # median L* of hair without visible strands
 
 VISIBLE_ALPHA = 0.1  # colour is visible from this alpha
 
@@ -53,12 +57,9 @@ def compare(alphas: Mapping[str, np.ndarray], threshold: float) -> Comparison:
     masks = {variant: alpha >= threshold for variant, alpha in alphas.items()}
     either = np.count_nonzero(masks["random"] | masks["pretrained"])
     both = np.count_nonzero(masks["random"] & masks["pretrained"])
-    return Comparison(
-        {variant: float(mask.mean()) for variant, mask in masks.items()},
-        both / either if either else 1.0,
-        find_focus(masks["pretrained"]),
-        find_heads(masks["pretrained"]),
-    )
+    fractions = {variant: float(mask.mean()) for variant, mask in masks.items()}
+    heads = find_heads(masks["pretrained"])
+    return Comparison(fractions, both / either if either else 1.0, find_focus(heads), heads)
 
 
 def find_heads(mask: np.ndarray) -> list[Box]:
@@ -78,6 +79,7 @@ def find_heads(mask: np.ndarray) -> list[Box]:
         >>> find_heads(mask)
         [(0.4, 0.1, 0.5, 0.2), (0.8, 0.1, 0.9, 0.2)]
     """
+    mask = mask[::2, ::2]  # accurate enough, in a third of the time
     height, width = mask.shape
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     heads: list[Box] = []
@@ -90,22 +92,13 @@ def find_heads(mask: np.ndarray) -> list[Box]:
     return sorted(heads[:MAX_HEADS])
 
 
-def find_focus(mask: np.ndarray) -> Box | None:
+def find_focus(heads: list[Box]) -> Box | None:
     """Return a box around all heads, with the photo's aspect ratio, unless it covers most of the photo.
 
-    Args:
-        mask: bool, (height, width).
-
-    Returns:
-        (left, top, right, bottom) as fractions of width and height, or None.
-
     Example:
-        >>> mask = np.zeros((100, 100), bool)
-        >>> mask[10:20, 40:50] = True
-        >>> find_focus(mask)
+        >>> find_focus([(0.4, 0.1, 0.5, 0.2)])
         (0.32, 0.035, 0.58, 0.295)
     """
-    heads = find_heads(mask)
     if not heads:
         return None
     left, top, right, bottom = _union(heads)
@@ -166,18 +159,26 @@ def format_percent(fraction: float) -> str:
     return f"{100 * fraction:.1f} %" if fraction < 0.0995 else f"{100 * fraction:.0f} %"
 
 
-def caption(fraction: float, alpha: np.ndarray) -> str:
+def caption(fraction: float, alpha: np.ndarray, photo: np.ndarray) -> str:
     """Describe one network's result, such as "hair: 12 % of the photo".
 
     Args:
         fraction: Fraction of the photo that is hair.
         alpha: float32 in [0, 1], (height, width).
+        photo: uint8 RGB, (height, width, 3).
     """
     if fraction < MIN_HAIR_FRACTION:
         return "no hair found" if alpha.max() <= VISIBLE_ALPHA else "hardly any hair found"
-    if fraction < SMALL_HEAD_FRACTION:
-        return f"a small head: {format_percent(fraction)} of the photo"
-    return f"hair: {format_percent(fraction)} of the photo"
+    subject = "a small head" if fraction < SMALL_HEAD_FRACTION else "hair"
+    darkness = ", too dark to look natural in light colours" if is_unlit(photo, alpha) else ""
+    return f"{subject}: {format_percent(fraction)} of the photo{darkness}"
+
+
+def is_unlit(photo: np.ndarray, alpha: np.ndarray) -> bool:
+    """Return whether most of the hair is black in the photo, without visible strands."""
+    step = max(1, max(alpha.shape) // 500)
+    lightness = rgb_to_lightness(np.ascontiguousarray(photo[::step, ::step]))[alpha[::step, ::step] > 0.9]
+    return bool(lightness.size and np.median(lightness) < UNLIT_LIGHTNESS)
 
 
 def verdict(comparison: Comparison, scores: Mapping[str, float] | None) -> str:

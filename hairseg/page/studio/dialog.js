@@ -1,4 +1,16 @@
-/** A modal dialog that the browser's Back button closes, too. */
+/** Buttons, and a modal dialog that the browser's Back button closes, too. */
+
+/**
+ * @param {string} text
+ * @param {() => void} onClick
+ * @param {Record<string, string>} [attributes]
+ */
+export function createButton(text, onClick, attributes = {}) {
+    const button = Object.assign(document.createElement("button"), {type: "button", textContent: text});
+    for (const [name, value] of Object.entries(attributes)) button.setAttribute(name, value);
+    button.addEventListener("click", onClick);
+    return button;
+}
 
 /**
  * @param {HTMLElement} parent
@@ -12,9 +24,7 @@ export function openDialog(parent, title, content, onClose = () => {}) {
     dialog.setAttribute("aria-label", title);
     const bar = document.createElement("div");
     bar.className = "bar";
-    const close = Object.assign(document.createElement("button"), {type: "button", textContent: "Close"});
-    close.addEventListener("click", () => dialog.close());
-    bar.append(close);
+    bar.append(createButton("Close", () => dialog.close()));
     dialog.append(...content, bar);
     dialog.addEventListener("click", event => event.target === dialog && dialog.close());
     const back = () => dialog.close();

@@ -4,7 +4,7 @@
  * @typedef {{colour: string, variant: string, strength: number, vividness: number, lightness: number, natural_roots: number,
  *   second_mode: string, second_colour: string, model: string | null}} Settings
  * @typedef {{presets: Record<string, string>, variants: string[], models: string[], numbers: Record<string, [number, number, number]>,
- *   modes: string[], brush: {strokes: number, points: number, strokePoints: number}, largestMegabytes: number, firstExample: string}} Constants
+ *   modes: string[], strokePoints: number, largestMegabytes: number, firstExample: string}} Constants
  */
 
 /**

@@ -15,7 +15,7 @@
  */
 import {createBrush} from "./brush.js";
 import {callUntilAnswered, LOGGED_OUT, LOST, latestOnly, pause, reasonOfLoss} from "./calls.js";
-import {openDialog} from "./dialog.js";
+import {createButton, openDialog} from "./dialog.js";
 import {listenForZoom, within} from "./gestures.js";
 import {drawOverlay} from "./overlay.js";
 import {countChanged, fromQuery, parseColour, presetOf, toQuery} from "./settings.js";
@@ -87,6 +87,16 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     // ---- pictures ----
 
     /**
+     * Resolve once an upload is loaded. `decode` would decode all of its pixels while the server needs the cores.
+     *
+     * @param {HTMLImageElement} image
+     */
+    const loaded = image =>
+        new Promise((resolve, reject) => {
+            image.onload = resolve;
+            image.onerror = reject;
+        });
+    /**
      * Show one picture, or none. Resolves to whether it is there and still wanted.
      *
      * @param {string} selector @param {string | null} src @param {string} alt
@@ -106,7 +116,8 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             if (attempt) await new Promise(resolve => setTimeout(resolve, 1000 * attempt));
             if (attempt || current.getAttribute("src") !== src) current.src = src;
             try {
-                await current.decode();
+                if (src.startsWith("blob:")) await loaded(current);
+                else await current.decode();
                 break;
             } catch {
                 if (src.startsWith("blob:") || current.naturalWidth) break; // a format that browsers cannot show, such as HEIC
@@ -132,7 +143,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
 
     // ---- one photo ----
 
-    /** @param {Partial<Settings>} [more] */
+    /** @param {Record<string, unknown>} [more] */
     const payload = more => ({
         photo: session?.photo.path,
         strokes: session?.photo.strokes,
@@ -269,7 +280,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             wanted = settings,
             strokes = own?.photo.strokes;
         if (!own?.result) return;
-        const answer = await server.thumbnails(payload()).catch(() => undefined);
+        const answer = await server.thumbnails(payload({target: target()})).catch(() => undefined);
         if (!answer?.src || own !== session || wanted.model !== settings.model || strokes !== own.photo.strokes) return;
         find(".palette").style.setProperty("--thumbnails", `url("${addressOf(answer.src)}")`);
         element.classList.add("has-thumbnails");
@@ -280,15 +291,11 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         const place = find(".heads"),
             heads = session?.result?.heads ?? [];
         place.hidden = heads.length < 2;
-        const buttons = [null, ...heads].map((head, index) => {
-            const button = Object.assign(document.createElement("button"), {
-                type: "button",
-                textContent: head ? `Person ${index}` : "Everyone",
-            });
-            button.setAttribute("aria-pressed", String(session?.head === head));
-            button.addEventListener("click", () => chooseHead(head));
-            return button;
-        });
+        const buttons = [null, ...heads].map((head, index) =>
+            createButton(head ? `Person ${index}` : "Everyone", () => chooseHead(head), {
+                "aria-pressed": String(session?.head === head),
+            }),
+        );
         place.replaceChildren(...(heads.length < 2 ? [] : buttons));
     };
     /** @param {number[] | null} head */
@@ -350,12 +357,10 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         place.hidden = strip.length < 2;
         place.replaceChildren(
             ...(strip.length < 2 ? [] : strip).map(file => {
-                const button = Object.assign(document.createElement("button"), {type: "button", title: file.name});
-                button.setAttribute("aria-label", file.name);
+                const button = createButton("", () => take([file]), {title: file.name, "aria-label": file.name});
                 const image = Object.assign(document.createElement("img"), {src: URL.createObjectURL(file), alt: ""});
                 image.addEventListener("error", () => button.replaceChildren(file.name));
                 button.append(image);
-                button.addEventListener("click", () => take([file]));
                 return button;
             }),
         );
@@ -425,17 +430,23 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             props.value = settings;
             trigger("push");
         }
-        const {colour: _, ...others} = settings,
-            {colour: __, ...othersBefore} = before;
-        if (JSON.stringify(others) !== JSON.stringify(othersBefore)) showThumbnails();
+        const others = {...settings, [target()]: before[target()]};
+        if (JSON.stringify(others) !== JSON.stringify(before)) showThumbnails();
     };
+    /** The setting that a swatch changes. @returns {"colour" | "second_colour"} */
+    const target = () =>
+        settings.second_mode !== constants.modes[0] &&
+        /** @type {HTMLInputElement} */ (find(".target :checked")).value === "second_colour"
+            ? "second_colour"
+            : "colour";
     const markSwatch = () => {
-        const preset = presetOf(settings.colour, constants.presets),
+        const preset = presetOf(settings[target()], constants.presets),
             count = countChanged(settings, defaults);
         for (const swatch of element.querySelectorAll(".swatch")) {
             swatch.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (swatch).dataset.preset === preset));
         }
         element.dataset.changed = count ? String(count) : "";
+        element.dataset.hasSecond = String(settings.second_mode !== constants.modes[0]);
         element.dataset.isDefault = String(
             JSON.stringify({...settings, model: null}) === JSON.stringify({...defaults, model: null}),
         );
@@ -466,11 +477,11 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             "Tried: ",
             ...tried.map(each => {
                 const name = presetOf(each, constants.presets) ?? each;
-                const button = Object.assign(document.createElement("button"), {type: "button", title: name});
-                button.style.setProperty("--swatch", each);
-                button.setAttribute("aria-label", `Back to ${name}`);
-                button.addEventListener("click", () => change({colour: each}));
-                return button;
+                return createButton("", () => change({colour: each}), {
+                    title: name,
+                    "aria-label": `Back to ${name}`,
+                    style: `--swatch: ${each}`,
+                });
             }),
         );
     };
@@ -654,8 +665,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         dialog.style.setProperty("--ratio", String(own?.ratio ?? 1));
         for (const colour of colours) {
             const name = presetOf(colour, constants.presets) ?? colour;
-            const button = Object.assign(document.createElement("button"), {type: "button", textContent: name});
-            button.addEventListener("click", () => {
+            const button = createButton(name, () => {
                 change({colour});
                 dialog.close();
             });
@@ -681,12 +691,12 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     // ---- controls ----
 
     const brush = createBrush(element, {
-        limits: constants.brush,
+        strokePoints: constants.strokePoints,
         edits: () => session?.photo ?? null,
         colour: () => settings.colour,
         view: () => view,
-        say: showNotice,
         onEdit: () => {
+            showNotice("");
             recolour();
             showThumbnails();
         },
@@ -715,7 +725,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         if (!button || !element.contains(button)) return;
         const {do: action, preset, example, download: kind, zoom} = button.dataset;
         if (action && actions[action]) actions[action]();
-        if (preset) change({colour: constants.presets[preset]});
+        if (preset) change({[target()]: constants.presets[preset]});
         if (example) {
             showExample(example);
             find(".bar").scrollIntoView({block: "nearest"});
@@ -726,6 +736,10 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         if (zoom === "whole") setView(WHOLE);
         if (zoom === "head") setView(viewOf(session?.result?.focus ?? null));
         if (button.id === "reset") change({...defaults, model: settings.model});
+    });
+    find(".target").addEventListener("change", () => {
+        markSwatch();
+        showThumbnails();
     });
     find("[data-do=share]").hidden = !navigator.share;
     find("[data-do=copy]").hidden = !("ClipboardItem" in window && navigator.clipboard);
@@ -751,6 +765,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     }
     markSwatch();
     const first = restore();
+    if (countChanged(linked, defaults)) first.then(() => find("#finer > button:not(.open)")?.click());
     if (unknown.length) {
         const named = new Intl.ListFormat("en").format(unknown);
         first.then(() => showNotice(`The link asks for ${named}, which this page does not offer.`));

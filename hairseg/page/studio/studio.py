@@ -7,7 +7,7 @@ studio.js discards a response if the photo or a setting has changed since the re
 import html
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
@@ -27,7 +27,7 @@ from hairseg.page.security import MAX_FILE_BYTES, resolve_upload, to_message
 from hairseg.page.store import HairRequest, PhotoStore
 from hairseg.page.studio.comparison import Box, caption, compare, find_focus, find_heads, find_middle, verdict
 from hairseg.page.studio.share_card import FORMATS, draw_share_card
-from hairseg.page.studio.strokes import MAX_POINTS, MAX_STROKES, POINTS_PER_STROKE, read_strokes
+from hairseg.page.studio.strokes import POINTS_PER_STROKE, read_strokes
 from hairseg.page.studio.swatches import render_swatches
 from hairseg.page.workarounds import to_functions
 from hairseg.page.workers import Pool, Workers
@@ -142,7 +142,8 @@ class StudioService:
                     for variant, alpha in alphas.items()
                 },
                 "captions": {
-                    variant: caption(comparison.fractions[variant], alpha) for variant, alpha in alphas.items()
+                    variant: caption(comparison.fractions[variant], alpha, photo.photo)
+                    for variant, alpha in alphas.items()
                 },
                 "scores": f1_captions(metrics),
                 "agreement": comparison.agreement,
@@ -181,14 +182,21 @@ class StudioService:
         return prepared if "error" in prepared else await self._answer("recolour", payload, recolour)
 
     async def thumbnails(self, payload: Any) -> dict[str, Any]:
-        """Return one JPEG with the head in every preset, side by side."""
+        """Return one JPEG with the head in every preset, side by side, as first or as second colour."""
+        is_second = isinstance(payload, dict) and payload.get("target") == "second_colour"
 
         def thumbnails(request: Request) -> dict[str, Any]:
             recolourer = self._photos.recolourer(request.hair)
             threshold = self._photos.photo(request.hair.path, request.hair.model).threshold
             photo, alpha = crop_to_head(recolourer.photo, recolourer.alpha, threshold)
             small = HairRecolourer(photo, alpha)
-            row = np.hstack([small.recolour(colour, request.settings) for colour in PRESETS])
+            dyes = [
+                (request.colour, replace(request.settings, second_colour=preset))
+                if is_second
+                else (preset, request.settings)
+                for preset in PRESETS
+            ]
+            row = np.hstack([small.recolour(colour, settings) for colour, settings in dyes])
             return {"src": save_file("thumbnails.jpg", encode_jpeg(row, 80))}
 
         return await self._answer("predict", payload, thumbnails)
@@ -250,7 +258,7 @@ class StudioService:
         photo = self._photos.photo(request.hair.path, request.hair.model)
         recolourer = self._photos.recolourer(request.hair)
         recoloured = recolourer.recolour(request.colour, request.settings)
-        focus = find_focus(recolourer.alpha >= photo.threshold) or (0, 0, 1, 1)
+        focus = find_focus(find_heads(recolourer.alpha >= photo.threshold)) or (0, 0, 1, 1)
         box = window_slices(focus, photo.photo.shape[:2])
         alphas = {variant: photo.alpha(variant)[box] for variant in VARIANTS}
         size = FORMATS[ratio or "4:5"]
@@ -346,7 +354,7 @@ def build_studio(service: StudioService, models: list[str], modules: str) -> gr.
             name: [describe(name)[key] for key in ("lowest", "highest", "default")] for name in NUMERIC_SETTINGS
         },
         "modes": [NO_SECOND_COLOUR, *describe("second_mode")["choices"]],
-        "brush": {"strokes": MAX_STROKES, "points": MAX_POINTS, "strokePoints": POINTS_PER_STROKE},
+        "strokePoints": POINTS_PER_STROKE,
         "largestMegabytes": MAX_FILE_BYTES // 2**20,
         "firstExample": next(iter(EXAMPLE_TITLES)),
     }

@@ -1,5 +1,5 @@
 /** Ways to take a photo: chosen, dropped, pasted, or from the camera. */
-import {openDialog} from "./dialog.js";
+import {createButton, openDialog} from "./dialog.js";
 
 /**
  * @param {HTMLElement} element of the studio
@@ -60,18 +60,7 @@ export function listenForPhotos(element, {take, say, wanted}) {
             muted: true,
             playsInline: true,
         });
-        const shutter = Object.assign(document.createElement("button"), {
-            type: "button",
-            textContent: "Take the photo",
-            className: "primary",
-            disabled: true,
-        });
-        const dialog = openDialog(element, "Camera", [video, shutter], stop);
-        video.addEventListener("loadeddata", () => {
-            shutter.disabled = false;
-            shutter.focus();
-        });
-        shutter.addEventListener("click", () => {
+        const takePhoto = () => {
             const canvas = Object.assign(document.createElement("canvas"), {
                 width: video.videoWidth,
                 height: video.videoHeight,
@@ -83,6 +72,18 @@ export function listenForPhotos(element, {take, say, wanted}) {
                 0.95,
             );
             dialog.close();
+        };
+        const shutter = createButton("Take the photo", takePhoto, {class: "primary", disabled: ""});
+        const viewfinder = Object.assign(document.createElement("div"), {className: "viewfinder"});
+        viewfinder.append(video);
+        const guide = Object.assign(document.createElement("p"), {
+            textContent: "Face the light, with all of your hair inside the oval.",
+        });
+        const dialog = openDialog(element, "Camera", [viewfinder, guide], stop);
+        dialog.querySelector(".bar")?.prepend(shutter);
+        video.addEventListener("loadeddata", () => {
+            shutter.disabled = false;
+            shutter.focus();
         });
     };
     return {choose: () => input.click(), openCamera};
