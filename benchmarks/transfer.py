@@ -6,17 +6,22 @@ The same command resumes an interrupted run. `--into FOLDER` also adds the curve
 repository.
 
 Both variants train on the same photos; each set contains the smaller ones of its seed. The recipe is `modern` without
-scenes, at one resolution and a constant learning rate, so that training can stop at any time; the moving average of the
-weights is scored. The epoch with the best validation F1 is scored on the test photos. The curve is plotted next to the
-JSON file.
+scenes, with the same resolution, learning rate and augmentation throughout, so that training can stop at any time; the
+moving average of the weights is scored. The F1 on test photos is that of the round with the best F1 on validation
+photos. The curve is plotted next to the JSON file. A folder next to it holds the result of each training.
 """
 
 import json
+import math
+import os
+import sys
+import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from statistics import mean
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -39,14 +44,14 @@ from hairseg.repository.metrics import EpochRecord, Transfer
 from hairseg.training.batches import epoch_loader, epoch_seed
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import score_held_out, train_epoch
-from hairseg.training.recipes import MODERN
+from hairseg.training.recipes import MODERN, Recipe
 from hairseg.training.state import TrainingState
 from hairseg.training.step import TrainingStep
 
 PHOTO_COUNTS = (50, 400)
 SEEDS = (0, 1, 2)
 ROUND_FRAMES = 1000  # photos between two scores, about
-PATIENCE_FRAMES = 8000  # training stops when F1 has not risen by MIN_GAIN for so long
+PATIENCE_FRAMES = 8000  # training stops when F1 has risen by less than MIN_GAIN for so long
 MIN_GAIN = 0.002
 
 Range = tuple[float, float]  # lowest and highest of all seeds
@@ -54,7 +59,14 @@ Range = tuple[float, float]  # lowest and highest of all seeds
 
 @dataclass(frozen=True)
 class Training:
-    """One training: what it trains on, and where it writes its result and its checkpoint."""
+    """One training.
+
+    Attributes:
+        settings: variant, backbone, initial weights, recipe and seed.
+        photos: training photos, each with the name of its data set.
+        max_frames: photos that it sees at most, with repetition; at least one epoch.
+        result: JSON file to write; the checkpoint is next to it.
+    """
 
     settings: Settings
     photos: list[tuple[str, Pair]]
@@ -62,8 +74,14 @@ class Training:
     result: Path
 
     @property
+    def epochs_per_round(self) -> int:
+        """Epochs between two scores."""
+        return max(1, min(ROUND_FRAMES, self.max_frames) // len(self.photos))
+
+    @property
     def photos_per_round(self) -> int:
-        return max(1, round(min(ROUND_FRAMES, self.max_frames) / len(self.photos))) * len(self.photos)
+        """Photos that a round trains on, with repetition."""
+        return self.epochs_per_round * len(self.photos)
 
 
 def order_training_photos(datasets: dict[str, list[Pair]], seed: int = 0) -> list[tuple[str, Pair]]:
@@ -73,19 +91,21 @@ def order_training_photos(datasets: dict[str, list[Pair]], seed: int = 0) -> lis
 
 
 def has_stopped_rising(f1: list[float], photos_per_round: int) -> bool:
-    """Return whether F1 has not risen by `MIN_GAIN` in the last `PATIENCE_FRAMES`.
+    """Return whether F1 has risen by less than `MIN_GAIN` in the last `PATIENCE_FRAMES`, rounded up to rounds.
 
     Args:
         f1: F1 on the validation photos after each round.
         photos_per_round: photos that a round trains on.
     """
-    patience = max(1, PATIENCE_FRAMES // photos_per_round)
+    patience = math.ceil(PATIENCE_FRAMES / photos_per_round)
     return len(f1) > patience and max(f1) < max(f1[:-patience]) + MIN_GAIN
 
 
 def train(training: Training, datasets: dict[str, list[Pair]]) -> dict[str, Any]:
     """Train until F1 on the validation photos stops rising, resuming from a checkpoint, and write the result."""
+    checkpoint = training.result.with_suffix(".pt")
     if training.result.exists():
+        checkpoint.unlink(missing_ok=True)
         return json.loads(training.result.read_text())
     torch.set_num_threads(1)
     settings, accelerator = training.settings, Accelerator(cpu=not torch.cuda.is_available())
@@ -96,31 +116,29 @@ def train(training: Training, datasets: dict[str, list[Pair]]) -> dict[str, Any]
         train_photos.setdefault(dataset, []).append(pair)
     splits = {"train": load_arrays(train_photos, source, 1), "scenes": load_arrays({}, source, 1)}
     val, test = (load_split(datasets, name, preprocessing).to(accelerator.device) for name in ("val", "test"))
-    checkpoint = training.result.with_suffix(".pt")
     state = TrainingState.start(settings, accelerator, steps=1)
     state.restore(checkpoint, accelerator)
     step = TrainingStep(state.network, recipe, preprocessing, accelerator.device)
-    epochs = training.photos_per_round // len(training.photos)
-    while True:
-        val_f1 = [record["val"]["f1"] or 0.0 for record in state.history]
-        frames = len(state.history) * training.photos_per_round
-        if frames >= training.max_frames or has_stopped_rising(val_f1, training.photos_per_round):
-            break
-        number = len(state.history) + 1
-        scores = {}
-        for epoch in range((number - 1) * epochs + 1, number * epochs + 1):
+    title = training.result.stem if sys.stderr.isatty() else None
+    epochs, photos = training.epochs_per_round, training.photos_per_round
+    val_f1 = [record["val"]["f1"] or 0.0 for record in state.history]
+    while (len(val_f1) + 1) * photos <= training.max_frames and not has_stopped_rising(val_f1, photos):
+        began = time.perf_counter()
+        for epoch in range(len(val_f1) * epochs + 1, (len(val_f1) + 1) * epochs + 1):
             torch.manual_seed(epoch_seed(settings, epoch))  # for dropout
-            loader = epoch_loader(settings, splits, preprocessing, epoch)
-            scores["train"] = train_epoch(state, step, loader, accelerator, training.result.stem)
+            train_scores = train_epoch(
+                state, step, epoch_loader(settings, splits, preprocessing, epoch), accelerator, title
+            )
         record: EpochRecord = {
-            "epoch": number,
-            "train": scores["train"],
+            "epoch": len(val_f1) + 1,
+            "train": train_scores,
             "val": score_held_out(state.evaluated, val, recipe, accelerator),
             "test": score_held_out(state.evaluated, test, recipe, accelerator),
-            "seconds": 0.0,
+            "seconds": round(time.perf_counter() - began, 2),
         }
         state.add_epoch(record)
         state.save(checkpoint)
+        val_f1.append(record["val"]["f1"] or 0.0)
     best = int(np.argmax(val_f1))
     result = {
         "photos": len(training.photos),
@@ -128,12 +146,24 @@ def train(training: Training, datasets: dict[str, list[Pair]]) -> dict[str, Any]
         "seed": settings.seed,
         "f1": state.history[best]["test"]["f1"] or 0.0,
         "val_f1": val_f1,
-        "frames": frames,
-        "frames_at_best": (best + 1) * training.photos_per_round,
+        "frames": len(val_f1) * photos,
+        "frames_at_best": (best + 1) * photos,
     }
     write_json(training.result, result)
     checkpoint.unlink(missing_ok=True)
     return result
+
+
+def exit_with_parent() -> None:
+    """Exit when the main process is killed, so that a resumed run does not train beside this process."""
+    main_process = parent_process()
+    assert main_process is not None
+
+    def wait() -> None:
+        main_process.join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
 
 
 def load_split(datasets: dict[str, list[Pair]], split: str, preprocessing: Preprocessing) -> PhotoArrays:
@@ -209,23 +239,30 @@ def plot(path: Path, record: dict[str, Any]) -> None:
             color=VARIANT_COLOURS[variant],
             label=variant,
         )
-    axis.set(xscale="log", xlabel="training photos", ylabel="F1 on test photos")
+    axis.set(xscale="log", xlabel="training photos", ylabel="F1 on test photos, mean and range of the seeds")
     axis.grid(alpha=0.3, which="both")
     axis.legend()
     figure.savefig(path, dpi=120)
 
 
-def plan_trainings(
-    datasets: dict[str, list[Pair]], counts: list[int], settings: dict[str, Any], init: str, folder: Path
-) -> list[Training]:
-    """List the trainings of all numbers of photos, variants and seeds, the shortest first."""
-    recipe = replace(
+def create_recipe(image_size: int) -> Recipe:
+    """Create the recipe of all trainings: `modern` without phases, whatever the number of epochs."""
+    return replace(
         MODERN,
         schedule="constant",
         low_res_fraction=0.0,
+        # Without a final phase, a recipe still changes the augmentation after its last epoch.
+        final_augmentation=MODERN.augmentation,
         final_phase_fraction=0.0,
-        image_size=settings["recipe"]["image_size"],
+        image_size=image_size,
     )
+
+
+def plan_trainings(
+    datasets: dict[str, list[Pair]], counts: list[int], settings: dict[str, Any], init: str, folder: Path
+) -> list[Training]:
+    """List the trainings of all numbers of photos, seeds and variants, the smallest number first."""
+    recipe = create_recipe(settings["recipe"]["image_size"])
     trainings = []
     for count in counts:
         for seed in settings["seeds"]:
@@ -263,6 +300,11 @@ def main() -> None:
             f"--photos {' '.join(map(str, args.photos))} is out of range.",
             remedy=f"Choose numbers from 2 to {total}, the number of training photos.",
         )
+    if args.frames < total:
+        raise InputError(
+            f"--frames {args.frames} is less than an epoch.",
+            remedy=f"Choose at least {total}, the number of training photos.",
+        )
     init = args.init or default_init(args.backbone)
     settings = {
         "datasets": list(datasets),
@@ -273,14 +315,18 @@ def main() -> None:
         "frames": args.frames,
         "seeds": args.seeds,
         "patience": {"frames": PATIENCE_FRAMES, "min_gain": MIN_GAIN, "round_frames": ROUND_FRAMES},
-        "recipe": asdict(replace(MODERN, image_size=args.image_size)),
+        "recipe": asdict(create_recipe(args.image_size)),
     }
+    folder = args.output.with_suffix(".trainings")
+    if folder.exists() and not args.output.exists():
+        raise InputError(
+            f"{folder} holds the trainings of another run.", remedy="Remove it or choose another --output."
+        )
     record = read_or_create_record(args.output, settings, "trainings")
     write_json(args.output, record)
-    folder = args.output.with_suffix("")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     trainings = plan_trainings(datasets, counts, settings, init, folder)
-    with ProcessPoolExecutor(args.jobs, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(args.jobs, get_context("spawn"), initializer=exit_with_parent) as pool:
         futures = [pool.submit(train, training, datasets) for training in trainings]
         for future in as_completed(futures):
             result = future.result()
