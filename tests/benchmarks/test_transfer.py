@@ -148,7 +148,7 @@ def test_interrupted_training_gives_the_same_result(portraits, tmp_path, monkeyp
 def test_run_resumes_after_a_kill(portraits, tmp_path):
     """The main process is killed: its workers exit, and the same command finishes the run."""
     output, results = tmp_path / "transfer.json", tmp_path / "transfer.trainings"
-    words = ["--data", portraits, "--photos", 4, "--frames", 18, "--image-size", 64, "--init", "random", "--seeds", 0]
+    words = ["--data", portraits, "--photos", 4, "--frames", 9, "--image-size", 64, "--init", "random", "--seeds", 0]
     words = [*map(str, words), "--jobs", "2", "--output", str(output)]
     process = subprocess.Popen([sys.executable, "benchmarks/transfer.py", *words], cwd=PROJECT)
     while not list(results.glob("*.json")):
@@ -169,7 +169,7 @@ def test_run_resumes_after_a_kill(portraits, tmp_path):
         "pretrained": ["4", "9"], "random": ["4", "9"]
     }  # fmt: skip
     assert record["settings"]["test_photos"] == 3 and record["settings"]["recipe"]["schedule"] == "constant"
-    assert sorted(path.suffix for path in results.iterdir()) == [".json"] * 4
+    assert len(list(results.glob("[!.]*.json"))) == 4 and not list(results.glob("[!.]*.pt"))
     with Image.open(tmp_path / "transfer.png") as curve:
         assert curve.size[0] > 300
 
