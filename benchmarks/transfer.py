@@ -123,15 +123,15 @@ def train(training: Training, datasets: dict[str, list[Pair]]) -> dict[str, Any]
     epochs, photos = training.epochs_per_round, training.photos_per_round
     val_f1 = [record["val"]["f1"] or 0.0 for record in state.history]
     while (len(val_f1) + 1) * photos <= training.max_frames and not has_stopped_rising(val_f1, photos):
-        began = time.perf_counter()
+        began, scores = time.perf_counter(), {}
         for epoch in range(len(val_f1) * epochs + 1, (len(val_f1) + 1) * epochs + 1):
             torch.manual_seed(epoch_seed(settings, epoch))  # for dropout
-            train_scores = train_epoch(
+            scores["train"] = train_epoch(
                 state, step, epoch_loader(settings, splits, preprocessing, epoch), accelerator, title
             )
         record: EpochRecord = {
             "epoch": len(val_f1) + 1,
-            "train": train_scores,
+            "train": scores["train"],
             "val": score_held_out(state.evaluated, val, recipe, accelerator),
             "test": score_held_out(state.evaluated, test, recipe, accelerator),
             "seconds": round(time.perf_counter() - began, 2),
