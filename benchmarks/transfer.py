@@ -1,16 +1,27 @@
-"""F1 of both variants over the number of training photos.
+"""F1 of both variants over the number of training photos, each trained until its F1 on validation photos stops rising.
 
-    python benchmarks/transfer.py --data CelebAMask-HQ Figaro1k --init efficientnet_lite0.in1k.safetensors
+    python benchmarks/transfer.py --data CelebAMask-HQ Figaro1k --init efficientnet_lite0.in1k.safetensors --jobs 2
 
 The same command resumes an interrupted run. `--into FOLDER` also adds the curve to the metrics and the card of a model
 repository.
 
-Both variants train on the same photos; each set contains the smaller ones. Every run has equally many steps of the
-recipe `modern` without scenes. The last epoch is scored on the test photos. The curve is plotted next to the JSON file.
+Both variants train on the same photos; each set contains the smaller ones of its seed. The recipe is `modern` without
+scenes, with the same resolution, learning rate and augmentation throughout, so that training can stop at any time; the
+moving average of the weights is scored. The F1 on test photos is that of the round with the best F1 on validation
+photos. The curve is plotted next to the JSON file. A folder next to it holds the result of each training.
 """
 
-from dataclasses import asdict, replace
+import json
+import math
+import os
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from statistics import mean
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -18,54 +29,182 @@ import torch
 from accelerate import Accelerator
 from common import create_parser, run
 from matplotlib.figure import Figure
-from short_training import read_or_create_record, train_weights
+from short_training import read_or_create_record
 
 from hairseg.data.datasets import Pair, find_pairs, hash_fraction
 from hairseg.data.decoded import PhotoArrays, load_arrays
 from hairseg.errors import InputError
-from hairseg.evaluation.metrics import PixelCounts, score
 from hairseg.files import write_json
 from hairseg.hub.card import render_card
-from hairseg.networks.backbones import BACKBONES, build_model, default_init
-from hairseg.networks.devices import select_device
+from hairseg.networks.backbones import BACKBONES, default_init
 from hairseg.networks.preprocessing import Preprocessing
 from hairseg.paper import VARIANT_COLOURS, VARIANTS
 from hairseg.repository import ModelRepository
-from hairseg.repository.metrics import Transfer
+from hairseg.repository.metrics import EpochRecord, Transfer
+from hairseg.training.batches import epoch_loader, epoch_seed
 from hairseg.training.checkpoints import Settings
+from hairseg.training.loop import score_held_out, train_epoch
 from hairseg.training.recipes import MODERN, Recipe
+from hairseg.training.state import TrainingState
+from hairseg.training.step import TrainingStep
 
-PHOTO_COUNTS = (50, 100, 200, 400, 800)
+PHOTO_COUNTS = (50, 400)
+SEEDS = (0, 1, 2)
+ROUND_FRAMES = 1000  # photos between two scores, about
+PATIENCE_FRAMES = 8000  # training stops when F1 has risen by less than MIN_GAIN for so long
+MIN_GAIN = 0.002
+
+Range = tuple[float, float]  # lowest and highest of all seeds
 
 
-def order_training_photos(datasets: dict[str, list[Pair]]) -> list[tuple[str, Pair]]:
-    """Order the training photos of all data sets by hashes of their ids alone."""
+@dataclass(frozen=True)
+class Training:
+    """One training.
+
+    Attributes:
+        settings: variant, backbone, initial weights, recipe and seed.
+        photos: training photos, each with the name of its data set.
+        max_frames: photos that it sees at most, with repetition; at least one epoch.
+        result: JSON file to write; the checkpoint is next to it.
+    """
+
+    settings: Settings
+    photos: list[tuple[str, Pair]]
+    max_frames: int
+    result: Path
+
+    @property
+    def epochs_per_round(self) -> int:
+        """Epochs between two scores."""
+        return max(1, min(ROUND_FRAMES, self.max_frames) // len(self.photos))
+
+    @property
+    def photos_per_round(self) -> int:
+        """Photos that a round trains on, with repetition."""
+        return self.epochs_per_round * len(self.photos)
+
+
+def order_training_photos(datasets: dict[str, list[Pair]], seed: int = 0) -> list[tuple[str, Pair]]:
+    """Order the training photos of all data sets by hashes of their ids and of the seed alone."""
     photos = [(dataset, pair) for dataset, pairs in datasets.items() for pair in pairs if pair.split == "train"]
-    return sorted(photos, key=lambda photo: hash_fraction(f"{photo[0]}/{photo[1].id}/transfer"))
+    return sorted(photos, key=lambda photo: hash_fraction(f"{photo[0]}/{photo[1].id}/transfer/{seed}"))
 
 
-def create_recipe(photos: int, frames: int, image_size: int) -> Recipe:
-    """Set the epochs of `modern` to about `frames` photos in all."""
-    return replace(MODERN, epochs=max(1, round(frames / photos)), image_size=image_size)
+def has_stopped_rising(f1: list[float], photos_per_round: int) -> bool:
+    """Return whether F1 has risen by less than `MIN_GAIN` in the last `PATIENCE_FRAMES`, rounded up to rounds.
+
+    Args:
+        f1: F1 on the validation photos after each round.
+        photos_per_round: photos that a round trains on.
+    """
+    patience = math.ceil(PATIENCE_FRAMES / photos_per_round)
+    return len(f1) > patience and max(f1) < max(f1[:-patience]) + MIN_GAIN
 
 
-def compute_photos_saved(results: dict[str, dict[str, float]]) -> float | None:
+def train(training: Training, datasets: dict[str, list[Pair]]) -> dict[str, Any]:
+    """Train until F1 on the validation photos stops rising, resuming from a checkpoint, and write the result."""
+    checkpoint = training.result.with_suffix(".pt")
+    if training.result.exists():
+        checkpoint.unlink(missing_ok=True)
+        return json.loads(training.result.read_text())
+    torch.set_num_threads(1)
+    settings, accelerator = training.settings, Accelerator(cpu=not torch.cuda.is_available())
+    recipe, preprocessing = settings.recipe, Preprocessing(settings.recipe.image_size)
+    source = Preprocessing(recipe.source_size)
+    train_photos: dict[str, list[Pair]] = {}
+    for dataset, pair in training.photos:
+        train_photos.setdefault(dataset, []).append(pair)
+    splits = {"train": load_arrays(train_photos, source, 1), "scenes": load_arrays({}, source, 1)}
+    val, test = (load_split(datasets, name, preprocessing).to(accelerator.device) for name in ("val", "test"))
+    state = TrainingState.start(settings, accelerator, steps=1)
+    state.restore(checkpoint, accelerator)
+    step = TrainingStep(state.network, recipe, preprocessing, accelerator.device)
+    title = training.result.stem if sys.stderr.isatty() else None
+    epochs, photos = training.epochs_per_round, training.photos_per_round
+    val_f1 = [record["val"]["f1"] or 0.0 for record in state.history]
+    while (len(val_f1) + 1) * photos <= training.max_frames and not has_stopped_rising(val_f1, photos):
+        began, scores = time.perf_counter(), {}
+        for epoch in range(len(val_f1) * epochs + 1, (len(val_f1) + 1) * epochs + 1):
+            torch.manual_seed(epoch_seed(settings, epoch))  # for dropout
+            scores["train"] = train_epoch(
+                state, step, epoch_loader(settings, splits, preprocessing, epoch), accelerator, title
+            )
+        record: EpochRecord = {
+            "epoch": len(val_f1) + 1,
+            "train": scores["train"],
+            "val": score_held_out(state.evaluated, val, recipe, accelerator),
+            "test": score_held_out(state.evaluated, test, recipe, accelerator),
+            "seconds": round(time.perf_counter() - began, 2),
+        }
+        state.add_epoch(record)
+        state.save(checkpoint)
+        val_f1.append(record["val"]["f1"] or 0.0)
+    best = int(np.argmax(val_f1))
+    result = {
+        "photos": len(training.photos),
+        "variant": settings.variant,
+        "seed": settings.seed,
+        "f1": state.history[best]["test"]["f1"] or 0.0,
+        "val_f1": val_f1,
+        "frames": len(val_f1) * photos,
+        "frames_at_best": (best + 1) * photos,
+    }
+    write_json(training.result, result)
+    checkpoint.unlink(missing_ok=True)
+    return result
+
+
+def exit_with_parent() -> None:
+    """Exit when the main process is killed, so that a resumed run does not train beside this process."""
+    main_process = parent_process()
+    assert main_process is not None
+
+    def wait() -> None:
+        main_process.join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
+
+
+def load_split(datasets: dict[str, list[Pair]], split: str, preprocessing: Preprocessing) -> PhotoArrays:
+    pairs = {name: [pair for pair in pairs if pair.split == split] for name, pairs in datasets.items()}
+    return load_arrays(pairs, preprocessing, 1)
+
+
+def compute_photos_saved(f1: dict[str, dict[str, float]]) -> float | None:
     """Compute the fraction of photos with which the pretrained variant has the final F1 of the random variant.
 
     F1 is interpolated linearly over the logarithm of the number of photos.
 
     Args:
-        results: per variant, F1 by number of photos.
+        f1: per variant, F1 by number of photos.
 
     Returns:
         None if the pretrained variant never reaches that F1; the fraction of the smallest number if it always does.
     """
-    counts = sorted(int(count) for count in results["random"])
-    target = results["random"][str(counts[-1])]
-    best = np.maximum.accumulate([results["pretrained"][str(count)] for count in counts])
+    counts = sorted(int(count) for count in f1["random"])
+    target = f1["random"][str(counts[-1])]
+    best = np.maximum.accumulate([f1["pretrained"][str(count)] for count in counts])
     if best[-1] < target:
         return None
     return float(np.exp(np.interp(target, best, np.log(counts))) / counts[-1])
+
+
+def summarise(trainings: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the mean and the range of F1 over the seeds, by variant and number of photos.
+
+    Args:
+        trainings: results of `train`.
+    """
+    scores: dict[str, dict[str, list[float]]] = {variant: {} for variant in VARIANTS}
+    for training in sorted(trainings, key=lambda training: training["photos"]):
+        scores[training["variant"]].setdefault(str(training["photos"]), []).append(training["f1"])
+    f1 = {variant: {count: mean(values) for count, values in counts.items()} for variant, counts in scores.items()}
+    f1_range: dict[str, dict[str, Range]] = {
+        variant: {count: (min(values), max(values)) for count, values in counts.items()}
+        for variant, counts in scores.items()
+    }
+    return {"f1": f1, "f1_range": f1_range, "photos_saved": compute_photos_saved(f1)}
 
 
 def add_to_repository(folder: Path, record: dict[str, Any]) -> None:
@@ -74,36 +213,66 @@ def add_to_repository(folder: Path, record: dict[str, Any]) -> None:
     settings = record["settings"]
     transfer = Transfer(
         f1=record["f1"],
+        f1_range=record["f1_range"],
         photos_saved=record["photos_saved"],
         image_size=settings["recipe"]["image_size"],
-        **{name: settings[name] for name in ("datasets", "test_photos", "frames")},
+        **{name: settings[name] for name in ("datasets", "test_photos", "frames", "seeds")},
     )
     metrics = repository.metrics().model_copy(update={"transfer": transfer})
     repository.save_metrics(metrics)
     repository.save_card(render_card(repository.config, metrics, onnx_variants=repository.onnx_variants()))
 
 
-def plot(path: Path, results: dict[str, dict[str, float]]) -> None:
+def plot(path: Path, record: dict[str, Any]) -> None:
+    """Plot the mean of F1 with its range over the number of photos."""
     figure = Figure(figsize=(5.5, 4), layout="constrained")
     axis = figure.subplots()
-    for variant, scores in results.items():
-        photos, f1 = zip(*sorted((int(count), score) for count, score in scores.items()), strict=True)
-        axis.plot(photos, f1, marker="o", color=VARIANT_COLOURS[variant], label=variant)
-    axis.set(xscale="log", xlabel="training photos", ylabel="F1 on test photos")
+    for variant, scores in record["f1"].items():
+        photos, f1 = [int(count) for count in scores], np.array(list(scores.values()))
+        lowest, highest = np.array([record["f1_range"][variant][count] for count in scores]).T
+        axis.errorbar(
+            photos,
+            f1,
+            (f1 - lowest, highest - f1),
+            marker="o",
+            capsize=4,
+            color=VARIANT_COLOURS[variant],
+            label=variant,
+        )
+    axis.set(xscale="log", xlabel="training photos", ylabel="F1 on test photos, mean and range of the seeds")
     axis.grid(alpha=0.3, which="both")
     axis.legend()
     figure.savefig(path, dpi=120)
 
 
-def score_weights(
-    weights: dict[str, torch.Tensor], settings: Settings, test: PhotoArrays, device: torch.device
-) -> float:
-    """Compute F1 on the test photos."""
-    network = build_model(settings.backbone).to(device).to(memory_format=torch.channels_last)
-    network.load_state_dict(weights)
-    counts, recipe = PixelCounts(device), settings.recipe
-    score(network, test.photos, test.masks, Preprocessing(recipe.image_size), [counts], precision=recipe.precision)
-    return counts.scores().f1() or 0.0
+def create_recipe(image_size: int) -> Recipe:
+    """Create the recipe of all trainings: `modern` without phases, whatever the number of epochs."""
+    return replace(
+        MODERN,
+        schedule="constant",
+        low_res_fraction=0.0,
+        # Without a final phase, a recipe still changes the augmentation after its last epoch.
+        final_augmentation=MODERN.augmentation,
+        final_phase_fraction=0.0,
+        image_size=image_size,
+    )
+
+
+def plan_trainings(
+    datasets: dict[str, list[Pair]], counts: list[int], settings: dict[str, Any], init: str, folder: Path
+) -> list[Training]:
+    """List the trainings of all numbers of photos, seeds and variants, the smallest number first."""
+    recipe = create_recipe(settings["recipe"]["image_size"])
+    trainings = []
+    for count in counts:
+        for seed in settings["seeds"]:
+            for variant in VARIANTS:
+                photos = order_training_photos(datasets, seed)[:count]
+                name = f"{count}-{variant}-{seed}"
+                start = "random" if variant == "random" else init
+                training = Settings(variant, settings["backbone"], start, recipe, seed, name)
+                trainings.append(Training(training, photos, settings["frames"], folder / f"{name}.json"))
+    return trainings
 
 
 def main() -> None:
@@ -113,63 +282,63 @@ def main() -> None:
     parser.add_argument(
         "--photos", nargs="+", type=int, default=list(PHOTO_COUNTS), help="numbers of photos, in addition to all"
     )
-    parser.add_argument("--frames", type=int, default=6400, help="photos that each run trains on, with repetition")
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    parser.add_argument("--frames", type=int, default=40_000, help="photos that a training sees at most")
     parser.add_argument("--backbone", default="efficientnet_lite0", choices=list(BACKBONES))
     parser.add_argument("--init", help="initial weights of the pretrained variant, as for train.py")
     parser.add_argument("--image-size", type=int, default=160)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--workers", type=int, default=2, help="threads that decode photos")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time, one thread each")
     parser.add_argument("--into", type=Path, help="model repository to add the curve to")
     args = parser.parse_args()
     if args.into:
         ModelRepository(args.into).validate()
     datasets = dict(find_pairs(folder) for folder in args.data)
-    photos = order_training_photos(datasets)
-    counts = sorted({*args.photos, len(photos)})
-    if counts[0] < 2 or counts[-1] > len(photos):
+    total = len(order_training_photos(datasets))
+    counts = sorted({*args.photos, total})
+    if counts[0] < 2 or counts[-1] > total:
         raise InputError(
             f"--photos {' '.join(map(str, args.photos))} is out of range.",
-            remedy=f"Choose numbers from 2 to {len(photos)}, the number of training photos.",
+            remedy=f"Choose numbers from 2 to {total}, the number of training photos.",
         )
-    device, preprocessing = select_device(args.device), Preprocessing(args.image_size)
-    accelerator = Accelerator(cpu=device.type == "cpu")
-    test = load_arrays(
-        {dataset: [pair for pair in pairs if pair.split == "test"] for dataset, pairs in datasets.items()},
-        preprocessing,
-        args.workers,
-    )
+    if args.frames < total:
+        raise InputError(
+            f"--frames {args.frames} is less than an epoch.",
+            remedy=f"Choose at least {total}, the number of training photos.",
+        )
     init = args.init or default_init(args.backbone)
-    recipe = asdict(create_recipe(1, 1, args.image_size)) | {"epochs": None}
     settings = {
         "datasets": list(datasets),
-        "training_photos": len(photos),
-        "test_photos": len(test),
+        "training_photos": total,
+        "test_photos": sum(pair.split == "test" for pairs in datasets.values() for pair in pairs),
         "backbone": args.backbone,
         "init": Path(init).name,
         "frames": args.frames,
-        "recipe": recipe,
+        "seeds": args.seeds,
+        "patience": {"frames": PATIENCE_FRAMES, "min_gain": MIN_GAIN, "round_frames": ROUND_FRAMES},
+        "recipe": asdict(create_recipe(args.image_size)),
     }
-    record = read_or_create_record(args.output, settings, "f1")
-    for count in counts:
-        for variant in VARIANTS:
-            results = record["f1"].setdefault(variant, {})
-            if str(count) in results:
-                continue
-            settings = Settings(
-                variant,
-                args.backbone,
-                "random" if variant == "random" else init,
-                create_recipe(count, args.frames, args.image_size),
-                0,
-                str(count),
-            )
-            weights = train_weights(settings, photos[:count], accelerator, args.workers)
-            results[str(count)] = score_weights(weights, settings, test, device)
-            print(f"{variant}, {count} photos: F1 {results[str(count)]:.4f}", flush=True)
-            write_json(args.output, record)
-    record["photos_saved"] = compute_photos_saved(record["f1"])
+    folder = args.output.with_suffix(".trainings")
+    if folder.exists() and not args.output.exists():
+        raise InputError(
+            f"{folder} holds the trainings of another run.", remedy="Remove it or choose another --output."
+        )
+    record = read_or_create_record(args.output, settings, "trainings")
     write_json(args.output, record)
-    plot(args.output.with_suffix(".png"), record["f1"])
+    folder.mkdir(exist_ok=True)
+    trainings = plan_trainings(datasets, counts, settings, init, folder)
+    with ProcessPoolExecutor(args.jobs, get_context("spawn"), initializer=exit_with_parent) as pool:
+        futures = [pool.submit(train, training, datasets) for training in trainings]
+        for future in as_completed(futures):
+            result = future.result()
+            print(
+                f"{result['photos']} photos, {result['variant']}, seed {result['seed']}: "
+                f"F1 {result['f1']:.4f} after {result['frames_at_best']} of {result['frames']} frames",
+                flush=True,
+            )
+    record["trainings"] = [future.result() for future in futures]
+    record |= summarise(record["trainings"])
+    write_json(args.output, record)
+    plot(args.output.with_suffix(".png"), record)
     if args.into:
         add_to_repository(args.into, record)
     print(f"Wrote {args.output} and {args.output.with_suffix('.png').name}.")

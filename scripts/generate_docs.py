@@ -27,6 +27,7 @@ from hairseg.repository.dataset_names import dataset_name  # noqa: E402
 from hairseg.repository.leaderboard import format_percentage, format_score  # noqa: E402
 from hairseg.repository.metrics import Metrics  # noqa: E402
 from hairseg.repository.photo_types import AGREEMENT_NOTE, FRAMING_NAMES  # noqa: E402
+from hairseg.repository.transfer import describe_experiment, summarise_transfer  # noqa: E402
 from hairseg.training.recipes import RECIPES  # noqa: E402
 
 DOCS = PROJECT / "docs"
@@ -80,6 +81,8 @@ def context() -> dict[str, Any]:
         "prices": PRICES,
         "framings": FRAMINGS,
         "agreement_note": AGREEMENT_NOTE,
+        "describe_experiment": describe_experiment,
+        "summarise_transfer": summarise_transfer,
         "results": results,
         "peer_metrics": Metrics.model_validate(results["peers"]["scores"]) if "peers" in results else None,
     }

@@ -113,7 +113,9 @@ def _create_temporary_cache() -> TemporaryDirectory[str]:
 def _cache_key(pairs: list[tuple[str, Pair]], preprocessing: Preprocessing, workers: int) -> str:
     with ThreadPoolExecutor(max(1, workers)) as pool:
         paths = [path for _, pair in pairs for path in (pair.photo, pair.mask, pair.hat)]
-        digests = tqdm(pool.map(_file_digest, paths), "hashing files", len(paths), unit="file", delay=2, leave=False)
+        digests = tqdm(
+            pool.map(_file_digest, paths), "hashing files", len(paths), unit="file", delay=2, leave=False, disable=None
+        )
         contents = [CACHE_FORMAT, repr(preprocessing), *(dataset for dataset, _ in pairs), *digests]
     contents += [str(pair.window) for _, pair in pairs]
     return hashlib.sha256("\n".join(contents).encode()).hexdigest()[:32]
@@ -151,7 +153,8 @@ def _decode(pairs: list[tuple[str, Pair]], preprocessing: Preprocessing, workers
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
         results = pool.map(decode_pair, range(len(pairs)))
-        problems = [problem for problem in tqdm(results, "reading photos", len(pairs), unit="photo") if problem]
+        bar = tqdm(results, "reading photos", len(pairs), unit="photo", disable=None)  # only on a terminal
+        problems = [problem for problem in bar if problem]
     raise_if_any(problems, "pairs cannot be used", "Repair or remove these files.")
     photos.flush()
     masks.flush()

@@ -11,8 +11,9 @@ from hairseg.paper import PAPER_AUROC
 from hairseg.repository.config import Config
 from hairseg.repository.dataset_names import dataset_name
 from hairseg.repository.leaderboard import format_percentage, format_score
-from hairseg.repository.metrics import Metrics, Transfer
+from hairseg.repository.metrics import Metrics
 from hairseg.repository.photo_types import AGREEMENT_NOTE
+from hairseg.repository.transfer import describe_experiment, summarise_transfer
 
 TEMPLATE = "model_card.md"
 
@@ -86,6 +87,7 @@ def render_card(config: Config, metrics: Metrics, repo_id: str = "USER/NAME", on
         hub_datasets={dataset_name(name): HUB_DATASETS[name] for name in datasets if name in HUB_DATASETS},
         score=format_score,
         percentage=format_percentage,
+        describe_experiment=describe_experiment,
         summarise_transfer=summarise_transfer,
         agreement_note=AGREEMENT_NOTE,
     )
@@ -97,26 +99,6 @@ def is_unedited(card: str) -> bool:
     """Return whether a card is exactly what `render_card` returned."""
     comment = CHECKSUM_COMMENT.search(card)
     return comment is not None and _checksum(card[: comment.start()]) == comment[1]
-
-
-def summarise_transfer(transfer: Transfer) -> str:
-    """Describe in one sentence how many training photos pretraining saves.
-
-    Args:
-        transfer: the entry that `benchmarks/transfer.py` writes to metrics.json: F1 by variant and number of photos,
-            and the fraction of the photos with which the pretrained variant matches the random one on all of them.
-
-    Example:
-        >>> summarise_transfer(Transfer(f1={"random": {"50": 0.5, "800": 0.8}}, photos_saved=0.25))
-        'With pretraining, 200 training photos match 800 from random weights.'
-    """
-    counts = sorted(map(int, transfer.f1["random"]))
-    if transfer.photos_saved is None:
-        return f"With pretraining, no number of training photos matches {counts[-1]} from random weights."
-    sufficient = round(transfer.photos_saved * counts[-1])
-    if sufficient <= counts[0]:
-        return f"With pretraining, {counts[0]} training photos or fewer match {counts[-1]} from random weights."
-    return f"With pretraining, {sufficient} training photos match {counts[-1]} from random weights."
 
 
 def _find_template() -> Path:

@@ -83,8 +83,10 @@ def build_scores() -> list[Any]:
 
 def render_scores(repository: "ModelRepository", metrics: "Metrics") -> list[Any]:
     """Return the values of the components of `build_scores` for a model."""
-    f1 = f1_by_photo_count(metrics)
-    steps = gr.Slider(0, max(1, len(f1) - 1), 0, step=1, visible=len(f1) > 1, label="Training photos (move the slider)")
+    points = metrics.transfer.points() if metrics.transfer else []
+    steps = gr.Slider(
+        0, max(1, len(points) - 1), 0, step=1, visible=len(points) > 1, label="Training photos (move the slider)"
+    )
     return [
         render_headline(metrics),
         steps,
@@ -150,25 +152,21 @@ def render_headline(metrics: "Metrics") -> str:
 
 def compare_photo_counts(metrics: "Metrics") -> tuple[str, str] | None:
     """Return the smallest number of photos with which pretraining matches all photos without it, and its meaning."""
-    f1 = f1_by_photo_count(metrics)
-    if not f1:
-        return None
-    most = max(f1)
-    enough = next((photos for photos in sorted(f1) if f1[photos]["pretrained"] >= f1[most]["random"]), None)
-    if enough is None:
-        return None
-    return f"{enough} photos", f"with pretraining do better than {most:,} from scratch, after equal training time"
+    from hairseg.repository.transfer import compare
 
-
-def f1_by_photo_count(metrics: "Metrics") -> dict[int, dict[str, float]]:
-    """Return the F1 of both variants by number of training photos, ascending; empty if not measured."""
-    f1 = metrics.transfer.f1 if metrics.transfer else {}
-    by_photos: dict[int, dict[str, float]] = {}
-    for variant in VARIANTS:
-        for photos, score in f1.get(variant, {}).items():
-            if score is not None and photos.isdecimal() and len(photos) < 10:
-                by_photos.setdefault(int(photos), {})[variant] = score
-    return {photos: by_photos[photos] for photos in sorted(by_photos) if len(by_photos[photos]) == len(VARIANTS)}
+    compared = compare(metrics.transfer) if metrics.transfer else None
+    if metrics.transfer is None or compared is None:
+        return None
+    total = f"{compared.all_photos:,} from scratch"
+    if not metrics.transfer.seeds:
+        enough = sorted(compared.better + compared.overlapping)
+        meaning = f"with pretraining do better than {total}, after equal training time"
+    elif compared.better:
+        enough, meaning = compared.better, f"with pretraining do better than {total}, in every run"
+    else:
+        enough = compared.overlapping
+        meaning = f"with pretraining may do as well as {total}: the ranges of F1 overlap"
+    return (f"{enough[0]:,} photos", meaning) if enough else None
 
 
 def render_transfer(metrics: "Metrics", step: int) -> str:
@@ -178,16 +176,20 @@ def render_transfer(metrics: "Metrics", step: int) -> str:
         metrics: Scores of the model.
         step: Position of the slider: an index of the numbers of photos.
     """
-    f1, experiment = f1_by_photo_count(metrics), metrics.transfer
-    if not f1 or experiment is None:
+    from hairseg.repository.transfer import describe_experiment, summarise_transfer
+
+    points = metrics.transfer.points() if metrics.transfer else []
+    if not points or metrics.transfer is None:
         return ""
-    photos = list(f1)[min(int(step), len(f1) - 1)]
-    rows = [[VARIANT_TITLES[variant], format_percent(f1[photos][variant], 1)] for variant in VARIANTS]
-    frames, side = experiment.frames or 0, experiment.image_size or 0
+    point = points[min(int(step), len(points) - 1)]
+    rows = [
+        [VARIANT_TITLES[variant], format_percent(f1, 1, point.f1_range.get(variant))]
+        for variant, f1 in point.f1.items()
+    ]
     return (
-        f"**Trained on {photos:,} photos:**\n\n{markdown_table(['network', 'F1'], rows)}\n\n"
-        f"A separate, short experiment: every network saw {frames:,} pictures of {side} "
-        "pixels during training, fewer than the served ones. So its F1 is lower than in the table below."
+        f"**Trained on {point.photos:,} photos:**\n\n{markdown_table(['network', 'F1'], rows)}\n\n"
+        f"{summarise_transfer(metrics.transfer)}\n\n"
+        f"This is a separate experiment. {describe_experiment(metrics.transfer)}"
     )
 
 

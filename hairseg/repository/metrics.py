@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from hairseg.paper import VARIANTS
 from hairseg.repository.photo_types import FRAMING_NAMES, LABELLED_BY_AGREEMENT, NOBODY, group_name, scene_name
 from hairseg.repository.records import MAX_ENTRIES, ByName, Count, Fraction, Name, Record
 
@@ -105,19 +106,67 @@ class RocCurve(Record):
     true_positive_rate: Rates = Field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class TransferPoint:
+    """F1 of both variants with one number of training photos.
+
+    Attributes:
+        photos: number of training photos.
+        f1: mean over the seeds, by variant.
+        f1_range: the lowest and the highest F1 of all seeds, by variant; empty with a single seed.
+    """
+
+    photos: int
+    f1: dict[str, float]
+    f1_range: dict[str, Interval]
+
+    def lowest(self, variant: str) -> float:
+        """Return the lowest F1 of all seeds."""
+        return self.f1_range.get(variant, (self.f1[variant],))[0]
+
+    def highest(self, variant: str) -> float:
+        """Return the highest F1 of all seeds."""
+        return self.f1_range.get(variant, (self.f1[variant],))[-1]
+
+
 class Transfer(Record):
     """F1 by number of training photos, as benchmarks/transfer.py measures it.
 
-    `photos_saved` is the fraction of the training photos with which the pretrained variant matches the random one
-    trained on all of them; None if it never does.
+    Up to version 0.10, there was one run per number of photos, all runs were equally short, and `seeds` is empty. Since
+    then, each run trains until F1 on validation photos stops rising.
+
+    Attributes:
+        f1: mean over the seeds, by variant and number of photos.
+        f1_range: the lowest and the highest F1 of all seeds.
+        photos_saved: the fraction of the training photos with which the pretrained variant matches the random one
+            trained on all of them; None if it never does.
+        image_size: side of the network's input, in pixels.
+        datasets: names of the data sets.
+        test_photos: number of test photos.
+        frames: photos that a training sees at most, with repetition.
+        seeds: seeds of the trainings.
     """
 
     f1: ByName[ByName[Fraction | None]] = Field(default_factory=dict)
+    f1_range: ByName[ByName[Interval]] = Field(default_factory=dict)
     photos_saved: Fraction | None = None
     image_size: Count | None = None
     datasets: list[Name] = Field(default_factory=list)
     test_photos: Count | None = None
     frames: Count | None = None
+    seeds: list[Count] = Field(default_factory=list)
+
+    def points(self) -> list[TransferPoint]:
+        """Return the numbers of photos for which both variants were measured, in ascending order."""
+        found = []
+        for count in set.intersection(*(set(self.f1.get(variant, {})) for variant in VARIANTS)):
+            f1 = {variant: score for variant in VARIANTS if (score := self.f1[variant][count]) is not None}
+            if len(f1) < len(VARIANTS) or not count.isdecimal() or len(count) >= 10:
+                continue
+            ranges = {variant: self.f1_range[variant] for variant in VARIANTS if variant in self.f1_range}
+            f1_range = {variant: by_count[count] for variant, by_count in ranges.items() if count in by_count}
+            found.append(TransferPoint(int(count), f1, f1_range if len(self.seeds) > 1 else {}))
+        return sorted(found, key=lambda point: point.photos)
 
 
 class EpochScores(TypedDict):

@@ -113,9 +113,9 @@ def train_variant(
 
 
 def train_epoch(
-    state: TrainingState, step: TrainingStep, loader: DataLoader[Any], accelerator: Accelerator, title: str
+    state: TrainingState, step: TrainingStep, loader: DataLoader[Any], accelerator: Accelerator, title: str | None
 ) -> EpochScores:
-    """Train for one epoch; return the scores of the logits during training."""
+    """Train for one epoch; return the scores of the logits during training. Without a title, there is no bar."""
     counts = PixelCounts(accelerator.device)
     state.network.train()
     # In a log file, each update of the bar is a new line.
@@ -124,7 +124,7 @@ def train_epoch(
         desc=title,
         unit="batch",
         leave=False,
-        disable=not accelerator.is_main_process,
+        disable=title is None or not accelerator.is_main_process,
         mininterval=0.1 if sys.stderr.isatty() else 30,
     ) as bar:
         for batch in loader:

@@ -106,6 +106,31 @@ def test_the_slider_selects_the_number_of_training_photos():
         "200 photos",
         "with pretraining do better than 200 from scratch, after equal training time",
     )
+    assert "trained once, on about 4,000 photos (with repetition) at 160 x 160" in render_transfer(metrics, 0)
+
+
+def test_the_slider_shows_ranges_over_seeds_and_the_headline_claims_no_more_than_they_show():
+    f1 = {"pretrained": {"50": 0.8, "200": 0.9}, "random": {"50": 0.5, "200": 0.75}}
+    ranges = {
+        "pretrained": {"50": [0.76, 0.85], "200": [0.85, 0.95]}, "random": {"50": [0.4, 0.6], "200": [0.7, 0.8]},
+    }  # fmt: skip
+    experiment = {"frames": 40_000, "image_size": 160, "seeds": [0, 1, 2], "datasets": ["a", "b"]}
+
+    def metrics(random: list[float]) -> Metrics:
+        f1_range = ranges | {"random": ranges["random"] | {"200": random}}
+        return Metrics.model_validate({"transfer": experiment | {"f1": f1, "f1_range": f1_range}})
+
+    text = render_transfer(metrics([0.7, 0.8]), 0)
+    assert "| Pretrained | 80.0 % (76.0 to 85.0) |\n| From scratch | 50.0 % (40.0 to 60.0) |" in text
+    assert "until its F1 on validation photos stopped rising, on at most 40,000 photos" in text
+    assert "mean of 3 runs" in text and "from only 2 data sets" in text
+    better = "with pretraining do better than 200 from scratch, in every run"
+    assert compare_photo_counts(metrics([0.7, 0.75])) == ("50 photos", better)
+    assert compare_photo_counts(metrics([0.7, 0.8])) == ("200 photos", better)
+    assert compare_photo_counts(metrics([0.7, 0.9])) == (
+        "50 photos", "with pretraining may do as well as 200 from scratch: the ranges of F1 overlap",
+    )  # fmt: skip
+    assert compare_photo_counts(metrics([0.96, 0.97])) is None
 
 
 @pytest.mark.parametrize(

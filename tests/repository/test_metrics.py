@@ -3,8 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from hairseg.repository.metrics import Metrics, Scores
+from hairseg.repository.metrics import Metrics, Scores, Transfer
 from hairseg.repository.records import describe
+from hairseg.repository.transfer import describe_experiment, summarise_transfer
 
 PHOTOS = {"dataset": "figaro1k", "split": "test", "images": 210, "image_size": 256}
 
@@ -136,3 +137,52 @@ def test_photos_without_people_of_one_folder_are_one_type():
         "Nobody in the picture: animals",
         "Nobody in the picture: rooms, food and toys",
     ]
+
+
+F1 = {"pretrained": {"50": 0.8, "400": 0.85, "1260": 0.9}, "random": {"50": 0.4, "400": 0.5, "1260": 0.7}}
+
+
+def range_of(f1: dict[str, float]) -> dict[str, tuple[float, float]]:
+    return {photos: (score - 0.02, score + 0.02) for photos, score in f1.items()}
+
+
+@pytest.mark.parametrize(
+    "all_random, seeds, expected",
+    [
+        (0.7, 3, "With pretraining, the worst of 3 runs on 50 photos has a higher F1 than the best of 3 on 1,260 "
+                 "without."),
+        (0.7, 1, "With pretraining, the run on 50 photos has a higher F1 than the one on 1,260 without."),
+        (0.79, 2, "With pretraining, the worst of 2 runs on 400 photos has a higher F1 than the best of 2 on 1,260 "
+                  "without; on 50 photos, the ranges overlap."),
+        (0.89, 3, "The range of F1 with pretraining on 400 photos overlaps that on 1,260 without, so the runs do not "
+                  "show which is better."),
+        (0.95, 3, "Without pretraining, the worst of 3 runs on 1,260 photos has a higher F1 than the best of 3 with it "
+                  "on any number."),
+    ],
+)  # fmt: skip
+def test_the_curve_in_words_claims_no_more_than_its_ranges_show(all_random, seeds, expected):
+    f1 = {"pretrained": F1["pretrained"], "random": F1["random"] | {"1260": all_random}}
+    f1_range = {variant: range_of(scores) for variant, scores in f1.items()}
+    transfer = Transfer.model_validate({"f1": f1, "f1_range": f1_range, "seeds": list(range(seeds))})
+    assert summarise_transfer(transfer) == expected
+
+
+@pytest.mark.parametrize(
+    "photos_saved, expected",
+    [
+        (None, "With pretraining, no number of training photos matches 1260 from random weights."),
+        (50 / 1260, "With pretraining, 50 training photos or fewer match 1260 from random weights."),
+        (0.25, "With pretraining, 315 training photos match 1260 from random weights."),
+        (1.0, "With pretraining, 1260 training photos match 1260 from random weights."),
+    ],
+)
+def test_curves_of_older_versions_have_one_short_run_per_number_of_photos(photos_saved, expected):
+    transfer = Transfer.model_validate({"f1": F1, "photos_saved": photos_saved, "frames": 4000, "image_size": 160})
+    assert summarise_transfer(transfer) == expected
+    assert describe_experiment(transfer).startswith("Each network was trained once, on about 4,000 photos")
+
+
+def test_incomplete_curves_have_no_points():
+    assert Transfer().points() == [] and summarise_transfer(Transfer()) == ""
+    curve = {"pretrained": {"50": 0.5, "9" * 30: 0.5, "x": 0.5}, "random": {"50": None, "9" * 30: 0.5, "x": 0.5}}
+    assert Transfer.model_validate({"f1": curve}).points() == []
