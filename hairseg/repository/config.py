@@ -32,6 +32,20 @@ class TestedEpoch(Record):
     auroc: Fraction
 
 
+class Blend(Record):
+    """An interpolation after the last training, which reduces forgetting.
+
+    M. Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
+
+    Attributes:
+        fraction: weight of the weights of an earlier training.
+        trainings: how many trainings earlier.
+    """
+
+    fraction: Fraction
+    trainings: Count
+
+
 class VariantConfig(Record, extra="allow"):
     """How a variant was trained: initial weights, recipe, data, selected epoch, machine and versions.
 
@@ -41,6 +55,7 @@ class VariantConfig(Record, extra="allow"):
     Attributes:
         images: number of photos by split; "scenes" counts training photos without people.
         started_from: how the variant was trained whose weights were the initial ones.
+        blend: how its weights were interpolated with earlier ones, by `scripts/blend.py`.
     """
 
     init: str | None = None
@@ -64,6 +79,7 @@ class VariantConfig(Record, extra="allow"):
     command: str | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     started_from: "VariantConfig | None" = None
+    blend: Blend | None = None
 
     def stages(self) -> "list[VariantConfig]":
         """Return the trainings that led to this variant, the first one first.
