@@ -43,9 +43,9 @@ def refine_alpha(photo: np.ndarray, alpha: np.ndarray, cell: float, visible: np.
     """
     result = alpha.copy()
     to_refine = alpha > MIN_ALPHA
-    left, top, width, height = cv2.boundingRect(
-        (to_refine if visible is None else to_refine & visible).astype(np.uint8)
-    )
+    if visible is not None:
+        to_refine &= visible
+    left, top, width, height = cv2.boundingRect(to_refine.view(np.uint8))
     if not width:
         return result
     margin = round(FILTER_RADII[0] * cell)
@@ -60,11 +60,18 @@ def refine_alpha(photo: np.ndarray, alpha: np.ndarray, cell: float, visible: np.
     )
     model = _fit_linear_model(coarse_guide, target, max(1, round(FILTER_RADII[0] * cell / steps[0])))
     model = _fit_linear_model(guide, _predict(model, guide), max(1, round(FILTER_RADII[1] * cell / steps[1])))
-    growth, shrinkage = MAX_GROWTH * alpha, alpha / MAX_SHRINKAGE
-    lowest = np.maximum(shrinkage, growth - (MAX_GROWTH - 1))
-    highest = np.minimum(growth, shrinkage + (1 - 1 / MAX_SHRINKAGE))
-    result[window] = np.clip(_predict(model, photo), lowest, highest)
+    result[window] = _limit_change(alpha, _predict(model, photo))
     return result
+
+
+def _limit_change(alpha: np.ndarray, refined: np.ndarray) -> np.ndarray:
+    """Clip the refined alpha by `MAX_GROWTH` and `MAX_SHRINKAGE`, in place, since new arrays take most of the time."""
+    growth, shrinkage = MAX_GROWTH * alpha, alpha / MAX_SHRINKAGE
+    lowest = growth - (MAX_GROWTH - 1)
+    np.maximum(lowest, shrinkage, out=lowest)
+    shrinkage += 1 - 1 / MAX_SHRINKAGE
+    highest = np.minimum(growth, shrinkage, out=growth)
+    return np.clip(refined, lowest, highest, out=refined)
 
 
 def _predict(model: Sequence[np.ndarray], guide: np.ndarray) -> np.ndarray:
