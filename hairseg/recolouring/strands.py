@@ -12,7 +12,7 @@ from hairseg.images import downsample, fit_size
 GRID_SIDE = 128  # pixels, longer side
 
 # Limits of lightness near edges, below and above the local mean: standard deviations, plus L*.
-EDGE_RANGE = ((2.5, 4.0), (1.2, 2.0))
+EDGE_RANGE = ((1.8, 3.0), (0.6, 1.0))
 
 CURL_SIZE = 2.0  # standard deviation of a neighbourhood, cells of the grid
 

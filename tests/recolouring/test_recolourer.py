@@ -323,7 +323,7 @@ def test_dark_dye_covers_white_strands():
 
 def test_lightened_curls_have_less_contrast_than_a_sheen():
     """The same lightnesses, in curls of 12 pixels and in one broad sheen."""
-    curls = np.tile(np.rint(4 + 90 * np.linspace(0, 1, 12) ** 3).astype(np.uint8), 20)
+    curls = np.tile(np.rint(4 + 180 * np.linspace(0, 1, 12) ** 3).astype(np.uint8), 20)
     curls, sheen = (cv2.merge(3 * [np.tile(row, (240, 1))]) for row in (curls, np.sort(curls)))
     alpha = np.ones((240, 240), np.float32)
     spreads = [np.ptp(lab(recolour(photo, alpha, "platinum"))[60:180, 10:-10, 0]) for photo in (curls, sheen)]
