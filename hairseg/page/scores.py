@@ -122,9 +122,7 @@ def f1_on_whole_persons(metrics: "Metrics") -> dict[str, float] | None:
 def f1_captions(metrics: "Metrics") -> dict[str, str]:
     """Return the F1 on test photos by variant, as captions; empty unless both were measured."""
     f1 = {name: metrics.variants[name].f1 for name in VARIANTS if name in metrics.variants}
-    captions = {
-        name: f"F1 {format_percent(value, 0)} on test photos" for name, value in f1.items() if value is not None
-    }
+    captions = {name: f"F1 {format_percent(value, 0)}" for name, value in f1.items() if value is not None}
     return captions if len(captions) == len(VARIANTS) else {}
 
 

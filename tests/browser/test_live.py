@@ -116,6 +116,25 @@ def test_the_camera_stops_when_the_minute_is_over_or_the_tab_is_left(tab):
     show(tab)
 
 
+def test_the_camera_on_the_back_is_offered_where_there_are_two(tab):
+    start(tab)
+    expect(tab.locator("#live .turn")).to_be_hidden()
+    tab.evaluate("navigator.mediaDevices.enumerateDevices = async () => Array(2).fill({kind: 'videoinput'})")
+    tab.evaluate(
+        """() => {
+            const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+            navigator.mediaDevices.getUserMedia = wanted => ask(window.wanted = wanted);
+        }"""
+    )
+    tab.locator("#live .switch").click()
+    start(tab)
+    assert tab.evaluate("wanted.video.facingMode") == "user"
+    tab.locator("#live .turn").click()
+    expect(tab.locator("#live .picture img")).to_be_visible(timeout=TIMEOUT)
+    assert tab.evaluate("wanted.video.facingMode") == "environment"
+    assert tab.evaluate("cameras.filter(track => track.readyState === 'live').length") == 1
+
+
 def test_a_frame_that_is_shown_as_the_minute_ends_leaves_the_sentence_of_the_end(tab):
     tab.clock.install()
     tab.evaluate("() => { HTMLImageElement.prototype.decode = () => new Promise(resolve => window.finish = resolve) }")

@@ -274,7 +274,8 @@ def test_several_files_become_a_strip(page, tmp_path):
     done(page)
 
 
-def test_the_camera_takes_a_photo_and_is_off_afterwards(page):
+@pytest.mark.parametrize("button", ["Take the photo", "Take it in 3 seconds"])
+def test_the_camera_takes_a_photo_and_is_off_afterwards(page, button):
     page.evaluate(
         """() => {
             window.tracks = [];
@@ -287,7 +288,7 @@ def test_the_camera_takes_a_photo_and_is_off_afterwards(page):
         }"""
     )
     page.click("[data-do=camera]")
-    page.get_by_role("button", name="Take the photo").click()
+    page.get_by_role("button", name=button).click()
     expect(page.locator("#photo .name")).to_have_text("camera.jpg", timeout=TIMEOUT)
     done(page)
     assert page.evaluate("tracks.every(track => track.readyState === 'ended')")
@@ -346,6 +347,9 @@ def test_tried_colours_are_compared_side_by_side_and_one_is_taken(page):
     expect(dialog).to_have_count(0)
     done(page)
     assert source(page, "recoloured").endswith("violet.jpg")
+    page.reload()
+    done(page)
+    expect(page.get_by_role("button", name="Back to emerald")).to_be_visible()
 
 
 def test_the_address_names_the_tab_and_back_goes_through_tabs(page, address):

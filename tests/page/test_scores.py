@@ -34,7 +34,7 @@ def test_the_table_is_the_bundled_metrics_beside_the_papers():
         (row,) = (line for line in table.splitlines() if line.startswith(f"| {title} |"))
         cells = [float(cell.strip(" %")) for cell in row.split("|")[2:5]]
         assert cells == [round(100 * value, 1) for value in (scores["f1"], scores["auroc"], PAPER_AUROC[variant])]
-    assert f1_captions(METRICS) == {"pretrained": "F1 93 % on test photos", "random": "F1 88 % on test photos"}
+    assert f1_captions(METRICS) == {"pretrained": "F1 93 %", "random": "F1 88 %"}
 
 
 def test_the_headline_has_three_numbers():

@@ -33,6 +33,8 @@ export function start(element, server, {side, presets}) {
     let live = null;
     /** @type {string | undefined} the last stream, whose end the server may not have received */
     let last;
+    /** @type {"user" | "environment"} the camera on the front or on the back of a phone */
+    let facing = "user";
 
     /** @param {string} selector @param {string} text */
     const write = (selector, text) => {
@@ -43,6 +45,7 @@ export function start(element, server, {side, presets}) {
         find(".live").dataset.state = state;
         find(".switch").textContent = state === "idle" ? "Start the camera" : "Stop";
         for (const selector of [".freeze", ".compare", ".keep"]) find(selector).hidden = state !== "live";
+        find(".turn").hidden = true;
         for (const selector of [".left", ".rate"]) write(selector, "");
         if (state !== "live") place.replaceChildren();
         press(".freeze", false);
@@ -71,7 +74,7 @@ export function start(element, server, {side, presets}) {
         write(".said", "Starting the camera");
         try {
             if (!navigator.mediaDevices) return stop(stream, INSECURE);
-            const wanted = {facingMode: "user", width: {ideal: 640}, height: {ideal: 480}};
+            const wanted = {facingMode: facing, width: {ideal: 640}, height: {ideal: 480}};
             stream.camera = await navigator.mediaDevices.getUserMedia({audio: false, video: wanted});
             if (stream !== live) return stop(stream); // stopped while the browser asked for permission
             video.srcObject = stream.camera;
@@ -80,6 +83,7 @@ export function start(element, server, {side, presets}) {
             return stop(stream, /** @type {Error} */ (error).name === "NotAllowedError" ? REFUSED : NONE);
         }
         stream.camera.getVideoTracks()[0].addEventListener("ended", () => stop(stream, "The camera was disconnected."));
+        const devices = await navigator.mediaDevices.enumerateDevices();
         if (last) await server.end_stream(last);
         const begun = await server.begin_stream(new URLSearchParams(location.search).get("model"));
         stream.name = last = begun?.stream;
@@ -87,6 +91,7 @@ export function start(element, server, {side, presets}) {
         stream.ends = performance.now() + 1000 * begun.seconds;
         stream.clock = window.setInterval(() => tick(stream, begun.seconds), 250);
         show("live");
+        find(".turn").hidden = devices.filter(({kind}) => kind === "videoinput").length < 2;
         write(".said", "");
         while (stream === live) await next(stream);
     };
@@ -138,6 +143,12 @@ export function start(element, server, {side, presets}) {
     };
 
     find(".switch").addEventListener("click", () => (live ? stop(live) : begin()));
+    find(".turn").addEventListener("click", () => {
+        if (!live) return;
+        stop(live);
+        facing = facing === "user" ? "environment" : "user";
+        begin();
+    });
     find(".freeze").addEventListener("click", () => {
         if (!live) return;
         live.isFrozen = !live.isFrozen;

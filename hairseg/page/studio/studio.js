@@ -30,7 +30,9 @@ const MAX_TRIED = 12; // colours in the strip of tried ones
 
 const SENT_AGAIN = "The server no longer had your photo, so it was sent again.";
 
-const STORAGE_KEY = "hairseg-photo"; // in sessionStorage: the path of the photo on the server, and its name
+// in sessionStorage: the path of the photo on the server, and its name; the colours of the strip of tried ones
+const STORAGE_KEY = "hairseg-photo";
+const TRIED_KEY = "hairseg-tried";
 
 /** The address of Gradio's routes. */
 function apiAddress() {
@@ -66,7 +68,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     /** @type {"row" | "difference" | "wipe"} */
     let mode = "row";
     /** @type {string[]} */
-    const tried = [];
+    const tried = JSON.parse(sessionStorage.getItem(TRIED_KEY) ?? "[]");
     /** @type {File[]} */
     let strip = [];
 
@@ -224,7 +226,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         const network = {random: "network from scratch", pretrained: "pretrained network"};
         const shown = ["random", "pretrained"].map(variant => {
             find(`#${variant}-mask .found`).textContent = answer.captions[variant];
-            find(`#${variant}-mask .score`).textContent = answer.scores[variant] ? `${answer.scores[variant]} ·` : "";
+            find(`#${variant}-mask .score`).textContent = answer.scores[variant] ?? "";
             return showPicture(
                 `#${variant}-mask .pan`,
                 addressOf(answer.masks[variant]),
@@ -469,8 +471,8 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     };
     /** @param {string} colour */
     const noteTried = colour => {
-        if (tried[0] === colour) return;
         tried.splice(0, MAX_TRIED, ...[colour, ...tried.filter(each => each !== colour)].slice(0, MAX_TRIED));
+        sessionStorage.setItem(TRIED_KEY, JSON.stringify(tried));
         const place = find(".tried");
         place.hidden = tried.length < 2;
         place.replaceChildren(

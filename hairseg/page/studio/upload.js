@@ -1,6 +1,8 @@
 /** Ways to take a photo: chosen, dropped, pasted, or from the camera. */
 import {createButton, openDialog} from "./dialog.js";
 
+const TIMER_SECONDS = 3;
+
 /**
  * @param {HTMLElement} element of the studio
  * @param {{take: (files: File[]) => void, say: (text: string) => void, wanted: () => object | null}} studio
@@ -73,16 +75,28 @@ export function listenForPhotos(element, {take, say, wanted}) {
             );
             dialog.close();
         };
+        /** @param {number} seconds */
+        const countDown = seconds => {
+            if (!dialog.isConnected) return;
+            if (!seconds) return takePhoto();
+            timer.textContent = `${seconds} …`;
+            setTimeout(() => countDown(seconds - 1), 1000);
+        };
         const shutter = createButton("Take the photo", takePhoto, {class: "primary", disabled: ""});
+        const startTimer = () => {
+            timer.disabled = true;
+            countDown(TIMER_SECONDS);
+        };
+        const timer = createButton(`Take it in ${TIMER_SECONDS} seconds`, startTimer, {disabled: ""});
         const viewfinder = Object.assign(document.createElement("div"), {className: "viewfinder"});
         viewfinder.append(video);
         const guide = Object.assign(document.createElement("p"), {
             textContent: "Face the light, with all of your hair inside the oval.",
         });
         const dialog = openDialog(element, "Camera", [viewfinder, guide], stop);
-        dialog.querySelector(".bar")?.prepend(shutter);
+        dialog.querySelector(".bar")?.prepend(shutter, timer);
         video.addEventListener("loadeddata", () => {
-            shutter.disabled = false;
+            shutter.disabled = timer.disabled = false;
             shutter.focus();
         });
     };
