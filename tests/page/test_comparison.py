@@ -91,6 +91,7 @@ def test_a_small_head_is_not_called_hardly_any_hair():
     alpha = ALPHAS["random"]
     photo = np.full((*alpha.shape, 3), 90, np.uint8)
     assert caption(0.002, alpha, photo) == "a small head: 0.2 % of the photo"
+    assert caption(0.002, alpha, photo, heads=3) == "small heads: 0.2 % of the photo"
     assert caption(0.12, alpha, photo) == "hair: 12 % of the photo"
 
 

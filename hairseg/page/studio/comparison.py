@@ -159,17 +159,19 @@ def format_percent(fraction: float) -> str:
     return f"{100 * fraction:.1f} %" if fraction < 0.0995 else f"{100 * fraction:.0f} %"
 
 
-def caption(fraction: float, alpha: np.ndarray, photo: np.ndarray) -> str:
+def caption(fraction: float, alpha: np.ndarray, photo: np.ndarray, heads: int = 1) -> str:
     """Describe one network's result, such as "hair: 12 % of the photo".
 
     Args:
         fraction: Fraction of the photo that is hair.
         alpha: float32 in [0, 1], (height, width).
         photo: uint8 RGB, (height, width, 3).
+        heads: Number of heads in the photo.
     """
     if fraction < MIN_HAIR_FRACTION:
         return "no hair found" if alpha.max() <= VISIBLE_ALPHA else "hardly any hair found"
-    subject = "a small head" if fraction < SMALL_HEAD_FRACTION else "hair"
+    small = "small heads" if heads > 1 else "a small head"
+    subject = small if fraction < SMALL_HEAD_FRACTION else "hair"
     darkness = ", too dark to look natural in light colours" if is_unlit(photo, alpha) else ""
     return f"{subject}: {format_percent(fraction)} of the photo{darkness}"
 

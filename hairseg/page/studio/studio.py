@@ -142,7 +142,7 @@ class StudioService:
                     for variant, alpha in alphas.items()
                 },
                 "captions": {
-                    variant: caption(comparison.fractions[variant], alpha, photo.photo)
+                    variant: caption(comparison.fractions[variant], alpha, photo.photo, len(comparison.heads))
                     for variant, alpha in alphas.items()
                 },
                 "scores": f1_captions(metrics),
