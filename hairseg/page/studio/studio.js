@@ -447,6 +447,8 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         for (const swatch of element.querySelectorAll(".swatch")) {
             swatch.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (swatch).dataset.preset === preset));
         }
+        find("[data-download=alpha]").textContent =
+            settings.variant === "random" ? "Mask, from scratch" : "Mask, pretrained";
         element.dataset.changed = count ? String(count) : "";
         element.dataset.hasSecond = String(settings.second_mode !== constants.modes[0]);
         element.dataset.isDefault = String(
