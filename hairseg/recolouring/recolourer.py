@@ -159,8 +159,6 @@ class HairRecolourer:
         margin = max(width, height) // 16 + 4
         self._box = np.s_[max(0, top - margin) : top + height + margin, max(0, left - margin) : left + width + margin]
         self._unmatted = np.clip((self.alpha[self._box] - HAZE) / (1 - 2 * HAZE), 0, 1)
-        self._alpha = matte_edges(self.photo[self._box], self._unmatted)
-        self._hair = np.flatnonzero(self._alpha > 0)
 
     def recolour(self, colour: str, settings: RecolourSettings = DEFAULT_SETTINGS) -> np.ndarray:
         """Dye the hair; arguments, result and errors are as for the function `recolour`."""
@@ -191,7 +189,19 @@ class HairRecolourer:
         colour = cv2.copyTo(self.photo, grey, np.zeros_like(self.photo))
         if self._unmatted.any():
             colour[self._box] = estimate_foreground(self.photo[self._box], self._unmatted)
-        return np.dstack([colour, grey])
+        rgba = cv2.cvtColor(colour, cv2.COLOR_RGB2RGBA)
+        rgba[..., 3] = grey
+        return rgba
+
+    @cached_property
+    def _alpha(self) -> np.ndarray:
+        """Matted alpha, float32 (height, width) of the box."""
+        return matte_edges(self.photo[self._box], self._unmatted)
+
+    @cached_property
+    def _hair(self) -> np.ndarray:
+        """Flat indices of the pixels of hair in the box."""
+        return np.flatnonzero(self._alpha > 0)
 
     @cached_property
     def _foreground(self) -> np.ndarray:
