@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from hairseg.images import downsample, fit_size
-from hairseg.recolouring.light import LINEAR_LIGHT_TABLE, LUMINANCE_WEIGHTS, rgb_to_lightness
+from hairseg.recolouring.light import LINEAR_LIGHT_TABLE, LUMINANCE_WEIGHTS, has_skin_colour, rgb_to_lightness
 
 GRID_SIDE = 128  # pixels, longer side
 MAX_HAIR_ALPHA = 0.05  # pixels above it are hair, whose pigment would be taken for the colour of the light
@@ -12,9 +12,7 @@ MAX_VALUE = 250  # of 255; brighter channels may be clipped
 
 MINKOWSKI_NORM = 4  # of the mean; bright pixels count more
 
-# Skin near the hair, by Cr and Cb in the range of D. Chai and K. N. Ngan, "Face Segmentation Using Skin-Color Map in
-# Videophone Applications", TCSVT 1999, with a narrower Cr.
-SKIN_CR, SKIN_CB = (136, 173), (77, 127)
+# Skin near the hair
 MIN_SKIN_LIGHTNESS = 25
 SKIN_DISTANCE = 0.1  # of the longer side
 MIN_SKIN_PIXELS = 40
@@ -63,12 +61,10 @@ def estimate_light(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     mean = np.mean(linear[usable] ** MINKOWSKI_NORM, axis=0) ** (1 / MINKOWSKI_NORM)
     deviations = [_log_ratios(mean) - TYPICAL_MEAN]
 
-    _, cr, cb = cv2.split(cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb))
     lightness = rgb_to_lightness(small)
     side = 2 * round(SKIN_DISTANCE * max(size)) + 1
     near = cv2.dilate((small_alpha > 0.5).astype(np.uint8), np.ones((side, side), np.uint8)) > 0
-    skin = usable & near & (lightness > MIN_SKIN_LIGHTNESS)
-    skin &= (cr >= SKIN_CR[0]) & (cr <= SKIN_CR[1]) & (cb >= SKIN_CB[0]) & (cb <= SKIN_CB[1])
+    skin = usable & near & (lightness > MIN_SKIN_LIGHTNESS) & has_skin_colour(small)
     if np.count_nonzero(skin) >= MIN_SKIN_PIXELS:
         skin &= lightness >= np.percentile(lightness[skin], 40)  # shaded skin is lit by its surroundings
         skin_lightness = np.median(lightness[skin])

@@ -1,12 +1,14 @@
-"""Matting of the hairline: which part of a soft edge is hair and which is skin or background.
+"""Matting of soft edges: which part is hair and which is skin or background.
 
-A network's alpha fades out across the forehead. Dyeing by this alpha would colour the skin between the strands, too.
+A network's alpha fades out across the forehead and along the tips of strands. Dyeing by this alpha would colour the
+skin between the strands, and half of the tips.
 """
 
 import cv2
 import numpy as np
 
 from hairseg.images import downsample, fit_size
+from hairseg.recolouring.light import has_skin_colour
 
 GRID_SIDE = 128  # pixels, longer side of the grid of local mean colours
 REACH = 0.03  # standard deviation of the Gaussian window of a local mean, as a fraction of the longer side
@@ -23,10 +25,12 @@ HIGH_ALPHA = (0.7, 0.95)  # range in which alpha takes over from the colours
 NEARNESS = (0.12, 0.29)  # fraction of background in the window; 0.5 on a straight edge
 SIMILAR = (0.15, 0.4)  # fraction of hair in the pixel, by its colour
 TOLERANCE = 0.05  # fractions this close to 0 or 1 are rounded, since colours vary
+MAX_GROWTH = 2.5  # factor by which alpha of strands increases, unless they lie on skin
+MIN_COLOURFULNESS = 3.0  # difference of the channels (0 to 255); below it, the picture is grey
 
 
 def matte_edges(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Reduce alpha in the soft edges where a pixel has the colour of the background nearby.
+    """Reduce alpha in the soft edges where a pixel has the colour of the background nearby, and raise it in strands.
 
     A pixel's colour is projected onto the line from the mean colour of the background to that of the hair nearby. Its
     position there is the fraction of hair, as in A. Levin et al., "A Closed-Form Solution to Natural Image Matting",
@@ -37,7 +41,7 @@ def matte_edges(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         alpha: float32 in [0, 1], (height, width).
 
     Returns:
-        float32 in [0, 1], (height, width); at most alpha, and equal to it inside the hair.
+        float32 in [0, 1], (height, width); equal to alpha inside the hair, and at most `MAX_GROWTH` times alpha.
 
     Example:
         >>> photo, alpha = np.full((60, 60, 3), 200, np.uint8), np.zeros((60, 60), np.float32)
@@ -50,23 +54,36 @@ def matte_edges(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     hair, _ = _local_mean(colour, (small > CORE_ALPHA).astype(np.float32))
     background, nearness = _local_mean(colour, (small < BACKGROUND_ALPHA).astype(np.float32))
     contrast = smoothstep(*CONTRAST, (background - hair) @ LUMA)
+    growth = np.where(_may_be_skin(background), 1, MAX_GROWTH).astype(np.float32)
     line = hair - background
     line /= np.sum(line * line, axis=2, keepdims=True) + 1
-    line, origin, contrast, nearness = (
+    line, origin, contrast, nearness, growth = (
         cv2.resize(plane, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        for plane in (line, np.sum(background * line, axis=2), contrast, smoothstep(*NEARNESS, nearness))
+        for plane in (line, np.sum(background * line, axis=2), contrast, smoothstep(*NEARNESS, nearness), growth)
     )
 
     edge = np.flatnonzero((alpha > 0) & (contrast > 0) & ((alpha < HIGH_ALPHA[1]) | (nearness > 0)))
-    old, origin, contrast, nearness = (np.take(plane, edge) for plane in (alpha, origin, contrast, nearness))
+    old, origin, contrast, nearness, growth = (
+        np.take(plane, edge) for plane in (alpha, origin, contrast, nearness, growth)
+    )
     pixels, line = (np.take(picture.reshape(-1, 3), edge, axis=0) for picture in (photo, line))
     fraction = np.einsum("ij,ij->i", pixels.astype(np.float32), line) - origin
     fraction = (fraction - TOLERANCE) / (1 - 2 * TOLERANCE)
     is_background = nearness * (1 - smoothstep(*SIMILAR, fraction))
     change = np.maximum(1 - smoothstep(*HIGH_ALPHA, old), is_background)
     result = alpha.copy()
-    np.put(result, edge, old + contrast * change * (np.clip(fraction, 0, old) - old))
+    np.put(result, edge, old + contrast * change * (np.clip(fraction, 0, np.minimum(growth * old, 1)) - old))
     return result
+
+
+def _may_be_skin(colour: np.ndarray) -> np.ndarray:
+    """Return whether colours, float32 RGB (height, width, 3), may be those of skin: bool (height, width).
+
+    In a grey picture, all may.
+    """
+    if np.ptp(colour, axis=2).mean() < MIN_COLOURFULNESS:
+        return np.ones(colour.shape[:2], bool)
+    return has_skin_colour(np.clip(colour, 0, 255).astype(np.uint8))
 
 
 def smoothstep(start: float, end: float, x: np.ndarray) -> np.ndarray:
