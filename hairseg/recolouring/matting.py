@@ -26,6 +26,8 @@ NEARNESS = (0.12, 0.29)  # fraction of background in the window; 0.5 on a straig
 SIMILAR = (0.15, 0.4)  # fraction of hair in the pixel, by its colour
 TOLERANCE = 0.05  # fractions this close to 0 or 1 are rounded, since colours vary
 MAX_GROWTH = 2.5  # factor by which alpha of strands increases, unless they lie on skin
+STRAND = (0.6, 0.85)  # fraction of hair, by its colour, of pixels that may be strands
+SATURATION_TOLERANCE = 25.0  # difference of the channels (0 to 255) by which strands may exceed the hair nearby
 MIN_COLOURFULNESS = 3.0  # difference of the channels (0 to 255); below it, the picture is grey
 
 
@@ -54,17 +56,17 @@ def matte_edges(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     hair, _ = _local_mean(colour, (small > CORE_ALPHA).astype(np.float32))
     background, nearness = _local_mean(colour, (small < BACKGROUND_ALPHA).astype(np.float32))
     contrast = smoothstep(*CONTRAST, (background - hair) @ LUMA)
-    growth = np.where(_may_be_skin(background), 1, MAX_GROWTH).astype(np.float32)
+    growth = np.where(_may_be_skin(background), 0, MAX_GROWTH - 1).astype(np.float32)
+    max_saturation = np.ptp(hair, axis=2) + SATURATION_TOLERANCE
     line = hair - background
     line /= np.sum(line * line, axis=2, keepdims=True) + 1
-    line, origin, contrast, nearness, growth = (
-        cv2.resize(plane, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        for plane in (line, np.sum(background * line, axis=2), contrast, smoothstep(*NEARNESS, nearness), growth)
-    )
+    planes = (np.sum(background * line, axis=2), contrast, smoothstep(*NEARNESS, nearness), growth, max_saturation)
+    line, *planes = (cv2.resize(plane, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR) for plane in (line, *planes))
+    origin, contrast, nearness, growth, max_saturation = planes
 
     edge = np.flatnonzero((alpha > 0) & (contrast > 0) & ((alpha < HIGH_ALPHA[1]) | (nearness > 0)))
-    old, origin, contrast, nearness, growth = (
-        np.take(plane, edge) for plane in (alpha, origin, contrast, nearness, growth)
+    old, origin, contrast, nearness, growth, max_saturation = (
+        np.take(plane, edge) for plane in (alpha, origin, contrast, nearness, growth, max_saturation)
     )
     pixels, line = (np.take(picture.reshape(-1, 3), edge, axis=0) for picture in (photo, line))
     fraction = np.einsum("ij,ij->i", pixels.astype(np.float32), line) - origin
@@ -72,7 +74,9 @@ def matte_edges(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     is_background = nearness * (1 - smoothstep(*SIMILAR, fraction))
     change = np.maximum(1 - smoothstep(*HIGH_ALPHA, old), is_background)
     result = alpha.copy()
-    np.put(result, edge, old + contrast * change * (np.clip(fraction, 0, np.minimum(growth * old, 1)) - old))
+    growth *= smoothstep(*STRAND, fraction) * (np.ptp(pixels, axis=1) <= max_saturation)
+    highest = np.minimum(old * (1 + growth), 1)
+    np.put(result, edge, old + contrast * change * (np.clip(fraction, 0, highest) - old))
     return result
 
 
