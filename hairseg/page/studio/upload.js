@@ -1,7 +1,5 @@
 /** Ways to take a photo: chosen, dropped, pasted, or from the camera. */
-import {createButton, openDialog} from "./dialog.js";
-
-const TIMER_SECONDS = 3;
+import {countDown, createButton, openDialog} from "./dialog.js";
 
 /**
  * @param {HTMLElement} element of the studio
@@ -75,19 +73,9 @@ export function listenForPhotos(element, {take, say, wanted}) {
             );
             dialog.close();
         };
-        /** @param {number} seconds */
-        const countDown = seconds => {
-            if (!dialog.isConnected) return;
-            if (!seconds) return takePhoto();
-            timer.textContent = `${seconds} …`;
-            setTimeout(() => countDown(seconds - 1), 1000);
-        };
         const shutter = createButton("Take the photo", takePhoto, {class: "primary", disabled: ""});
-        const startTimer = () => {
-            timer.disabled = true;
-            countDown(TIMER_SECONDS);
-        };
-        const timer = createButton(`Take it in ${TIMER_SECONDS} seconds`, startTimer, {disabled: ""});
+        const startTimer = () => countDown(timer, {isWanted: () => dialog.isConnected, act: takePhoto});
+        const timer = createButton("Take it in 3 seconds", startTimer, {disabled: ""});
         const viewfinder = Object.assign(document.createElement("div"), {className: "viewfinder"});
         viewfinder.append(video);
         const guide = Object.assign(document.createElement("p"), {
