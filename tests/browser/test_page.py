@@ -60,6 +60,15 @@ def test_every_preset_is_shown_on_the_visitors_head(page):
     page.wait_for_selector(".has-thumbnails", timeout=TIMEOUT)
     style = page.locator("#swatch-violet .thumbnail").evaluate("element => getComputedStyle(element).backgroundImage")
     assert "thumbnails.jpg" in style
+    page.locator("#finer > button").click()
+    page.click("#swatch-emerald")  # the modes of the second colour are shown in it
+    page.wait_for_function(
+        """before => {
+            const label = document.querySelector("#second-mode label");
+            return ![before, "none"].includes(getComputedStyle(label, "::before").backgroundImage);
+        }""",
+        arg=style,
+    )
 
 
 def test_settings_and_colour_of_a_link_are_opened_and_reset(page, address):

@@ -284,7 +284,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         if (!own?.result) return;
         const answer = await server.thumbnails(payload({target: target()})).catch(() => undefined);
         if (!answer?.src || own !== session || wanted.model !== settings.model || strokes !== own.photo.strokes) return;
-        find(".palette").style.setProperty("--thumbnails", `url("${addressOf(answer.src)}")`);
+        element.style.setProperty("--thumbnails", `url("${addressOf(answer.src)}")`);
         element.classList.add("has-thumbnails");
     });
 
@@ -433,7 +433,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             trigger("push");
         }
         const others = {...settings, [target()]: before[target()]};
-        if (JSON.stringify(others) !== JSON.stringify(before)) showThumbnails();
+        if (JSON.stringify(others) !== JSON.stringify(before) || find("#finer > button.open")) showThumbnails();
     };
     /** The setting that a swatch changes. @returns {"colour" | "second_colour"} */
     const target = () =>
@@ -739,6 +739,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         if (zoom === "out") setView(zoomBy(view, 1 / 1.5));
         if (zoom === "whole") setView(WHOLE);
         if (zoom === "head") setView(viewOf(session?.result?.focus ?? null));
+        if (button.parentElement?.id === "finer") showThumbnails();
         if (button.id === "reset") change({...defaults, model: settings.model});
     });
     find(".target").addEventListener("change", () => {
