@@ -4,7 +4,8 @@
  *
  * @typedef {{times: number[], camera?: MediaStream, name?: string, ends?: number, delay?: number, clock?: number, isFrozen?: boolean}} Stream
  */
-import {countDown} from "../studio/dialog.js";
+import {countDown, markSwatch} from "../studio/dialog.js";
+import {parseColour, presetOf} from "../studio/settings.js";
 
 const LOST = "The server does not answer. Check the connection and start again.";
 const REFUSED = "The camera cannot be used. Allow it for this page in the browser, then start again.";
@@ -120,10 +121,9 @@ export function start(element, server, {side, presets}) {
         });
         if (stream !== live) return;
         if (!answer?.picture) return stop(stream, answer?.ended || answer?.error || LOST);
-        const image = Object.assign(new Image(), {
-            src: `data:image/jpeg;base64,${answer.picture}`,
-            alt: "Your camera, recoloured",
-        });
+        const image = new Image();
+        image.src = `data:image/jpeg;base64,${answer.picture}`;
+        image.alt = "Your camera, recoloured";
         place.replaceChildren(image);
         await image.decode().catch(() => null);
         if (stream !== live) return;
@@ -205,25 +205,15 @@ export function start(element, server, {side, presets}) {
     // The address holds what is chosen under "Try it". Colours chosen here stay here.
     /** @type {string | null} */
     let followed = null;
-    const mark = () => {
-        for (const swatch of /** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll("[data-preset]"))) {
-            swatch.setAttribute(
-                "aria-pressed",
-                String(presets[/** @type {string} */ (swatch.dataset.preset)] === colour.value),
-            );
-        }
-    };
+    const mark = () => markSwatch(element, presetOf(colour.value, presets));
     const follow = () => {
         if (followed === location.search) return;
         followed = location.search;
-        const query = new URLSearchParams(followed),
-            name = query.get("colour") ?? "copper";
-        colour.value = presets[name] ?? `#${name}`;
+        const query = new URLSearchParams(followed);
+        colour.value = parseColour(query.get("colour") ?? "", presets) ?? presets.copper;
         strength.value = query.get("strength") ?? "1";
-        const variant = element.querySelector(
-            `[value="${query.get("variant") === "random" ? "random" : "pretrained"}"]`,
-        );
-        /** @type {HTMLInputElement} */ (variant).checked = true;
+        const variant = query.get("variant") === "random" ? "random" : "pretrained";
+        /** @type {HTMLInputElement} */ (find(`[value=${variant}]`)).checked = true;
         mark();
     };
     element.addEventListener("click", event => {

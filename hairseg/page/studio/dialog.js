@@ -1,4 +1,4 @@
-/** Buttons, a countdown, and a modal dialog that the browser's Back button closes, too. */
+/** Buttons, swatches, a countdown, and a modal dialog that the browser's Back button closes, too. */
 
 /**
  * @param {string} text
@@ -10,6 +10,13 @@ export function createButton(text, onClick, attributes = {}) {
     for (const [name, value] of Object.entries(attributes)) button.setAttribute(name, value);
     button.addEventListener("click", onClick);
     return button;
+}
+
+/** Mark the swatch of a preset. @param {HTMLElement} element @param {string} [preset] */
+export function markSwatch(element, preset) {
+    for (const swatch of /** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll(".swatch"))) {
+        swatch.setAttribute("aria-pressed", String(swatch.dataset.preset === preset));
+    }
 }
 
 /**
