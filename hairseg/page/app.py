@@ -23,17 +23,13 @@ from hairseg.page.live.live import build_live
 from hairseg.page.models import build_models, render_models
 from hairseg.page.preview import TITLE, LinkPreview
 from hairseg.page.registry import ModelRegistry
-from hairseg.page.scores import (
-    build_scores,
-    read_or_default,
-    render_scores,
-    render_transfer,
-)
+from hairseg.page.scores import VARIANT_TITLES, build_scores, read_or_default, render_scores, render_transfer
 from hairseg.page.security import MAX_FILE_BYTES, PathAllowlist, RequestSizeLimit
 from hairseg.page.store import PhotoStore
 from hairseg.page.studio.studio import EXAMPLE_TITLES, StudioService, build_studio, example_thumbnail
 from hairseg.page.workarounds import EXCEPTION_HANDLERS, Page, disable_reloader
 from hairseg.page.workers import Workers
+from hairseg.paper import VARIANTS
 from hairseg.recolouring.palette import PRESETS
 from hairseg.recolouring.settings import SECOND_MODES, describe
 
@@ -157,7 +153,7 @@ def build_settings() -> list[Any]:
         with gr.Row():
             strength = slider("strength")
             variant = gr.Radio(
-                [("From scratch", "random"), ("Pretrained", "pretrained")],
+                [(VARIANT_TITLES[name], name) for name in reversed(VARIANTS)],
                 value=DEFAULT_VARIANT,
                 label="Mask to use",
                 elem_id="variant",

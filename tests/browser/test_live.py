@@ -176,7 +176,9 @@ def test_the_colour_of_the_first_tab_is_taken_along(page):
 
 def test_a_picture_is_frozen_compared_and_taken_to_the_first_tab(tab):
     start(tab)
-    tab.get_by_role("button", name="Freeze").click()
+    tab.get_by_role("button", name="Freeze in 3 seconds").click()
+    expect(tab.locator("#live .timer")).to_have_text("3")
+    expect(tab.locator("#live .freeze")).to_have_attribute("aria-pressed", "true")
     tab.wait_for_timeout(1000)
     frozen = tab.locator("#live .picture img").get_attribute("src")
     tab.wait_for_timeout(1000)

@@ -60,6 +60,15 @@ def test_every_preset_is_shown_on_the_visitors_head(page):
     page.wait_for_selector(".has-thumbnails", timeout=TIMEOUT)
     style = page.locator("#swatch-violet .thumbnail").evaluate("element => getComputedStyle(element).backgroundImage")
     assert "thumbnails.jpg" in style
+    page.locator("#finer > button").click()
+    page.click("#swatch-emerald")  # the modes of the second colour are shown in it
+    page.wait_for_function(
+        """before => {
+            const label = document.querySelector("#second-mode label");
+            return ![before, "none"].includes(getComputedStyle(label, "::before").backgroundImage);
+        }""",
+        arg=style,
+    )
 
 
 def test_settings_and_colour_of_a_link_are_opened_and_reset(page, address):
@@ -69,6 +78,7 @@ def test_settings_and_colour_of_a_link_are_opened_and_reset(page, address):
     done(page)
     assert source(page, "recoloured").endswith("8e24aa.jpg")
     expect(page.get_by_role("radio", name="From scratch")).to_be_checked()
+    expect(page.locator("#alpha-button")).to_have_text("Mask, from scratch")
     expect(page.locator("#strength input[type=number]")).to_have_value("0.5")
     assert page.locator("#studio [data-changed]").get_attribute("data-changed") == "2"
     expect(page.get_by_role("radio", name="Ombré")).to_be_visible()
@@ -378,7 +388,11 @@ def test_no_tab_is_wider_than_the_screen(page, width):
     for tab in TABS:
         choose_tab(page, tab)
         page.wait_for_timeout(300)
+        for section in page.locator(".section > button:visible").all():
+            section.click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
+        right = "[...document.querySelectorAll('table')].map(table => table.getBoundingClientRect().right)"
+        assert max(page.evaluate(right), default=0) <= width, tab
 
 
 def test_right_to_left_mirrors_the_page_and_keeps_the_order_of_the_networks(page):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hairseg.page.studio.comparison import (
+    Comparison,
     caption,
     compare,
     find_focus,
@@ -91,8 +92,12 @@ def test_a_small_head_is_not_called_hardly_any_hair():
     alpha = ALPHAS["random"]
     photo = np.full((*alpha.shape, 3), 90, np.uint8)
     assert caption(0.002, alpha, photo) == "a small head: 0.2 % of the photo"
-    assert caption(0.002, alpha, photo, heads=3) == "small heads: 0.2 % of the photo"
+    assert caption(0.002, alpha, photo, small_heads=3) == "small heads: 0.2 % of the photo"
+    assert caption(0.002, alpha, photo, small_heads=0) == "hair: 0.2 % of the photo"
     assert caption(0.12, alpha, photo) == "hair: 12 % of the photo"
+    small, large = (0.4, 0.1, 0.5, 0.2), (0.1, 0.1, 0.6, 0.5)
+    for heads, number in (([], 0), ([small], 1), ([small, small], 2), ([small, large], 0)):
+        assert Comparison({}, 1.0, None, heads).small_heads == number
 
 
 @pytest.mark.parametrize("value, is_dark", [(6, True), (40, False)])

@@ -153,17 +153,17 @@ def test_an_unknown_download_is_answered_with_one_sentence(studio, portrait, mor
     assert "Choose one of" in run_apart(studio.download({"photo": portrait, **more}))["error"]
 
 
-def test_thumbnails_show_the_head_in_every_preset(studio, portrait):
+def test_thumbnails_show_the_head_in_every_preset_and_mode(studio, portrait):
     row = pixels(run_apart(studio.thumbnails({"photo": portrait}))["src"])
-    assert row.shape == (THUMBNAIL_SIDE, len(PRESETS) * THUMBNAIL_SIDE, 3)
-    heads = np.split(row.astype(int), len(PRESETS), axis=1)
+    assert row.shape == (THUMBNAIL_SIDE, (len(PRESETS) + 3) * THUMBNAIL_SIDE, 3)
+    heads = np.split(row.astype(int), len(PRESETS) + 3, axis=1)
     assert all(np.abs(one - other).mean() > 1 for one, other in pairwise(heads))
 
 
 def test_thumbnails_show_the_presets_as_second_colour(studio, portrait):
     payload = {"photo": portrait, "colour": "copper", "target": "second_colour", "second_mode": "ombre"}
     row = pixels(run_apart(studio.thumbnails(payload | {"second_colour": "violet"}))["src"]).astype(int)
-    copper, platinum, emerald = (np.split(row, len(PRESETS), axis=1)[index] for index in (3, 6, 13))
+    copper, platinum, emerald = (np.split(row, len(PRESETS) + 3, axis=1)[index] for index in (3, 6, 13))
     assert np.abs(platinum - emerald)[60:].mean() > 2 * np.abs(platinum - emerald)[:30].mean()  # the tips differ
     assert np.abs(copper - emerald).mean() > 1
 

@@ -4,6 +4,9 @@
  *
  * @typedef {{times: number[], camera?: MediaStream, name?: string, ends?: number, delay?: number, clock?: number, isFrozen?: boolean}} Stream
  */
+import {countDown, markSwatch} from "../studio/dialog.js";
+import {parseColour, presetOf} from "../studio/settings.js";
+
 const LOST = "The server does not answer. Check the connection and start again.";
 const REFUSED = "The camera cannot be used. Allow it for this page in the browser, then start again.";
 const NONE = "No camera can be used. Connect one that no other program uses, then start again.";
@@ -33,8 +36,10 @@ export function start(element, server, {side, presets}) {
     let live = null;
     /** @type {string | undefined} the last stream, whose end the server may not have received */
     let last;
-    /** @type {"user" | "environment"} the camera on the front or on the back of a phone */
-    let facing = "user";
+    /** @type {{facingMode: string, deviceId?: string}} front or back, or the device where cameras do not say */
+    let camera = {facingMode: "user"};
+    const listCameras = async () =>
+        (await navigator.mediaDevices.enumerateDevices()).filter(({kind}) => kind === "videoinput");
 
     /** @param {string} selector @param {string} text */
     const write = (selector, text) => {
@@ -44,7 +49,7 @@ export function start(element, server, {side, presets}) {
     const show = state => {
         find(".live").dataset.state = state;
         find(".switch").textContent = state === "idle" ? "Start the camera" : "Stop";
-        for (const selector of [".freeze", ".compare", ".keep"]) find(selector).hidden = state !== "live";
+        for (const selector of [".freeze", ".timer", ".compare", ".keep"]) find(selector).hidden = state !== "live";
         find(".turn").hidden = true;
         for (const selector of [".left", ".rate"]) write(selector, "");
         if (state !== "live") place.replaceChildren();
@@ -74,7 +79,7 @@ export function start(element, server, {side, presets}) {
         write(".said", "Starting the camera");
         try {
             if (!navigator.mediaDevices) return stop(stream, INSECURE);
-            const wanted = {facingMode: facing, width: {ideal: 640}, height: {ideal: 480}};
+            const wanted = {...camera, width: {ideal: 640}, height: {ideal: 480}};
             stream.camera = await navigator.mediaDevices.getUserMedia({audio: false, video: wanted});
             if (stream !== live) return stop(stream); // stopped while the browser asked for permission
             video.srcObject = stream.camera;
@@ -82,8 +87,10 @@ export function start(element, server, {side, presets}) {
         } catch (error) {
             return stop(stream, /** @type {Error} */ (error).name === "NotAllowedError" ? REFUSED : NONE);
         }
-        stream.camera.getVideoTracks()[0].addEventListener("ended", () => stop(stream, "The camera was disconnected."));
-        const devices = await navigator.mediaDevices.enumerateDevices();
+        const [track] = stream.camera.getVideoTracks();
+        track.addEventListener("ended", () => stop(stream, "The camera was disconnected."));
+        find(".live").dataset.facing = track.getSettings().facingMode;
+        const cameras = await listCameras();
         if (last) await server.end_stream(last);
         const begun = await server.begin_stream(new URLSearchParams(location.search).get("model"));
         stream.name = last = begun?.stream;
@@ -91,7 +98,7 @@ export function start(element, server, {side, presets}) {
         stream.ends = performance.now() + 1000 * begun.seconds;
         stream.clock = window.setInterval(() => tick(stream, begun.seconds), 250);
         show("live");
-        find(".turn").hidden = devices.filter(({kind}) => kind === "videoinput").length < 2;
+        find(".turn").hidden = cameras.length < 2;
         write(".said", "");
         while (stream === live) await next(stream);
     };
@@ -114,10 +121,9 @@ export function start(element, server, {side, presets}) {
         });
         if (stream !== live) return;
         if (!answer?.picture) return stop(stream, answer?.ended || answer?.error || LOST);
-        const image = Object.assign(new Image(), {
-            src: `data:image/jpeg;base64,${answer.picture}`,
-            alt: "Your camera, recoloured",
-        });
+        const image = new Image();
+        image.src = `data:image/jpeg;base64,${answer.picture}`;
+        image.alt = "Your camera, recoloured";
         place.replaceChildren(image);
         await image.decode().catch(() => null);
         if (stream !== live) return;
@@ -143,16 +149,29 @@ export function start(element, server, {side, presets}) {
     };
 
     find(".switch").addEventListener("click", () => (live ? stop(live) : begin()));
-    find(".turn").addEventListener("click", () => {
-        if (!live) return;
-        stop(live);
-        facing = facing === "user" ? "environment" : "user";
+    find(".turn").addEventListener("click", async () => {
+        const stream = live,
+            cameras = await listCameras();
+        if (!stream?.camera || stream !== live) return;
+        const {facingMode, deviceId} = stream.camera.getVideoTracks()[0].getSettings();
+        const other = (cameras.findIndex(each => each.deviceId === deviceId) + 1) % cameras.length;
+        stop(stream);
+        camera = {
+            facingMode: camera.facingMode === "user" ? "environment" : "user",
+            deviceId: facingMode ? undefined : cameras[other].deviceId,
+        };
         begin();
     });
-    find(".freeze").addEventListener("click", () => {
-        if (!live) return;
-        live.isFrozen = !live.isFrozen;
-        press(".freeze", live.isFrozen);
+    /** @param {boolean} isFrozen */
+    const freeze = isFrozen => {
+        if (live) live.isFrozen = isFrozen;
+        press(".freeze", isFrozen);
+    };
+    find(".freeze").addEventListener("click", () => freeze(!live?.isFrozen));
+    find(".timer").addEventListener("click", () => {
+        const stream = live;
+        freeze(false);
+        countDown(find(".timer"), {isWanted: () => stream === live, act: () => freeze(true)});
     });
     find(".compare").addEventListener("click", () => {
         before.hidden = !before.hidden;
@@ -186,25 +205,15 @@ export function start(element, server, {side, presets}) {
     // The address holds what is chosen under "Try it". Colours chosen here stay here.
     /** @type {string | null} */
     let followed = null;
-    const mark = () => {
-        for (const swatch of /** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll("[data-preset]"))) {
-            swatch.setAttribute(
-                "aria-pressed",
-                String(presets[/** @type {string} */ (swatch.dataset.preset)] === colour.value),
-            );
-        }
-    };
+    const mark = () => markSwatch(element, presetOf(colour.value, presets));
     const follow = () => {
         if (followed === location.search) return;
         followed = location.search;
-        const query = new URLSearchParams(followed),
-            name = query.get("colour") ?? "copper";
-        colour.value = presets[name] ?? `#${name}`;
+        const query = new URLSearchParams(followed);
+        colour.value = parseColour(query.get("colour") ?? "", presets) ?? presets.copper;
         strength.value = query.get("strength") ?? "1";
-        const variant = element.querySelector(
-            `[value="${query.get("variant") === "random" ? "random" : "pretrained"}"]`,
-        );
-        /** @type {HTMLInputElement} */ (variant).checked = true;
+        const variant = query.get("variant") === "random" ? "random" : "pretrained";
+        /** @type {HTMLInputElement} */ (find(`[value=${variant}]`)).checked = true;
         mark();
     };
     element.addEventListener("click", event => {

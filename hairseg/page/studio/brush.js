@@ -45,16 +45,7 @@ export function createBrush(element, {strokePoints, edits, colour, view, onEdit}
     };
     /** @param {HTMLImageElement} image @param {ReturnType<typeof place>} at */
     const preparePaints = (image, at) => {
-        const key = [
-            colour(),
-            image.src,
-            image.naturalWidth,
-            canvas.width,
-            canvas.height,
-            at.left,
-            at.top,
-            at.width,
-        ].join();
+        const key = [colour(), image.src, image.naturalWidth, canvas.width, canvas.height, ...Object.values(at)].join();
         if (paints.key === key) return;
         const layer = Object.assign(document.createElement("canvas"), {width: canvas.width, height: canvas.height});
         const pen = /** @type {CanvasRenderingContext2D} */ (layer.getContext("2d"));
@@ -146,12 +137,9 @@ export function createBrush(element, {strokePoints, edits, colour, view, onEdit}
     const extend = () => {
         if (!stroke || !brush) return;
         const {points} = stroke,
+            [x, y] = points.slice(-2),
             at = place();
-        const [dx, dy] = [
-            brush[0] - /** @type {number} */ (points.at(-2)),
-            brush[1] - /** @type {number} */ (points.at(-1)),
-        ];
-        if (Math.hypot(dx * at.width, dy * at.height) < (stroke.radius * at.longer) / 6) return;
+        if (Math.hypot((brush[0] - x) * at.width, (brush[1] - y) * at.height) < (stroke.radius * at.longer) / 6) return;
         points.push(...brush.map(roundFraction));
         if (points.length >= 2 * strokePoints) {
             finish();

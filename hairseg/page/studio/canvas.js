@@ -1,4 +1,18 @@
-/** Drawing on a canvas above a picture. */
+/** Drawing on a canvas, and pictures as files. */
+
+/**
+ * @param {HTMLImageElement | HTMLVideoElement} source
+ * @param {[number, number]} size width and height
+ * @param {string} type of the file
+ * @returns {Promise<Blob>}
+ */
+export function encodePicture(source, [width, height], type) {
+    const canvas = Object.assign(document.createElement("canvas"), {width, height});
+    canvas.getContext("2d")?.drawImage(source, 0, 0);
+    return new Promise((resolve, reject) =>
+        canvas.toBlob(blob => (blob ? resolve(blob) : reject(new Error("no picture"))), type, 0.95),
+    );
+}
 
 /**
  * Return a function that calls `draw` once before the next frame, however often it is called.

@@ -10,6 +10,8 @@ from hairseg.recolouring.light import rgb_to_lightness
 
 SMALL_HEAD_FRACTION = 0.03  # of the photo; less hair is called a small head
 
+SMALL_HEAD_SIDE = 0.3  # of the photo; less hair of a larger head is called hair
+
 MIN_FOCUS_FRACTION, MAX_FOCUS_FRACTION = 0.22, 0.55  # of the photo's width and height
 
 FOCUS_MARGIN = 0.8  # on each side, as a fraction of the hair's size
@@ -45,6 +47,12 @@ class Comparison:
     agreement: float
     focus: Box | None
     heads: list[Box]
+
+    @property
+    def small_heads(self) -> int:
+        """Number of heads; 0 if one of them is large."""
+        sides = [max(right - left, bottom - top) for left, top, right, bottom in self.heads]
+        return len(sides) if max(sides, default=0.0) < SMALL_HEAD_SIDE else 0
 
 
 def compare(alphas: Mapping[str, np.ndarray], threshold: float) -> Comparison:
@@ -159,19 +167,19 @@ def format_percent(fraction: float) -> str:
     return f"{100 * fraction:.1f} %" if fraction < 0.0995 else f"{100 * fraction:.0f} %"
 
 
-def caption(fraction: float, alpha: np.ndarray, photo: np.ndarray, heads: int = 1) -> str:
+def caption(fraction: float, alpha: np.ndarray, photo: np.ndarray, small_heads: int = 1) -> str:
     """Describe one network's result, such as "hair: 12 % of the photo".
 
     Args:
         fraction: Fraction of the photo that is hair.
         alpha: float32 in [0, 1], (height, width).
         photo: uint8 RGB, (height, width, 3).
-        heads: Number of heads in the photo.
+        small_heads: Number of heads in the photo; 0 if one of them is large.
     """
     if fraction < MIN_HAIR_FRACTION:
         return "no hair found" if alpha.max() <= VISIBLE_ALPHA else "hardly any hair found"
-    small = "small heads" if heads > 1 else "a small head"
-    subject = small if fraction < SMALL_HEAD_FRACTION else "hair"
+    small = "small heads" if small_heads > 1 else "a small head"
+    subject = small if small_heads and fraction < SMALL_HEAD_FRACTION else "hair"
     darkness = ", too dark to look natural in light colours" if is_unlit(photo, alpha) else ""
     return f"{subject}: {format_percent(fraction)} of the photo{darkness}"
 

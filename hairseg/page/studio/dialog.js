@@ -1,4 +1,4 @@
-/** Buttons, and a modal dialog that the browser's Back button closes, too. */
+/** Buttons, swatches, a countdown, and a modal dialog that the browser's Back button closes, too. */
 
 /**
  * @param {string} text
@@ -10,6 +10,37 @@ export function createButton(text, onClick, attributes = {}) {
     for (const [name, value] of Object.entries(attributes)) button.setAttribute(name, value);
     button.addEventListener("click", onClick);
     return button;
+}
+
+/** Mark the swatch of a preset. @param {HTMLElement} element @param {string} [preset] */
+export function markSwatch(element, preset) {
+    for (const swatch of /** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll(".swatch"))) {
+        swatch.setAttribute("aria-pressed", String(swatch.dataset.preset === preset));
+    }
+}
+
+/**
+ * Show three seconds on a button, then act, if it is wanted by then.
+ *
+ * @param {HTMLElement} button
+ * @param {{isWanted: () => boolean, act: () => void}} options
+ */
+export function countDown(button, {isWanted, act}) {
+    if (button.getAttribute("aria-busy") === "true") return;
+    const {textContent} = button;
+    button.setAttribute("aria-busy", "true");
+    /** @param {number} left */
+    const tick = left => {
+        if (left && isWanted()) {
+            button.textContent = String(left);
+            setTimeout(() => tick(left - 1), 1000);
+            return;
+        }
+        button.textContent = textContent;
+        button.removeAttribute("aria-busy");
+        if (isWanted()) act();
+    };
+    tick(3);
 }
 
 /**

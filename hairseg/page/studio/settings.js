@@ -19,14 +19,8 @@ export function parseColour(text, presets) {
     if (code) return `#${code[1]}`;
     const rgb = name.match(/^rgba?\(\s*([\d.]+)[\s,]+([\d.]+)[\s,]+([\d.]+)/);
     if (!rgb) return undefined;
-    return `#${rgb
-        .slice(1)
-        .map(value =>
-            Math.min(255, Math.round(Number(value)))
-                .toString(16)
-                .padStart(2, "0"),
-        )
-        .join("")}`;
+    const channels = rgb.slice(1).map(value => Math.min(255, Math.round(Number(value))));
+    return `#${channels.map(value => value.toString(16).padStart(2, "0")).join("")}`;
 }
 
 /**
@@ -72,13 +66,8 @@ export function fromQuery(query, defaults, constants) {
     /** @param {string} text */
     const colour = text => parseColour(text, presets);
     /** @type {Record<string, (text: string) => string | number | undefined>} */
-    const parsers = {
-        colour,
-        second_colour: colour,
-        variant: oneOf(variants),
-        second_mode: oneOf(modes),
-        model: oneOf(models),
-    };
+    const parsers = {colour, second_colour: colour, variant: oneOf(variants), second_mode: oneOf(modes)};
+    parsers.model = oneOf(models);
     for (const [name, [lowest, highest]] of Object.entries(numbers)) {
         parsers[name] = text => {
             const value = text.trim() ? Number(text) : NaN;

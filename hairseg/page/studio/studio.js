@@ -14,8 +14,9 @@
  *   upload: (file: File) => Promise<{path: string}>, watch: (name: string, callback: () => void) => void}} Gradio
  */
 import {createBrush} from "./brush.js";
+import {encodePicture} from "./canvas.js";
 import {callUntilAnswered, LOGGED_OUT, LOST, latestOnly, pause, reasonOfLoss} from "./calls.js";
-import {createButton, openDialog} from "./dialog.js";
+import {createButton, markSwatch, openDialog} from "./dialog.js";
 import {listenForZoom, within} from "./gestures.js";
 import {drawOverlay} from "./overlay.js";
 import {countChanged, fromQuery, parseColour, presetOf, toQuery} from "./settings.js";
@@ -284,7 +285,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         if (!own?.result) return;
         const answer = await server.thumbnails(payload({target: target()})).catch(() => undefined);
         if (!answer?.src || own !== session || wanted.model !== settings.model || strokes !== own.photo.strokes) return;
-        find(".palette").style.setProperty("--thumbnails", `url("${addressOf(answer.src)}")`);
+        element.style.setProperty("--thumbnails", `url("${addressOf(answer.src)}")`);
         element.classList.add("has-thumbnails");
     });
 
@@ -373,18 +374,13 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         const button = find(`[data-example="${name}"]`),
             image = /** @type {HTMLImageElement} */ (button.querySelector("img"));
         const title = button.nextElementSibling?.firstChild?.textContent ?? name;
+        const isWanted = () => session?.photo.name === title;
         return openNewPhoto({
             name: title,
             src: image.dataset.large ?? image.src,
             isExample: true,
             lost: "The example did not get through. Check the connection and try again.",
-            bring: async () =>
-                (
-                    await callUntilAnswered(
-                        () => server.example(name),
-                        patience(() => session?.photo.name === title),
-                    )
-                )?.photo,
+            bring: async () => (await callUntilAnswered(() => server.example(name), patience(isWanted)))?.photo,
         });
     };
 
@@ -417,13 +413,11 @@ export function start(element, {props, trigger, server, upload, watch}, constant
      * @param {boolean} [isFromControls] whether the stock components show it already
      */
     const change = (changed, isFromControls = false) => {
-        const before = settings;
-        settings = {...settings, ...changed};
-        if (JSON.stringify(settings) === JSON.stringify(before)) {
-            settings = before;
-            return;
-        }
-        markSwatch();
+        const before = settings,
+            wanted = {...settings, ...changed};
+        if (JSON.stringify(wanted) === JSON.stringify(before)) return;
+        settings = wanted;
+        showChosen();
         writeAddress();
         if (settings.model !== before.model && session) openPhoto({...session.photo});
         else recolour();
@@ -433,7 +427,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             trigger("push");
         }
         const others = {...settings, [target()]: before[target()]};
-        if (JSON.stringify(others) !== JSON.stringify(before)) showThumbnails();
+        if (JSON.stringify(others) !== JSON.stringify(before) || find("#finer > button.open")) showThumbnails();
     };
     /** The setting that a swatch changes. @returns {"colour" | "second_colour"} */
     const target = () =>
@@ -441,12 +435,9 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         /** @type {HTMLInputElement} */ (find(".target :checked")).value === "second_colour"
             ? "second_colour"
             : "colour";
-    const markSwatch = () => {
-        const preset = presetOf(settings[target()], constants.presets),
-            count = countChanged(settings, defaults);
-        for (const swatch of element.querySelectorAll(".swatch")) {
-            swatch.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (swatch).dataset.preset === preset));
-        }
+    const showChosen = () => {
+        const count = countChanged(settings, defaults);
+        markSwatch(element, presetOf(settings[target()], constants.presets));
         find("[data-download=alpha]").textContent =
             settings.variant === "random" ? "Mask, from scratch" : "Mask, pretrained";
         element.dataset.changed = count ? String(count) : "";
@@ -531,13 +522,8 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         for (const [place, name] of Object.entries(places)) {
             const detail = document.createElement("div");
             detail.className = "detail";
-            Object.assign(detail.style, {
-                left: `${100 * left}%`,
-                top: `${100 * top}%`,
-                width: `${100 * (right - left)}%`,
-                height: `${100 * (bottom - top)}%`,
-                backgroundImage: `url("${addressOf(answer[name])}")`,
-            });
+            detail.style.inset = [top, 1 - right, 1 - bottom, left].map(edge => `${100 * edge}%`).join(" ");
+            detail.style.backgroundImage = `url("${addressOf(answer[name])}")`;
             find(place).append(detail);
         }
     });
@@ -577,19 +563,13 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         if (!result || !random || !photo || !pretrained) return;
         drawOverlay(canvas, {random, photo, pretrained}, mode, view.x + Number(wipe.value) / 100 / view.scale);
         const agreement = `${(100 * result.agreement).toFixed(result.agreement < 0.1 ? 1 : 0)} %`;
+        const both = `both agree (${agreement} here)`;
         const legend =
             mode === "wipe"
-                ? [
-                      ["random", "left: from scratch"],
-                      ["pretrained", "right: pretrained"],
-                  ]
-                : [
-                      ["random", "only from scratch"],
-                      ["pretrained", "only pretrained"],
-                      ["both", `both agree (${agreement} here)`],
-                  ];
+                ? {random: "left: from scratch", pretrained: "right: pretrained"}
+                : {random: "only from scratch", pretrained: "only pretrained", both};
         find(".legend").replaceChildren(
-            ...legend.map(([name, text]) =>
+            ...Object.entries(legend).map(([name, text]) =>
                 Object.assign(document.createElement("span"), {className: `key ${name}`, textContent: text}),
             ),
         );
@@ -629,21 +609,12 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     /** @param {() => Promise<unknown>} act @param {string} sentence */
     const attempt = (act, sentence) => act().catch(error => error.name === "AbortError" || showNotice(sentence));
     const recoloured = () => /** @type {HTMLImageElement} */ (find("#recoloured img"));
-    /** @returns {Promise<Blob>} */
-    const recolouredPng = () =>
-        new Promise((resolve, reject) => {
-            const image = recoloured(),
-                canvas = Object.assign(document.createElement("canvas"), {
-                    width: image.naturalWidth,
-                    height: image.naturalHeight,
-                });
-            canvas.getContext("2d")?.drawImage(image, 0, 0);
-            canvas.toBlob(png => (png ? resolve(png) : reject(new Error("no picture"))));
-        });
     const copyPicture = () =>
         attempt(async () => {
+            const image = recoloured();
+            const png = encodePicture(image, [image.naturalWidth, image.naturalHeight], "image/png");
             // pass a promise: Safari allows no write after an await
-            await navigator.clipboard.write([new ClipboardItem({"image/png": recolouredPng()})]);
+            await navigator.clipboard.write([new ClipboardItem({"image/png": png})]);
             find(".said").textContent = "The picture is copied.";
         }, "The browser does not allow copying. Use a download instead.");
     const share = () =>
@@ -739,10 +710,11 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         if (zoom === "out") setView(zoomBy(view, 1 / 1.5));
         if (zoom === "whole") setView(WHOLE);
         if (zoom === "head") setView(viewOf(session?.result?.focus ?? null));
+        if (button.parentElement?.id === "finer") showThumbnails();
         if (button.id === "reset") change({...defaults, model: settings.model});
     });
     find(".target").addEventListener("change", () => {
-        markSwatch();
+        showChosen();
         showThumbnails();
     });
     find("[data-do=share]").hidden = !navigator.share;
@@ -767,12 +739,12 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         props.value = settings;
         trigger("push");
     }
-    markSwatch();
+    showChosen();
     const first = restore();
     if (countChanged(linked, defaults)) first.then(() => find("#finer > button:not(.open)")?.click());
     if (unknown.length) {
-        const named = new Intl.ListFormat("en").format(unknown);
-        first.then(() => showNotice(`The link asks for ${named}, which this page does not offer.`));
-        showNotice(`The link asks for ${named}, which this page does not offer.`);
+        const sentence = `The link asks for ${new Intl.ListFormat("en").format(unknown)}, which this page does not offer.`;
+        showNotice(sentence);
+        first.then(() => showNotice(sentence));
     }
 }

@@ -35,7 +35,7 @@ from hairseg.paper import VARIANTS
 from hairseg.recolouring.collages import contact_sheet
 from hairseg.recolouring.palette import PRESETS
 from hairseg.recolouring.recolourer import HairRecolourer
-from hairseg.recolouring.settings import DEFAULT_SETTINGS, NUMERIC_SETTINGS, RecolourSettings, describe
+from hairseg.recolouring.settings import DEFAULT_SETTINGS, NUMERIC_SETTINGS, SECOND_MODES, RecolourSettings, describe
 
 FOLDER = Path(__file__).parent
 
@@ -142,7 +142,7 @@ class StudioService:
                     for variant, alpha in alphas.items()
                 },
                 "captions": {
-                    variant: caption(comparison.fractions[variant], alpha, photo.photo, len(comparison.heads))
+                    variant: caption(comparison.fractions[variant], alpha, photo.photo, comparison.small_heads)
                     for variant, alpha in alphas.items()
                 },
                 "scores": f1_captions(metrics),
@@ -182,8 +182,9 @@ class StudioService:
         return prepared if "error" in prepared else await self._answer("recolour", payload, recolour)
 
     async def thumbnails(self, payload: Any) -> dict[str, Any]:
-        """Return one JPEG with the head in every preset, side by side, as first or as second colour."""
-        is_second = isinstance(payload, dict) and payload.get("target") == "second_colour"
+        """Return one JPEG with the head, side by side: in every preset as first or second colour, in every mode."""
+        payload = payload if isinstance(payload, dict) else {}
+        is_second = payload.get("target") == "second_colour"
 
         def thumbnails(request: Request) -> dict[str, Any]:
             recolourer = self._photos.recolourer(request.hair)
@@ -196,6 +197,9 @@ class StudioService:
                 else (preset, request.settings)
                 for preset in PRESETS
             ]
+            for mode in (NO_SECOND_COLOUR, *SECOND_MODES):
+                shown = Request.from_json({**default_settings(), **payload, "second_mode": mode})
+                dyes.append((request.colour, shown.settings))
             row = np.hstack([small.recolour(colour, settings) for colour, settings in dyes])
             return {"src": save_file("thumbnails.jpg", encode_jpeg(row, 80))}
 

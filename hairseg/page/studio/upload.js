@@ -1,7 +1,6 @@
 /** Ways to take a photo: chosen, dropped, pasted, or from the camera. */
-import {createButton, openDialog} from "./dialog.js";
-
-const TIMER_SECONDS = 3;
+import {encodePicture} from "./canvas.js";
+import {countDown, createButton, openDialog} from "./dialog.js";
 
 /**
  * @param {HTMLElement} element of the studio
@@ -15,12 +14,11 @@ export function listenForPhotos(element, {take, say, wanted}) {
         if (files.length) take(files);
     });
     let isOwnDrag = false; // of a picture of the page, which browsers offer as a file, too
-    document.addEventListener("dragstart", () => {
-        isOwnDrag = true;
-    });
-    document.addEventListener("dragend", () => {
-        isOwnDrag = false;
-    });
+    for (const type of ["dragstart", "dragend"]) {
+        document.addEventListener(type, () => {
+            isOwnDrag = type === "dragstart";
+        });
+    }
     document.addEventListener("dragover", event => {
         // beside the studio, too: a browser would open the file instead
         if (isOwnDrag || !event.dataTransfer?.types.includes("Files")) return;
@@ -63,36 +61,19 @@ export function listenForPhotos(element, {take, say, wanted}) {
             playsInline: true,
         });
         const takePhoto = () => {
-            const canvas = Object.assign(document.createElement("canvas"), {
-                width: video.videoWidth,
-                height: video.videoHeight,
-            });
-            canvas.getContext("2d")?.drawImage(video, 0, 0);
-            canvas.toBlob(
-                blob => blob && take([new File([blob], "camera.jpg", {type: "image/jpeg"})]),
-                "image/jpeg",
-                0.95,
+            encodePicture(video, [video.videoWidth, video.videoHeight], "image/jpeg").then(
+                blob => take([new File([blob], "camera.jpg", {type: blob.type})]),
+                () => say("The camera gave no picture. Try again, or choose a photo."),
             );
             dialog.close();
         };
-        /** @param {number} seconds */
-        const countDown = seconds => {
-            if (!dialog.isConnected) return;
-            if (!seconds) return takePhoto();
-            timer.textContent = `${seconds} …`;
-            setTimeout(() => countDown(seconds - 1), 1000);
-        };
         const shutter = createButton("Take the photo", takePhoto, {class: "primary", disabled: ""});
-        const startTimer = () => {
-            timer.disabled = true;
-            countDown(TIMER_SECONDS);
-        };
-        const timer = createButton(`Take it in ${TIMER_SECONDS} seconds`, startTimer, {disabled: ""});
+        const startTimer = () => countDown(timer, {isWanted: () => dialog.isConnected, act: takePhoto});
+        const timer = createButton("Take it in 3 seconds", startTimer, {disabled: ""});
         const viewfinder = Object.assign(document.createElement("div"), {className: "viewfinder"});
         viewfinder.append(video);
-        const guide = Object.assign(document.createElement("p"), {
-            textContent: "Face the light, with all of your hair inside the oval.",
-        });
+        const guide = document.createElement("p");
+        guide.textContent = "Face the light, with all of your hair inside the oval.";
         const dialog = openDialog(element, "Camera", [viewfinder, guide], stop);
         dialog.querySelector(".bar")?.prepend(shutter, timer);
         video.addEventListener("loadeddata", () => {
