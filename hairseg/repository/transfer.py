@@ -90,8 +90,8 @@ def describe_experiment(transfer: Transfer) -> str:
 def _summarise_photos_saved(transfer: Transfer) -> str:
     counts = [point.photos for point in transfer.points()]
     if transfer.photos_saved is None:
-        return f"With pretraining, no number of training photos matches {counts[-1]} from random weights."
+        return f"With pretraining, no number of training photos matches {counts[-1]:,} from random weights."
     sufficient = round(transfer.photos_saved * counts[-1])
     if sufficient <= counts[0]:
-        return f"With pretraining, {counts[0]} training photos or fewer match {counts[-1]} from random weights."
-    return f"With pretraining, {sufficient} training photos match {counts[-1]} from random weights."
+        return f"With pretraining, {counts[0]:,} training photos or fewer match {counts[-1]:,} from random weights."
+    return f"With pretraining, {sufficient:,} training photos match {counts[-1]:,} from random weights."
