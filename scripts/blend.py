@@ -1,50 +1,66 @@
 """Interpolate the weights of a model repository with those before its last trainings.
 
-    python scripts/blend.py --before hairseg/bundled --after runs/finetuned --fraction 0.25 --output runs/blend
+    python scripts/blend.py --before hairseg/bundled --after runs/first runs/second --fraction 0.25 --output runs/blend
 
-`--after` was trained from `--before`, in one or more trainings. Score the output with `hairseg evaluate`. Fine-tuned
-weights that are interpolated with their initial ones forget less (M. Wortsman et al., "Robust fine-tuning of zero-shot
-models", CVPR 2022).
+`runs/first` was trained from `hairseg/bundled`, and `runs/second` from `runs/first`. The output has the history of all
+these trainings, with figures 4 and 5. Score it with `hairseg evaluate`. Fine-tuned weights that are interpolated with
+their initial ones forget less (M. Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from hairseg.errors import InputError
+from hairseg.evaluation.figures import draw_history
 from hairseg.repository import ModelRepository
 from hairseg.repository.config import Blend, VariantConfig
+from hairseg.repository.metrics import EpochRecord
 from hairseg.training.state import interpolate_weights
+from hairseg.training.train import HISTORY_FIGURES
 
 
-def blend(before: Path, after: Path, fraction: float, output: Path) -> None:
+def blend(before: Path, after: Sequence[Path], fraction: float, output: Path) -> None:
     """Write the repository `output` with interpolated weights.
 
     Args:
         before: the repository that the trainings started from.
-        after: the repository that they resulted in.
+        after: the repositories of the trainings, in order. The weights of the last one are interpolated.
         fraction: weight of `before`, from 0 to 1.
         output: folder of the new repository.
 
     Raises:
-        InputError: a repository is incomplete, or `after` was not trained from `before`.
+        InputError: a repository is incomplete, or was not trained from the one before it.
     """
-    old, new, result = ModelRepository(before), ModelRepository(after), ModelRepository(output)
+    old, result = ModelRepository(before), ModelRepository(output)
+    trainings = [ModelRepository(folder) for folder in after]
+    new = trainings[-1]
     entries: dict[str, VariantConfig] = {}
     for variant, entry in new.config.variants.items():
-        trainings = len(entry.stages()) - len(old.config.variants[variant].stages())
-        if trainings < 1:
-            raise InputError(f"{after} was not trained from {before}.", remedy="Swap --before and --after.")
+        stages = [len(repository.config.variants[variant].stages()) for repository in (old, *trainings)]
+        if stages != list(range(stages[0], stages[0] + len(stages))):
+            raise InputError(
+                "Each repository of --after must be trained from the one before it.", remedy="Name all, in order."
+            )
         states = [repository.load_network(variant).state_dict() for repository in (new, old)]
         result.save_weights(variant, new.config.backbone, interpolate_weights(*states, fraction))
-        result.save_history(variant, new.history(variant))
-        entries[variant] = entry.model_copy(update={"blend": Blend(fraction=fraction, trainings=trainings)})
+        history: list[EpochRecord] = []
+        for repository in trainings:
+            finished = len(history)
+            for record in repository.history(variant):
+                record["epoch"] += finished
+                history.append(record)
+        result.save_history(variant, history)
+        title, last = f"{variant}, {new.config.backbone}", len(history) - len(new.history(variant))
+        draw_history(result.figure(HISTORY_FIGURES[variant]), history, title, last + (entry.best_epoch or 0))
+        entries[variant] = entry.model_copy(update={"blend": Blend(fraction=fraction, trainings=len(after))})
     result.save_config(new.config.model_copy(update={"variants": entries}))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--before", type=Path, required=True)
-    parser.add_argument("--after", type=Path, required=True)
+    parser.add_argument("--after", type=Path, nargs="+", required=True)
     parser.add_argument("--fraction", type=float, required=True, help="weight of --before, from 0 to 1")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
