@@ -42,8 +42,8 @@ def blend(before: Path, after: Sequence[Path], fraction: float, output: Path) ->
             raise InputError(
                 "Each repository of --after must be trained from the one before it.", remedy="Name all, in order."
             )
-        states = [repository.load_network(variant).state_dict() for repository in (new, old)]
-        result.save_weights(variant, new.config.backbone, interpolate_weights(*states, fraction))
+        trained, initial = (repository.load_network(variant).state_dict() for repository in (new, old))
+        result.save_weights(variant, new.config.backbone, interpolate_weights(trained, initial, fraction))
         history: list[EpochRecord] = []
         for repository in trainings:
             finished = len(history)
