@@ -177,6 +177,7 @@ def test_a_picture_that_did_not_come_is_fetched_again(page, photos):
 def test_a_photo_that_the_server_has_deleted_is_sent_again(page, photos):
     upload(page, photos[1])
     done(page)
+    page.wait_for_selector(".has-thumbnails", timeout=TIMEOUT)  # so that the next request is for the colour
     page.route("**/component_server/", lambda route: route.fulfill(json={"error": "Gone.", "gone": True}), times=1)
     with page.expect_request("**/upload**"):
         page.click("#swatch-violet")

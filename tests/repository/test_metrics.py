@@ -170,10 +170,10 @@ def test_the_curve_in_words_claims_no_more_than_its_ranges_show(all_random, seed
 @pytest.mark.parametrize(
     "photos_saved, expected",
     [
-        (None, "With pretraining, no number of training photos matches 1260 from random weights."),
-        (50 / 1260, "With pretraining, 50 training photos or fewer match 1260 from random weights."),
-        (0.25, "With pretraining, 315 training photos match 1260 from random weights."),
-        (1.0, "With pretraining, 1260 training photos match 1260 from random weights."),
+        (None, "With pretraining, no number of training photos matches 1,260 from random weights."),
+        (50 / 1260, "With pretraining, 50 training photos or fewer match 1,260 from random weights."),
+        (0.25, "With pretraining, 315 training photos match 1,260 from random weights."),
+        (1.0, "With pretraining, 1,260 training photos match 1,260 from random weights."),
     ],
 )
 def test_curves_of_older_versions_have_one_short_run_per_number_of_photos(photos_saved, expected):
