@@ -65,7 +65,8 @@ def refine_alpha(photo: np.ndarray, alpha: np.ndarray, cell: float, visible: np.
 
 
 def _limit_change(alpha: np.ndarray, refined: np.ndarray) -> np.ndarray:
-    """Clip the refined alpha by `MAX_GROWTH` and `MAX_SHRINKAGE`, in place, since new arrays take most of the time."""
+    """Clip the refined alpha by `MAX_GROWTH` and `MAX_SHRINKAGE`, in place."""
+    # In place, since allocating arrays takes most of the time.
     growth, shrinkage = MAX_GROWTH * alpha, alpha / MAX_SHRINKAGE
     lowest = growth - (MAX_GROWTH - 1)
     np.maximum(lowest, shrinkage, out=lowest)

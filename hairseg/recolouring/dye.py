@@ -38,12 +38,12 @@ FULL_COVER = 30.0  # L* by which hair is darkened
 MAX_SLOPE = 7.0  # of the tone curve; steeper curves make noise in brightened black hair visible
 MAX_GRAIN_GAIN = 2.5  # bounds the gain of noise, which is a part of the grain
 
-# Of colours like natural hair, shade absorbs more green and blue, and the sheen keeps a part of the pigment. With these
+# For natural hair colours, shadows absorb more green and blue, and highlights keep some colour. With these
 # values, light blond has about the hue and chroma of natural blond hair (medians over 48 training photos of Figaro1k).
-NATURAL_SHADE = np.array([0.0, 0.13, 0.22])  # stops of red, green and blue, per stop of shade
-NATURAL_SHEEN = 0.35  # power of the pigment in the brightest sheen; 0 is white
-NATURAL_HUE = ((40, 55, 90, 105), (0, 1, 1, 0))  # degrees, and how natural such a hue is
-NATURAL_CHROMA = ((8, 24, 40, 60), (0, 1, 1, 0))
+NATURAL_SHADE = np.array([0.0, 0.13, 0.22])  # extra darkening of red, green and blue in stops, per stop of shade
+NATURAL_SHEEN = 0.35  # exponent of the pigment in the brightest sheen; 0 gives white
+NATURAL_HUE = ((40, 55, 90, 105), (0, 1, 1, 0))  # hue angles in degrees, and the naturalness at each
+NATURAL_CHROMA = ((8, 24, 40, 60), (0, 1, 1, 0))  # likewise
 
 FULLY_LIT = 0.1  # luminance from which colours take the full tint of the light; black would turn olive in warm light
 

@@ -37,8 +37,8 @@ def rgb_to_lightness(picture: np.ndarray) -> np.ndarray:
 def has_skin_colour(picture: np.ndarray) -> np.ndarray:
     """Return which pixels have the colour of skin, light or dark.
 
-    By Cr and Cb in the range of D. Chai and K. N. Ngan, "Face Segmentation Using Skin-Color Map in Videophone
-    Applications", TCSVT 1999, with a narrower Cr.
+    The ranges of Cr and Cb follow D. Chai and K. N. Ngan, "Face Segmentation Using Skin-Color Map in Videophone
+    Applications", TCSVT 1999; that of Cr is narrower.
 
     Args:
         picture: uint8 RGB, (height, width, 3).

@@ -1,7 +1,7 @@
 """Matting of soft edges: which part is hair and which is skin or background.
 
-A network's alpha fades out across the forehead and along the tips of strands. Dyeing by this alpha would colour the
-skin between the strands, and half of the tips.
+A network's alpha fades out across the forehead and along the tips of strands. Dyeing by this alpha would dye the
+skin between strands, and the tips only partly.
 """
 
 import cv2
@@ -25,10 +25,10 @@ HIGH_ALPHA = (0.7, 0.95)  # range in which alpha takes over from the colours
 NEARNESS = (0.12, 0.29)  # fraction of background in the window; 0.5 on a straight edge
 SIMILAR = (0.15, 0.4)  # fraction of hair in the pixel, by its colour
 TOLERANCE = 0.05  # fractions this close to 0 or 1 are rounded, since colours vary
-MAX_GROWTH = 2.5  # factor by which alpha of strands increases, unless they lie on skin
-STRAND = (0.6, 0.85)  # fraction of hair, by its colour, of pixels that may be strands
-SATURATION_TOLERANCE = 25.0  # difference of the channels (0 to 255) by which strands may exceed the hair nearby
-MIN_COLOURFULNESS = 3.0  # difference of the channels (0 to 255); below it, the picture is grey
+MAX_GROWTH = 2.5  # largest factor for the alpha of strands that do not lie on skin
+STRAND = (0.6, 0.85)  # fraction of hair, by its colour, from which a pixel may be a strand
+SATURATION_TOLERANCE = 25.0  # how much more a strand's channels may differ (0 to 255) than those of the hair nearby
+MIN_COLOURFULNESS = 3.0  # mean difference of the channels (0 to 255); below it, the photo is greyscale
 
 
 def matte_edges(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -83,7 +83,7 @@ def matte_edges(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 def _may_be_skin(colour: np.ndarray) -> np.ndarray:
     """Return whether colours, float32 RGB (height, width, 3), may be those of skin: bool (height, width).
 
-    In a grey picture, all may.
+    In a greyscale photo, every pixel may be skin.
     """
     if np.ptp(colour, axis=2).mean() < MIN_COLOURFULNESS:
         return np.ones(colour.shape[:2], bool)
