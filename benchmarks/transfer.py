@@ -8,7 +8,7 @@ repository.
 Both variants train on the same photos; each set contains the smaller ones of its seed. The recipe is `modern` without
 scenes, with the same resolution, learning rate and augmentation throughout, so that training can stop at any time; the
 moving average of the weights is scored. The F1 on test photos is that of the round with the best F1 on validation
-photos. The curve is plotted next to the JSON file. A folder next to it holds the result of each training.
+photos. The curve is plotted next to the JSON file. A folder next to it holds the result of each run.
 """
 
 import json
@@ -40,7 +40,7 @@ from hairseg.networks.backbones import BACKBONES, default_init
 from hairseg.networks.preprocessing import Preprocessing
 from hairseg.paper import VARIANT_COLOURS, VARIANTS
 from hairseg.repository import ModelRepository
-from hairseg.repository.metrics import EpochRecord, Transfer
+from hairseg.repository.metrics import EpochRecord, Interval, Transfer
 from hairseg.training.batches import epoch_loader, epoch_seed
 from hairseg.training.checkpoints import Settings
 from hairseg.training.loop import score_held_out, train_epoch
@@ -50,33 +50,31 @@ from hairseg.training.step import TrainingStep
 
 PHOTO_COUNTS = (50, 400)
 SEEDS = (0, 1, 2)
-ROUND_FRAMES = 1000  # photos between two scores, about
-PATIENCE_FRAMES = 8000  # training stops when F1 has risen by less than MIN_GAIN for so long
-MIN_GAIN = 0.002
-
-Range = tuple[float, float]  # lowest and highest of all seeds
+ROUND_SAMPLES = 2000  # between two scores, about
+PATIENCE = 8000  # samples without a rise of F1 by MIN_DELTA, after which a run stops
+MIN_DELTA = 0.002
 
 
 @dataclass(frozen=True)
-class Training:
-    """One training.
+class Run:
+    """One training run.
 
     Attributes:
         settings: variant, backbone, initial weights, recipe and seed.
         photos: training photos, each with the name of its data set.
-        max_frames: photos that it sees at most, with repetition; at least one epoch.
+        max_samples: photos to train on at most, with repetition; at least one epoch.
         result: JSON file to write; the checkpoint is next to it.
     """
 
     settings: Settings
     photos: list[tuple[str, Pair]]
-    max_frames: int
+    max_samples: int
     result: Path
 
     @property
     def epochs_per_round(self) -> int:
         """Epochs between two scores."""
-        return max(1, min(ROUND_FRAMES, self.max_frames) // len(self.photos))
+        return max(1, min(ROUND_SAMPLES, self.max_samples) // len(self.photos))
 
     @property
     def photos_per_round(self) -> int:
@@ -91,38 +89,38 @@ def order_training_photos(datasets: dict[str, list[Pair]], seed: int = 0) -> lis
 
 
 def has_stopped_rising(f1: list[float], photos_per_round: int) -> bool:
-    """Return whether F1 has risen by less than `MIN_GAIN` in the last `PATIENCE_FRAMES`, rounded up to rounds.
+    """Return whether F1 has risen by less than `MIN_DELTA` in the last `PATIENCE`, rounded up to rounds.
 
     Args:
         f1: F1 on the validation photos after each round.
         photos_per_round: photos that a round trains on.
     """
-    patience = math.ceil(PATIENCE_FRAMES / photos_per_round)
-    return len(f1) > patience and max(f1) < max(f1[:-patience]) + MIN_GAIN
+    patience = math.ceil(PATIENCE / photos_per_round)
+    return len(f1) > patience and max(f1) < max(f1[:-patience]) + MIN_DELTA
 
 
-def train(training: Training, datasets: dict[str, list[Pair]]) -> dict[str, Any]:
+def train(run: Run, datasets: dict[str, list[Pair]]) -> dict[str, Any]:
     """Train until F1 on the validation photos stops rising, resuming from a checkpoint, and write the result."""
-    checkpoint = training.result.with_suffix(".pt")
-    if training.result.exists():
+    checkpoint = run.result.with_suffix(".pt")
+    if run.result.exists():
         checkpoint.unlink(missing_ok=True)
-        return json.loads(training.result.read_text())
+        return json.loads(run.result.read_text())
     torch.set_num_threads(1)
-    settings, accelerator = training.settings, Accelerator(cpu=not torch.cuda.is_available())
+    settings, accelerator = run.settings, Accelerator(cpu=not torch.cuda.is_available())
     recipe, preprocessing = settings.recipe, Preprocessing(settings.recipe.image_size)
     source = Preprocessing(recipe.source_size)
     train_photos: dict[str, list[Pair]] = {}
-    for dataset, pair in training.photos:
+    for dataset, pair in run.photos:
         train_photos.setdefault(dataset, []).append(pair)
     splits = {"train": load_arrays(train_photos, source, 1), "scenes": load_arrays({}, source, 1)}
     val, test = (load_split(datasets, name, preprocessing).to(accelerator.device) for name in ("val", "test"))
     state = TrainingState.start(settings, accelerator, steps=1)
     state.restore(checkpoint, accelerator)
     step = TrainingStep(state.network, recipe, preprocessing, accelerator.device)
-    title = training.result.stem if sys.stderr.isatty() else None
-    epochs, photos = training.epochs_per_round, training.photos_per_round
+    title = run.result.stem if sys.stderr.isatty() else None
+    epochs, photos = run.epochs_per_round, run.photos_per_round
     val_f1 = [record["val"]["f1"] or 0.0 for record in state.history]
-    while (len(val_f1) + 1) * photos <= training.max_frames and not has_stopped_rising(val_f1, photos):
+    while (len(val_f1) + 1) * photos <= run.max_samples and not has_stopped_rising(val_f1, photos):
         began, scores = time.perf_counter(), {}
         for epoch in range(len(val_f1) * epochs + 1, (len(val_f1) + 1) * epochs + 1):
             torch.manual_seed(epoch_seed(settings, epoch))  # for dropout
@@ -141,15 +139,15 @@ def train(training: Training, datasets: dict[str, list[Pair]]) -> dict[str, Any]
         val_f1.append(record["val"]["f1"] or 0.0)
     best = int(np.argmax(val_f1))
     result = {
-        "photos": len(training.photos),
+        "photos": len(run.photos),
         "variant": settings.variant,
         "seed": settings.seed,
         "f1": state.history[best]["test"]["f1"] or 0.0,
         "val_f1": val_f1,
-        "frames": len(val_f1) * photos,
-        "frames_at_best": (best + 1) * photos,
+        "samples": len(val_f1) * photos,
+        "best_samples": (best + 1) * photos,
     }
-    write_json(training.result, result)
+    write_json(run.result, result)
     checkpoint.unlink(missing_ok=True)
     return result
 
@@ -171,40 +169,21 @@ def load_split(datasets: dict[str, list[Pair]], split: str, preprocessing: Prepr
     return load_arrays(pairs, preprocessing, 1)
 
 
-def compute_photos_saved(f1: dict[str, dict[str, float]]) -> float | None:
-    """Compute the fraction of photos with which the pretrained variant has the final F1 of the random variant.
-
-    F1 is interpolated linearly over the logarithm of the number of photos.
-
-    Args:
-        f1: per variant, F1 by number of photos.
-
-    Returns:
-        None if the pretrained variant never reaches that F1; the fraction of the smallest number if it always does.
-    """
-    counts = sorted(int(count) for count in f1["random"])
-    target = f1["random"][str(counts[-1])]
-    best = np.maximum.accumulate([f1["pretrained"][str(count)] for count in counts])
-    if best[-1] < target:
-        return None
-    return float(np.exp(np.interp(target, best, np.log(counts))) / counts[-1])
-
-
-def summarise(trainings: list[dict[str, Any]]) -> dict[str, Any]:
+def summarise(results: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the mean and the range of F1 over the seeds, by variant and number of photos.
 
     Args:
-        trainings: results of `train`.
+        results: returned by `train`.
     """
     scores: dict[str, dict[str, list[float]]] = {variant: {} for variant in VARIANTS}
-    for training in sorted(trainings, key=lambda training: training["photos"]):
-        scores[training["variant"]].setdefault(str(training["photos"]), []).append(training["f1"])
+    for result in sorted(results, key=lambda result: result["photos"]):
+        scores[result["variant"]].setdefault(str(result["photos"]), []).append(result["f1"])
     f1 = {variant: {count: mean(values) for count, values in counts.items()} for variant, counts in scores.items()}
-    f1_range: dict[str, dict[str, Range]] = {
+    f1_range: dict[str, dict[str, Interval]] = {
         variant: {count: (min(values), max(values)) for count, values in counts.items()}
         for variant, counts in scores.items()
     }
-    return {"f1": f1, "f1_range": f1_range, "photos_saved": compute_photos_saved(f1)}
+    return {"f1": f1, "f1_range": f1_range}
 
 
 def add_to_repository(folder: Path, record: dict[str, Any]) -> None:
@@ -214,9 +193,8 @@ def add_to_repository(folder: Path, record: dict[str, Any]) -> None:
     transfer = Transfer(
         f1=record["f1"],
         f1_range=record["f1_range"],
-        photos_saved=record["photos_saved"],
         image_size=settings["recipe"]["image_size"],
-        **{name: settings[name] for name in ("datasets", "test_photos", "frames", "seeds")},
+        **{name: settings[name] for name in ("datasets", "test_photos", "samples", "seeds")},
     )
     metrics = repository.metrics().model_copy(update={"transfer": transfer})
     repository.save_metrics(metrics)
@@ -246,7 +224,7 @@ def plot(path: Path, record: dict[str, Any]) -> None:
 
 
 def create_recipe(image_size: int) -> Recipe:
-    """Create the recipe of all trainings: `modern` without phases, whatever the number of epochs."""
+    """Create the recipe of all runs: `modern` without phases, whatever the number of epochs."""
     return replace(
         MODERN,
         schedule="constant",
@@ -258,21 +236,21 @@ def create_recipe(image_size: int) -> Recipe:
     )
 
 
-def plan_trainings(
+def plan_runs(
     datasets: dict[str, list[Pair]], counts: list[int], settings: dict[str, Any], init: str, folder: Path
-) -> list[Training]:
-    """List the trainings of all numbers of photos, seeds and variants, the smallest number first."""
+) -> list[Run]:
+    """List the runs of all seeds, numbers of photos and variants, the largest number first."""
     recipe = create_recipe(settings["recipe"]["image_size"])
-    trainings = []
-    for count in counts:
-        for seed in settings["seeds"]:
+    runs = []
+    for seed in settings["seeds"]:
+        for count in reversed(counts):
             for variant in VARIANTS:
                 photos = order_training_photos(datasets, seed)[:count]
                 name = f"{count}-{variant}-{seed}"
                 start = "random" if variant == "random" else init
-                training = Settings(variant, settings["backbone"], start, recipe, seed, name)
-                trainings.append(Training(training, photos, settings["frames"], folder / f"{name}.json"))
-    return trainings
+                run_settings = Settings(variant, settings["backbone"], start, recipe, seed, name)
+                runs.append(Run(run_settings, photos, settings["samples"], folder / f"{name}.json"))
+    return runs
 
 
 def main() -> None:
@@ -283,11 +261,11 @@ def main() -> None:
         "--photos", nargs="+", type=int, default=list(PHOTO_COUNTS), help="numbers of photos, in addition to all"
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
-    parser.add_argument("--frames", type=int, default=40_000, help="photos that a training sees at most")
+    parser.add_argument("--samples", type=int, default=32_000, help="photos that a run trains on at most")
     parser.add_argument("--backbone", default="efficientnet_lite0", choices=list(BACKBONES))
     parser.add_argument("--init", help="initial weights of the pretrained variant, as for train.py")
     parser.add_argument("--image-size", type=int, default=160)
-    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time, one thread each")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, one thread each")
     parser.add_argument("--into", type=Path, help="model repository to add the curve to")
     args = parser.parse_args()
     if args.into:
@@ -300,9 +278,9 @@ def main() -> None:
             f"--photos {' '.join(map(str, args.photos))} is out of range.",
             remedy=f"Choose numbers from 2 to {total}, the number of training photos.",
         )
-    if args.frames < total:
+    if args.samples < total:
         raise InputError(
-            f"--frames {args.frames} is less than an epoch.",
+            f"--samples {args.samples} is less than an epoch.",
             remedy=f"Choose at least {total}, the number of training photos.",
         )
     init = args.init or default_init(args.backbone)
@@ -312,31 +290,29 @@ def main() -> None:
         "test_photos": sum(pair.split == "test" for pairs in datasets.values() for pair in pairs),
         "backbone": args.backbone,
         "init": Path(init).name,
-        "frames": args.frames,
+        "samples": args.samples,
         "seeds": args.seeds,
-        "patience": {"frames": PATIENCE_FRAMES, "min_gain": MIN_GAIN, "round_frames": ROUND_FRAMES},
+        "early_stopping": {"patience": PATIENCE, "min_delta": MIN_DELTA, "round": ROUND_SAMPLES},
         "recipe": asdict(create_recipe(args.image_size)),
     }
-    folder = args.output.with_suffix(".trainings")
+    folder = args.output.with_suffix(".runs")
     if folder.exists() and not args.output.exists():
-        raise InputError(
-            f"{folder} holds the trainings of another run.", remedy="Remove it or choose another --output."
-        )
-    record = read_or_create_record(args.output, settings, "trainings")
+        raise InputError(f"{folder} holds the runs of another record.", remedy="Remove it or choose another --output.")
+    record = read_or_create_record(args.output, settings, "runs")
     write_json(args.output, record)
     folder.mkdir(exist_ok=True)
-    trainings = plan_trainings(datasets, counts, settings, init, folder)
+    runs = plan_runs(datasets, counts, settings, init, folder)
     with ProcessPoolExecutor(args.jobs, get_context("spawn"), initializer=exit_with_parent) as pool:
-        futures = [pool.submit(train, training, datasets) for training in trainings]
+        futures = [pool.submit(train, run, datasets) for run in runs]
         for future in as_completed(futures):
             result = future.result()
             print(
                 f"{result['photos']} photos, {result['variant']}, seed {result['seed']}: "
-                f"F1 {result['f1']:.4f} after {result['frames_at_best']} of {result['frames']} frames",
+                f"F1 {result['f1']:.4f} after {result['best_samples']} of {result['samples']} samples",
                 flush=True,
             )
-    record["trainings"] = [future.result() for future in futures]
-    record |= summarise(record["trainings"])
+    record["runs"] = [future.result() for future in futures]
+    record |= summarise(record["runs"])
     write_json(args.output, record)
     plot(args.output.with_suffix(".png"), record)
     if args.into:

@@ -27,8 +27,7 @@ from hairseg.errors import InputError, quote, summarise
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-# The thread of a call that has a time limit.
-THREAD_NAME = "Hub client"
+THREAD_NAME = "Hub client"  # of calls with a time limit
 
 LOG_IN = "Log in with `hf auth login`, or set HF_TOKEN."
 

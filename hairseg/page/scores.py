@@ -149,22 +149,22 @@ def render_headline(metrics: "Metrics") -> str:
 
 
 def compare_photo_counts(metrics: "Metrics") -> tuple[str, str] | None:
-    """Return the smallest number of photos with which pretraining matches all photos without it, and its meaning."""
+    """Return the smallest number of photos with which pretraining matches all photos without it, and its meaning.
+
+    None if pretraining never does, and for the short runs of versions up to 0.10.
+    """
     from hairseg.repository.transfer import compare
 
-    compared = compare(metrics.transfer) if metrics.transfer else None
-    if metrics.transfer is None or compared is None:
+    compared = compare(metrics.transfer) if metrics.transfer and metrics.transfer.seeds else None
+    if compared is None:
         return None
     total = f"{compared.all_photos:,} from scratch"
-    if not metrics.transfer.seeds:
-        enough = sorted(compared.better + compared.overlapping)
-        meaning = f"with pretraining do better than {total}, after equal training time"
-    elif compared.better:
-        enough, meaning = compared.better, f"with pretraining do better than {total}, in every run"
-    else:
-        enough = compared.overlapping
+    if compared.better:
+        return f"{compared.better[0]:,} photos", f"with pretraining do better than {total}, in every run"
+    if compared.overlapping:
         meaning = f"with pretraining may do as well as {total}: the ranges of F1 overlap"
-    return (f"{enough[0]:,} photos", meaning) if enough else None
+        return f"{compared.overlapping[0]:,} photos", meaning
+    return None
 
 
 def render_transfer(metrics: "Metrics", step: int) -> str:

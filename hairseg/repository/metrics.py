@@ -132,28 +132,25 @@ class TransferPoint:
 class Transfer(Record):
     """F1 by number of training photos, as benchmarks/transfer.py measures it.
 
-    Up to version 0.10, there was one run per number of photos, all runs were equally short, and `seeds` is empty. Since
-    then, each run trains until F1 on validation photos stops rising.
+    Up to version 0.10, there was one short run per number of photos, and `seeds` is empty. Since then, each run trains
+    until F1 on validation photos stops rising.
 
     Attributes:
         f1: mean over the seeds, by variant and number of photos.
         f1_range: the lowest and the highest F1 of all seeds.
-        photos_saved: the fraction of the training photos with which the pretrained variant matches the random one
-            trained on all of them; None if it never does.
         image_size: side of the network's input, in pixels.
         datasets: names of the data sets.
         test_photos: number of test photos.
-        frames: photos that a training sees at most, with repetition.
-        seeds: seeds of the trainings.
+        samples: photos that a run trains on at most, with repetition.
+        seeds: seeds of the runs.
     """
 
     f1: ByName[ByName[Fraction | None]] = Field(default_factory=dict)
     f1_range: ByName[ByName[Interval]] = Field(default_factory=dict)
-    photos_saved: Fraction | None = None
     image_size: Count | None = None
     datasets: list[Name] = Field(default_factory=list)
     test_photos: Count | None = None
-    frames: Count | None = None
+    samples: Count | None = None
     seeds: list[Count] = Field(default_factory=list)
 
     def points(self) -> list[TransferPoint]:

@@ -22,6 +22,7 @@ RENAMED_KEYS = {  # old keys of versions 0.1 to 0.10
     "start_share": "init_blend",
     "served_share": "serve_scale",
     "averaging": "ema_decay",
+    "frames": "samples",
 }
 
 

@@ -17,7 +17,6 @@ sys.path.insert(0, str(PROJECT / "benchmarks"))
 import transfer
 from transfer import (
     add_to_repository,
-    compute_photos_saved,
     has_stopped_rising,
     order_training_photos,
     summarise,
@@ -35,25 +34,13 @@ def test_smaller_sets_of_photos_are_subsets_of_larger_ones(portraits):
     assert [pair.id for _, pair in order_training_photos({dataset: fewer})] == order[:3] + order[5:]
 
 
-def test_photos_saved_are_interpolated():
-    """0.8 is midway between 0.7 at 100 photos and 0.9 at 400, so at 200, a quarter of 800."""
-    pretrained = {"100": 0.7, "400": 0.9, "800": 0.92}
-    assert compute_photos_saved(
-        {"pretrained": pretrained, "random": {"100": 0.2, "400": 0.5, "800": 0.8}}
-    ) == pytest.approx(0.25)
-    assert compute_photos_saved(
-        {"pretrained": pretrained, "random": {"100": 0.2, "400": 0.5, "800": 0.6}}
-    ) == pytest.approx(100 / 800)
-    assert compute_photos_saved({"pretrained": pretrained, "random": {"100": 0.2, "400": 0.5, "800": 0.95}}) is None
-
-
 def test_each_seed_has_its_own_order(portraits):
     dataset, pairs = find_pairs(portraits)
     first, second = (order_training_photos({dataset: pairs}, seed) for seed in (0, 1))
     assert first != second and sorted(pair.id for _, pair in first) == sorted(pair.id for _, pair in second)
 
 
-def test_training_stops_when_f1_has_not_risen_for_8000_frames():
+def test_training_stops_when_f1_has_not_risen_for_8000_samples():
     """At 2,000 photos per round, the last four rounds must gain 0.002."""
     rising = [0.5, 0.6, 0.7]
     assert not has_stopped_rising([*rising, 0.7, 0.7, 0.7], 2000), "the best of the last four is the first 0.7"
@@ -74,49 +61,48 @@ def test_mean_and_range_over_seeds():
     )
     assert summary["f1"]["random"] == pytest.approx({"50": 0.3, "200": 0.5})
     assert summary["f1_range"]["pretrained"] == {"50": (0.8, 0.9), "200": (0.9, 1.0)}
-    assert summary["photos_saved"] == pytest.approx(0.25)
 
 
-def plan(portraits, folder, frames: int) -> tuple[list[transfer.Training], dict]:
-    """Plan a training of the random variant on six portraits, at 64 x 64."""
+def plan(portraits, folder, samples: int) -> tuple[list[transfer.Run], dict]:
+    """Plan a run of the random variant on six portraits, at 64 x 64."""
     dataset, pairs = find_pairs(portraits)
-    settings = {"seeds": [0], "backbone": "efficientnet_lite0", "frames": frames, "recipe": {"image_size": 64}}
-    trainings = transfer.plan_trainings({dataset: pairs}, [6], settings, "random", folder)
-    return [training for training in trainings if training.settings.variant == "random"], {dataset: pairs}
+    settings = {"seeds": [0], "backbone": "efficientnet_lite0", "samples": samples, "recipe": {"image_size": 64}}
+    runs = transfer.plan_runs({dataset: pairs}, [6], settings, "random", folder)
+    return [run for run in runs if run.settings.variant == "random"], {dataset: pairs}
 
 
 @pytest.fixture
 def rounds_of_six(monkeypatch):
-    monkeypatch.setattr(transfer, "ROUND_FRAMES", 6)
+    monkeypatch.setattr(transfer, "ROUND_SAMPLES", 6)
 
 
 def test_the_round_with_the_best_validation_score_is_reported(portraits, tmp_path, monkeypatch, rounds_of_six):
-    """Three rounds of six photos fit into 20 frames; the second one is the best on the validation photos."""
+    """Three rounds of six photos fit into 20 samples; the second one is the best on the validation photos."""
     planned = iter([0.3, 0.1, 0.5, 0.2, 0.4, 0.9])  # F1 on validation and test photos of each round
     scores = lambda *_: {"loss": 0.1, "f1": next(planned), "auroc": 0.5}  # noqa: E731
     monkeypatch.setattr(transfer, "score_held_out", scores)
-    (training,), datasets = plan(portraits, tmp_path, frames=20)
+    (run,), datasets = plan(portraits, tmp_path, samples=20)
     expected = {
-        "photos": 6, "variant": "random", "seed": 0, "f1": 0.2, "val_f1": [0.3, 0.5, 0.4], "frames": 18,
-        "frames_at_best": 12,
+        "photos": 6, "variant": "random", "seed": 0, "f1": 0.2, "val_f1": [0.3, 0.5, 0.4], "samples": 18,
+        "best_samples": 12,
     }  # fmt: skip
-    assert transfer.train(training, datasets) == expected
+    assert transfer.train(run, datasets) == expected
     assert json.loads((tmp_path / "6-random-0.json").read_text()) == expected
     assert [path.name for path in tmp_path.iterdir()] == ["6-random-0.json"]
 
 
 def test_training_stops_before_the_limit_when_f1_stops_rising(portraits, tmp_path, monkeypatch, rounds_of_six):
-    monkeypatch.setattr(transfer, "PATIENCE_FRAMES", 12)
+    monkeypatch.setattr(transfer, "PATIENCE", 12)
     monkeypatch.setattr(transfer, "score_held_out", lambda *_: {"loss": 0.1, "f1": 0.5, "auroc": 0.5})
-    (training,), datasets = plan(portraits, tmp_path, frames=100)
-    result = transfer.train(training, datasets)
-    assert (result["frames"], result["frames_at_best"]) == (18, 6)
+    (run,), datasets = plan(portraits, tmp_path, samples=100)
+    result = transfer.train(run, datasets)
+    assert (result["samples"], result["best_samples"]) == (18, 6)
 
 
 def test_interrupted_training_gives_the_same_result(portraits, tmp_path, monkeypatch, rounds_of_six, capfd):
     """One run is interrupted while it scores its second round, and another one while it writes the checkpoint."""
-    (training,), datasets = plan(portraits, tmp_path / "uninterrupted", frames=18)
-    expected = transfer.train(training, datasets)
+    (run,), datasets = plan(portraits, tmp_path / "uninterrupted", samples=18)
+    expected = transfer.train(run, datasets)
     assert len(set(expected["val_f1"])) == 3, "the network learns in each round"
 
     epochs, calls = [], iter(range(100))
@@ -132,23 +118,23 @@ def test_interrupted_training_gives_the_same_result(portraits, tmp_path, monkeyp
         raise KeyboardInterrupt
 
     monkeypatch.setattr(transfer, "train_epoch", lambda *words: epochs.append(1) or train_epoch(*words))
-    (training,), datasets = plan(portraits, tmp_path / "interrupted", frames=18)
+    (run,), datasets = plan(portraits, tmp_path / "interrupted", samples=18)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(transfer, "score_held_out", interrupted_score)
-        transfer.train(training, datasets)
+        transfer.train(run, datasets)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(torch, "save", interrupted_write)
-        transfer.train(training, datasets)
-    assert len(epochs) == 3 and not training.result.exists()
-    assert transfer.train(training, datasets) == expected
+        transfer.train(run, datasets)
+    assert len(epochs) == 3 and not run.result.exists()
+    assert transfer.train(run, datasets) == expected
     assert len(epochs) == 5, "only the first round is not repeated"
     assert capfd.readouterr().err == "", "there is no progress bar, since this is no terminal"
 
 
 def test_run_resumes_after_a_kill(portraits, tmp_path):
     """The main process is killed: its workers exit, and the same command finishes the run."""
-    output, results = tmp_path / "transfer.json", tmp_path / "transfer.trainings"
-    words = ["--data", portraits, "--photos", 4, "--frames", 9, "--image-size", 64, "--init", "random", "--seeds", 0]
+    output, results = tmp_path / "transfer.json", tmp_path / "transfer.runs"
+    words = ["--data", portraits, "--photos", 4, "--samples", 9, "--image-size", 64, "--init", "random", "--seeds", 0]
     words = [*map(str, words), "--jobs", "2", "--output", str(output)]
     process = subprocess.Popen([sys.executable, "benchmarks/transfer.py", *words], cwd=PROJECT)
     while not list(results.glob("*.json")):
@@ -163,7 +149,7 @@ def test_run_resumes_after_a_kill(portraits, tmp_path):
     done = run_here("benchmarks/transfer.py", *words)
     lines = done.stdout.splitlines()
     assert len(lines) == 5 and lines[-1] == f"Wrote {output} and transfer.png."
-    assert sum("random, seed 0: F1 0." in line and line.endswith("frames") for line in lines) == 2
+    assert sum("random, seed 0: F1 0." in line and line.endswith("samples") for line in lines) == 2
     record = json.loads(output.read_text())
     assert {variant: list(scores) for variant, scores in record["f1"].items()} == {
         "pretrained": ["4", "9"], "random": ["4", "9"]
@@ -174,12 +160,12 @@ def test_run_resumes_after_a_kill(portraits, tmp_path):
         assert curve.size[0] > 300
 
     output.unlink()
-    assert "holds the trainings of another run" in run_here("benchmarks/transfer.py", *words, rc=2).stderr
-    assert "less than an epoch" in run_here("benchmarks/transfer.py", *words, "--frames", 8, rc=2).stderr
+    assert "holds the runs of another record" in run_here("benchmarks/transfer.py", *words, rc=2).stderr
+    assert "less than an epoch" in run_here("benchmarks/transfer.py", *words, "--samples", 8, rc=2).stderr
 
 
 def test_all_epochs_have_the_same_augmentation():
-    """50 photos need 800 epochs for 40,000 frames, more than the recipe has."""
+    """50 photos need 800 epochs for 40,000 samples, more than the recipe has."""
     recipe = transfer.create_recipe(160)
     assert recipe.augmentation_in(1) == recipe.augmentation_in(800) and recipe.training_size(1) == 160
 
@@ -191,12 +177,12 @@ def test_curve_is_added_to_repository_and_card(tmp_path):
         "pretrained": {"50": [0.7, 0.86], "200": [0.88, 0.95]}, "random": {"50": [0.4, 0.6], "200": [0.85, 0.85]},
     }  # fmt: skip
     settings = {
-        "datasets": ["figaro1k"], "test_photos": 7, "frames": 40_000, "seeds": [0, 1, 2], "init": "x",
+        "datasets": ["figaro1k"], "test_photos": 7, "samples": 40_000, "seeds": [0, 1, 2], "init": "x",
         "recipe": {"image_size": 64}, "backbone": "y", "training_photos": 200,
     }  # fmt: skip
     add_to_repository(
         tmp_path / "repository",
-        {"f1": f1, "f1_range": f1_range, "settings": settings, "photos_saved": compute_photos_saved(f1)},
+        {"f1": f1, "f1_range": f1_range, "settings": settings},
     )
     repository = ModelRepository(tmp_path / "repository")
     assert repository.metrics().transfer.f1 == f1
@@ -204,4 +190,7 @@ def test_curve_is_added_to_repository_and_card(tmp_path):
     card = repository.card.read_text()
     assert "\n| 50 | 0.8000 (0.700 to 0.860) | 0.5000 (0.400 to 0.600) |\n| 200 | 0.9000" in card
     assert "stopped rising, on at most 40,000 photos (with repetition) at 64 x 64." in card
-    assert "on 200 photos has a higher F1 than the best of 3 on 200 without; on 50 photos, the ranges overlap." in card
+    assert (
+        "on 200 photos has a higher F1 than the best of 3 runs from scratch on 200. On 50 photos, the ranges overlap."
+        in card
+    )

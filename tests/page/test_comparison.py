@@ -91,8 +91,8 @@ def test_the_caption_is_not_no_hair_found_if_colour_is_visible(value, said):
 def test_a_small_head_is_not_called_hardly_any_hair():
     alpha = ALPHAS["random"]
     photo = np.full((*alpha.shape, 3), 90, np.uint8)
-    assert caption(0.002, alpha, photo) == "a small head: 0.2 % of the photo"
-    assert caption(0.002, alpha, photo, small_heads=3) == "small heads: 0.2 % of the photo"
+    assert caption(0.002, alpha, photo) == "hair of a small head: 0.2 % of the photo"
+    assert caption(0.002, alpha, photo, small_heads=3) == "hair of small heads: 0.2 % of the photo"
     assert caption(0.002, alpha, photo, small_heads=0) == "hair: 0.2 % of the photo"
     assert caption(0.12, alpha, photo) == "hair: 12 % of the photo"
     small, large = (0.4, 0.1, 0.5, 0.2), (0.1, 0.1, 0.6, 0.5)

@@ -39,8 +39,8 @@ def test_the_table_is_the_bundled_metrics_beside_the_papers():
 
 def test_the_headline_has_three_numbers():
     numbers, _, words = render_headline(METRICS).splitlines()
-    assert numbers == "| 86 % | 0.3 % | 50 photos |"
-    assert "64 % from scratch" in words and "1.8 % from scratch" in words and "1,260 from scratch" in words
+    assert numbers == "| 86 % | 0.3 % |"
+    assert "64 % from scratch" in words and "1.8 % from scratch" in words
     assert f1_on_whole_persons(Metrics()) is None and "no scores yet" in render_headline(Metrics())
 
 
@@ -102,10 +102,7 @@ def test_the_slider_selects_the_number_of_training_photos():
         metrics, 1
     )
     assert "| From scratch | 50.0 % |" in render_transfer(metrics, 0)
-    assert compare_photo_counts(metrics) == (
-        "200 photos",
-        "with pretraining do better than 200 from scratch, after equal training time",
-    )
+    assert compare_photo_counts(metrics) is None, "short runs of old versions"
     assert "trained once, on about 4,000 photos (with repetition) at 160 x 160" in render_transfer(metrics, 0)
 
 
@@ -114,7 +111,7 @@ def test_the_slider_shows_ranges_over_seeds_and_the_headline_claims_no_more_than
     ranges = {
         "pretrained": {"50": [0.76, 0.85], "200": [0.85, 0.95]}, "random": {"50": [0.4, 0.6], "200": [0.7, 0.8]},
     }  # fmt: skip
-    experiment = {"frames": 40_000, "image_size": 160, "seeds": [0, 1, 2], "datasets": ["a", "b"]}
+    experiment = {"samples": 40_000, "image_size": 160, "seeds": [0, 1, 2], "datasets": ["a", "b"]}
 
     def metrics(random: list[float]) -> Metrics:
         f1_range = ranges | {"random": ranges["random"] | {"200": random}}

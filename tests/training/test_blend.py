@@ -38,3 +38,6 @@ def test_weights_history_and_record_of_a_blend(tmp_path):
     for after in ([before.folder], [second.folder, first.folder], [second.folder]):
         with pytest.raises(InputError, match="must be trained from the one before it"):
             blend(before.folder, after, 0.25, tmp_path / "other")
+    other = ModelRepository(write_repository(tmp_path / "other", ("pretrained",), 4))
+    with pytest.raises(InputError, match="other has no variant random"):
+        blend(other.folder, [first.folder], 0.25, tmp_path / "blend")

@@ -178,7 +178,7 @@ def caption(fraction: float, alpha: np.ndarray, photo: np.ndarray, small_heads: 
     """
     if fraction < MIN_HAIR_FRACTION:
         return "no hair found" if alpha.max() <= VISIBLE_ALPHA else "hardly any hair found"
-    small = "small heads" if small_heads > 1 else "a small head"
+    small = "hair of small heads" if small_heads > 1 else "hair of a small head"
     subject = small if small_heads and fraction < SMALL_HEAD_FRACTION else "hair"
     darkness = ", too dark to look natural in light colours" if is_unlit(photo, alpha) else ""
     return f"{subject}: {format_percent(fraction)} of the photo{darkness}"

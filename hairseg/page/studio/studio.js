@@ -227,7 +227,8 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         const network = {random: "network from scratch", pretrained: "pretrained network"};
         const shown = ["random", "pretrained"].map(variant => {
             find(`#${variant}-mask .found`).textContent = answer.captions[variant];
-            find(`#${variant}-mask .score`).textContent = answer.scores[variant] ?? "";
+            find(`#${variant}-mask .score`).hidden = !answer.scores[variant];
+            find(`#${variant}-mask .value`).textContent = answer.scores[variant] ?? "";
             return showPicture(
                 `#${variant}-mask .pan`,
                 addressOf(answer.masks[variant]),
