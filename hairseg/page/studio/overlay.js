@@ -55,7 +55,7 @@ export function paint(pixels, random, pretrained, {width, view, cut}) {
  * @param {"difference" | "wipe"} view
  * @param {number} cut
  */
-export function drawOverlay(canvas, images, view, cut) {
+function drawOverlay(canvas, images, view, cut) {
     const width = images.random.naturalWidth,
         height = images.random.naturalHeight;
     if (!width || !images.photo.naturalWidth || !images.pretrained.naturalWidth) return;
@@ -71,4 +71,56 @@ export function drawOverlay(canvas, images, view, cut) {
         photo = read(images.photo);
     paint(photo.data, random, pretrained, {width, view, cut});
     context.putImageData(photo, 0, 0);
+}
+
+/**
+ * Show the masks side by side, or both over the photo, as the radio buttons "view" say.
+ *
+ * @param {HTMLElement} element
+ * @param {{result: () => {agreement: number} | null, view: () => import("./zoom.js").View}} studio
+ */
+export function createOverlay(element, {result, view}) {
+    /** @template {HTMLElement} T @param {string} selector @returns {T} */
+    const find = selector => /** @type {T} */ (element.querySelector(selector));
+    const wipe = /** @type {HTMLInputElement} */ (find(".wipe"));
+    /** @type {"row" | "difference" | "wipe"} */
+    let mode = "row";
+
+    const refresh = () => {
+        find(".row").hidden = mode !== "row";
+        find("#overlay").hidden = mode === "row";
+        if (mode === "row") return;
+        wipe.hidden = mode !== "wipe";
+        const canvas = /** @type {HTMLCanvasElement} */ (find("#overlay canvas"));
+        const [random, photo, pretrained] = ["#random-mask", "#photo", "#pretrained-mask"].map(name =>
+            find(`${name} .pan`).querySelector("img"),
+        );
+        const found = result();
+        canvas.classList.toggle("is-drawn", Boolean(found && random && photo && pretrained));
+        if (!found || !random || !photo || !pretrained) return;
+        const {x, scale} = view();
+        drawOverlay(canvas, {random, photo, pretrained}, mode, x + Number(wipe.value) / 100 / scale);
+        const agreement = `${(100 * found.agreement).toFixed(found.agreement < 0.1 ? 1 : 0)} %`;
+        const legend =
+            mode === "wipe"
+                ? {random: "left: from scratch", pretrained: "right: pretrained"}
+                : {
+                      random: "only from scratch",
+                      pretrained: "only pretrained",
+                      both: `both agree (${agreement} here)`,
+                  };
+        find(".legend").replaceChildren(
+            ...Object.entries(legend).map(([name, text]) =>
+                Object.assign(document.createElement("span"), {className: `key ${name}`, textContent: text}),
+            ),
+        );
+    };
+    wipe.addEventListener("input", () => requestAnimationFrame(refresh));
+    for (const choice of /** @type {NodeListOf<HTMLInputElement>} */ (element.querySelectorAll("[name=view]"))) {
+        choice.addEventListener("change", () => {
+            mode = /** @type {typeof mode} */ (choice.value);
+            refresh();
+        });
+    }
+    return {refresh};
 }

@@ -14,12 +14,14 @@
  *   upload: (file: File) => Promise<{path: string}>, watch: (name: string, callback: () => void) => void}} Gradio
  */
 import {createBrush} from "./brush.js";
-import {encodePicture} from "./canvas.js";
 import {callUntilAnswered, LOGGED_OUT, LOST, latestOnly, pause, reasonOfLoss} from "./calls.js";
 import {createButton, markSwatch, openDialog} from "./dialog.js";
 import {listenForZoom, within} from "./gestures.js";
-import {drawOverlay} from "./overlay.js";
+import {createOverlay} from "./overlay.js";
+import {addressOf, apiAddress, showPictureIn} from "./pictures.js";
 import {countChanged, fromQuery, parseColour, presetOf, toQuery} from "./settings.js";
+import {createSharing} from "./sharing.js";
+import {createTriedColours} from "./tried.js";
 import {listenForPhotos} from "./upload.js";
 import {clamp, viewOf, WHOLE, windowOf, zoomBy} from "./zoom.js";
 
@@ -27,24 +29,9 @@ const DETAIL_DELAY_MS = 350; // after the last zoom or pan
 
 const BUSY_NOTICE_MS = 2000;
 
-const MAX_TRIED = 12; // colours in the strip of tried ones
-
 const SENT_AGAIN = "The server no longer had your photo, so it was sent again.";
 
-// in sessionStorage: the path of the photo on the server, and its name; the colours of the strip of tried ones
-const STORAGE_KEY = "hairseg-photo";
-const TRIED_KEY = "hairseg-tried";
-
-/** The address of Gradio's routes. */
-function apiAddress() {
-    const {root = "", api_prefix: prefix = "/gradio_api"} = /** @type {any} */ (window).gradio_config ?? {};
-    return `${root}${prefix}`;
-}
-
-/** @param {string} path of a file that the server has made */
-export function addressOf(path) {
-    return `${apiAddress()}/file=${path.split("/").map(encodeURIComponent).join("/")}`;
-}
+const STORAGE_KEY = "hairseg-photo"; // in sessionStorage: the path of the photo on the server, and its name
 
 /**
  * @param {HTMLElement} element
@@ -66,10 +53,6 @@ export function start(element, {props, trigger, server, upload, watch}, constant
     /** @type {Session | null} the last one whose results were seen, for a photo that cannot be used */
     let previous = null;
     let view = WHOLE;
-    /** @type {"row" | "difference" | "wipe"} */
-    let mode = "row";
-    /** @type {string[]} */
-    const tried = JSON.parse(sessionStorage.getItem(TRIED_KEY) ?? "[]");
     /** @type {File[]} */
     let strip = [];
 
@@ -89,45 +72,8 @@ export function start(element, {props, trigger, server, upload, watch}, constant
 
     // ---- pictures ----
 
-    /**
-     * Resolve once an upload is loaded. `decode` would decode all of its pixels while the server needs the cores.
-     *
-     * @param {HTMLImageElement} image
-     */
-    const loaded = image =>
-        new Promise((resolve, reject) => {
-            image.onload = resolve;
-            image.onerror = reject;
-        });
-    /**
-     * Show one picture, or none. Resolves to whether it is there and still wanted.
-     *
-     * @param {string} selector @param {string | null} src @param {string} alt
-     */
-    const showPicture = async (selector, src, alt = "") => {
-        const place = find(selector);
-        const existing = place.querySelector("img");
-        if (!src) {
-            existing?.remove();
-            return false;
-        }
-        const current = existing ?? document.createElement("img");
-        if (!existing) place.append(current);
-        current.alt = alt;
-        current.dataset.src = src;
-        for (let attempt = 0; current.isConnected && current.dataset.src === src; attempt += 1) {
-            if (attempt) await new Promise(resolve => setTimeout(resolve, 1000 * attempt));
-            if (attempt || current.getAttribute("src") !== src) current.src = src;
-            try {
-                if (src.startsWith("blob:")) await loaded(current);
-                else await current.decode();
-                break;
-            } catch {
-                if (src.startsWith("blob:") || current.naturalWidth) break; // a format that browsers cannot show, such as HEIC
-            }
-        }
-        return current.isConnected && current.dataset.src === src;
-    };
+    /** @param {string} selector @param {string | null} src @param {string} [alt] */
+    const showPicture = (selector, src, alt) => showPictureIn(find(selector), src, alt);
     const clearPictures = () => {
         for (const place of ["#random-mask .pan", "#pretrained-mask .pan", "#original", "#recoloured", "#photo .pan"])
             showPicture(place, null);
@@ -241,7 +187,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         showHeads();
         shown.push(showPicture("#photo .pan", addressOf(answer.shown), "The photo"));
         await Promise.all(shown);
-        if (isWanted()) refreshOverlay();
+        if (isWanted()) overlay.refresh();
     };
 
     const recolour = latestOnly(async () => {
@@ -275,7 +221,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         find("#compare .empty").textContent = "";
         find(".said").textContent = answer.notice;
         brush.settle(strokes ?? []);
-        noteTried(settings.colour);
+        triedColours.add(settings.colour);
         refreshDetail();
     });
 
@@ -463,24 +409,15 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             // Safari allows 100 changes in 30 seconds
         }
     };
-    /** @param {string} colour */
-    const noteTried = colour => {
-        tried.splice(0, MAX_TRIED, ...[colour, ...tried.filter(each => each !== colour)].slice(0, MAX_TRIED));
-        sessionStorage.setItem(TRIED_KEY, JSON.stringify(tried));
-        const place = find(".tried");
-        place.hidden = tried.length < 2;
-        place.replaceChildren(
-            "Tried: ",
-            ...tried.map(each => {
-                const name = presetOf(each, constants.presets) ?? each;
-                return createButton("", () => change({colour: each}), {
-                    title: name,
-                    "aria-label": `Back to ${name}`,
-                    style: `--swatch: ${each}`,
-                });
-            }),
-        );
-    };
+    const triedColours = createTriedColours(element, {
+        presets: constants.presets,
+        onChoose: colour => change({colour}),
+        recolour: (colour, dialog) => {
+            const own = session;
+            const isWanted = () => own === session && dialog.isConnected;
+            return callUntilAnswered(() => server.recolour(payload({colour})), patience(isWanted));
+        },
+    });
 
     // ---- zoom ----
 
@@ -532,8 +469,8 @@ export function start(element, {props, trigger, server, upload, watch}, constant
 
     // ---- before and after, and the overlay ----
 
-    const cut = /** @type {HTMLInputElement} */ (find(".cut")),
-        wipe = /** @type {HTMLInputElement} */ (find(".wipe"));
+    const overlay = createOverlay(element, {result: () => session?.result ?? null, view: () => view});
+    const cut = /** @type {HTMLInputElement} */ (find(".cut"));
     /** @param {number} value */
     const setCut = value => {
         cut.value = String(Math.round(100 * value));
@@ -550,110 +487,22 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         if (head) chooseHead(session?.head === head ? null : head);
     });
     find("#compare").addEventListener("animationend", () => find("#compare").classList.remove("is-new"));
-    const refreshOverlay = () => {
-        find(".row").hidden = mode !== "row";
-        find("#overlay").hidden = mode === "row";
-        if (mode === "row") return;
-        wipe.hidden = mode !== "wipe";
-        const canvas = /** @type {HTMLCanvasElement} */ (find("#overlay canvas"));
-        const [random, photo, pretrained] = ["#random-mask", "#photo", "#pretrained-mask"].map(name =>
-            find(`${name} .pan`).querySelector("img"),
-        );
-        const result = session?.result;
-        canvas.classList.toggle("is-drawn", Boolean(result && random && photo && pretrained));
-        if (!result || !random || !photo || !pretrained) return;
-        drawOverlay(canvas, {random, photo, pretrained}, mode, view.x + Number(wipe.value) / 100 / view.scale);
-        const agreement = `${(100 * result.agreement).toFixed(result.agreement < 0.1 ? 1 : 0)} %`;
-        const both = `both agree (${agreement} here)`;
-        const legend =
-            mode === "wipe"
-                ? {random: "left: from scratch", pretrained: "right: pretrained"}
-                : {random: "only from scratch", pretrained: "only pretrained", both};
-        find(".legend").replaceChildren(
-            ...Object.entries(legend).map(([name, text]) =>
-                Object.assign(document.createElement("span"), {className: `key ${name}`, textContent: text}),
-            ),
-        );
-    };
-    wipe.addEventListener("input", () => requestAnimationFrame(refreshOverlay));
-    for (const choice of /** @type {NodeListOf<HTMLInputElement>} */ (element.querySelectorAll("[name=view]"))) {
-        choice.addEventListener("change", () => {
-            mode = /** @type {typeof mode} */ (choice.value);
-            refreshOverlay();
-        });
-    }
-
     // ---- downloads and sharing ----
 
-    /** @param {string} kind */
-    const download = async kind => {
-        const button = find(`#${kind}-button`),
-            own = session,
+    /** @param {{kind: string, format: string, link: string}} options */
+    const download = async options => {
+        const own = session,
             wanted = settings;
-        if (!own?.photo.path || button.getAttribute("aria-busy") === "true") return;
-        button.setAttribute("aria-busy", "true");
-        const format = /** @type {HTMLSelectElement} */ (find(".format")).value,
-            link = location.origin + location.pathname;
+        if (!own?.photo.path) return undefined;
         const isWanted = () => own === session;
         const answer = await callUntilAnswered(
-            () => server.download({...payload(wanted), kind, format, link}),
+            () => server.download({...payload(wanted), ...options}),
             patience(isWanted),
         );
-        button.removeAttribute("aria-busy");
-        if (!answer || !isWanted()) return;
-        if (answer.error) return fail(answer);
-        const anchor = Object.assign(document.createElement("a"), {href: addressOf(answer.src), download: answer.name});
-        element.append(anchor);
-        anchor.click();
-        anchor.remove();
+        if (answer?.error && isWanted()) fail(answer);
+        return answer?.error || !isWanted() ? undefined : answer;
     };
-    /** @param {() => Promise<unknown>} act @param {string} sentence */
-    const attempt = (act, sentence) => act().catch(error => error.name === "AbortError" || showNotice(sentence));
-    const recoloured = () => /** @type {HTMLImageElement} */ (find("#recoloured img"));
-    const copyPicture = () =>
-        attempt(async () => {
-            const image = recoloured();
-            const png = encodePicture(image, [image.naturalWidth, image.naturalHeight], "image/png");
-            // pass a promise: Safari allows no write after an await
-            await navigator.clipboard.write([new ClipboardItem({"image/png": png})]);
-            find(".said").textContent = "The picture is copied.";
-        }, "The browser does not allow copying. Use a download instead.");
-    const share = () =>
-        attempt(async () => {
-            const blob = await (await fetch(recoloured().src)).blob();
-            const files = [new File([blob], "new-colour.jpg", {type: blob.type})];
-            const content = {title: "What is pretraining worth?", url: linkOf()};
-            await navigator.share(navigator.canShare?.({files}) ? {...content, files} : content);
-        }, "The browser does not allow sharing. Copy the link instead.");
-    const copyLink = () =>
-        attempt(async () => {
-            await navigator.clipboard.writeText(linkOf());
-            find(".said").textContent = "The link is copied.";
-        }, linkOf());
-
-    /** The last colours side by side; a click takes one. */
-    const compareColours = () => {
-        const own = session;
-        const others = Object.values(constants.presets).filter(colour => !tried.includes(colour));
-        const colours = [...tried, ...others].slice(0, 4);
-        const grid = Object.assign(document.createElement("div"), {className: "colours"});
-        const dialog = openDialog(element, "Compare colours", [grid]);
-        dialog.style.setProperty("--ratio", String(own?.ratio ?? 1));
-        for (const colour of colours) {
-            const name = presetOf(colour, constants.presets) ?? colour;
-            const button = createButton(name, () => {
-                change({colour});
-                dialog.close();
-            });
-            grid.append(button);
-            const isWanted = () => own === session && dialog.isConnected;
-            callUntilAnswered(() => server.recolour(payload({colour})), patience(isWanted)).then(answer => {
-                if (!answer?.src) return;
-                const image = Object.assign(document.createElement("img"), {src: addressOf(answer.src), alt: ""});
-                button.prepend(image);
-            });
-        }
-    };
+    const sharing = createSharing(element, {download, linkOf, showNotice});
 
     const enlarge = () => {
         const stage = find(".stage"),
@@ -691,10 +540,10 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         },
         dismiss: () => showNotice(""),
         enlarge,
-        compare: compareColours,
-        copy: copyPicture,
-        share,
-        link: copyLink,
+        compare: () => triedColours.compare(session?.ratio ?? 1),
+        copy: sharing.copyPicture,
+        share: sharing.share,
+        link: sharing.copyLink,
     };
     element.addEventListener("click", event => {
         const button = /** @type {HTMLElement} */ (event.target).closest("button");
@@ -706,7 +555,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
             showExample(example);
             find(".bar").scrollIntoView({block: "nearest"});
         }
-        if (kind) download(kind);
+        if (kind) sharing.download(kind);
         if (zoom === "in") setView(zoomBy(view, 1.5));
         if (zoom === "out") setView(zoomBy(view, 1 / 1.5));
         if (zoom === "whole") setView(WHOLE);
