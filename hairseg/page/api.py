@@ -78,6 +78,7 @@ class Endpoints:
         second_mode: str = NO_SECOND_COLOUR,
         second_colour: str = "",
         model: str | None = None,
+        ombre_start: float = DEFAULT_SETTINGS.ombre_start,
     ) -> str | None:
         """Give the hair in a photo another colour.
 
@@ -92,6 +93,7 @@ class Endpoints:
             second_mode: none, ombre (the tips) or streaks (single strands).
             second_colour: #rrggbb or a preset.
             model: One of the models that the page serves; the first one by default.
+            ombre_start: Fraction of the hair's length, from the roots, at which ombre begins, 0 to 1.
 
         Returns:
             A PNG file of the photo's size.
@@ -100,7 +102,9 @@ class Endpoints:
             return None
 
         def recolour() -> str:
-            settings = read_settings(strength, vividness, lightness, natural_roots, second_mode, second_colour)
+            settings = read_settings(
+                strength, vividness, lightness, natural_roots, second_mode, second_colour, ombre_start
+            )
             parse_colour(colour)
             picture = self._photos.full_size(HairRequest(path, variant, model)).recolour(colour, settings)
             return save_file(f"{photo_stem(path)}-recoloured.png", encode_png(picture))
@@ -133,10 +137,16 @@ def photo_path(payload: Any) -> str:
 
 
 def read_settings(
-    strength: Any, vividness: Any, lightness: Any, natural_roots: Any, second_mode: Any, second_colour: Any
+    strength: Any,
+    vividness: Any,
+    lightness: Any,
+    natural_roots: Any,
+    second_mode: Any,
+    second_colour: Any,
+    ombre_start: Any,
 ) -> RecolourSettings:
     """Convert the values of the page's controls to settings. Raises InputError if one is invalid."""
-    settings = RecolourSettings(strength, vividness, lightness, natural_roots)
+    settings = RecolourSettings(strength, vividness, lightness, natural_roots, ombre_start=ombre_start)
     if second_mode == NO_SECOND_COLOUR:
         return settings
     parse_colour(second_colour)  # raises for None, which RecolourSettings accepts
@@ -171,6 +181,7 @@ def add_endpoints(photos: PhotoStore, workers: Workers) -> None:
         gr.Radio(modes, value=NO_SECOND_COLOUR, label="second_mode", **hidden),
         gr.ColorPicker(PRESETS["light blond"], label="second_colour", **hidden),
     ]
+    ombre_start = build_slider("ombre_start", label="ombre_start", **hidden)
     names = photos.models.names
     model = gr.Dropdown(names, value=names[0], label="model", **hidden)
     masks = [gr.Image(label=f"{variant}_alpha", format="png", **hidden) for variant in ("random", "pretrained")]
@@ -181,4 +192,6 @@ def add_endpoints(photos: PhotoStore, workers: Workers) -> None:
         "concurrency_id": "endpoints",
     }
     gr.Button(**hidden).click(endpoints.segment, [photo, model], masks, api_name="segment", **shared)
-    gr.Button(**hidden).click(endpoints.recolour, [photo, *settings, model], recoloured, api_name="recolour", **shared)
+    gr.Button(**hidden).click(
+        endpoints.recolour, [photo, *settings, model, ombre_start], recoloured, api_name="recolour", **shared
+    )

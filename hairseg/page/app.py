@@ -52,7 +52,12 @@ SERVER_EVENT: dict[str, Any] = {
     **PRIVATE_EVENT,
 }
 
-SETTINGS = ("colour", "variant", "strength", "vividness", "lightness", "natural_roots", "second_mode", "second_colour")
+SETTINGS = (
+    "colour", "variant", "strength", "vividness", "lightness", "natural_roots", "second_mode", "second_colour",
+    "ombre_start",
+)  # fmt: skip
+
+PERCENT_SETTINGS = ("natural_roots", "ombre_start")  # fractions whose sliders show percent
 
 THUMBNAILS = {f"thumbnails/{name}.jpg": name for name in EXAMPLE_TITLES}
 
@@ -112,10 +117,11 @@ def build_page(photos: "PhotoStore | ModelRegistry | HairPredictor", notices: Se
         names = [*SETTINGS, "model"]
         to_studio = (
             f"(...values) => {{ const chosen = Object.fromEntries({names}.map((name, index) => [name, values[index]]));"
-            " chosen.natural_roots /= 100; return chosen; }"  # the slider shows percent
+            f" for (const name of {[*PERCENT_SETTINGS]}) chosen[name] /= 100; return chosen; }}"
         )
         from_studio = (
-            f"chosen => {names}.map(name => name === 'natural_roots' ? Math.round(100 * chosen[name]) : chosen[name])"
+            f"chosen => {names}.map(name => {[*PERCENT_SETTINGS]}.includes(name)"
+            " ? Math.round(100 * chosen[name]) : chosen[name])"
         )
         gr.on([control.change for control in controls], inputs=controls, outputs=studio, js=to_studio, **BROWSER_EVENT)
         studio.push(inputs=studio, outputs=controls, js=from_studio, **BROWSER_EVENT)
@@ -147,7 +153,11 @@ def build_settings() -> list[Any]:
     """Build Gradio's components for the settings, in the order of `SETTINGS`."""
 
     def slider(name: str) -> gr.Slider:
-        return build_slider(name, label=describe(name)["label"], min_width=140, elem_id=name)
+        setting = describe(name)
+        if name in PERCENT_SETTINGS:
+            label, default = f"{setting['label']} (%)", 100 * setting["default"]
+            return gr.Slider(0, 100, default, step=5, label=label, min_width=140, elem_id=name)
+        return build_slider(name, label=setting["label"], min_width=140, elem_id=name)
 
     with gr.Column(elem_id="settings"):
         with gr.Row():
@@ -162,11 +172,7 @@ def build_settings() -> list[Any]:
             colour = gr.ColorPicker(PRESETS["copper"], label="Custom colour", elem_id="colour", min_width=130)
         with gr.Accordion("Finer settings", open=False, elem_id="finer"):
             with gr.Row():
-                numbers = [
-                    slider("vividness"),
-                    slider("lightness"),
-                    gr.Slider(0, 100, 0, step=5, label="Natural roots (%)", min_width=140, elem_id="natural_roots"),
-                ]
+                numbers = [slider("vividness"), slider("lightness"), slider("natural_roots")]
             with gr.Row():
                 second_mode = gr.Radio(
                     [("Off", NO_SECOND_COLOUR), *((label, mode) for mode, label in SECOND_MODES.items())],
@@ -177,8 +183,9 @@ def build_settings() -> list[Any]:
                 second_colour = gr.ColorPicker(
                     PRESETS["light blond"], label="Colour of tips or highlights", elem_id="second-colour"
                 )
+                ombre_start = slider("ombre_start")
         gr.Button("Reset all", size="sm", elem_id="reset")
-    return [colour, variant, strength, *numbers, second_mode, second_colour]
+    return [colour, variant, strength, *numbers, second_mode, second_colour, ombre_start]
 
 
 @cache

@@ -45,6 +45,9 @@ MAX_RELIEF = 14.0  # L*
 CURLY = (0.55, 0.75)
 MIN_CURLINESS = 0.4  # in [0, 1]; below it, the limit would not be visible
 
+OMBRE_END = 1.05  # just past the tips, where the position from root to tip is 1
+OMBRE_FADE = 0.6875  # length of ombre's transition, as a fraction of the length from its start to OMBRE_END
+
 HUE_VARIATION_KEPT = 0.2  # fraction of the hair's hue variation that is visible through the dye
 
 NEWEST_WEIGHT = 0.1  # of a frame in the moving average of a video's scene
@@ -284,7 +287,7 @@ class HairRecolourer:
         pixels = self._pixels
         lab = self._apply(dyes[0], chunk)
         if len(dyes) == 2:
-            second = self._second_colour_weight(chunk, settings.second_mode)
+            second = self._second_colour_weight(chunk, settings)
             lab += second[:, None] * (self._apply(dyes[1], chunk) - lab)
         weight = settings.strength * pixels.alpha[chunk]
         if settings.natural_roots > 0:
@@ -298,11 +301,13 @@ class HairRecolourer:
         rgb += pixels.colour[chunk]
         return np.rint(np.clip(rgb, 0, 255, out=rgb), out=rgb)
 
-    def _second_colour_weight(self, chunk: slice, mode: str) -> np.ndarray:
+    def _second_colour_weight(self, chunk: slice, settings: RecolourSettings) -> np.ndarray:
         """Return the weight of the second colour. Lighter strands have more, so that its border follows the strands."""
         rank = self._lightness_rank[chunk]
-        if mode == "ombre":
-            return smoothstep(0.25, 0.8, self._root_to_tip[chunk] + 0.2 * rank)
+        if settings.second_mode == "ombre":
+            start = settings.ombre_start
+            end = start + OMBRE_FADE * (OMBRE_END - start)
+            return smoothstep(start, end, self._root_to_tip[chunk] + 0.2 * rank)
         return smoothstep(0.45, 1.05, self._strand_rank[chunk] + 0.3 * rank)
 
     def _apply(self, dye: _Dye, chunk: slice) -> np.ndarray:

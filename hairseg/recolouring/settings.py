@@ -29,7 +29,7 @@ class RecolourSettings:
 
     Example:
         >>> RecolourSettings(strength=0.8, second_colour="violet")  # doctest: +ELLIPSIS
-        RecolourSettings(strength=0.8, vividness=0.0, ..., second_colour='violet', second_mode='ombre')
+        RecolourSettings(strength=0.8, vividness=0.0, ..., second_mode='ombre', ombre_start=0.25)
         >>> RecolourSettings(strength=2)
         Traceback (most recent call last):
         hairseg.errors.InputError: strength is 2. Choose a number from 0 to 1.
@@ -55,6 +55,9 @@ class RecolourSettings:
             "choices": tuple(SECOND_MODES),
             "help": "ombre puts the second colour on the tips, streaks on single strands",
         },
+    )
+    ombre_start: float = _number(
+        0.25, 0.0, 0.05, "Ombré begins at", "fraction of the hair's length, from the roots, at which ombre begins"
     )
 
     def __post_init__(self) -> None:

@@ -192,7 +192,9 @@ settings = st.fixed_dictionaries(
         "kind": st.sampled_from(["alpha", "card"]) | json_values,
         "format": st.sampled_from(["4:5"]) | json_values,
         "link": json_values,
-        **dict.fromkeys(("strength", "vividness", "lightness", "natural_roots"), st.floats(-1, 1) | json_values),
+        **dict.fromkeys(
+            ("strength", "vividness", "lightness", "natural_roots", "ombre_start"), st.floats(-1, 1) | json_values
+        ),
     },
 )
 

@@ -180,7 +180,17 @@ def test_only_examples_can_be_requested_by_name(studio):
 
 @pytest.mark.parametrize(
     "setting",
-    ["colour", "strength", "variant", "vividness", "lightness", "natural_roots", "second_mode", "second_colour"],
+    [
+        "colour",
+        "strength",
+        "variant",
+        "vividness",
+        "lightness",
+        "natural_roots",
+        "second_mode",
+        "second_colour",
+        "ombre_start",
+    ],
 )
 def test_every_wrong_setting_is_answered_with_one_sentence(studio, portrait, setting):
     for value in WRONG:

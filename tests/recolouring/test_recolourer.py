@@ -267,6 +267,19 @@ def test_natural_roots_fade_into_the_dye(original):
     assert np.array_equal(rooted[rows[-20] :], plain[rows[-20] :])
 
 
+def test_ombre_begins_where_the_setting_says(original):
+    _, alpha, recolourer = original
+    plain = recolourer.recolour("chestnut").astype(int)
+    rows = np.flatnonzero((alpha == 1).any(axis=1))
+    second = []
+    for start in (0.0, 0.25, 0.6, 1.0):
+        settings = RecolourSettings(second_colour="rose pink", ombre_start=start)
+        change = np.abs(recolourer.recolour("chestnut", settings) - plain).max(axis=(1, 2))
+        second.append(int(np.flatnonzero(change > 8)[0]))
+    assert sorted(second) == second and len(set(second)) == 4
+    assert second[2] > rows[len(rows) // 4], "nothing changes near the roots"
+
+
 def test_ombre_goes_from_the_first_to_the_second_colour(original):
     _, alpha, recolourer = original
     both = recolourer.recolour("chestnut", RecolourSettings(second_colour="rose pink"))

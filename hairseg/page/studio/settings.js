@@ -2,7 +2,7 @@
  * What is chosen, and links that hold it.
  *
  * @typedef {{colour: string, variant: string, strength: number, vividness: number, lightness: number, natural_roots: number,
- *   second_mode: string, second_colour: string, model: string | null}} Settings
+ *   second_mode: string, second_colour: string, ombre_start: number, model: string | null}} Settings
  * @typedef {{presets: Record<string, string>, variants: string[], models: string[], numbers: Record<string, [number, number, number]>,
  *   modes: string[], strokePoints: number, largestMegabytes: number, firstExample: string}} Constants
  */

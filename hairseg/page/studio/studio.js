@@ -388,7 +388,7 @@ export function start(element, {props, trigger, server, upload, watch}, constant
         find("[data-download=alpha]").textContent =
             settings.variant === "random" ? "Mask, from scratch" : "Mask, pretrained";
         element.dataset.changed = count ? String(count) : "";
-        element.dataset.hasSecond = String(settings.second_mode !== constants.modes[0]);
+        element.dataset.secondMode = settings.second_mode;
         element.dataset.isDefault = String(
             JSON.stringify({...settings, model: null}) === JSON.stringify({...defaults, model: null}),
         );
