@@ -1,8 +1,10 @@
 /**
- * The tab "Live". One frame is sent at a time, so the rate is what the machine gives and nothing queues up. Every start makes
- * a new stream object; answers to another one are dropped.
+ * The tab "Live". Few frames are pending at a time, so the rate is what the machine gives and nothing queues up. Every start
+ * makes a new stream object; answers to another one are dropped.
  *
- * @typedef {{times: number[], camera?: MediaStream, name?: string, ends?: number, delay?: number, clock?: number, isFrozen?: boolean}} Stream
+ * `shown` is the time at which the displayed frame was taken.
+ *
+ * @typedef {{times: number[], shown: number, camera?: MediaStream, name?: string, ends?: number, delay?: number, clock?: number, isFrozen?: boolean}} Stream
  */
 import {countDown, markSwatch} from "../studio/dialog.js";
 import {parseColour, presetOf} from "../studio/settings.js";
@@ -21,15 +23,14 @@ export function rateOf(times) {
 /**
  * @param {HTMLElement} element
  * @param {Record<string, (payload: any) => Promise<any>>} server
- * @param {{side: number, presets: Record<string, string>}} constants
+ * @param {{side: number, pending: number, presets: Record<string, string>}} constants
  */
-export function start(element, server, {side, presets}) {
+export function start(element, server, {side, pending, presets}) {
     /** @template {HTMLElement} [T=HTMLElement] @param {string} selector @returns {T} */
     const find = selector => /** @type {T} */ (element.querySelector(selector));
     const video = /** @type {HTMLVideoElement} */ (find("video")),
         place = find(".picture");
-    const canvas = document.createElement("canvas"),
-        before = /** @type {HTMLCanvasElement} */ (find(".before"));
+    const before = /** @type {HTMLCanvasElement} */ (find(".before"));
     const colour = /** @type {HTMLInputElement} */ (find("[name=colour]"));
     const strength = /** @type {HTMLInputElement} */ (find("[name=strength]"));
     /** @type {Stream | null} */
@@ -73,7 +74,7 @@ export function start(element, server, {side, presets}) {
 
     const begin = async () => {
         /** @type {Stream} */
-        const stream = {times: []};
+        const stream = {times: [], shown: 0};
         live = stream;
         show("starting");
         write(".said", "Starting the camera");
@@ -100,11 +101,15 @@ export function start(element, server, {side, presets}) {
         show("live");
         find(".turn").hidden = cameras.length < 2;
         write(".said", "");
-        while (stream === live) await next(stream);
+        const sendFrames = async () => {
+            const canvas = document.createElement("canvas");
+            while (stream === live) await next(stream, canvas);
+        };
+        await Promise.all(Array.from({length: pending}, sendFrames));
     };
 
-    /** @param {Stream} stream */
-    const next = async stream => {
+    /** Take, send and show one frame. @param {Stream} stream @param {HTMLCanvasElement} canvas */
+    const next = async (stream, canvas) => {
         if (stream.isFrozen) return new Promise(resolve => setTimeout(resolve, 100));
         const scale = Math.min(1, side / Math.max(video.videoWidth, video.videoHeight));
         canvas.width = Math.max(1, Math.floor(video.videoWidth * scale));
@@ -121,12 +126,14 @@ export function start(element, server, {side, presets}) {
         });
         if (stream !== live) return;
         if (!answer?.picture) return stop(stream, answer?.ended || answer?.error || LOST);
+        if (stream.isFrozen || taken < stream.shown) return;
+        stream.shown = taken;
         const image = new Image();
         image.src = `data:image/jpeg;base64,${answer.picture}`;
         image.alt = "Your camera, recoloured";
         place.replaceChildren(image);
         await image.decode().catch(() => null);
-        if (stream !== live) return;
+        if (stream !== live || stream.shown !== taken) return;
         Object.assign(before, {width: canvas.width, height: canvas.height});
         before.getContext("2d")?.drawImage(canvas, 0, 0);
         const now = performance.now();

@@ -1,5 +1,6 @@
-"""The tab "Live": recolour the frames of a visitor's camera, one at a time, for a minute.
+"""The tab "Live": recolour the frames of a visitor's camera for a minute.
 
+The browser sends the next frame while the last one is processed, since decoding and encoding take it a third of the time.
 Frames are sent in requests and responses, and are not written to disk. One thread of low priority processes them. A
 stream is identified by a secret name that `begin_stream` returns, and ends after a time limit.
 """
@@ -45,6 +46,8 @@ MAX_IDLE_SECONDS = 10.0  # without a frame
 
 MAX_STREAMS = 2
 
+MAX_PENDING_FRAMES = 2  # per stream: one is processed while the other one is on its way
+
 NICENESS = 10  # of the thread, so that uploads get ten times its share of a busy core
 
 MIN_HAIR_FRACTION = 0.002  # of the frame; less counts as no hair
@@ -62,7 +65,7 @@ class Stream:
     Args:
         started: Time of the beginning, in seconds.
         last_frame: Time of the last frame, in seconds.
-        is_busy: Whether a frame is being processed.
+        pending: Number of frames that are waiting or being processed.
         network: Model and variant of the last frame. Another network resets the smoother.
         smoother: Averages the alphas of successive frames.
         recolourer: Recolourer of the last frame, the `previous` of the next one.
@@ -70,7 +73,7 @@ class Stream:
 
     started: float
     last_frame: float
-    is_busy: bool = False
+    pending: int = 0
     network: tuple[Any, ...] = ()
     smoother: AlphaSmoother = field(default_factory=AlphaSmoother)
     recolourer: HairRecolourer | None = None
@@ -125,15 +128,16 @@ class LiveStreams:
         stream = self._streams.get(str(payload.get("stream")))
         if stream is None:
             return {"ended": STREAM_ENDED}
-        if stream.is_busy:
-            return {"error": "The last frame is not done yet. Send one at a time."}
-        stream.is_busy = True
+        if stream.pending >= MAX_PENDING_FRAMES:
+            return {"error": f"The last frames are not done yet. Send at most {MAX_PENDING_FRAMES} at a time."}
+        stream.pending += 1
         try:
             picture, is_empty = await self._run(lambda: self._recolour(stream, payload))
         except Exception as error:
             return {"error": to_message(error)}
         finally:
-            stream.is_busy, stream.last_frame = False, self._clock()
+            stream.pending -= 1
+            stream.last_frame = self._clock()
         return {"picture": picture, "is_empty": is_empty}
 
     async def end_stream(self, name: Any) -> None:
@@ -159,7 +163,7 @@ class LiveStreams:
     def _remove_ended(self) -> None:
         now = self._clock()
         for name, stream in list(self._streams.items()):
-            is_idle = not stream.is_busy and now - stream.last_frame > MAX_IDLE_SECONDS
+            is_idle = not stream.pending and now - stream.last_frame > MAX_IDLE_SECONDS
             if is_idle or now - stream.started >= MAX_STREAM_SECONDS:
                 del self._streams[name]
 
@@ -210,7 +214,7 @@ def build_live(photos: PhotoStore, modules: str) -> gr.HTML:
         f"{VARIANT_TITLES[name]}</label>"
         for name in VARIANTS
     )
-    constants = {"side": MAX_FRAME_SIDE, "presets": PRESETS}
+    constants = {"side": MAX_FRAME_SIDE, "pending": MAX_PENDING_FRAMES, "presets": PRESETS}
     template = (Path(__file__).parent / "live.html").read_text(encoding="utf-8")
     return gr.HTML(
         html_template=template.replace("<!--SWATCHES-->", render_swatches()).replace("<!--VARIANTS-->", variants),
