@@ -57,10 +57,11 @@ def matte_edges(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     background, nearness = _local_mean(colour, (small < BACKGROUND_ALPHA).astype(np.float32))
     contrast = smoothstep(*CONTRAST, (background - hair) @ LUMA)
     growth = np.where(_may_be_skin(background), 0, MAX_GROWTH - 1).astype(np.float32)
-    max_saturation = np.ptp(hair, axis=2) + SATURATION_TOLERANCE
+    max_saturation = _channel_range(hair) + SATURATION_TOLERANCE
     line = hair - background
-    line /= np.sum(line * line, axis=2, keepdims=True) + 1
-    planes = (np.sum(background * line, axis=2), contrast, smoothstep(*NEARNESS, nearness), growth, max_saturation)
+    line /= np.einsum("ijk,ijk->ij", line, line)[..., None] + 1
+    origin = np.einsum("ijk,ijk->ij", background, line)
+    planes = (origin, contrast, smoothstep(*NEARNESS, nearness), growth, max_saturation)
     line, *planes = (cv2.resize(plane, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR) for plane in (line, *planes))
     origin, contrast, nearness, growth, max_saturation = planes
 
@@ -74,7 +75,7 @@ def matte_edges(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     is_background = nearness * (1 - smoothstep(*SIMILAR, fraction))
     change = np.maximum(1 - smoothstep(*HIGH_ALPHA, old), is_background)
     result = alpha.copy()
-    growth *= smoothstep(*STRAND, fraction) * (np.ptp(pixels, axis=1) <= max_saturation)
+    growth *= smoothstep(*STRAND, fraction) * (_channel_range(pixels) <= max_saturation)
     highest = np.minimum(old * (1 + growth), 1)
     np.put(result, edge, old + contrast * change * (np.clip(fraction, 0, highest) - old))
     return result
@@ -85,9 +86,15 @@ def _may_be_skin(colour: np.ndarray) -> np.ndarray:
 
     In a greyscale photo, every pixel may be skin.
     """
-    if np.ptp(colour, axis=2).mean() < MIN_COLOURFULNESS:
+    if _channel_range(colour).mean() < MIN_COLOURFULNESS:
         return np.ones(colour.shape[:2], bool)
     return has_skin_colour(np.clip(colour, 0, 255).astype(np.uint8))
+
+
+def _channel_range(colour: np.ndarray) -> np.ndarray:
+    """Return the largest minus the smallest channel of colours (..., 3), ten times as fast as `np.ptp`."""
+    red, green, blue = np.moveaxis(colour, -1, 0)
+    return np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
 
 
 def smoothstep(start: float, end: float, x: np.ndarray) -> np.ndarray:

@@ -1,11 +1,13 @@
 /**
- * The tab "Live". Few frames are pending at a time, so the rate is what the machine gives and nothing queues up. Every start
- * makes a new stream object; answers to another one are dropped.
+ * The tab "Live". Few frames are pending at a time, and they are sent as fast as the server processes them, so that none waits
+ * for long. Every start makes a new stream object; answers to another one are dropped.
  *
- * `shown` is the time at which the displayed frame was taken.
+ * `shown` is the time at which the displayed frame was taken, `due` the time at which the next one may be sent, and
+ * `processing` the time that the server took for the last one, in milliseconds.
  *
- * @typedef {{times: number[], shown: number, camera?: MediaStream, name?: string, ends?: number, delay?: number, clock?: number, isFrozen?: boolean}} Stream
+ * @typedef {{times: number[], shown: number, due: number, processing: number, camera?: MediaStream, name?: string, ends?: number, delay?: number, clock?: number, isFrozen?: boolean}} Stream
  */
+import {pause} from "../studio/calls.js";
 import {countDown, markSwatch} from "../studio/dialog.js";
 import {parseColour, presetOf} from "../studio/settings.js";
 
@@ -74,7 +76,7 @@ export function start(element, server, {side, pending, presets}) {
 
     const begin = async () => {
         /** @type {Stream} */
-        const stream = {times: [], shown: 0};
+        const stream = {times: [], shown: 0, due: 0, processing: 0};
         live = stream;
         show("starting");
         write(".said", "Starting the camera");
@@ -103,14 +105,20 @@ export function start(element, server, {side, pending, presets}) {
         write(".said", "");
         const sendFrames = async () => {
             const canvas = document.createElement("canvas");
-            while (stream === live) await next(stream, canvas);
+            while (stream === live) {
+                const now = performance.now(),
+                    start = Math.max(now, stream.due);
+                stream.due = start + stream.processing;
+                await pause(start - now);
+                if (stream === live) await next(stream, canvas);
+            }
         };
         await Promise.all(Array.from({length: pending}, sendFrames));
     };
 
     /** Take, send and show one frame. @param {Stream} stream @param {HTMLCanvasElement} canvas */
     const next = async (stream, canvas) => {
-        if (stream.isFrozen) return new Promise(resolve => setTimeout(resolve, 100));
+        if (stream.isFrozen) return pause(100);
         const scale = Math.min(1, side / Math.max(video.videoWidth, video.videoHeight));
         canvas.width = Math.max(1, Math.floor(video.videoWidth * scale));
         canvas.height = Math.max(1, Math.floor(video.videoHeight * scale));
@@ -126,6 +134,7 @@ export function start(element, server, {side, pending, presets}) {
         });
         if (stream !== live) return;
         if (!answer?.picture) return stop(stream, answer?.ended || answer?.error || LOST);
+        stream.processing = answer.ms;
         if (stream.isFrozen || taken < stream.shown) return;
         stream.shown = taken;
         const image = new Image();

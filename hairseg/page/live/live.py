@@ -1,8 +1,8 @@
 """The tab "Live": recolour the frames of a visitor's camera for a minute.
 
-The browser sends the next frame while the last one is processed, since decoding and encoding take it a third of the time.
-Frames are sent in requests and responses, and are not written to disk. One thread of low priority processes them. A
-stream is identified by a secret name that `begin_stream` returns, and ends after a time limit.
+Frames are sent in requests and responses, and are not written to disk. One thread of low priority processes them, while
+the browser takes the next frame. A stream is identified by a secret name that `begin_stream` returns, and ends after a
+time limit.
 """
 
 import asyncio
@@ -120,8 +120,8 @@ class LiveStreams:
             payload: {"stream": name, "frame": JPEG in base64, "colour", "strength", "variant", "model"}.
 
         Returns:
-            {"picture": JPEG in base64, "is_empty": whether no hair was found}, {"ended": message}, or
-            {"error": message}.
+            {"picture": JPEG in base64, "is_empty": whether no hair was found, "ms": processing time},
+            {"ended": message}, or {"error": message}.
         """
         payload = payload if isinstance(payload, dict) else {}
         self._remove_ended()
@@ -132,13 +132,13 @@ class LiveStreams:
             return {"error": f"The last frames are not done yet. Send at most {MAX_PENDING_FRAMES} at a time."}
         stream.pending += 1
         try:
-            picture, is_empty = await self._run(lambda: self._recolour(stream, payload))
+            answer = await self._run(lambda: self._recolour(stream, payload))
         except Exception as error:
             return {"error": to_message(error)}
         finally:
             stream.pending -= 1
             stream.last_frame = self._clock()
-        return {"picture": picture, "is_empty": is_empty}
+        return answer
 
     async def end_stream(self, name: Any) -> None:
         """End a stream before its time limit."""
@@ -147,7 +147,8 @@ class LiveStreams:
     async def _run(self, work: Callable[[], Any]) -> Any:
         return await asyncio.wrap_future(self._thread.submit(work))
 
-    def _recolour(self, stream: Stream, payload: dict[str, Any]) -> tuple[str, bool]:
+    def _recolour(self, stream: Stream, payload: dict[str, Any]) -> dict[str, Any]:
+        began = time.perf_counter()
         settings = RecolourSettings(payload.get("strength", 1.0))
         variant = check_variant(payload.get("variant", DEFAULT_VARIANT))
         photo = read_frame(payload.get("frame"))
@@ -158,7 +159,8 @@ class LiveStreams:
         stream.recolourer = HairRecolourer(photo, alpha, stream.recolourer)
         picture = stream.recolourer.recolour(payload.get("colour", ""), settings)
         is_empty = bool(np.mean(alpha >= predictor.config.threshold) < MIN_HAIR_FRACTION)
-        return b64encode(encode_jpeg(picture, 88)).decode(), is_empty
+        encoded = b64encode(encode_jpeg(picture, 88)).decode()
+        return {"picture": encoded, "is_empty": is_empty, "ms": 1000 * (time.perf_counter() - began)}
 
     def _remove_ended(self) -> None:
         now = self._clock()
