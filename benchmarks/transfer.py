@@ -239,12 +239,12 @@ def create_recipe(image_size: int) -> Recipe:
 def plan_runs(
     datasets: dict[str, list[Pair]], counts: list[int], settings: dict[str, Any], init: str, folder: Path
 ) -> list[Run]:
-    """List the runs of all seeds, numbers of photos and variants, the largest number first."""
+    """List the runs of all seeds, variants and numbers of photos, the longest first."""
     recipe = create_recipe(settings["recipe"]["image_size"])
     runs = []
     for seed in settings["seeds"]:
-        for count in reversed(counts):
-            for variant in VARIANTS:
+        for variant in reversed(VARIANTS):
+            for count in reversed(counts):
                 photos = order_training_photos(datasets, seed)[:count]
                 name = f"{count}-{variant}-{seed}"
                 start = "random" if variant == "random" else init
