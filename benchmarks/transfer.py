@@ -170,7 +170,7 @@ def load_split(datasets: dict[str, list[Pair]], split: str, preprocessing: Prepr
 
 
 def summarise(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the mean and the range of F1 over the seeds, by variant and number of photos.
+    """Return the mean and the range of F1 over the seeds, and how many runs ended while F1 was still rising.
 
     Args:
         results: returned by `train`.
@@ -183,7 +183,11 @@ def summarise(results: list[dict[str, Any]]) -> dict[str, Any]:
         variant: {count: (min(values), max(values)) for count, values in counts.items()}
         for variant, counts in scores.items()
     }
-    return {"f1": f1, "f1_range": f1_range}
+    at_limit = dict.fromkeys(VARIANTS, 0)
+    for result in results:
+        photos_per_round = result["samples"] // len(result["val_f1"])
+        at_limit[result["variant"]] += not has_stopped_rising(result["val_f1"], photos_per_round)
+    return {"f1": f1, "f1_range": f1_range, "at_limit": at_limit}
 
 
 def add_to_repository(folder: Path, record: dict[str, Any]) -> None:
@@ -193,6 +197,7 @@ def add_to_repository(folder: Path, record: dict[str, Any]) -> None:
     transfer = Transfer(
         f1=record["f1"],
         f1_range=record["f1_range"],
+        at_limit=record["at_limit"],
         image_size=settings["recipe"]["image_size"],
         **{name: settings[name] for name in ("datasets", "test_photos", "samples", "seeds")},
     )

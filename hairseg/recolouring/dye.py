@@ -47,7 +47,7 @@ NATURAL_CHROMA = ((8, 24, 40, 60), (0, 1, 1, 0))  # likewise
 
 FULLY_LIT = 0.1  # luminance from which colours take the full tint of the light; black would turn olive in warm light
 
-BLACK_POINT = 0.5  # maximum new lightness of L* 0, as a fraction of the target: unlit hair shows no strands
+BLACK_POINT = 0.3  # maximum new lightness of L* 0, as a fraction of the target: unlit hair shows no strands
 LIT_LIGHTNESS = 7.5  # L* at which the maximum reaches the target
 
 NEUTRAL_LIGHT = np.ones(3)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from hairseg.images import downsample, fit_size
-from hairseg.recolouring.light import LINEAR_LIGHT_TABLE, LUMINANCE_WEIGHTS, has_skin_colour, rgb_to_lightness
+from hairseg.recolouring.light import LINEAR_LIGHT_TABLE, LUMINANCE_WEIGHTS, rgb_to_lightness
 
 GRID_SIDE = 128  # pixels, longer side
 MAX_HAIR_ALPHA = 0.05  # pixels above it are hair, whose pigment would be taken for the colour of the light
@@ -12,7 +12,9 @@ MAX_VALUE = 250  # of 255; brighter channels may be clipped
 
 MINKOWSKI_NORM = 4  # of the mean; bright pixels count more
 
-# Skin near the hair
+# Skin near the hair. The ranges of Cr and Cb follow D. Chai and K. N. Ngan, "Face Segmentation Using Skin-Color Map in
+# Videophone Applications", TCSVT 1999; that of Cr is narrower.
+SKIN_CR, SKIN_CB = (136, 173), (77, 127)
 MIN_SKIN_LIGHTNESS = 25
 SKIN_DISTANCE = 0.1  # of the longer side
 MIN_SKIN_PIXELS = 40
@@ -64,7 +66,7 @@ def estimate_light(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     lightness = rgb_to_lightness(small)
     side = 2 * round(SKIN_DISTANCE * max(size)) + 1
     near = cv2.dilate((small_alpha > 0.5).astype(np.uint8), np.ones((side, side), np.uint8)) > 0
-    skin = usable & near & (lightness > MIN_SKIN_LIGHTNESS) & has_skin_colour(small)
+    skin = usable & near & (lightness > MIN_SKIN_LIGHTNESS) & _has_skin_colour(small)
     if np.count_nonzero(skin) >= MIN_SKIN_PIXELS:
         skin &= lightness >= np.percentile(lightness[skin], 40)  # shaded skin is lit by its surroundings
         skin_lightness = np.median(lightness[skin])
@@ -81,3 +83,9 @@ def _log_ratios(rgb: np.ndarray) -> np.ndarray:
     """Return the logarithms of R/G and B/G of linear RGB."""
     red, green, blue = np.log(np.maximum(rgb, 1e-4))
     return np.array([red - green, blue - green])
+
+
+def _has_skin_colour(picture: np.ndarray) -> np.ndarray:
+    """Return which pixels of uint8 RGB (height, width, 3) have the colour of skin, light or dark."""
+    _, cr, cb = cv2.split(cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb))
+    return (cr >= SKIN_CR[0]) & (cr <= SKIN_CR[1]) & (cb >= SKIN_CB[0]) & (cb <= SKIN_CB[1])

@@ -1,14 +1,12 @@
 """Matting of soft edges: which part is hair and which is skin or background.
 
-A network's alpha fades out across the forehead and along the tips of strands. Dyeing by this alpha would dye the
-skin between strands, and the tips only partly.
+A network's alpha fades out across the forehead. Dyeing by this alpha would dye the skin between strands.
 """
 
 import cv2
 import numpy as np
 
 from hairseg.images import downsample, fit_size
-from hairseg.recolouring.light import has_skin_colour
 
 GRID_SIDE = 128  # pixels, longer side of the grid of local mean colours
 REACH = 0.03  # standard deviation of the Gaussian window of a local mean, as a fraction of the longer side
@@ -19,31 +17,29 @@ BACKGROUND_ALPHA = 0.02  # pixels below it are samples of the background
 # Difference in luma (0 to 255) by which hair is darker than the background: no matting up to the first, full from the
 # second.
 CONTRAST = (40.0, 90.0)
+LIGHT_HAIR = (50.0, 90.0)  # luma of hair: full matting up to the first, none from the second
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 HIGH_ALPHA = (0.7, 0.95)  # range in which alpha takes over from the colours
 # A pixel of high alpha is background only if the background is near and has nearly the same colour.
 NEARNESS = (0.12, 0.29)  # fraction of background in the window; 0.5 on a straight edge
 SIMILAR = (0.15, 0.4)  # fraction of hair in the pixel, by its colour
 TOLERANCE = 0.05  # fractions this close to 0 or 1 are rounded, since colours vary
-MAX_GROWTH = 2.5  # largest factor for the alpha of strands that do not lie on skin
-STRAND = (0.6, 0.85)  # fraction of hair, by its colour, from which a pixel may be a strand
-SATURATION_TOLERANCE = 25.0  # how much more a strand's channels may differ (0 to 255) than those of the hair nearby
-MIN_COLOURFULNESS = 3.0  # mean difference of the channels (0 to 255); below it, the photo is greyscale
 
 
 def matte_edges(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Reduce alpha in the soft edges where a pixel has the colour of the background nearby, and raise it in strands.
+    """Reduce alpha in the soft edges of dark hair where a pixel has the colour of the background nearby.
 
     A pixel's colour is projected onto the line from the mean colour of the background to that of the hair nearby. Its
     position there is the fraction of hair, as in A. Levin et al., "A Closed-Form Solution to Natural Image Matting",
-    TPAMI 2008, with one colour line for each neighbourhood. Where hair and background look alike, alpha is kept.
+    TPAMI 2008, with one colour line for each neighbourhood. Alpha is kept where
+    hair and background look alike, and in light hair, whose hairline would become too sharp when it is dyed darker.
 
     Args:
         photo: uint8 RGB, (height, width, 3).
         alpha: float32 in [0, 1], (height, width).
 
     Returns:
-        float32 in [0, 1], (height, width); equal to alpha inside the hair, and at most `MAX_GROWTH` times alpha.
+        float32 in [0, 1], (height, width); equal to alpha inside the hair, and nowhere above it.
 
     Example:
         >>> photo, alpha = np.full((60, 60, 3), 200, np.uint8), np.zeros((60, 60), np.float32)
@@ -56,45 +52,25 @@ def matte_edges(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     hair, _ = _local_mean(colour, (small > CORE_ALPHA).astype(np.float32))
     background, nearness = _local_mean(colour, (small < BACKGROUND_ALPHA).astype(np.float32))
     contrast = smoothstep(*CONTRAST, (background - hair) @ LUMA)
-    growth = np.where(_may_be_skin(background), 0, MAX_GROWTH - 1).astype(np.float32)
-    max_saturation = _channel_range(hair) + SATURATION_TOLERANCE
+    contrast *= 1 - smoothstep(*LIGHT_HAIR, hair @ LUMA)
     line = hair - background
     line /= np.einsum("ijk,ijk->ij", line, line)[..., None] + 1
     origin = np.einsum("ijk,ijk->ij", background, line)
-    planes = (origin, contrast, smoothstep(*NEARNESS, nearness), growth, max_saturation)
-    line, *planes = (cv2.resize(plane, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR) for plane in (line, *planes))
-    origin, contrast, nearness, growth, max_saturation = planes
+    planes = (line, origin, contrast, smoothstep(*NEARNESS, nearness))
+    line, origin, contrast, nearness = (
+        cv2.resize(plane, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR) for plane in planes
+    )
 
     edge = np.flatnonzero((alpha > 0) & (contrast > 0) & ((alpha < HIGH_ALPHA[1]) | (nearness > 0)))
-    old, origin, contrast, nearness, growth, max_saturation = (
-        np.take(plane, edge) for plane in (alpha, origin, contrast, nearness, growth, max_saturation)
-    )
+    old, origin, contrast, nearness = (np.take(plane, edge) for plane in (alpha, origin, contrast, nearness))
     pixels, line = (np.take(picture.reshape(-1, 3), edge, axis=0) for picture in (photo, line))
     fraction = np.einsum("ij,ij->i", pixels.astype(np.float32), line) - origin
     fraction = (fraction - TOLERANCE) / (1 - 2 * TOLERANCE)
     is_background = nearness * (1 - smoothstep(*SIMILAR, fraction))
     change = np.maximum(1 - smoothstep(*HIGH_ALPHA, old), is_background)
     result = alpha.copy()
-    growth *= smoothstep(*STRAND, fraction) * (_channel_range(pixels) <= max_saturation)
-    highest = np.minimum(old * (1 + growth), 1)
-    np.put(result, edge, old + contrast * change * (np.clip(fraction, 0, highest) - old))
+    np.put(result, edge, old + contrast * change * (np.clip(fraction, 0, old) - old))
     return result
-
-
-def _may_be_skin(colour: np.ndarray) -> np.ndarray:
-    """Return whether colours, float32 RGB (height, width, 3), may be those of skin: bool (height, width).
-
-    In a greyscale photo, every pixel may be skin.
-    """
-    if _channel_range(colour).mean() < MIN_COLOURFULNESS:
-        return np.ones(colour.shape[:2], bool)
-    return has_skin_colour(np.clip(colour, 0, 255).astype(np.uint8))
-
-
-def _channel_range(colour: np.ndarray) -> np.ndarray:
-    """Return the largest minus the smallest channel of colours (..., 3), ten times as fast as `np.ptp`."""
-    red, green, blue = np.moveaxis(colour, -1, 0)
-    return np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
 
 
 def smoothstep(start: float, end: float, x: np.ndarray) -> np.ndarray:

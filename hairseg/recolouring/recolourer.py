@@ -41,7 +41,7 @@ LIGHTNESS_STEP = 18.0  # L* added at `lightness` 1
 
 # Light hair scatters light into its shadows, so that lightened curls have less contrast. Curls are recognised by the
 # standard deviation of L* in a neighbourhood, relative to that of all hair.
-MAX_RELIEF = 14.0  # L*
+MAX_RELIEF = 20.0  # L*
 CURLY = (0.55, 0.75)
 MIN_CURLINESS = 0.4  # in [0, 1]; below it, the limit would not be visible
 

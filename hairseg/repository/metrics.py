@@ -143,6 +143,7 @@ class Transfer(Record):
         test_photos: number of test photos.
         samples: photos that a run trains on at most, with repetition.
         seeds: seeds of the runs.
+        at_limit: number of runs by variant whose F1 was still rising after `samples`.
     """
 
     f1: ByName[ByName[Fraction | None]] = Field(default_factory=dict)
@@ -152,6 +153,7 @@ class Transfer(Record):
     test_photos: Count | None = None
     samples: Count | None = None
     seeds: list[Count] = Field(default_factory=list)
+    at_limit: ByName[Count] = Field(default_factory=dict)
 
     def points(self) -> list[TransferPoint]:
         """Return the numbers of photos for which both variants were measured, in ascending order."""

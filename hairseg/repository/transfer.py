@@ -70,6 +70,12 @@ def describe_experiment(transfer: Transfer) -> str:
             "short, so F1 is lower than after the full training."
         )
     runs, datasets = len(transfer.seeds), len(transfer.datasets)
+    at_limit = " and ".join(
+        f"{transfer.at_limit[variant]} of {runs * len(transfer.points())} {name}"
+        for variant, name in (("random", "runs from scratch"), ("pretrained", "pretrained runs"))
+        if transfer.at_limit.get(variant)
+    )
+    limit = f" {at_limit} reached this limit while F1 was still rising." if at_limit else ""
     repeats = (
         f"F1 is the mean of {runs} runs with different seeds; the lowest and the highest are in brackets."
         if runs > 1
@@ -77,7 +83,7 @@ def describe_experiment(transfer: Transfer) -> str:
     )
     return (
         "Each network was trained until its F1 on validation photos stopped rising, on at most "
-        f"{samples:,} photos (with repetition) at {side} x {side}. {repeats} F1 differs from that after the full "
-        "training: here, the resolution and the learning rate are constant, and the photos are from only "
+        f"{samples:,} photos (with repetition) at {side} x {side}.{limit} {repeats} F1 differs from that after the "
+        "full training: here, the resolution and the learning rate are constant, and the photos are from only "
         f"{datasets} data set{'s' if datasets != 1 else ''}, without scenes that show no people."
     )

@@ -54,13 +54,16 @@ def test_mean_and_range_over_seeds():
               ("pretrained", 200): (0.9, 1.0)}  # fmt: skip
     summary = summarise(
         [
-            {"variant": variant, "photos": photos, "f1": f1}
+            {"variant": variant, "photos": photos, "f1": f1, "samples": 9, "val_f1": [0.1, 0.2, 0.3]}
             for (variant, photos), values in scores.items()
             for f1 in values
         ]
     )
     assert summary["f1"]["random"] == pytest.approx({"50": 0.3, "200": 0.5})
     assert summary["f1_range"]["pretrained"] == {"50": (0.8, 0.9), "200": (0.9, 1.0)}
+    assert summary["at_limit"] == {"pretrained": 4, "random": 4}
+    stopped = {"variant": "random", "photos": 50, "f1": 0.3, "samples": 20_000, "val_f1": [0.3] * 10}
+    assert summarise([stopped, stopped | {"variant": "pretrained"}])["at_limit"] == {"pretrained": 0, "random": 0}
 
 
 def plan(portraits, folder, samples: int) -> tuple[list[transfer.Run], dict]:
@@ -182,14 +185,14 @@ def test_curve_is_added_to_repository_and_card(tmp_path):
     }  # fmt: skip
     add_to_repository(
         tmp_path / "repository",
-        {"f1": f1, "f1_range": f1_range, "settings": settings},
+        {"f1": f1, "f1_range": f1_range, "at_limit": {"random": 5, "pretrained": 0}, "settings": settings},
     )
     repository = ModelRepository(tmp_path / "repository")
     assert repository.metrics().transfer.f1 == f1
     assert repository.metrics().full_resolution == ModelRepository(BUNDLED).metrics().full_resolution
     card = repository.card.read_text()
     assert "\n| 50 | 0.8000 (0.700 to 0.860) | 0.5000 (0.400 to 0.600) |\n| 200 | 0.9000" in card
-    assert "stopped rising, on at most 40,000 photos (with repetition) at 64 x 64." in card
+    assert "stopped rising, on at most 40,000 photos (with repetition) at 64 x 64. 5 of 6 runs from scratch" in card
     assert (
         "on 200 photos has a higher F1 than the best of 3 runs from scratch on 200. On 50 photos, the ranges overlap."
         in card
