@@ -155,12 +155,12 @@ def compare_photo_counts(metrics: "Metrics") -> tuple[str, str] | None:
     """
     from hairseg.repository.transfer import compare
 
-    compared = compare(metrics.transfer) if metrics.transfer and metrics.transfer.seeds else None
-    if compared is None:
+    if metrics.transfer is None or not metrics.transfer.seeds or not (compared := compare(metrics.transfer)):
         return None
     total = f"{compared.all_photos:,} from scratch"
     if compared.better:
-        return f"{compared.better[0]:,} photos", f"with pretraining do better than {total}, in every run"
+        scope = ", in every run" if len(metrics.transfer.seeds) > 1 else ""
+        return f"{compared.better[0]:,} photos", f"with pretraining do better than {total}{scope}"
     if compared.overlapping:
         meaning = f"with pretraining may do as well as {total}: the ranges of F1 overlap"
         return f"{compared.overlapping[0]:,} photos", meaning

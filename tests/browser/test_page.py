@@ -435,7 +435,7 @@ def test_the_other_tabs_say_what_the_files_say(page):
     expect(page.locator("#headline")).to_contain_text("50 photos")
     page.locator("#training-photos input[type=range]").focus()
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#transfer-result")).to_contain_text("Trained on 100 photos")
+    expect(page.locator("#transfer-result")).to_contain_text("Trained on 1,260 photos")
     choose_tab(page, "Models")
     expect(page.locator("#leaderboard")).to_contain_text("efficientnet_lite0")
     page.get_by_role("button", name="Files").click()

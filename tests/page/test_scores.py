@@ -39,8 +39,8 @@ def test_the_table_is_the_bundled_metrics_beside_the_papers():
 
 def test_the_headline_has_three_numbers():
     numbers, _, words = render_headline(METRICS).splitlines()
-    assert numbers == "| 86 % | 0.3 % |"
-    assert "64 % from scratch" in words and "1.8 % from scratch" in words
+    assert numbers == "| 86 % | 0.3 % | 50 photos |"
+    assert "64 % from scratch" in words and "1.8 % from scratch" in words and "1,260 from scratch" in words
     assert f1_on_whole_persons(Metrics()) is None and "no scores yet" in render_headline(Metrics())
 
 
