@@ -50,8 +50,8 @@ from hairseg.training.step import TrainingStep
 
 PHOTO_COUNTS = (50, 400)
 SEEDS = (0, 1, 2)
-ROUND_SAMPLES = 2000  # between two scores, about
-PATIENCE = 8000  # samples without a rise of F1 by MIN_DELTA, after which a run stops
+ROUND_SAMPLES = 2000  # approximate number of samples between two evaluations
+PATIENCE = 8000  # early stopping: samples without an improvement of F1 by MIN_DELTA
 MIN_DELTA = 0.002
 
 
@@ -89,7 +89,7 @@ def order_training_photos(datasets: dict[str, list[Pair]], seed: int = 0) -> lis
 
 
 def has_stopped_rising(f1: list[float], photos_per_round: int) -> bool:
-    """Return whether F1 has risen by less than `MIN_DELTA` in the last `PATIENCE`, rounded up to rounds.
+    """Return whether F1 has improved by less than `MIN_DELTA` over the last `PATIENCE` samples, in whole rounds.
 
     Args:
         f1: F1 on the validation photos after each round.
@@ -229,7 +229,7 @@ def plot(path: Path, record: dict[str, Any]) -> None:
 
 
 def create_recipe(image_size: int) -> Recipe:
-    """Create the recipe of all runs: `modern` without phases, whatever the number of epochs."""
+    """Create the recipe of all runs: `modern` with the same settings in all epochs."""
     return replace(
         MODERN,
         schedule="constant",
@@ -244,7 +244,7 @@ def create_recipe(image_size: int) -> Recipe:
 def plan_runs(
     datasets: dict[str, list[Pair]], counts: list[int], settings: dict[str, Any], init: str, folder: Path
 ) -> list[Run]:
-    """List the runs of all seeds, variants and numbers of photos, the longest first."""
+    """List the runs by seed, variant and number of photos; of each variant, the largest number first."""
     recipe = create_recipe(settings["recipe"]["image_size"])
     runs = []
     for seed in settings["seeds"]:
@@ -285,7 +285,7 @@ def main() -> None:
         )
     if args.samples < total:
         raise InputError(
-            f"--samples {args.samples} is less than an epoch.",
+            f"--samples {args.samples} is less than one epoch.",
             remedy=f"Choose at least {total}, the number of training photos.",
         )
     init = args.init or default_init(args.backbone)
@@ -302,7 +302,10 @@ def main() -> None:
     }
     folder = args.output.with_suffix(".runs")
     if folder.exists() and not args.output.exists():
-        raise InputError(f"{folder} holds the runs of another record.", remedy="Remove it or choose another --output.")
+        raise InputError(
+            f"{folder} already has results, but {args.output} is missing.",
+            remedy="Remove it or choose another --output.",
+        )
     record = read_or_create_record(args.output, settings, "runs")
     write_json(args.output, record)
     folder.mkdir(exist_ok=True)

@@ -27,7 +27,7 @@ from hairseg.errors import InputError, quote, summarise
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-THREAD_NAME = "Hub client"  # of calls with a time limit
+THREAD_NAME = "Hub client"  # thread of a call with a timeout
 
 LOG_IN = "Log in with `hf auth login`, or set HF_TOKEN."
 

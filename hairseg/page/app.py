@@ -57,7 +57,7 @@ SETTINGS = (
     "ombre_start",
 )  # fmt: skip
 
-PERCENT_SETTINGS = ("natural_roots", "ombre_start")  # fractions whose sliders show percent
+PERCENT_SETTINGS = ("natural_roots", "ombre_start")  # stored as fractions, shown in percent
 
 THUMBNAILS = {f"thumbnails/{name}.jpg": name for name in EXAMPLE_TITLES}
 

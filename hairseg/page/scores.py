@@ -149,9 +149,9 @@ def render_headline(metrics: "Metrics") -> str:
 
 
 def compare_photo_counts(metrics: "Metrics") -> tuple[str, str] | None:
-    """Return the smallest number of photos with which pretraining matches all photos without it, and its meaning.
+    """Return the smallest number of photos with which pretrained runs match runs from scratch on all, and a caption.
 
-    None if pretraining never does, and for the short runs of versions up to 0.10.
+    None if no pretrained run does, and for the short runs of versions up to 0.10.
     """
     from hairseg.repository.transfer import compare
 

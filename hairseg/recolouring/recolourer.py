@@ -45,8 +45,8 @@ MAX_RELIEF = 20.0  # L*
 CURLY = (0.55, 0.75)
 MIN_CURLINESS = 0.4  # in [0, 1]; below it, the limit would not be visible
 
-OMBRE_END = 1.05  # just past the tips, where the position from root to tip is 1
-OMBRE_FADE = 0.6875  # length of ombre's transition, as a fraction of the length from its start to OMBRE_END
+OMBRE_END = 1.05  # position from roots (0) to tips (1) that the transition of ombre never passes
+OMBRE_FADE = 0.6875  # length of the transition, as a fraction of OMBRE_END - ombre_start
 
 HUE_VARIATION_KEPT = 0.2  # fraction of the hair's hue variation that is visible through the dye
 

@@ -33,7 +33,7 @@ def compare(transfer: Transfer) -> Comparison | None:
 
 
 def summarise_transfer(transfer: Transfer) -> str:
-    """Compare pretrained runs on few photos with runs from scratch on all photos, in words. Empty if none was measured.
+    """Return a sentence that compares pretrained runs on few photos with runs from scratch on all; empty without data.
 
     Example:
         >>> f1 = {"pretrained": {"50": 0.8, "800": 0.9}, "random": {"50": 0.5, "800": 0.75}}

@@ -163,12 +163,12 @@ def test_run_resumes_after_a_kill(portraits, tmp_path):
         assert curve.size[0] > 300
 
     output.unlink()
-    assert "holds the runs of another record" in run_here("benchmarks/transfer.py", *words, rc=2).stderr
-    assert "less than an epoch" in run_here("benchmarks/transfer.py", *words, "--samples", 8, rc=2).stderr
+    assert "already has results" in run_here("benchmarks/transfer.py", *words, rc=2).stderr
+    assert "less than one epoch" in run_here("benchmarks/transfer.py", *words, "--samples", 8, rc=2).stderr
 
 
 def test_all_epochs_have_the_same_augmentation():
-    """50 photos need 800 epochs for 40,000 samples, more than the recipe has."""
+    """50 photos need 640 epochs for 32,000 samples, more than the recipe has."""
     recipe = transfer.create_recipe(160)
     assert recipe.augmentation_in(1) == recipe.augmentation_in(800) and recipe.training_size(1) == 160
 

@@ -1,6 +1,6 @@
 /**
- * The tab "Live". Few frames are pending at a time, and they are sent as fast as the server processes them, so that none waits
- * for long. Every start makes a new stream object; answers to another one are dropped.
+ * The tab "Live". At most `pending` frames are in flight. They are sent at the rate at which the server processes them, which
+ * keeps the delay short. Every start makes a new stream object; answers to another one are dropped.
  *
  * `shown` is the time at which the displayed frame was taken, `due` the time at which the next one may be sent, and
  * `processing` the time that the server took for the last one, in milliseconds.
@@ -107,9 +107,9 @@ export function start(element, server, {side, pending, presets}) {
             const canvas = document.createElement("canvas");
             while (stream === live) {
                 const now = performance.now(),
-                    start = Math.max(now, stream.due);
-                stream.due = start + stream.processing;
-                await pause(start - now);
+                    sendAt = Math.max(now, stream.due);
+                stream.due = sendAt + stream.processing;
+                await pause(sendAt - now);
                 if (stream === live) await next(stream, canvas);
             }
         };

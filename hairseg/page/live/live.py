@@ -1,8 +1,8 @@
 """The tab "Live": recolour the frames of a visitor's camera for a minute.
 
 Frames are sent in requests and responses, and are not written to disk. One thread of low priority processes them, while
-the browser takes the next frame. A stream is identified by a secret name that `begin_stream` returns, and ends after a
-time limit.
+the browser captures the next frame. A stream is identified by a secret name that `begin_stream` returns, and ends after
+a time limit.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ MAX_IDLE_SECONDS = 10.0  # without a frame
 
 MAX_STREAMS = 2
 
-MAX_PENDING_FRAMES = 2  # per stream: one is processed while the other one is on its way
+MAX_PENDING_FRAMES = 2  # per stream: one being processed, one in transit
 
 NICENESS = 10  # of the thread, so that uploads get ten times its share of a busy core
 
@@ -129,7 +129,7 @@ class LiveStreams:
         if stream is None:
             return {"ended": STREAM_ENDED}
         if stream.pending >= MAX_PENDING_FRAMES:
-            return {"error": f"The last frames are not done yet. Send at most {MAX_PENDING_FRAMES} at a time."}
+            return {"error": f"Too many frames are pending. Send at most {MAX_PENDING_FRAMES} at a time."}
         stream.pending += 1
         try:
             answer = await self._run(lambda: self._recolour(stream, payload))

@@ -74,7 +74,7 @@ function drawOverlay(canvas, images, view, cut) {
 }
 
 /**
- * Show the masks side by side, or both over the photo, as the radio buttons "view" say.
+ * Show the masks side by side, or both over the photo, as chosen by the radio buttons "view".
  *
  * @param {HTMLElement} element
  * @param {{result: () => {agreement: number} | null, view: () => import("./zoom.js").View}} studio

@@ -1,31 +1,32 @@
 /** Pictures that the server made, or that the visitor uploads. */
 
-const RETRY_MS = 1000; // before the first retry; each further one waits longer
+const RETRY_MS = 1000; // times the number of the retry
 
-/** The address of Gradio's routes. */
+/** The address of Gradio's API. */
 export function apiAddress() {
     const {root = "", api_prefix: prefix = "/gradio_api"} = /** @type {any} */ (window).gradio_config ?? {};
     return `${root}${prefix}`;
 }
 
-/** @param {string} path of a file that the server has made */
+/** @param {string} path of a file on the server */
 export function addressOf(path) {
     return `${apiAddress()}/file=${path.split("/").map(encodeURIComponent).join("/")}`;
 }
 
 /**
- * Resolve once an upload is loaded. `decode` would decode all of its pixels while the server needs the cores.
+ * Resolve once an upload is loaded. `decode()` would decode the full image and compete with the server for the processor.
  *
  * @param {HTMLImageElement} image
  */
 const loaded = image =>
     new Promise((resolve, reject) => {
+        if (image.complete && image.naturalWidth) return resolve(null);
         image.onload = resolve;
         image.onerror = reject;
     });
 
 /**
- * Show one picture, or none. Resolves to whether it is there and still wanted.
+ * Show `src` in `place`, or remove the picture if it is null. Resolves to false if there is none or another one replaced it.
  *
  * @param {HTMLElement} place @param {string | null} src @param {string} [alt]
  */

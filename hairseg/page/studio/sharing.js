@@ -1,4 +1,4 @@
-/** Downloads, and the clipboard and the share sheet of the browser. */
+/** Download, copy and share the recoloured picture. */
 import {encodePicture} from "./canvas.js";
 import {addressOf} from "./pictures.js";
 

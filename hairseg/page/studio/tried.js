@@ -38,7 +38,7 @@ export function createTriedColours(element, {presets, onChoose, recolour}) {
                 ),
             );
         },
-        /** Show the last colours side by side; a click takes one. @param {number} ratio width by height of the photo */
+        /** Open a dialog with the last colours side by side; a click chooses one. @param {number} ratio width by height of the photo */
         compare: ratio => {
             const others = Object.values(presets).filter(colour => !tried.includes(colour));
             const grid = Object.assign(document.createElement("div"), {className: "colours"});
